@@ -1,0 +1,57 @@
+"""What the tests in this folder share."""
+
+import os
+import sys
+import tempfile
+import unittest
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+sys.path.insert(0, os.path.join(ROOT, "scripts"))
+
+import kconfig_strict as strict  # noqa: E402
+
+
+class FolderTest(unittest.TestCase):
+    """A test with an empty folder of its own, whose path holds a blank."""
+
+    def setUp(self):
+        holder = tempfile.TemporaryDirectory(prefix="kablate test ")
+        self.addCleanup(holder.cleanup)
+        self.folder = holder.name
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def write(self, name, content):
+        os.makedirs(os.path.dirname(self.path(name)), exist_ok=True)
+        data = content if isinstance(content, bytes) else content.encode()
+        with open(self.path(name), "wb") as file:
+            file.write(data)
+        return self.path(name)
+
+    def read(self, name):
+        with open(self.path(name), encoding="utf-8") as file:
+            return file.read()
+
+
+class MenuTest(FolderTest):
+    """A test on the small menu in menu/Kconfig."""
+
+    def load(self, content):
+        menu = strict.open_menu(os.path.join(HERE, "menu"))
+        self.missing = strict.load(menu, self.write("config", content))
+        return menu
+
+    def value(self, content, name):
+        return self.load(content).syms[name].str_value
+
+    def assert_refused(self, content, line, *fragments):
+        """The content is an error at `line`, and the one-line message holds all fragments."""
+        with self.assertRaises(strict.ConfigError) as caught:
+            self.load(content)
+        message = str(caught.exception)
+        self.assertTrue(message.startswith(f"{self.path('config')}:{line}: "), message)
+        self.assertEqual(message.count("\n"), 0, message)
+        for fragment in fragments:
+            self.assertIn(fragment, message)

@@ -1,0 +1,126 @@
+"""The lints find what they are for, and leave good sources alone."""
+
+import unittest
+
+import support  # noqa: F401  (makes scripts/ known)
+
+import lint
+
+
+class Includes(unittest.TestCase):
+    def found(self, path, *lines):
+        return lint.check_includes(path, "\n".join(lines))
+
+    def test_downward_and_own_folder(self):
+        self.assertEqual(
+            self.found(
+                "src/model/gpt.cpp",
+                '#include "model/block.h"',
+                '#include "shape/x.h"',
+                "#include <torch/nn/module.h>",
+                '#include "base/error.h"',
+                "#include <vector>",
+            ),
+            [],
+        )
+        self.assertEqual(self.found("src/config/symbols.cpp", "#include <autoconf.h>"), [])
+
+    def test_upward_and_siblings(self):
+        self.assertIn(
+            "src/model must not include train/loop.h",
+            self.found("src/model/gpt.cpp", "", '#include "train/loop.h"')[0],
+        )
+        self.assertEqual(len(self.found("src/plan/plan.cpp", '#include "stats/paired.h"')), 1)
+        self.assertEqual(len(self.found("src/model/gpt.cpp", '#include "optim/adamw.h"')), 1)
+
+    def test_libtorch_in_the_core(self):
+        for header in ("torch/torch.h", "ATen/ATen.h", "c10/util/Half.h"):
+            self.assertEqual(len(self.found("src/stats/a.h", f"#include <{header}>")), 1, header)
+
+    def test_the_generated_header_outside_config(self):
+        self.assertEqual(len(self.found("src/base/a.cpp", '#include "autoconf.h"')), 1)
+
+    def test_folder_without_a_layer(self):
+        self.assertIn("no layer", self.found("src/misc/a.cpp")[0])
+
+    def test_include_without_its_folder(self):
+        self.assertEqual(len(self.found("src/model/gpt.cpp", '#include "block.h"')), 1)
+
+
+class Lengths(unittest.TestCase):
+    def function(self, head, statements):
+        return head + " {\n" + "  f();\n" * statements + "}\n"
+
+    def longest(self, text):
+        return max((length for _, length in lint.function_lengths(text)), default=0)
+
+    def test_functions_are_measured_in_every_scope(self):
+        for before, head in (
+            ("", "int f()"),
+            ("namespace a {\nclass B : public C {\n public:\n", "  void f() const"),
+            ("namespace {\n", "B::B(int a) : a_(a), b_{a}"),
+            ("", "auto f(int a) -> std::vector<int>"),
+            ("template <typename T>\n", "void f(T t) noexcept"),
+        ):
+            with self.subTest(head):
+                text = before + self.function(head, 70)
+                self.assertIn(self.longest(text), (72, 73))
+
+    def test_lambdas_belong_to_their_function(self):
+        inner = "  auto g = [] {\n" + "    f();\n" * 30 + "  };\n"
+        self.assertEqual(self.longest("int f() {\n" + inner * 2 + "}\n"), 66)
+
+    def test_tables_classes_and_namespaces_are_no_functions(self):
+        table = "const int table[] = {\n" + "    1,\n" * 100 + "};\n"
+        fields = "struct S {\n" + "  int a = 0;\n" * 100 + "};\n"
+        self.assertEqual(self.longest(f"namespace a {{\n{table}{fields}}}\n"), 0)
+
+    def test_braces_in_text_dont_count(self):
+        self.assertEqual(self.longest("int f() {\n  g(\"{{{\", '{');  // {\n  /* { */\n}\n"), 4)
+
+    def test_limits(self):
+        self.assertIn(
+            "a function of 72 lines", lint.check_lengths("src/a.cpp", self.function("int f()", 70))[0]
+        )
+        marked = "// NOLINT(length): one line a symbol\n" + self.function("int f()", 70)
+        self.assertEqual(lint.check_lengths("src/a.cpp", marked), [])
+        self.assertIn("401 lines", lint.check_lengths("src/a.cpp", "\n" * 401)[0])
+        self.assertIn("#pragma once", lint.check_lengths("src/a.h", "int a;\n")[0])
+        self.assertIn("200", lint.check_makefile("\n" * 200)[0])
+        self.assertEqual(lint.check_makefile("\n" * 199), [])
+
+
+class Kconfig(unittest.TestCase):
+    GOOD = 'config A\n\tint "A"\n\tdefault 1\n\trange 0 9\n\thelp\n\t  What it does.\n'
+
+    def found(self, text):
+        return " ".join(lint.check_kconfig("Kconfig", text))
+
+    def test_good_entries(self):
+        self.assertEqual(self.found('menu "M"\n\n' + self.GOOD + "\nendmenu\n"), "")
+        self.assertEqual(
+            self.found(
+                'choice\n\tprompt "C"\n\tdefault C_D\n\thelp\n\t  What.\n\nconfig C_D\n\tbool "D"\n\n'
+                'endchoice\n\nconfig C\n\tstring\n\tdefault "d" if C_D\n'
+            ),
+            "",
+        )
+
+    def test_bad_entries(self):
+        for old, new, expected in (
+            ("\trange 0 9\n", "", "every int has a range"),
+            ("\tdefault 1", "    default 1", "one tab"),
+            ("\t  What", "\t What", "two blanks"),
+            ("What it does.", "x" * 63, "63 columns"),
+            ("\thelp\n\t  What it does.\n", "", "help is missing"),
+            ("\tdefault 1\n\trange 0 9\n", "\trange 0 9\n\tdefault 1\n", "order"),
+            ("default 1", "default n", "drop 'default n'"),
+            ("default 1", "defualt 1", "'defualt'"),
+        ):
+            with self.subTest(expected):
+                self.assertIn(old, self.GOOD)
+                self.assertIn(expected, self.found(self.GOOD.replace(old, new)))
+
+
+if __name__ == "__main__":
+    unittest.main()

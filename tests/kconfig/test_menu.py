@@ -1,0 +1,246 @@
+"""The program's own menu: names and defaults as published, and the header made from it."""
+
+import os
+import re
+import subprocess
+import sys
+import unittest
+
+import support
+from support import FolderTest, strict
+
+import genconfig  # noqa: E402  (support makes scripts/ known)
+
+BOOLS = {
+    "y": "RA_MLA_ABLATION_MODE GPT2_BIAS GPT2_WEIGHT_TYING ENABLE_RA_MLA RA_MLA_PER_HEAD_Q_LATENT "
+    "RA_MLA_PER_HEAD_V_UP "
+    "RA_MLA_MLP_ATTN_GATE RA_MLA_MLP_CROSS_TOKEN RA_MLA_MLP_LATENT_RECIP RA_MLA_MLP_SPARSE_NORMALIZE "
+    "RA_MLA_MLP_SPARSE_HEAD_AVERAGE GPT2_DECAY_LR SPAM_ENABLE_CLIP SPAM_PERIODIC_RESET SPAM_WARMUP",
+    "n": "RA_MLA_ALLOW_NONCAUSAL RA_MLA_SHARED_KV RA_MLA_MLP_CROSS_DETACH",
+}
+INTS = {
+    "RA_MLA_LATENT_DIM": 128,
+    "RA_MLA_RA_WINDOW": 64,
+    "RA_MLA_MLP_GATE_DIM": 64,
+    "RA_MLA_MLP_LATENT_DIM": 0,
+    "RA_MLA_MLP_SPARSE_K": 8,
+    "RA_MLA_MLP_CROSS_RANK": 0,
+    "GPT2_N_LAYER": 12,
+    "GPT2_N_HEAD": 12,
+    "GPT2_N_EMBD": 768,
+    "GPT2_BLOCK_SIZE": 1024,
+    "GPT2_VOCAB_SIZE": 50304,
+    "GPT2_MAX_ITERS": 10400,
+    "GPT2_BATCH_SIZE": 16,
+    "GPT2_GRADIENT_ACCUMULATION": 4,
+    "GPT2_WARMUP_STEPS": 2000,
+    "GPT2_EVAL_INTERVAL": 500,
+    "GPT2_EVAL_SAMPLES": 200,
+    "GPT2_LOG_INTERVAL": 10,
+    "SPAM_INTERVAL": 1000,
+    "SPAM_WARMUP_STEPS": 100,
+    "DATA_SEED": 0,
+    "THREADS": 0,
+    "PARALLEL_TRIALS": 0,
+}
+STRINGS = {
+    "RA_MLA_RA_ALPHA": "0.0",
+    "RA_MLA_MLP_GATE_ALPHA": "0.1",
+    "RA_MLA_MLP_CROSS_ALPHA": "0.3",
+    "RA_MLA_MLP_RECIP_ALPHA": "0.2",
+    "RA_MLA_MLP_SPARSE_RMS_THRESHOLD": "0.5",
+    "RA_MLA_ABLATION_STEPS": "",
+    "GPT2_DROPOUT": "0.1",
+    "GPT2_LEARNING_RATE": "6e-4",
+    "GPT2_MIN_LR": "6e-5",
+    "GPT2_WEIGHT_DECAY": "0.1",
+    "SPAM_THETA": "50.0",
+    "SPAM_SPIKE_THRESHOLD": "2.0",
+    "EXPERIMENT_NAME": "ra-mla",
+    "ABLATION_PLAN": "ra-mla",
+    "SEEDS": "1-3",
+    "DATA_PATH": "",
+    "GRAD_CLIP": "1.0",
+    "ADAM_BETA1": "0.9",
+    "ADAM_BETA2": "0.999",
+    "ADAM_EPSILON": "1e-8",
+    "MLP_EXPANSION": "4",
+}
+CHOICES = {
+    "RA_MLA_MLP_TYING_MODE": "tied_transpose untied per_head_scalar",
+    "RA_MLA_MLP_SPARSE_MODE": "topk none rms",
+    "OPTIMIZER": "adamwspam adamw",
+    "DATASET": "shakespeare text bin",
+    "DEVICE": "auto cpu cuda",
+    "DTYPE": "float32 bfloat16",
+    "NORM_PLACEMENT": "pre post hybrid",
+    "GPT2_ACTIVATION": "gelu gelu_tanh",
+    "RA_MLA_MLP_GATE_POOL": "causal_mean token sequence",
+}
+DEFCONFIGS = [
+    "gpt2-ra-mla-baseline",
+    "gpt2-ra-mla-full",
+    "gpt2-ra-mla-step1",
+    "gpt2-ra-mla-step2",
+    "gpt2-ra-mla-step3",
+    "nanogpt-char-cpu",
+    "quick",
+    "ra-mla-char",
+]
+
+
+def published_rows():
+    """{name: (type, default, members)}, written down from the specification."""
+    rows = {name: ("kBool", value, "") for value, names in BOOLS.items() for name in names.split()}
+    rows |= {name: ("kInt", str(value), "") for name, value in INTS.items()}
+    rows |= {name: ("kString", value, "") for name, value in STRINGS.items()}
+    for name, values in CHOICES.items():
+        members = "|".join(f"{value}={name}_{value.upper()}" for value in values.split())
+        rows[name] = ("kChoice", values.split()[0], members)
+    return rows
+
+
+class Menu(FolderTest):
+    def setUp(self):
+        super().setUp()
+        self.menu = strict.open_menu(support.ROOT)
+
+    def header(self, content):
+        return genconfig.header(self.menu, self.write("config", content))
+
+    def rows(self, content=""):
+        pattern = r'  SYMBOL\((\w+), (\w+), "(.*?)", "(.*?)", (-?\d+), (-?\d+), "(.*?)"\)'
+        return {row[0]: row[1:] for row in re.findall(pattern, self.header(content))}
+
+    def test_symbols_types_defaults_and_members(self):
+        found = {name: (row[0], row[2], row[5]) for name, row in self.rows().items()}
+        self.assertEqual(found, published_rows())
+
+    def test_values_without_a_file_are_the_defaults(self):
+        for name, row in self.rows().items():
+            self.assertEqual(row[1], row[2], name)
+
+    def test_values_of_a_file_stand_beside_the_defaults(self):
+        rows = self.rows('CONFIG_OPTIMIZER="adamw"\n# CONFIG_GPT2_BIAS is not set\nCONFIG_GPT2_N_LAYER=3\n')
+        self.assertEqual(rows["OPTIMIZER"][1:3], ("adamw", "adamwspam"))
+        self.assertEqual(rows["GPT2_BIAS"][1:3], ("n", "y"))
+        self.assertEqual(rows["GPT2_N_LAYER"][1:5], ("3", "12", "1", "4096"))
+
+    def test_every_value_at_its_bounds_is_accepted(self):
+        for name, row in self.rows().items():
+            if row[0] == "kInt":
+                for value in row[3:5]:
+                    self.assertEqual(self.rows(f"CONFIG_{name}={value}\n")[name][1], value)
+
+    def test_values_whose_code_is_still_to_come_are_unknown(self):
+        for line in ('CONFIG_GPT2_ACTIVATION="swiglu"', 'CONFIG_DATASET="mqar"', 'CONFIG_DTYPE="float64"'):
+            with self.assertRaisesRegex(strict.ConfigError, "unknown value"):
+                self.header(line + "\n")
+
+    def test_strings_are_escaped(self):
+        self.assertIn(
+            r'SYMBOL(DATA_PATH, kString, "a\"b\\c d", "",', self.header('CONFIG_DATA_PATH="a\\"b\\\\c d"\n')
+        )
+
+    def test_a_mechanisms_parameters_stay_while_it_is_off(self):
+        rows = self.rows("# CONFIG_RA_MLA_MLP_ATTN_GATE is not set\nCONFIG_RA_MLA_MLP_GATE_DIM=7\n")
+        self.assertEqual(rows["RA_MLA_MLP_GATE_DIM"][1], "7")
+
+    def test_defconfigs(self):
+        folder = os.path.join(support.ROOT, "defconfigs")
+        self.assertEqual(
+            sorted(n for n in os.listdir(folder) if os.path.isfile(os.path.join(folder, n))), DEFCONFIGS
+        )
+        for name in DEFCONFIGS:
+            strict.load(self.menu, os.path.join(folder, name))
+            self.assertEqual(self.menu.syms["EXPERIMENT_NAME"].str_value, name)
+            plan = os.path.join(folder, "plans", self.menu.syms["ABLATION_PLAN"].str_value + ".yaml")
+            self.assertTrue(os.path.exists(plan), plan)
+
+    def test_the_full_defconfig_holds_the_defaults_of_the_model(self):
+        strict.load(self.menu, os.path.join(support.ROOT, "defconfigs", "gpt2-ra-mla-full"))
+        changed = {n for n, row in published_rows().items() if self.menu.syms[n].str_value != row[1]}
+        self.assertEqual(changed, {"EXPERIMENT_NAME", "RA_MLA_ABLATION_STEPS", "DATASET"})
+
+
+class Script(FolderTest):
+    def run_script(self, script, *arguments, source=support.ROOT, **options):
+        command = [sys.executable, "-B", os.path.join(source, "scripts", script), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, **options)
+
+    def test_header_is_rewritten_only_if_it_changes(self):
+        config = self.write("config", "CONFIG_GPT2_N_LAYER=3\n")
+
+        def written():
+            answer = self.run_script("genconfig.py", "--config", config, "--out", self.path("a b"))
+            self.assertEqual((answer.returncode, answer.stdout, answer.stderr), (0, "", ""))
+            return os.stat(self.path("a b/autoconf.h")).st_mtime_ns
+
+        first = written()
+        self.assertEqual(first, written())
+        self.write("config", "CONFIG_GPT2_N_LAYER=4\n")
+        self.assertNotEqual(first, written())
+
+    def test_an_error_is_one_line_and_exit_code_2_and_leaves_the_header(self):
+        config = self.write("config", "CONFIG_GPT2_N_LAYER=3\n")
+        self.run_script("genconfig.py", "--config", config, "--out", self.folder)
+        before = self.read("autoconf.h")
+        self.write("config", "\nCONFIG_GPT2_N_LAYERS=3\n")
+        answer = self.run_script("genconfig.py", "--config", config, "--out", self.folder)
+        self.assertEqual(answer.returncode, 2)
+        self.assertEqual(answer.stderr.count("\n"), 1)
+        self.assertTrue(answer.stderr.startswith(f"{config}:2: CONFIG_GPT2_N_LAYERS"), answer.stderr)
+        self.assertEqual(self.read("autoconf.h"), before)
+
+    def configure(self, *arguments, **options):
+        return self.run_script("configure.py", "--config", self.path(".config"), *arguments, **options)
+
+    def test_defconfig_and_savedefconfig_are_inverse(self):
+        for name in DEFCONFIGS:
+            defconfig = os.path.join(support.ROOT, "defconfigs", name)
+            self.assertEqual(self.configure("defconfig", defconfig).returncode, 0)
+            answer = self.configure("savedefconfig", self.path("defconfig"))
+            self.assertIn(self.path("defconfig"), answer.stdout)
+            with open(defconfig, encoding="utf-8") as file:
+                self.assertEqual(self.read("defconfig"), file.read())
+
+    def test_an_older_config_is_completed_and_the_new_symbols_are_named(self):
+        self.configure("defconfig", os.path.join(support.ROOT, "defconfigs", "quick"))
+        full = self.read(".config")
+        self.write(
+            ".config",
+            "".join(
+                line + "\n" for line in full.splitlines() if "THREADS" not in line and "OPTIMIZER" not in line
+            ),
+        )
+        answer = self.configure("olddefconfig")
+        self.assertEqual(answer.stdout.count("\n"), 1)
+        self.assertIn("2 symbols were new", answer.stdout)
+        self.assertIn("THREADS, OPTIMIZER", answer.stdout)
+        self.assertIn('CONFIG_OPTIMIZER="adamwspam"', self.read(".config"))
+        self.assertEqual(self.configure("olddefconfig").stdout, "")
+
+    def test_oldconfig_asks_for_new_symbols_alone_and_again_after_a_wrong_answer(self):
+        self.configure("defconfig", os.path.join(support.ROOT, "defconfigs", "quick"))
+        full = self.read(".config")
+        self.assertEqual(self.configure("oldconfig", input="").returncode, 0)
+        self.write(".config", re.sub(r".*(THREADS|OPTIMIZER).*\n", "", full))
+        answer = self.configure("oldconfig", input="2\n99999\n012\n7\n")
+        self.assertEqual(answer.returncode, 0, answer.stderr)
+        self.assertIn("THREADS: must be a whole number from 0 to 4096", answer.stderr)
+        self.assertIn("CONFIG_THREADS=7\n", self.read(".config"))
+        self.assertIn('CONFIG_OPTIMIZER="adamw"\n', self.read(".config"))
+        self.write(".config", re.sub(r".*THREADS.*\n", "", full))
+        answer = self.configure("oldconfig", input="")
+        self.assertEqual(answer.returncode, 2)
+        self.assertIn("olddefconfig", answer.stderr)
+
+    def test_the_menu_without_a_terminal_is_one_message(self):
+        self.configure("defconfig", os.path.join(support.ROOT, "defconfigs", "quick"))
+        answer = self.configure("menuconfig", stdin=subprocess.DEVNULL)
+        self.assertEqual(answer.returncode, 2)
+        self.assertNotIn("Traceback", answer.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
