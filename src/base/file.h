@@ -1,0 +1,36 @@
+// Files written whole or not at all: to a temporary name, flushed to the disk, then renamed.
+#pragma once
+
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace kablate {
+
+// The content of `path`. Throws UserError naming the file if it can't be read.
+std::string read_text(const std::filesystem::path& path);
+
+// Writes `content` to `path` so that a reader sees the old file or the new one, never a part.
+// Throws WorkError with the path and the reason (disk full, read-only …); the old file then stands.
+void write_file(const std::filesystem::path& path, std::string_view content);
+
+// The same from pieces that follow one another, for content too large to copy together.
+void write_file(const std::filesystem::path& path, std::span<const std::string_view> pieces);
+
+// The same, but leaves a file alone that has this content already.
+void write_file_if_changed(const std::filesystem::path& path, std::string_view content);
+
+// Renames, and flushes the folder's entry. Throws WorkError.
+void rename_durably(const std::filesystem::path& from, const std::filesystem::path& to);
+
+// Flushes one file's content (or a folder's entries) to the disk. Throws WorkError.
+void flush_to_disk(const std::filesystem::path& path);
+
+// Makes the folder and its parents. Throws UserError if it can't be made or written to.
+void make_writable_folder(const std::filesystem::path& path);
+
+// The folder that holds the running program.
+std::filesystem::path program_folder();
+
+}  // namespace kablate

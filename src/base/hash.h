@@ -1,0 +1,35 @@
+// SHA-256 (FIPS 180-4), by OpenSSL.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace kablate {
+
+using Digest = std::array<std::uint8_t, 32>;
+
+// Takes data piece by piece.
+class Sha256 {
+ public:
+  Sha256();
+  ~Sha256();
+  Sha256(const Sha256&) = delete;
+  Sha256& operator=(const Sha256&) = delete;
+  void add(const void* data, std::size_t size);
+  Digest finish();  // once
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+Digest sha256(std::string_view data);
+std::string hex(const Digest& digest);
+
+// The hex digest of a file's content. Throws WorkError if it can't be read.
+std::string file_sha256(const std::string& path);
+
+}  // namespace kablate

@@ -1,0 +1,137 @@
+// The table that binds each symbol to its field. Everything that walks a configuration (reading, printing,
+// comparing, keys) walks this table, so that a field can't be forgotten in one of them.
+#pragma once
+
+#include <limits>
+#include <string_view>
+
+#include "config/config.h"
+#include "config/settings.h"
+
+namespace kablate {
+
+// What a real number may be; Kconfig has only strings for it.
+struct Bounds {
+  double least = -std::numeric_limits<double>::infinity(), most = std::numeric_limits<double>::infinity();
+  bool least_allowed = true, most_allowed = true;
+};
+constexpr Bounds at_least(double least) { return {.least = least}; }
+constexpr Bounds above(double least) { return {.least = least, .least_allowed = false}; }
+constexpr Bounds from_to(double least, double most) { return {.least = least, .most = most}; }
+constexpr Bounds from_to_below(double least, double most) {
+  return {.least = least, .most = most, .most_allowed = false};
+}
+
+// Calls visit(symbol name, field, scope) for bool, int64, string and enum fields and
+// visit(symbol name, field, scope, bounds) for real ones. `ConfigType` is Config or const Config.
+template <typename ConfigType, typename Visitor>
+// NOLINT(length): one line a symbol
+void visit_fields(ConfigType& c, Visitor&& visit) {
+  using enum Scope;
+  auto& [gpt, attention, gate, cross, coupler, optim, train, data, run] = c;
+  visit("EXPERIMENT_NAME", run.experiment, kHarness);
+  visit("ABLATION_PLAN", run.plan, kHarness);
+  visit("RA_MLA_ABLATION_MODE", run.ablation, kHarness);
+  visit("RA_MLA_ABLATION_STEPS", run.steps, kHarness);
+  visit("SEEDS", run.seeds, kHarness);
+  visit("PARALLEL_TRIALS", run.parallel_trials, kHarness);
+  visit("THREADS", run.threads, kHarness);  // the number that a trial gets enters its key by itself
+  visit("DEVICE", run.device, kHarness);    // so does the class of device
+  visit("DTYPE", run.dtype, kNumbers);
+  visit("RA_MLA_ALLOW_NONCAUSAL", run.allow_noncausal, kHarness);
+
+  visit("DATASET", data.dataset, kNumbers);
+  visit("DATA_PATH", data.path, kHarness);  // the data's hash enters the key
+  visit("DATA_SEED", data.seed, kNumbers);
+
+  visit("GPT2_N_LAYER", gpt.num_layers, kNumbers);
+  visit("GPT2_N_HEAD", gpt.num_heads, kNumbers);
+  visit("GPT2_N_EMBD", gpt.width, kNumbers);
+  visit("GPT2_BLOCK_SIZE", gpt.context, kNumbers);
+  visit("GPT2_VOCAB_SIZE", gpt.vocabulary, kNumbers);
+  visit("GPT2_DROPOUT", gpt.dropout, kNumbers, from_to_below(0, 1));
+  visit("GPT2_BIAS", gpt.bias, kNumbers);
+  visit("GPT2_WEIGHT_TYING", gpt.tie_embeddings, kNumbers);
+  visit("GPT2_ACTIVATION", gpt.activation, kNumbers);
+  visit("NORM_PLACEMENT", gpt.norm_placement, kNumbers);
+  visit("MLP_EXPANSION", gpt.mlp_expansion, kNumbers, from_to(0, 1024));
+
+  visit("ENABLE_RA_MLA", attention.latent, kNumbers);
+  visit("RA_MLA_LATENT_DIM", attention.latent_dim, kNumbers);
+  visit("RA_MLA_RA_WINDOW", attention.reciprocal_window, kNumbers);
+  visit("RA_MLA_RA_ALPHA", attention.reciprocal_alpha, kNumbers, at_least(0));
+  visit("RA_MLA_PER_HEAD_Q_LATENT", attention.per_head_q_latent, kNumbers);
+  visit("RA_MLA_PER_HEAD_V_UP", attention.per_head_v_up, kNumbers);
+  visit("RA_MLA_SHARED_KV", attention.shared_kv, kNumbers);
+
+  visit("RA_MLA_MLP_ATTN_GATE", gate.enabled, kNumbers);
+  visit("RA_MLA_MLP_GATE_ALPHA", gate.alpha, kNumbers, Bounds{});
+  visit("RA_MLA_MLP_GATE_DIM", gate.dim, kNumbers);
+  visit("RA_MLA_MLP_GATE_POOL", gate.pool, kNumbers);
+
+  visit("RA_MLA_MLP_CROSS_TOKEN", cross.enabled, kNumbers);
+  visit("RA_MLA_MLP_CROSS_ALPHA", cross.alpha, kNumbers, Bounds{});
+  visit("RA_MLA_MLP_CROSS_RANK", cross.rank, kNumbers);
+  visit("RA_MLA_MLP_CROSS_DETACH", cross.detach, kNumbers);
+  visit("RA_MLA_MLP_SPARSE_MODE", cross.sparsity, kNumbers);
+  visit("RA_MLA_MLP_SPARSE_K", cross.top_k, kNumbers);
+  visit("RA_MLA_MLP_SPARSE_RMS_THRESHOLD", cross.rms_threshold, kNumbers, at_least(0));
+  visit("RA_MLA_MLP_SPARSE_NORMALIZE", cross.normalize, kNumbers);
+  visit("RA_MLA_MLP_SPARSE_HEAD_AVERAGE", cross.head_average, kNumbers);
+
+  visit("RA_MLA_MLP_LATENT_RECIP", coupler.enabled, kNumbers);
+  visit("RA_MLA_MLP_RECIP_ALPHA", coupler.alpha, kNumbers, Bounds{});
+  visit("RA_MLA_MLP_LATENT_DIM", coupler.bottleneck, kNumbers);
+  visit("RA_MLA_MLP_TYING_MODE", coupler.tying, kNumbers);
+
+  visit("OPTIMIZER", optim.kind, kNumbers);
+  visit("GPT2_LEARNING_RATE", optim.learning_rate, kNumbers, above(0));
+  visit("GPT2_MIN_LR", optim.min_learning_rate, kNumbers, at_least(0));
+  visit("GPT2_DECAY_LR", optim.decay_learning_rate, kNumbers);
+  visit("GPT2_WARMUP_STEPS", optim.warmup_steps, kNumbers);
+  visit("GPT2_WEIGHT_DECAY", optim.weight_decay, kNumbers, at_least(0));
+  visit("GRAD_CLIP", optim.grad_clip, kNumbers, at_least(0));
+  visit("ADAM_BETA1", optim.beta1, kNumbers, from_to_below(0, 1));
+  visit("ADAM_BETA2", optim.beta2, kNumbers, from_to_below(0, 1));
+  visit("ADAM_EPSILON", optim.epsilon, kNumbers, above(0));
+  visit("SPAM_ENABLE_CLIP", optim.spam_clip, kNumbers);
+  visit("SPAM_THETA", optim.spam_theta, kNumbers, above(0));
+  visit("SPAM_SPIKE_THRESHOLD", optim.spam_spike_threshold, kNumbers, above(0));
+  visit("SPAM_PERIODIC_RESET", optim.spam_reset, kNumbers);
+  visit("SPAM_INTERVAL", optim.spam_interval, kNumbers);
+  visit("SPAM_WARMUP", optim.spam_warmup, kNumbers);
+  visit("SPAM_WARMUP_STEPS", optim.spam_warmup_steps, kNumbers);
+
+  visit("GPT2_MAX_ITERS", train.max_iters, kNumbers);
+  visit("GPT2_BATCH_SIZE", train.batch_size, kNumbers);
+  visit("GPT2_GRADIENT_ACCUMULATION", train.accumulation, kNumbers);
+  visit("GPT2_EVAL_INTERVAL", train.eval_interval, kNumbers);
+  visit("GPT2_EVAL_SAMPLES", train.eval_samples, kNumbers);
+  visit("GPT2_LOG_INTERVAL", train.log_interval, kNumbers);
+}
+
+// A choice's values in the order of its enum; the menu's members are checked against it at start-up.
+template <typename Enum>
+struct EnumNames;
+#define KABLATE_ENUM_NAMES(Enum, ...)                           \
+  template <>                                                   \
+  struct EnumNames<Enum> {                                      \
+    static constexpr std::string_view kNames[] = {__VA_ARGS__}; \
+  };
+KABLATE_ENUM_NAMES(Tying, "tied_transpose", "untied", "per_head_scalar")
+KABLATE_ENUM_NAMES(Sparsity, "topk", "none", "rms")
+KABLATE_ENUM_NAMES(GatePool, "causal_mean", "token", "sequence")
+KABLATE_ENUM_NAMES(NormPlacement, "pre", "post", "hybrid")
+KABLATE_ENUM_NAMES(Activation, "gelu", "gelu_tanh")
+KABLATE_ENUM_NAMES(OptimizerKind, "adamwspam", "adamw")
+KABLATE_ENUM_NAMES(DatasetKind, "shakespeare", "text", "bin")
+KABLATE_ENUM_NAMES(DeviceKind, "auto", "cpu", "cuda")
+KABLATE_ENUM_NAMES(DType, "float32", "bfloat16")
+#undef KABLATE_ENUM_NAMES
+
+template <typename Enum>
+std::string enum_name(Enum value) {
+  return std::string(EnumNames<Enum>::kNames[static_cast<int>(value)]);
+}
+
+}  // namespace kablate

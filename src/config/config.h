@@ -1,0 +1,124 @@
+// What a run is, typed: every field is bound to one symbol of the Kconfig menu by the table in binding.cpp.
+// Values are as configured; what is written 0 and derived stands in the functions at the end.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace kablate {
+
+enum class Tying { kTiedTranspose, kUntied, kPerHeadScalar };
+enum class Sparsity { kTopK, kNone, kRms };
+enum class GatePool { kCausalMean, kToken, kSequence };
+enum class NormPlacement { kPre, kPost, kHybrid };
+enum class Activation { kGelu, kGeluTanh };
+enum class OptimizerKind { kAdamWSpam, kAdamW };
+enum class DatasetKind { kShakespeare, kText, kBin };
+enum class DeviceKind { kAuto, kCpu, kCuda };
+enum class DType { kFloat32, kBFloat16 };
+
+struct GptConfig {
+  std::int64_t num_layers = 0, num_heads = 0, width = 0, context = 0, vocabulary = 0;
+  double dropout = 0, mlp_expansion = 0;
+  bool bias = false, tie_embeddings = false;
+  NormPlacement norm_placement = NormPlacement::kPre;
+  Activation activation = Activation::kGelu;
+};
+
+struct AttentionConfig {
+  bool latent = false;  // multi-head latent attention; false is multi-head attention
+  std::int64_t latent_dim = 0, reciprocal_window = 0;
+  double reciprocal_alpha = 0;  // 0 is off
+  bool per_head_q_latent = false, per_head_v_up = false, shared_kv = false;
+};
+
+struct GateConfig {  // mechanism 1, MLP to attention
+  bool enabled = false;
+  double alpha = 0;
+  std::int64_t dim = 0;
+  GatePool pool = GatePool::kCausalMean;
+};
+
+struct CrossTokenConfig {  // mechanism 2, aggregation over tokens by the attention's rows
+  bool enabled = false;
+  double alpha = 0;
+  std::int64_t rank = 0;  // 0 is a full map
+  Sparsity sparsity = Sparsity::kTopK;
+  std::int64_t top_k = 0;
+  double rms_threshold = 0;
+  bool normalize = false, head_average = false, detach = false;
+};
+
+struct CouplerConfig {  // mechanism 3, latent reciprocity
+  bool enabled = false;
+  double alpha = 0;
+  std::int64_t bottleneck = 0;  // 0 is none; for Tying::kUntied
+  Tying tying = Tying::kTiedTranspose;
+};
+
+struct OptimConfig {
+  OptimizerKind kind = OptimizerKind::kAdamWSpam;
+  double learning_rate = 0, min_learning_rate = 0, weight_decay = 0, grad_clip = 0;
+  double beta1 = 0, beta2 = 0, epsilon = 0;
+  bool decay_learning_rate = false;
+  std::int64_t warmup_steps = 0;
+  bool spam_clip = false, spam_reset = false, spam_warmup = false;
+  double spam_theta = 0, spam_spike_threshold = 0;
+  std::int64_t spam_interval = 0, spam_warmup_steps = 0;
+};
+
+struct TrainConfig {
+  std::int64_t max_iters = 0, batch_size = 0, accumulation = 0;
+  std::int64_t eval_interval = 0, eval_samples = 0, log_interval = 0;
+};
+
+struct DataConfig {
+  DatasetKind dataset = DatasetKind::kShakespeare;
+  std::string path;
+  std::int64_t seed = 0;  // 0 is the trial's seed
+};
+
+struct RunConfig {
+  std::string experiment, plan, steps, seeds;
+  bool ablation = false, allow_noncausal = false;
+  DeviceKind device = DeviceKind::kAuto;
+  DType dtype = DType::kFloat32;
+  std::int64_t threads = 0, parallel_trials = 0;  // 0 is chosen by the runner
+};
+
+struct Config {
+  GptConfig gpt;
+  AttentionConfig attention;
+  GateConfig gate;
+  CrossTokenConfig cross;
+  CouplerConfig coupler;
+  OptimConfig optim;
+  TrainConfig train;
+  DataConfig data;
+  RunConfig run;
+
+  std::int64_t head_dim() const { return gpt.width / gpt.num_heads; }                  // D
+  std::int64_t mlp_width() const;                                                      // F
+  std::int64_t global_batch() const { return train.batch_size * train.accumulation; }  // sequences an update
+  std::int64_t tokens_per_iteration() const { return global_batch() * gpt.context; }
+  bool reciprocal_attention() const { return attention.latent && attention.reciprocal_alpha > 0; }
+};
+
+// Checks the combination (spec, sections 1 to 3 and 8). Throws UserError naming the symbols, their values and
+// what is allowed. A single value's own range was checked when it was set.
+void validate(const Config& config);
+
+// Why an arm can't be trained honestly although its configuration is valid ("" if it can): pooling over the
+// whole sequence lets a token see its future, unless RA_MLA_ALLOW_NONCAUSAL says that this is wanted.
+std::string blocked_reason(const Config& config);
+
+// "mla", "gate+cross", "all", "mha": the arm's name, from its switches (spec, section 7).
+std::string arm_name(const Config& config);
+
+std::string dtype_name(DType dtype);  // "float32", "bfloat16"
+
+// The symbols that nothing reads under this configuration, in the menu's order.
+std::vector<std::string> unused_symbols(const Config& config);
+
+}  // namespace kablate

@@ -1,0 +1,136 @@
+#include "config/settings.h"
+
+#include <algorithm>
+#include <set>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "config/binding.h"
+
+namespace kablate {
+namespace {
+
+std::string allowed(const Symbol& symbol) {
+  switch (symbol.type) {
+    case SymbolType::kBool:
+      return "y or n";
+    case SymbolType::kInt:
+      return str("a whole number from ", symbol.least, " to ", symbol.most);
+    case SymbolType::kString:
+      return "a line of text";
+    case SymbolType::kChoice:
+      break;
+  }
+  std::vector<std::string> values;
+  for (const auto& [value, member] : symbol.members) values.push_back(value);
+  return join(values, ", ");
+}
+
+bool acceptable(const Symbol& symbol, std::string_view text) {
+  switch (symbol.type) {
+    case SymbolType::kBool:
+      return text == "y" || text == "n";
+    case SymbolType::kInt: {
+      const auto value = parse_int(text);
+      return value && *value >= symbol.least && *value <= symbol.most;
+    }
+    case SymbolType::kString:
+      return text.find_first_of("\n\r") == std::string_view::npos;
+    case SymbolType::kChoice:
+      break;
+  }
+  return std::any_of(symbol.members.begin(), symbol.members.end(), [&](auto& m) { return m.first == text; });
+}
+
+std::string unknown_symbol(std::string_view name, std::string_view origin) {
+  std::vector<std::string> names;
+  for (const auto& symbol : symbols()) names.push_back(symbol.name);
+  const auto nearest = nearest_name(name, names);
+  return str(origin, ": ", name, ": there is no such configuration symbol",
+             nearest.empty() ? std::string("; `make menuconfig` shows them all")
+                             : "; did you mean " + nearest + "?");
+}
+
+// Turns the text of one symbol into its field. The origin makes the message point at the line that set it.
+struct Binder {
+  const Settings& settings;
+  std::set<std::string, std::less<>>& bound;
+
+  const std::string& text(std::string_view name) {
+    if (find_symbol(name) == nullptr)
+      throw WorkError(str("the menu lacks the symbol ", name, " that binding.h binds"));
+    bound.emplace(name);
+    return settings.text(name);
+  }
+  void operator()(std::string_view name, bool& field, Scope) { field = text(name) == "y"; }
+  void operator()(std::string_view name, std::string& field, Scope) { field = text(name); }
+  void operator()(std::string_view name, std::int64_t& field, Scope) {
+    field = parse_int(text(name)).value();
+  }
+  template <typename Enum>
+  void operator()(std::string_view name, Enum& field, Scope) {
+    const auto& names = EnumNames<Enum>::kNames;
+    const auto found = std::find(std::begin(names), std::end(names), text(name));
+    if (found == std::end(names) || find_symbol(name)->members.size() != std::size(names))
+      throw WorkError(str("binding.h and the menu disagree on the values of ", name, " at ", text(name)));
+    field = static_cast<Enum>(found - std::begin(names));
+  }
+  void operator()(std::string_view name, double& field, Scope, Bounds bounds) {
+    const auto value = parse_real(text(name));
+    const bool fits = value && (bounds.least_allowed ? *value >= bounds.least : *value > bounds.least) &&
+                      (bounds.most_allowed ? *value <= bounds.most : *value < bounds.most);
+    if (!fits)
+      throw UserError(str(settings.origin(name), ": ", name, " = \"", text(name), "\": ", explain(bounds)));
+    field = *value;
+  }
+  static std::string explain(Bounds bounds) {
+    std::string limits;
+    if (bounds.least > -1e300) limits += str(bounds.least_allowed ? " >= " : " > ", bounds.least);
+    if (bounds.most < 1e300)
+      limits += str(limits.empty() ? "" : " and", bounds.most_allowed ? " <= " : " < ", bounds.most);
+    return "allowed: a decimal number" + limits + " such as 0.1 or 6e-4";
+  }
+};
+
+}  // namespace
+
+Settings Settings::defaults() {
+  Settings settings;
+  for (const auto& symbol : symbols())
+    settings.entries_[symbol.name] = {symbol.default_value, "the menu's default"};
+  return settings;
+}
+
+Settings Settings::baked() {
+  Settings settings;
+  for (const auto& symbol : symbols()) settings.entries_[symbol.name] = {symbol.value, ".config"};
+  return settings;
+}
+
+void Settings::set(std::string_view name, std::string_view text, std::string_view origin) {
+  const auto* symbol = find_symbol(name);
+  if (symbol == nullptr) throw UserError(unknown_symbol(name, origin));
+  if (!acceptable(*symbol, text))
+    throw UserError(str(origin, ": ", name, " = \"", text, "\": allowed: ", allowed(*symbol)));
+  entries_[symbol->name] = {std::string(text), std::string(origin)};
+}
+
+void Settings::set_assignment(std::string_view assignment, std::string_view origin) {
+  const auto equals = assignment.find('=');
+  if (equals == std::string_view::npos)
+    throw UserError(str(origin, " \"", assignment, "\": allowed: SYMBOL=VALUE, such as GPT2_N_LAYER=4"));
+  set(assignment.substr(0, equals), assignment.substr(equals + 1), origin);
+}
+
+Config Settings::bind() const {
+  Config config;
+  std::set<std::string, std::less<>> bound;
+  visit_fields(config, Binder{*this, bound});
+  for (const auto& symbol : symbols())
+    if (!bound.contains(symbol.name))
+      throw WorkError(str("no field is bound to the menu's symbol ", symbol.name));
+  return config;
+}
+
+}  // namespace kablate
