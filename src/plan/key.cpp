@@ -1,0 +1,61 @@
+#include "plan/key.h"
+
+#include <algorithm>
+#include <map>
+
+#include "base/hash.h"
+#include "base/text.h"
+#include "config/settings.h"
+
+namespace kablate {
+namespace {
+
+constexpr std::string_view kFormat =
+    "kablate trial 1";  // a change of this text's form is a change of every key
+constexpr std::string_view kAssign = " = ";
+
+std::map<std::string, std::string> parse(std::string_view text) {
+  std::map<std::string, std::string> values;
+  for (const auto& line : split(text, '\n'))
+    if (const auto at = line.find(kAssign); at != std::string::npos)
+      values[line.substr(0, at)] = line.substr(at + kAssign.size());
+  return values;
+}
+
+std::string brief(const std::string& value) { return value.size() > 24 ? value.substr(0, 12) + "…" : value; }
+
+}  // namespace
+
+std::string key_text(const Config& config, std::int64_t step, std::int64_t rerun_index, std::int64_t seed,
+                     const KeyContext& context) {
+  Config resolved = config;
+  if (resolved.data.seed == 0) resolved.data.seed = seed;
+  const auto unused = unused_symbols(config);
+  std::string text = str(kFormat, "\n");
+  for (const auto& field : field_values(resolved)) {
+    if (field.scope != Scope::kNumbers) continue;
+    if (std::find(unused.begin(), unused.end(), field.symbol) != unused.end()) continue;
+    text += str(field.symbol, kAssign, field.text, "\n");
+  }
+  return text + str("step", kAssign, step, "\nrerun", kAssign, rerun_index, "\nseed", kAssign, seed, "\ndata",
+                    kAssign, context.data_hash, "\nthreads", kAssign, context.threads, "\nranks", kAssign,
+                    context.ranks, "\ndevice", kAssign, context.device, "\nLibTorch", kAssign,
+                    context.torch_version, "\nsources", kAssign, context.source_key, "\n");
+}
+
+std::string key_of(std::string_view key_text) { return hex(sha256(key_text)); }
+
+std::vector<std::string> key_differences(std::string_view then, std::string_view now) {
+  const auto before = parse(then), after = parse(now);
+  std::vector<std::string> phrases;
+  const auto add = [&](const std::string& name, const std::string& from, const std::string& to) {
+    if (from != to) phrases.push_back(str(name, " ", brief(from), " -> ", brief(to)));
+  };
+  for (const auto& [name, value] : before)
+    if (!after.contains(name)) add(name, value, "not read");
+  for (const auto& [name, value] : after)
+    add(name, before.contains(name) ? before.at(name) : "not read", value);
+  return phrases;
+}
+
+}  // namespace kablate

@@ -1,0 +1,37 @@
+// A trial's key: equal keys mean equal numbers, bit for bit (design, decision 7; spec, section 7). It is the
+// SHA-256 of a text that holds everything which can change them.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config/config.h"
+
+namespace kablate {
+
+// What a trial's numbers depend on beside its configuration and seed.
+struct KeyContext {
+  std::string data_hash;     // Dataset::hash()
+  std::int64_t threads = 1;  // of one trial
+  std::int64_t ranks = 1;
+  std::string device;         // the class: "cpu" or a GPU's name
+  std::string torch_version;  // LibTorch's
+  std::string source_key;     // KABLATE_SOURCE_KEY of source_key.h
+};
+
+// The text, a line a value ("GPT2_N_LAYER = 3"). It leaves out what says only where, how and how often to
+// run, and the symbols that nothing reads under this configuration (unused_symbols): a gate's weight does not
+// retrain an arm without gate. The step's number is in it, so no trial is ever satisfied by another step's
+// folder.
+std::string key_text(const Config& config, std::int64_t step, std::int64_t rerun_index, std::int64_t seed,
+                     const KeyContext& context);
+
+// 64 hex digits.
+std::string key_of(std::string_view key_text);
+
+// What changed from one trial's text to another's, a phrase each: "GPT2_N_LAYER 3 -> 4". Long hashes are cut.
+std::vector<std::string> key_differences(std::string_view then, std::string_view now);
+
+}  // namespace kablate

@@ -1,0 +1,89 @@
+#include "record/layout.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/text.h"
+
+namespace kablate {
+namespace {
+namespace fs = std::filesystem;
+
+constexpr std::size_t kKeyDigits = 12;
+constexpr std::size_t kLongestName = 110;  // leaves room for the rest within 160
+constexpr std::string_view kStep = "step", kSeed = ".seed";
+constexpr std::string_view kHex = "0123456789abcdef";
+
+bool safe(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '+' || c == '_' ||
+         c == '.' || c == '-';
+}
+
+}  // namespace
+
+std::string trial_folder_name(const TrialName& trial) {
+  std::string name = trial.name.substr(0, kLongestName);
+  std::replace_if(
+      name.begin(), name.end(), [](char c) { return !safe(c); }, '_');
+  return str(kStep, trial.step, "-", name, kSeed, trial.seed, ".", trial.key.substr(0, kKeyDigits));
+}
+
+std::optional<TrialName> parse_trial_folder_name(std::string_view folder) {
+  // From the right: the step's name may hold dots.
+  const auto key_dot = folder.rfind('.');
+  if (!folder.starts_with(kStep) || key_dot == std::string_view::npos) return {};
+  const auto key = folder.substr(key_dot + 1);
+  const auto seed_at = folder.substr(0, key_dot).rfind(kSeed);
+  const auto dash = folder.find('-');
+  if (seed_at == std::string_view::npos || dash == std::string_view::npos || dash >= seed_at) return {};
+  const auto step = parse_int(folder.substr(kStep.size(), dash - kStep.size()));
+  const auto seed = parse_int(folder.substr(seed_at + kSeed.size(), key_dot - seed_at - kSeed.size()));
+  if (!step || *step < 0 || !seed || *seed < 1) return {};
+  if (key.size() != kKeyDigits || key.find_first_not_of(kHex) != std::string_view::npos) return {};
+  return TrialName{*step, std::string(folder.substr(dash + 1, seed_at - dash - 1)), *seed, std::string(key)};
+}
+
+std::vector<std::string> ExperimentFolder::trial_folders() const {
+  std::vector<std::string> names;
+  std::error_code fault;
+  for (fs::directory_iterator entry(trials(), fault), end; !fault && entry != end; entry.increment(fault)) {
+    const auto name = entry->path().filename().string();
+    std::error_code ignored;
+    if (parse_trial_folder_name(name) && entry->is_directory(ignored)) names.push_back(name);
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+ExperimentFolder experiment_folder(const fs::path& results, const std::string& experiment) {
+  if (experiment.empty() || experiment.find('/') != std::string::npos || experiment[0] == '.')
+    throw UserError(str("EXPERIMENT_NAME = \"", experiment,
+                        "\": allowed: a folder's name, not empty, without / and not starting with a dot"));
+  return ExperimentFolder(results / experiment);
+}
+
+ExperimentFolder existing_experiment(const fs::path& path) {
+  const ExperimentFolder folder(path);
+  std::error_code ignored;
+  if (fs::is_regular_file(folder.plan(), ignored)) return folder;
+  const char* why = !fs::exists(path, ignored)                        ? "there is no such folder"
+                    : fs::exists(TrialFolder(path).config(), ignored) ? "is a trial's folder"
+                                                                      : "has no plan.json";
+  throw UserError(str(path.string(), ": ", why,
+                      "; expected the folder of an experiment that `kablate run` wrote, such as "
+                      "results/quick"));
+}
+
+TrialFolder existing_trial(const fs::path& path) {
+  const TrialFolder folder(path);
+  std::error_code ignored;
+  if (fs::is_regular_file(folder.config(), ignored)) return folder;
+  const char* why = !fs::exists(path, ignored)                           ? "there is no such folder"
+                    : fs::exists(ExperimentFolder(path).plan(), ignored) ? "is an experiment's folder"
+                                                                         : "has no file `config`";
+  throw UserError(str(path.string(), ": ", why,
+                      "; expected the folder of a trial, such as "
+                      "results/quick/trials/step0-mla.seed1.0123456789ab"));
+}
+
+}  // namespace kablate

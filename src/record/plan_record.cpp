@@ -1,0 +1,95 @@
+#include "record/plan_record.h"
+
+#include "shape/model_shape.h"
+
+namespace kablate {
+namespace {
+
+Json optional_number(const std::optional<std::int64_t>& value) {
+  return value ? Json(*value) : Json(nullptr);
+}
+
+}  // namespace
+
+const PlannedStep* PlanRecord::find_step(std::int64_t number) const {
+  for (const auto& step : steps)
+    if (step.number == number) return &step;
+  return nullptr;
+}
+
+PlannedStep describe_step(std::int64_t number, const std::string& name, std::optional<std::int64_t> rerun_of,
+                          const Config& config) {
+  return {
+      .number = number,
+      .name = name,
+      .rerun_of = rerun_of,
+      .blocked = blocked_reason(config),
+      .noncausal =
+          config.gate.enabled && config.gate.pool == GatePool::kSequence && config.run.allow_noncausal,
+      .parameters = parameter_count(config),
+      .parameters_by_part = parameters_by_part(config),
+      .flops_per_iteration = flops_per_iteration(config),
+      .flops_per_iteration_nanogpt = flops_per_iteration_nanogpt(config),
+      .decode_cache_bytes_per_token = decode_cache_bytes_per_token(config),
+      .decode_cache_bytes_fixed = decode_cache_bytes_fixed(config),
+      .peak_tensor_bytes_expected = peak_tensor_bytes(config),
+      .unused_symbols = unused_symbols(config),
+  };
+}
+
+Json to_json(const PlannedStep& step) {
+  return {{"step", step.number},
+          {"name", step.name},
+          {"rerun_of", optional_number(step.rerun_of)},
+          {"blocked", step.blocked},
+          {"noncausal", step.noncausal},
+          {"parameters", step.parameters},
+          {"parameters_by_part", step.parameters_by_part},
+          {"flops_per_iteration", step.flops_per_iteration},
+          {"flops_per_iteration_nanogpt", step.flops_per_iteration_nanogpt},
+          {"decode_cache_bytes_per_token", step.decode_cache_bytes_per_token},
+          {"decode_cache_bytes_fixed", step.decode_cache_bytes_fixed},
+          {"peak_tensor_bytes", step.peak_tensor_bytes_expected},
+          {"unused", step.unused_symbols}};
+}
+
+PlannedStep planned_step_from_json(const Json& json) {
+  PlannedStep step;
+  json.at("step").get_to(step.number);
+  json.at("name").get_to(step.name);
+  if (const auto& target = json.at("rerun_of"); !target.is_null()) step.rerun_of = target.get<std::int64_t>();
+  json.at("blocked").get_to(step.blocked);
+  json.at("noncausal").get_to(step.noncausal);
+  json.at("parameters").get_to(step.parameters);
+  json.at("parameters_by_part").get_to(step.parameters_by_part);
+  json.at("flops_per_iteration").get_to(step.flops_per_iteration);
+  json.at("flops_per_iteration_nanogpt").get_to(step.flops_per_iteration_nanogpt);
+  json.at("decode_cache_bytes_per_token").get_to(step.decode_cache_bytes_per_token);
+  json.at("decode_cache_bytes_fixed").get_to(step.decode_cache_bytes_fixed);
+  json.at("peak_tensor_bytes").get_to(step.peak_tensor_bytes_expected);
+  json.at("unused").get_to(step.unused_symbols);
+  return step;
+}
+
+Json to_json(const PlanRecord& plan) {
+  Json steps = Json::array(), trials = Json::array();
+  for (const auto& step : plan.steps) steps.push_back(to_json(step));
+  for (const auto& trial : plan.trials)
+    trials.push_back({{"step", trial.step}, {"seed", trial.seed}, {"folder", trial.folder}});
+  return {{"name", plan.name}, {"plan", plan.text},   {"baseline", plan.baseline},
+          {"steps", steps},    {"seeds", plan.seeds}, {"trials", trials}};
+}
+
+PlanRecord plan_from_json(const Json& json) {
+  PlanRecord plan;
+  json.at("name").get_to(plan.name);
+  json.at("plan").get_to(plan.text);
+  json.at("baseline").get_to(plan.baseline);
+  json.at("seeds").get_to(plan.seeds);
+  for (const auto& step : json.at("steps")) plan.steps.push_back(planned_step_from_json(step));
+  for (const auto& trial : json.at("trials"))
+    plan.trials.push_back({trial.at("step"), trial.at("seed"), trial.at("folder")});
+  return plan;
+}
+
+}  // namespace kablate

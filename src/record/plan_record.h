@@ -1,0 +1,61 @@
+// plan.json: the plan as run, with what each step amounts to by formula.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+#include "config/config.h"
+#include "record/layout.h"
+
+namespace kablate {
+
+struct PlannedStep {
+  std::int64_t number = 0;
+  std::string name;
+  std::optional<std::int64_t> rerun_of;
+  std::string blocked;     // why it will not be trained; "" if it will
+  bool noncausal = false;  // lets a token see its future, allowed by RA_MLA_ALLOW_NONCAUSAL
+  std::int64_t parameters = 0;
+  std::map<std::string, std::int64_t> parameters_by_part;
+  double flops_per_iteration = 0, flops_per_iteration_nanogpt = 0;
+  std::int64_t decode_cache_bytes_per_token = 0, decode_cache_bytes_fixed = 0;
+  std::int64_t peak_tensor_bytes_expected = 0;
+  std::vector<std::string> unused_symbols;
+  bool operator==(const PlannedStep&) const = default;
+};
+
+struct PlannedTrial {
+  std::int64_t step = 0, seed = 1;
+  std::string folder;  // its name under trials/
+  bool operator==(const PlannedTrial&) const = default;
+};
+
+struct PlanRecord {
+  std::string name;
+  std::string text;  // the plan file
+  std::int64_t baseline = 0;
+  std::vector<PlannedStep> steps;
+  std::vector<std::int64_t> seeds;
+  std::vector<PlannedTrial> trials;
+  bool operator==(const PlanRecord&) const = default;
+
+  const PlannedStep* find_step(std::int64_t number) const;  // null if it is not selected
+};
+
+// A step with all that its configuration says about it.
+PlannedStep describe_step(std::int64_t number, const std::string& name, std::optional<std::int64_t> rerun_of,
+                          const Config& config);
+
+// With the keys of `plan --json` (spec, section 9).
+Json to_json(const PlannedStep& step);
+Json to_json(const PlanRecord& plan);
+
+// Throws Json::exception where the text is not what to_json writes.
+PlannedStep planned_step_from_json(const Json& json);
+PlanRecord plan_from_json(const Json& json);
+
+}  // namespace kablate

@@ -1,0 +1,55 @@
+// summary.json and failure.json: how a trial ended.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "base/json.h"
+
+namespace kablate {
+
+// Numbers that were not measured are empty, never 0; a loss that is no number is written null and read back
+// empty.
+struct TrialSummary {
+  using Integer = std::optional<std::int64_t>;
+  using Real = std::optional<double>;
+
+  std::int64_t step = 0;
+  std::string name;
+  std::int64_t seed = 1, rerun_index = 0;
+  std::string key;                   // all 64 digits
+  std::string status = "done";       // or "diverged"
+  std::int64_t iterations = 0;       // updates made
+  Real val_loss, train_loss;         // at the last iteration, nats a token
+  Real wall_seconds, train_seconds;  // over all attempts; train: without evaluation, saving and start-up
+  Real ms_per_iter;                  // median over iterations after the first 10
+  Real tokens_per_s, mfu, mfu_nanogpt;
+  Integer peak_tensor_bytes, peak_resident_bytes;
+  Integer parameters, threads;
+  Integer beside;  // the most other trials that ran at the same time
+  std::string device, dtype;
+  Integer pid;
+  std::string host, started, ended;  // UTC, as 2026-01-31T12:00:00Z
+  std::string weights_sha256;        // of weights.safetensors
+  std::string metrics_sha256;        // loss_log_sha256
+  std::int64_t interruptions = 0;    // how often it went on from a checkpoint
+};
+
+Json to_json(const TrialSummary& summary);
+
+// Throws Json::exception where the text is not what to_json writes.
+TrialSummary summary_from_json(const Json& json);
+
+// Why the last attempt did not get to the end; removed when the trial is tried again.
+struct Failure {
+  std::string status = "failed";  // or "diverged"
+  std::string reason;
+  std::optional<std::int64_t> exit_code, signal;
+  std::string log_tail;
+};
+
+Json to_json(const Failure& failure);
+Failure failure_from_json(const Json& json);  // throws Json::exception
+
+}  // namespace kablate

@@ -1,0 +1,40 @@
+// Writes the files of an experiment and its trials, each whole or not at all. (metrics.h writes the log,
+// claim.h the claims; weights and checkpoints are tensors and belong to train/.)
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "base/json.h"
+#include "config/config.h"
+#include "record/layout.h"
+#include "record/plan_record.h"
+#include "record/summary.h"
+
+namespace kablate {
+
+// Makes the experiment's folder and writes plan.json, base.config and base.defconfig. Throws UserError if the
+// folder can't be written, WorkError if the disk fills.
+void write_experiment(const ExperimentFolder& folder, const PlanRecord& plan, const Config& base);
+
+// threads.json: the number of threads of a trial, chosen once, and what was measured to choose it.
+void write_threads(const ExperimentFolder& folder, std::int64_t threads, const Json& measured);
+std::optional<std::int64_t> read_threads(
+    const ExperimentFolder& folder);  // empty if there is none or it is damaged
+
+// Writes what is known before a trial starts (config, defconfig, key.txt, environment.json) and removes the
+// record of an earlier failure. REQUIRES: the caller holds the folder's claim.
+void write_trial_start(const TrialFolder& folder, const Config& config, const std::string& key_text,
+                       const Json& environment);
+
+// Writes summary.json and then, last of all, DONE with the summary's SHA-256: from here on the trial is
+// finished.
+void finish_trial(const TrialFolder& folder, const TrialSummary& summary);
+
+void write_failure(const TrialFolder& folder, const Failure& failure);
+
+// Pretty-printed with sorted keys and a line end.
+std::string json_text(const Json& json);
+
+}  // namespace kablate
