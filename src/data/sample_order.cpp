@@ -1,0 +1,46 @@
+#include "data/sample_order.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/rng.h"
+#include "base/text.h"
+
+namespace kablate {
+
+SampleOrder::SampleOrder(std::uint64_t seed, std::int64_t num_tokens, std::int64_t context)
+    : seed_(seed), context_(context), windows_((num_tokens - context) / context) {
+  if (num_tokens < 2 * context)
+    throw UserError(str("GPT2_BLOCK_SIZE = ", context, ": the training data has ", num_tokens,
+                        " tokens and needs at least ", 2 * context,
+                        "; use more data or a smaller GPT2_BLOCK_SIZE"));
+}
+
+std::vector<std::int64_t> SampleOrder::starts(std::uint64_t first, std::int64_t count) const {
+  const auto n = static_cast<std::uint64_t>(windows_), T = static_cast<std::uint64_t>(context_);
+  std::vector<std::int64_t> starts;
+  for (std::uint64_t g = first; g < first + static_cast<std::uint64_t>(count);) {
+    const std::uint64_t epoch = g / n;
+    const std::string name = str("data/epoch/", epoch);
+    const std::uint64_t offset = random_below(stream_key(seed_, name + "/offset"), 0, T);
+    const Permutation window(stream_key(seed_, name + "/order"), n);
+    for (; g < first + static_cast<std::uint64_t>(count) && g / n == epoch; ++g)
+      starts.push_back(static_cast<std::int64_t>(offset + window(g % n) * T));
+  }
+  return starts;
+}
+
+std::uint64_t data_seed(const DataConfig& data, std::int64_t trial_seed) {
+  return static_cast<std::uint64_t>(data.seed != 0 ? data.seed : trial_seed);
+}
+
+std::vector<std::int64_t> evaluation_starts(std::int64_t num_tokens, std::int64_t context,
+                                            std::int64_t samples) {
+  const std::int64_t windows = std::max<std::int64_t>(0, (num_tokens - 1) / context);
+  const std::int64_t count = samples == 0 ? windows : std::min(samples, windows);
+  std::vector<std::int64_t> starts;
+  for (std::int64_t j = 0; j < count; ++j) starts.push_back(j * windows / count * context);
+  return starts;
+}
+
+}  // namespace kablate

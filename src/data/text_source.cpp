@@ -1,0 +1,121 @@
+// Characters as tokens. The file is read twice, once to learn the alphabet and once to number it, so that
+// only the ids are kept in memory.
+#include <array>
+#include <bitset>
+#include <cstdint>
+#include <limits>
+
+#include "base/error.h"
+#include "base/hash.h"
+#include "base/text.h"
+#include "data/mapped_file.h"
+#include "data/sources.h"
+#include "data/utf8.h"
+
+namespace kablate {
+namespace {
+
+constexpr std::size_t kCodePoints = 0x110000;
+
+struct TextFile {
+  std::string label;
+  MappedFile file;
+
+  TextFile(const std::filesystem::path& path, const std::string& name, std::string_view remedy)
+      : label(name), file(path, name, remedy) {}
+};
+
+// The distinct characters of all files, sorted; and how many characters each file has.
+std::u32string alphabet_of(const std::vector<const TextFile*>& files, std::vector<std::size_t>& counts) {
+  const auto seen = std::make_unique<std::bitset<kCodePoints>>();
+  for (const auto* text : files) {
+    const auto bytes = text->file.bytes();
+    std::size_t count = 0;
+    for (std::size_t position = 0; position < bytes.size(); ++count)
+      seen->set(read_code_point(bytes, position, text->label));
+    counts.push_back(count);
+  }
+  std::u32string alphabet;
+  for (std::size_t point = 0; point < kCodePoints; ++point)
+    if (seen->test(point)) alphabet += static_cast<char32_t>(point);
+  return alphabet;
+}
+
+class TextDataset final : public Dataset {
+ public:
+  // One file is split at nine tenths, as nanoGPT does; two are the two splits.
+  TextDataset(const DataSource& source, std::string kind, std::vector<std::unique_ptr<TextFile>> files)
+      : kind_(std::move(kind)), files_(std::move(files)) {
+    std::vector<const TextFile*> all;
+    for (const auto& file : files_) all.push_back(file.get());
+    std::vector<std::size_t> counts;
+    const auto alphabet = alphabet_of(all, counts);
+    vocabulary_ = static_cast<std::int64_t>(alphabet.size());
+    if (vocabulary_ > source.vocabulary)
+      throw UserError(str(source.label, ": the text has ", vocabulary_,
+                          " distinct characters, GPT2_VOCAB_SIZE = ", source.vocabulary,
+                          "; set GPT2_VOCAB_SIZE to ", vocabulary_, " or more"));
+    std::size_t total = 0;
+    for (const auto count : counts) total += count;
+    const std::size_t first = files_.size() == 1 ? total / 10 * 9 + total % 10 * 9 / 10 : counts.front();
+    tokenizer_ = Tokenizer::of_characters(alphabet);
+    if (alphabet.size() <= std::size_t{std::numeric_limits<std::uint16_t>::max()} + 1)
+      number<std::uint16_t>(alphabet, total, first);
+    else
+      number<std::uint32_t>(alphabet, total, first);
+  }
+
+  std::string hash() const override {
+    Sha256 hash;
+    hash.add(kind_.data(), kind_.size());
+    for (const auto& text : files_) {
+      // The lengths keep two files apart from the same bytes cut elsewhere.
+      const auto bytes = text->file.bytes();
+      const std::string length = str("/", bytes.size(), "/");
+      hash.add(length.data(), length.size());
+      hash.add(bytes.data(), bytes.size());
+    }
+    return hex(hash.finish());
+  }
+
+ private:
+  template <typename Id>
+  void number(const std::u32string& alphabet, std::size_t total, std::size_t first) {
+    std::vector<Id> id_of(alphabet.back() + std::size_t{1});
+    for (std::size_t id = 0; id < alphabet.size(); ++id) id_of[alphabet[id]] = static_cast<Id>(id);
+    const auto ids = std::make_shared<std::vector<Id>>();
+    ids->reserve(total);
+    for (const auto& text : files_) {
+      const auto bytes = text->file.bytes();
+      for (std::size_t position = 0; position < bytes.size();)
+        ids->push_back(id_of[read_code_point(bytes, position, text->label)]);
+    }
+    const std::span<const Id> all(*ids);
+    train_ = TokenStream(all.first(first), ids);
+    validation_ = TokenStream(all.subspan(first), ids);
+  }
+
+  std::string kind_;
+  std::vector<std::unique_ptr<TextFile>> files_;
+};
+
+}  // namespace
+
+std::shared_ptr<const Dataset> open_text(const DataSource& source) {
+  std::vector<std::unique_ptr<TextFile>> files;
+  files.push_back(std::make_unique<TextFile>(
+      source.path, source.label, "DATASET = text needs the path of a UTF-8 text file in DATA_PATH"));
+  return std::make_shared<TextDataset>(source, "text", std::move(files));
+}
+
+std::shared_ptr<const Dataset> open_shakespeare(const DataSource& source) {
+  std::vector<std::unique_ptr<TextFile>> files;
+  for (const char* name : {"train.txt", "validation.txt"}) {
+    const auto path = source.path / name;
+    files.push_back(std::make_unique<TextFile>(path, str(source.label, ": ", path.string()),
+                                               "prepare the text with `make data`"));
+  }
+  return std::make_shared<TextDataset>(source, "shakespeare", std::move(files));
+}
+
+}  // namespace kablate

@@ -1,0 +1,106 @@
+#include "data/tokenizer.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "data/utf8.h"
+
+namespace kablate {
+
+Tokenizer Tokenizer::of_characters(std::u32string alphabet) {
+  Tokenizer tokenizer;
+  tokenizer.alphabet_ = std::move(alphabet);
+  tokenizer.vocabulary_ = static_cast<std::int64_t>(tokenizer.alphabet_.size());
+  return tokenizer;
+}
+
+Tokenizer Tokenizer::of_numbers(std::int64_t vocabulary) {
+  Tokenizer tokenizer;
+  tokenizer.vocabulary_ = vocabulary;
+  return tokenizer;
+}
+
+Tokenizer Tokenizer::from_json(const Json& json, std::string_view origin) {
+  const auto refuse = [&](const std::string& why) { return UserError(str(origin, ": no tokenizer: ", why)); };
+  try {
+    const auto kind = json.at("kind").get<std::string>();
+    if (kind == "numbers") {
+      const auto& size = json.at("vocabulary");
+      if (!size.is_number_integer() || size < 1) throw refuse("\"vocabulary\" must be a whole number >= 1");
+      return of_numbers(size.get<std::int64_t>());
+    }
+    if (kind != "characters") throw refuse("\"kind\" = \"" + kind + "\"; known: characters, numbers");
+    std::u32string alphabet;
+    for (const auto& entry : json.at("alphabet")) {
+      const auto text = entry.get<std::string>();
+      std::size_t position = 0;
+      if (!text.empty()) alphabet += read_code_point(text, position, origin);
+      if (text.empty() || position != text.size())
+        throw refuse("\"alphabet\" holds \"" + text + "\", which is not one character");
+    }
+    if (alphabet.empty()) throw refuse("\"alphabet\" is empty");
+    if (std::adjacent_find(alphabet.begin(), alphabet.end(), std::greater_equal<>()) != alphabet.end())
+      throw refuse("\"alphabet\" is not sorted by code point");
+    return of_characters(std::move(alphabet));
+  } catch (const Json::exception& fault) {
+    throw refuse(fault.what());
+  }
+}
+
+Json Tokenizer::to_json() const {
+  if (!is_characters()) return {{"kind", "numbers"}, {"vocabulary", vocabulary_}};
+  auto alphabet = Json::array();
+  for (const char32_t point : alphabet_) alphabet.push_back(utf8(point));
+  return {{"kind", "characters"}, {"alphabet", std::move(alphabet)}};
+}
+
+std::int64_t Tokenizer::vocabulary() const { return vocabulary_; }
+
+std::vector<std::int64_t> Tokenizer::encode(std::string_view text, std::string_view origin) const {
+  if (!is_characters()) return encode_numbers(text, origin);
+  std::vector<std::int64_t> ids;
+  for (std::size_t position = 0; position < text.size();) {
+    const std::size_t start = position;
+    const char32_t point = read_code_point(text, position, origin);
+    const auto place = std::lower_bound(alphabet_.begin(), alphabet_.end(), point);
+    if (place == alphabet_.end() || *place != point)
+      throw UserError(str(origin, ": the character at byte ", start, ", ", code_point_name(point),
+                          ", is none of the ", vocabulary_,
+                          " characters of the data; use only characters that the data has"));
+    ids.push_back(place - alphabet_.begin());
+  }
+  return ids;
+}
+
+std::vector<std::int64_t> Tokenizer::encode_numbers(std::string_view text, std::string_view origin) const {
+  constexpr std::string_view kBlanks = " \t\r\n";
+  std::vector<std::int64_t> ids;
+  for (std::size_t end = 0;;) {
+    const std::size_t start = text.find_first_not_of(kBlanks, end);
+    if (start == std::string_view::npos) return ids;
+    end = std::min(text.find_first_of(kBlanks, start), text.size());
+    const auto word = text.substr(start, end - start);
+    const auto id = parse_int(word);
+    if (!id || *id < 0 || *id >= vocabulary_)
+      throw UserError(str(origin, ": \"", word, "\" is no token id; allowed: whole numbers from 0 to ",
+                          vocabulary_ - 1, ", separated by blanks"));
+    ids.push_back(*id);
+  }
+}
+
+std::string Tokenizer::decode(const std::vector<std::int64_t>& ids) const {
+  std::string text;
+  for (const auto id : ids) {
+    if (is_characters()) {
+      const bool known = id >= 0 && id < vocabulary_;
+      text += utf8(known ? alphabet_[static_cast<std::size_t>(id)] : U'\uFFFD');
+    } else {
+      if (!text.empty()) text += ' ';
+      text += std::to_string(id);
+    }
+  }
+  return text;
+}
+
+}  // namespace kablate

@@ -1,0 +1,45 @@
+// Between text and token ids: a vocabulary of characters, or bare numbers for data that brings ids of its
+// own.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/json.h"
+
+namespace kablate {
+
+class Tokenizer {
+ public:
+  // One token a character. `alphabet` is sorted by code point, none twice; an id is a place in it.
+  static Tokenizer of_characters(std::u32string alphabet);
+
+  // Text is ids as decimal numbers separated by blanks; 0 <= id < `vocabulary`.
+  static Tokenizer of_numbers(std::int64_t vocabulary);
+
+  // Reads what to_json wrote. `origin` (a path) starts the message of the UserError if it is something else.
+  static Tokenizer from_json(const Json& json, std::string_view origin);
+  Json to_json()
+      const;  // {"kind": "characters", "alphabet": ["\n", " ", …]} | {"kind": "numbers", "vocabulary": n}
+
+  std::int64_t vocabulary() const;
+
+  // Throws UserError starting with `origin` ("--prompt") if the text is no UTF-8, has a character that is not
+  // in the vocabulary, or has a number that is none or out of range.
+  std::vector<std::int64_t> encode(std::string_view text, std::string_view origin) const;
+
+  // An id past the vocabulary (a model's padding rows) prints as U+FFFD, or as its number.
+  std::string decode(const std::vector<std::int64_t>& ids) const;
+
+  bool is_characters() const { return !alphabet_.empty(); }
+
+ private:
+  std::vector<std::int64_t> encode_numbers(std::string_view text, std::string_view origin) const;
+
+  std::u32string alphabet_;  // empty for numbers
+  std::int64_t vocabulary_ = 0;
+};
+
+}  // namespace kablate

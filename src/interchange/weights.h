@@ -1,0 +1,19 @@
+// A model's weights as a file: our own checkpoints, and nanoGPT state dicts saved as safetensors (spec,
+// section 5).
+#pragma once
+
+#include <filesystem>
+#include <vector>
+
+#include "interchange/safetensors.h"
+#include "shape/parameter.h"
+
+namespace kablate {
+
+// Reads exactly the tensors of `expected`, as float32. Accepted besides: a prefix `_orig_mod.`, the causal
+// masks `….attn.bias` of nanoGPT, and an `lm_head.weight` equal to wte where the embeddings are tied
+// (`expected` lacks it). Throws UserError naming the file and the tensor: missing, unknown, of another shape,
+// or an untied head.
+NamedTensors read_weights(const std::filesystem::path& path, const std::vector<Parameter>& expected);
+
+}  // namespace kablate

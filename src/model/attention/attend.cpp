@@ -1,0 +1,41 @@
+#include "model/attention/attend.h"
+
+#include <ATen/ATen.h>
+
+namespace kablate {
+namespace {
+
+// Z[b,h,t,s] = scale · Σ_d q[b,t,h,d] k[b,s,h,d] + α·(band ⊙ Zᵀ) + bias
+Tensor reciprocal_scores(const Tensor& q_BHTD, const Tensor& k_BHTD, double scale,
+                         const Reciprocal& reciprocal, const Pass& pass) {
+  const auto type = statistics_type(pass);
+  const Tensor raw_BHTT = at::matmul(q_BHTD, k_BHTD.transpose(-1, -2)).to(type) * scale;
+  const std::int64_t T = raw_BHTT.size(-1);
+  const Tensor band_TT =
+      at::ones({T, T}, raw_BHTT.options()).tril(0).triu(-reciprocal.window) * reciprocal.alpha;
+  return raw_BHTT + raw_BHTT.transpose(-1, -2) * band_TT + pass.causal_bias.to(type);
+}
+
+// The mask goes in with the product: one pass over [B, H, T, T] less than adding it afterwards.
+Tensor plain_scores(const Tensor& q_BHTD, const Tensor& k_BHTD, double scale, const Pass& pass) {
+  const auto B = q_BHTD.size(0), H = q_BHTD.size(1), T = q_BHTD.size(2), D = q_BHTD.size(3);
+  const Tensor z = at::baddbmm(pass.causal_bias.unsqueeze(0), q_BHTD.reshape({B * H, T, D}),
+                               k_BHTD.reshape({B * H, T, D}).transpose(1, 2), /*beta=*/1, /*alpha=*/scale);
+  return z.view({B, H, T, T});
+}
+
+}  // namespace
+
+Attended attend(const Tensor& q_BTHD, const Tensor& k_BTHD, const Tensor& v_BTHD, double scale,
+                const Reciprocal& reciprocal, const std::string& site, const Pass& pass) {
+  const Tensor q_BHTD = q_BTHD.transpose(1, 2), k_BHTD = k_BTHD.transpose(1, 2),
+               v_BHTD = v_BTHD.transpose(1, 2);
+  const Tensor z_BHTT = reciprocal.alpha > 0 ? reciprocal_scores(q_BHTD, k_BHTD, scale, reciprocal, pass)
+                                             : plain_scores(q_BHTD, k_BHTD, scale, pass);
+  const Tensor p_BHTT = at::softmax(z_BHTT, -1, statistics_type(pass));
+  const Tensor dropped_BHTT = pass.dropout.apply(p_BHTT, site);
+  const Tensor o_BHTD = at::matmul(dropped_BHTT.to(pass.dtype), v_BHTD);
+  return {.values_BTHD = o_BHTD.transpose(1, 2), .weights_BHTT = p_BHTT};
+}
+
+}  // namespace kablate

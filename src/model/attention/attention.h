@@ -1,0 +1,70 @@
+// Self-attention of one block: what goes in, what comes out, and the two kinds (spec, section 2).
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "config/config.h"
+#include "model/attention/attend.h"
+#include "model/parameters.h"
+#include "model/pass.h"
+
+namespace kablate {
+
+struct AttentionOutput {
+  Tensor heads_BTHD;    // o = P·v, before gating and the output map
+  Tensor weights_BHTT;  // P, float32, for routing
+  Tensor keys_BTL;      // c_k after the latent context was added; undefined for multi-head attention
+};
+
+class Attention {
+ public:
+  virtual ~Attention() = default;
+
+  // x [B, T, E]; key_addition [B, T, L] is added to the latent keys, undefined for none.
+  virtual AttentionOutput attend(const Tensor& x_BTE, const Tensor& key_addition_BTL,
+                                 const Pass& pass) const = 0;
+
+  // The output map: heads [B, T, H, D] to [B, T, E].
+  virtual Tensor project(const Tensor& heads_BTHD, const Pass& pass) const = 0;
+};
+
+// The kind that the configuration names; `prefix` such as "transformer.h.0.".
+std::unique_ptr<Attention> make_attention(const Config& config, const ParameterSet& parameters,
+                                          const std::string& prefix);
+
+// Multi-head attention (Vaswani et al. 2017): [q k v] = x·c_attn, scores over √D.
+class MultiHeadAttention : public Attention {
+ public:
+  MultiHeadAttention(const Config& config, const ParameterSet& parameters, const std::string& prefix);
+  AttentionOutput attend(const Tensor& x_BTE, const Tensor& key_addition_BTL,
+                         const Pass& pass) const override;
+  Tensor project(const Tensor& heads_BTHD, const Pass& pass) const override;
+
+ private:
+  std::int64_t H_, D_;
+  std::string site_;
+  Tensor attn_weight_, attn_bias_, proj_weight_, proj_bias_;
+};
+
+// Multi-head latent attention (DeepSeek-V2 2024, section 2.1, without rotary positions): keys and values of
+// all heads come from c_k and c_v [B, T, L]; scores over √L; optional reciprocal attention.
+class LatentAttention : public Attention {
+ public:
+  LatentAttention(const Config& config, const ParameterSet& parameters, const std::string& prefix);
+  AttentionOutput attend(const Tensor& x_BTE, const Tensor& key_addition_BTL,
+                         const Pass& pass) const override;
+  Tensor project(const Tensor& heads_BTHD, const Pass& pass) const override;
+
+ private:
+  Tensor heads_from_keys(const Tensor& c_k_BTL, const Pass& pass) const;    // [B, T, H, D]
+  Tensor heads_from_values(const Tensor& c_v_BTL, const Pass& pass) const;  // [B, T, H, D]
+
+  AttentionConfig config_;
+  Reciprocal reciprocal_;
+  std::int64_t H_, D_, L_;
+  std::string site_;
+  Tensor q_weight_, k_down_, v_down_, q_to_latent_, v_up_, out_weight_;
+};
+
+}  // namespace kablate

@@ -1,0 +1,53 @@
+// One transformer block with all of its wiring in one forward (design, decision 5).
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "model/attention/attention.h"
+#include "model/mechanism/cross_token.h"
+#include "model/mechanism/gate.h"
+#include "model/mechanism/latent_coupler.h"
+#include "model/mlp.h"
+#include "model/norm.h"
+#include "shape/part_shape.h"
+
+namespace kablate {
+
+// What a block's MLP hands to the block above; a tensor is undefined where its mechanism is off.
+struct BlockContext {
+  Tensor gate_BTH;    // mechanism 1
+  Tensor latent_BTL;  // mechanism 3
+};
+
+class Block {
+ public:
+  // `mlp` may be shared with other blocks; null where MLP_EXPANSION is 0.
+  Block(const LayerShape& layer, const ParameterSet& parameters, std::shared_ptr<const Mlp> mlp);
+
+  // x [B, T, E] becomes the block's output; `below` the context from the block under it, replaced by this
+  // block's own.
+  Tensor forward(const Tensor& x_BTE, BlockContext& context, const Pass& pass) const;
+
+ private:
+  // x <- x + norm_post(f(norm(x))) and its other placements (spec, section 1).
+  template <typename Function>
+  Tensor residual(const Tensor& x_BTE, const Norm& norm, const std::optional<Norm>& post, Function f) const;
+
+  AttentionOutput attend(const Tensor& x_BTE, const BlockContext& below, const Pass& pass) const;
+  Tensor project_heads(const AttentionOutput& attention, const BlockContext& below, const Pass& pass) const;
+  Tensor mlp(const Tensor& x_BTE, const AttentionOutput& attention, BlockContext& above,
+             const Pass& pass) const;
+
+  Config config_;
+  std::string name_;
+  bool makes_context_;
+  std::unique_ptr<Attention> attention_;
+  std::shared_ptr<const Mlp> mlp_;
+  std::optional<Norm> norm_1_, norm_2_, post_norm_1_, post_norm_2_;
+  std::optional<ReciprocalGate> gate_;
+  std::optional<CrossToken> cross_;
+  std::optional<LatentCoupler> coupler_;
+};
+
+}  // namespace kablate

@@ -1,0 +1,14 @@
+// The legend of shapes, here and in every comment and name below src/model:
+//   B sequences in a batch    T positions               E width of the residual stream
+//   H heads                   D = E/H width of a head   L latent width of MLA
+//   F hidden width of an MLP  G width of the gate       V vocabulary
+// A name that ends in _BTE is a tensor [B, T, E]. Row = query position t, column = key position s.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+namespace kablate {
+
+using at::Tensor;
+
+}  // namespace kablate

@@ -1,0 +1,45 @@
+#include "model/gpt.h"
+
+#include <ATen/ATen.h>
+
+namespace kablate {
+namespace {
+
+at::ScalarType computing_type(const Config& config, const Tensor& weight) {
+  if (weight.scalar_type() == at::kDouble) return at::kDouble;
+  return config.run.dtype == DType::kBFloat16 ? at::kBFloat16 : at::kFloat;
+}
+
+}  // namespace
+
+Gpt::Gpt(const Config& config, const ParameterSet& parameters)
+    : context_(config.gpt.context),
+      token_embedding_(parameters["transformer.wte.weight"]),
+      position_embedding_(parameters["transformer.wpe.weight"]),
+      norm_(parameters, "transformer.ln_f", config.gpt.bias) {
+  dtype_ = computing_type(config, token_embedding_);
+  head_weight_ = config.gpt.tie_embeddings ? token_embedding_ : parameters["lm_head.weight"];
+  for (std::int64_t i = 0; i < config.gpt.num_layers; ++i) {
+    const LayerShape layer = layer_shape(config, i);
+    const auto mlp =
+        layer.F > 0 ? std::make_shared<const Mlp>(config.gpt, parameters, layer.prefix + "mlp.") : nullptr;
+    blocks_.emplace_back(layer, parameters, mlp);
+  }
+}
+
+Tensor Gpt::logits(const Tensor& tokens_BT, const Dropout& dropout) const {
+  const std::int64_t T = tokens_BT.size(1);
+  TORCH_CHECK(T <= context_, "a sequence of ", T, " tokens for a model of context ", context_);
+  const Pass pass = make_pass(T, dtype_, tokens_BT.device(), dropout);
+  return linear(final_values(tokens_BT, pass), head_weight_, {}, pass);
+}
+
+Tensor Gpt::final_values(const Tensor& tokens_BT, const Pass& pass) const {
+  const Tensor positions_TE = position_embedding_.narrow(0, 0, tokens_BT.size(1));
+  Tensor x_BTE = pass.dropout.apply(at::embedding(token_embedding_, tokens_BT) + positions_TE, "embedding");
+  BlockContext context;
+  for (const auto& block : blocks_) x_BTE = block.forward(x_BTE, context, pass);
+  return norm_(x_BTE);
+}
+
+}  // namespace kablate

@@ -1,0 +1,30 @@
+#include "model/mechanism/gate.h"
+
+#include <ATen/ATen.h>
+
+namespace kablate {
+
+ReciprocalGate::ReciprocalGate(const GateConfig& config, const ParameterSet& parameters,
+                               const std::string& prefix)
+    : pool_(config.pool),
+      proj_(parameters[prefix + "gate_proj.weight"]),
+      to_heads_(parameters[prefix + "gate_to_heads.weight"]) {}
+
+Tensor ReciprocalGate::make(const Tensor& u_BTF, const Pass& pass) const {
+  // Sums over a thousand positions in bfloat16 would lose most of their digits.
+  Tensor pooled_BTG = linear(u_BTF, proj_, {}, pass).to(statistics_type(pass));
+  const std::int64_t T = u_BTF.size(1);
+  if (pool_ == GatePool::kCausalMean) {
+    const Tensor count_T1 = at::arange(1, T + 1, pooled_BTG.options()).unsqueeze(1);
+    pooled_BTG = pooled_BTG.cumsum(1) / count_T1;
+  } else if (pool_ == GatePool::kSequence) {
+    pooled_BTG = pooled_BTG.mean(1, /*keepdim=*/true).expand_as(pooled_BTG);
+  }
+  return at::sigmoid(linear(pooled_BTG, to_heads_, {}, pass));
+}
+
+Tensor apply_gate(const Tensor& heads_BTHD, const Tensor& gate_BTH, double alpha) {
+  return heads_BTHD * (gate_BTH * alpha + (1 - alpha)).unsqueeze(-1);
+}
+
+}  // namespace kablate

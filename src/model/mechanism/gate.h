@@ -1,0 +1,27 @@
+// Mechanism 1, MLP to attention gate (spec, section 3): the MLP of one block scales the head outputs of the
+// next.
+#pragma once
+
+#include "config/config.h"
+#include "model/parameters.h"
+#include "model/pass.h"
+
+namespace kablate {
+
+class ReciprocalGate {
+ public:
+  ReciprocalGate(const GateConfig& config, const ParameterSet& parameters, const std::string& prefix);
+
+  // g = σ(pool(u·gate_proj)·gate_to_heads), [B, T, H], for the block above. The pooling is over positions <=
+  // t, none, or over the whole sequence, which lets a token see its future.
+  Tensor make(const Tensor& u_BTF, const Pass& pass) const;
+
+ private:
+  GatePool pool_;
+  Tensor proj_, to_heads_;
+};
+
+// o_h[t] <- (1-α)·o_h[t] + α·g[t,h]·o_h[t]; o [B, T, H, D], g [B, T, H].
+Tensor apply_gate(const Tensor& heads_BTHD, const Tensor& gate_BTH, double alpha);
+
+}  // namespace kablate

@@ -1,0 +1,68 @@
+#include "model/mechanism/sparsify.h"
+
+#include <algorithm>
+#include <functional>
+#include <vector>
+
+#include <ATen/ATen.h>
+#include <ATen/Dispatch.h>
+#include <ATen/Parallel.h>
+
+namespace kablate {
+namespace {
+
+// All entries above the k-th largest, then as many equal to it as there is room for, from the left.
+template <typename Value>
+void select_row(const Value* row, std::int64_t size, std::int64_t k, std::vector<Value>& scratch,
+                Value* mask) {
+  scratch.assign(row, row + size);
+  std::nth_element(scratch.begin(), scratch.begin() + (k - 1), scratch.end(), std::greater<Value>());
+  const Value least = scratch[static_cast<std::size_t>(k - 1)];
+  std::int64_t room = k - std::count_if(row, row + size, [&](Value w) { return w > least; });
+  for (std::int64_t s = 0; s < size; ++s) mask[s] = row[s] > least || (row[s] == least && room-- > 0) ? 1 : 0;
+}
+
+}  // namespace
+
+Tensor top_k_mask_reference(const Tensor& rows, std::int64_t k) {
+  const std::int64_t kept = std::min(k, rows.size(-1));
+  const Tensor order = std::get<1>(at::sort(rows.detach(), /*stable=*/true, /*dim=*/-1, /*descending=*/true));
+  return at::zeros_like(rows).scatter_(-1, order.narrow(-1, 0, kept), 1);
+}
+
+Tensor top_k_mask(const Tensor& rows, std::int64_t k) {
+  const std::int64_t size = rows.size(-1);
+  if (!rows.device().is_cpu()) return top_k_mask_reference(rows, k);
+  const Tensor values = rows.detach().contiguous();
+  if (k >= size) return at::ones_like(values);
+  Tensor mask = at::empty_like(values);
+  AT_DISPATCH_FLOATING_TYPES(values.scalar_type(), "top_k_mask", [&] {
+    const auto* in = values.const_data_ptr<scalar_t>();
+    auto* out = mask.data_ptr<scalar_t>();
+    at::parallel_for(0, values.numel() / size, 64, [&](std::int64_t begin, std::int64_t end) {
+      std::vector<scalar_t> scratch;
+      for (auto row = begin; row < end; ++row)
+        select_row(in + row * size, size, k, scratch, out + row * size);
+    });
+  });
+  return mask;
+}
+
+Tensor rms_mask(const Tensor& routing_TT, double threshold) {
+  const Tensor w = routing_TT.detach();
+  const Tensor count_T1 = at::arange(1, w.size(-1) + 1, w.options()).unsqueeze(1);
+  const Tensor rms_T1 = (w.square().sum(-1, /*keepdim=*/true) / count_T1).sqrt();
+  return w.ge(rms_T1 * threshold).to(w.scalar_type()).tril();
+}
+
+Tensor sparsify(const Tensor& routing_TT, const CrossTokenConfig& config) {
+  constexpr double kFloor = 1e-8;
+  if (config.sparsity == Sparsity::kNone) return routing_TT;
+  const Tensor mask = config.sparsity == Sparsity::kTopK ? top_k_mask(routing_TT, config.top_k)
+                                                         : rms_mask(routing_TT, config.rms_threshold);
+  const Tensor kept = routing_TT * mask;
+  if (!config.normalize) return kept;
+  return kept / kept.sum(-1, /*keepdim=*/true).clamp_min(kFloor);
+}
+
+}  // namespace kablate

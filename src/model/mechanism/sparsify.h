@@ -1,0 +1,21 @@
+// Which entries of a routing row are kept (spec, section 3, mechanism 2).
+#pragma once
+
+#include "config/config.h"
+#include "model/dims.h"
+
+namespace kablate {
+
+// R [..., T, T], rows causal (0 where s > t), becomes the kept entries, zero elsewhere, divided by the row's
+// kept sum where `normalize` says so (a sum below 1e-8 counts as 1e-8; `none` keeps rows that sum to 1
+// already). Gradient flows through the kept values, not through the selection.
+Tensor sparsify(const Tensor& routing_TT, const CrossTokenConfig& config);
+
+// 1 at the k largest entries of each row [..., T], 0 elsewhere; of equal entries the lower column wins.
+Tensor top_k_mask(const Tensor& rows, std::int64_t k);            // on the CPU a selection in linear time
+Tensor top_k_mask_reference(const Tensor& rows, std::int64_t k);  // by a stable sort, on any device
+
+// 1 where w >= τ·√(mean over the row's s <= t of w²), 0 elsewhere; rows [..., T, T].
+Tensor rms_mask(const Tensor& routing_TT, double threshold);
+
+}  // namespace kablate

@@ -1,0 +1,25 @@
+#include "model/mlp.h"
+
+#include <ATen/ATen.h>
+
+namespace kablate {
+
+Mlp::Mlp(const GptConfig& config, const ParameterSet& parameters, const std::string& prefix)
+    : activation_(config.activation),
+      fc_weight_(parameters[prefix + "c_fc.weight"]),
+      proj_weight_(parameters[prefix + "c_proj.weight"]) {
+  if (!config.bias) return;
+  fc_bias_ = parameters[prefix + "c_fc.bias"];
+  proj_bias_ = parameters[prefix + "c_proj.bias"];
+}
+
+Tensor Mlp::hidden(const Tensor& x_BTE, const Pass& pass) const {
+  const Tensor a_BTF = linear(x_BTE, fc_weight_, fc_bias_, pass);
+  return at::gelu(a_BTF, activation_ == Activation::kGelu ? "none" : "tanh");
+}
+
+Tensor Mlp::output(const Tensor& u_BTF, const Pass& pass) const {
+  return linear(u_BTF, proj_weight_, proj_bias_, pass);
+}
+
+}  // namespace kablate

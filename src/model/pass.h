@@ -1,0 +1,47 @@
+// What a forward pass needs beside the parameters: the type to compute in, the mask, the dropout. A value,
+// made anew for every pass and handed down; no module keeps any of it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "model/dims.h"
+
+namespace kablate {
+
+// Dropout whose pattern depends on (seed, sample number, site) alone (spec, section 4), so that it is the
+// same whatever the batch, the number of threads or the arm.
+class Dropout {
+ public:
+  Dropout() = default;  // off: evaluation, or probability 0
+  Dropout(double probability, std::uint64_t seed, std::vector<std::uint64_t> samples);
+
+  // x with elements zeroed and the rest scaled by 1/(1-p); x is [B, ...], row b belonging to sample number
+  // samples[b].
+  Tensor apply(const Tensor& x, const std::string& site) const;
+
+ private:
+  double probability_ = 0;
+  std::uint64_t seed_ = 0;
+  std::vector<std::uint64_t> samples_;
+};
+
+struct Pass {
+  at::ScalarType dtype = at::kFloat;  // of matrix products; statistics are at least float32 (spec, line 7)
+  Tensor causal_bias;                 // [T, T]: 0 where s <= t, -inf elsewhere, in `dtype`
+  Dropout dropout;
+};
+
+// `T` positions on `device`.
+Pass make_pass(std::int64_t T, at::ScalarType dtype, at::Device device, Dropout dropout);
+
+// float32, or float64 where the pass computes in it.
+inline at::ScalarType statistics_type(const Pass& pass) {
+  return pass.dtype == at::kDouble ? at::kDouble : at::kFloat;
+}
+
+// x·Wᵀ + b in the pass's type; W [out, in], b [out] or undefined.
+Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, const Pass& pass);
+
+}  // namespace kablate

@@ -1,0 +1,20 @@
+// AdamW with a global norm clip.
+#pragma once
+
+#include "optim/moments.h"
+
+namespace kablate {
+
+class AdamW final : public Optimizer {
+ public:
+  AdamW(const OptimConfig& config, NamedParameters parameters);
+  UpdateReport step(double learning_rate) override;
+  std::map<std::string, at::Tensor> state() const override;
+  void load_state(const std::map<std::string, at::Tensor>& state) override;
+
+ private:
+  double max_norm_;  // GRAD_CLIP; 0 is off
+  Moments moments_;
+};
+
+}  // namespace kablate

@@ -1,0 +1,142 @@
+#include "optim/moments.h"
+
+#include <algorithm>
+#include <set>
+
+#include <ATen/ops/_foreach_mul.h>
+#include <ATen/ops/_foreach_zero.h>
+#include <ATen/ops/_fused_adamw.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/zeros_like.h>
+
+#include "base/error.h"
+#include "base/text.h"
+
+namespace kablate {
+namespace {
+
+constexpr const char* kUpdates = "bias_updates";
+
+std::vector<at::Tensor> pick(const std::vector<at::Tensor>& tensors, const std::vector<std::size_t>& places) {
+  std::vector<at::Tensor> picked;
+  picked.reserve(places.size());
+  for (const auto place : places) picked.push_back(tensors[place]);
+  return picked;
+}
+
+WorkError wrong(const std::string& name, const std::string& why) {
+  return WorkError(kablate::str("optimizer state: tensor \"", name, "\" ", why));
+}
+
+void check_tensor(const std::map<std::string, at::Tensor>& state, const std::string& name,
+                  at::ScalarType type, at::IntArrayRef shape) {
+  const auto found = state.find(name);
+  if (found == state.end()) throw wrong(name, "is missing");
+  const auto& tensor = found->second;
+  if (tensor.scalar_type() != type || tensor.sizes() != shape)
+    throw wrong(name, kablate::str("is ", tensor.scalar_type(), " ", tensor.sizes(), ", expected ", type, " ",
+                                   shape));
+}
+
+}  // namespace
+
+Moments::Moments(const OptimConfig& config, NamedParameters parameters)
+    : beta1_(config.beta1),
+      beta2_(config.beta2),
+      epsilon_(config.epsilon),
+      parameters_(std::move(parameters)) {
+  const auto& [names, tensors] = parameters_;
+  TORCH_CHECK(names.size() == tensors.size(), names.size(), " names for ", tensors.size(), " parameters");
+  Group decayed{config.weight_decay, {}}, plain{0, {}};
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    TORCH_CHECK(tensors[i].scalar_type() == at::kFloat && tensors[i].is_contiguous(), "parameter ", names[i],
+                " must be float32 and contiguous, is ", tensors[i].scalar_type(), " with strides ",
+                tensors[i].strides());
+    (tensors[i].dim() >= 2 ? decayed : plain).members.push_back(i);
+    first_.push_back(at::zeros_like(tensors[i]).detach());
+    second_.push_back(at::zeros_like(tensors[i]).detach());
+  }
+  for (auto& group : {decayed, plain})
+    if (!group.members.empty()) groups_.push_back(group);
+}
+
+std::vector<at::Tensor> Moments::gradients() const {
+  std::vector<at::Tensor> gradients;
+  gradients.reserve(parameters_.tensors.size());
+  for (std::size_t i = 0; i < parameters_.tensors.size(); ++i) {
+    const auto& name = parameters_.names[i];
+    auto& gradient = parameters_.tensors[i].mutable_grad();
+    TORCH_CHECK(gradient.defined(), "parameter ", name, " got no gradient");
+    TORCH_CHECK(gradient.scalar_type() == at::kFloat && gradient.sizes() == parameters_.tensors[i].sizes(),
+                "the gradient of parameter ", name, " is ", gradient.scalar_type(), " ", gradient.sizes());
+    if (!gradient.is_contiguous()) gradient = gradient.contiguous();
+    gradients.push_back(gradient);
+  }
+  return gradients;
+}
+
+void Moments::update(const std::vector<at::Tensor>& gradients, double learning_rate) {
+  ++updates_;
+  for (const auto& [weight_decay, members] : groups_) {
+    const auto parameters = pick(parameters_.tensors, members);
+    const auto count =
+        at::full({}, static_cast<double>(updates_), parameters.front().options().requires_grad(false));
+    at::_fused_adamw_(parameters, pick(gradients, members), pick(first_, members), pick(second_, members),
+                      /*max_exp_avg_sqs=*/{}, std::vector<at::Tensor>(members.size(), count), learning_rate,
+                      beta1_, beta2_, weight_decay, epsilon_, /*amsgrad=*/false, /*maximize=*/false);
+  }
+}
+
+void Moments::scale(double first, double second) {
+  at::_foreach_mul_(first_, first);
+  at::_foreach_mul_(second_, second);
+}
+
+void Moments::reset() {
+  at::_foreach_zero_(first_);
+  at::_foreach_zero_(second_);
+  updates_ = 0;
+}
+
+void Moments::save(std::map<std::string, at::Tensor>& state) const {
+  for (std::size_t i = 0; i < first_.size(); ++i) {
+    state["m." + parameters_.names[i]] = first_[i];
+    state["v." + parameters_.names[i]] = second_[i];
+  }
+  state[kUpdates] = counter_tensor(updates_);
+}
+
+void Moments::check(const std::map<std::string, at::Tensor>& state, const std::vector<std::string>& counters,
+                    const std::vector<std::string>& others) const {
+  std::set<std::string> known(others.begin(), others.end());
+  for (std::size_t i = 0; i < first_.size(); ++i)
+    for (const char* moment : {"m.", "v."}) {
+      const auto name = moment + parameters_.names[i];
+      known.insert(name);
+      check_tensor(state, name, at::kFloat, first_[i].sizes());
+    }
+  auto all_counters = counters;
+  all_counters.push_back(kUpdates);
+  for (const auto& name : all_counters) {
+    known.insert(name);
+    check_tensor(state, name, at::kLong, {1});
+    if (counter_value(state.at(name)) < 0)
+      throw wrong(name, kablate::str("is ", counter_value(state.at(name)), ", below 0"));
+  }
+  for (const auto& [name, tensor] : state)
+    if (!known.contains(name)) throw wrong(name, "does not belong to this optimizer and model");
+}
+
+void Moments::load(const std::map<std::string, at::Tensor>& state) {
+  for (std::size_t i = 0; i < first_.size(); ++i) {
+    first_[i].copy_(state.at("m." + parameters_.names[i]));
+    second_[i].copy_(state.at("v." + parameters_.names[i]));
+  }
+  updates_ = counter_value(state.at(kUpdates));
+}
+
+at::Tensor counter_tensor(std::int64_t value) { return at::full({1}, value, at::kLong); }
+
+std::int64_t counter_value(const at::Tensor& tensor) { return tensor.item<std::int64_t>(); }
+
+}  // namespace kablate

@@ -1,0 +1,62 @@
+// The part that AdamW and AdamWSPAM share: two moments a parameter, and the update made of them.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include "config/config.h"
+#include "optim/optimizer.h"
+
+namespace kablate {
+
+class Moments {
+ public:
+  Moments(const OptimConfig& config, NamedParameters parameters);
+
+  // The gradients in the order of the parameters. Throws c10::Error naming a parameter without one.
+  std::vector<at::Tensor> gradients() const;
+
+  // AdamW (Loshchilov and Hutter 2019), t = number of updates since the moments were last 0, this one
+  // included:
+  //   p <- p (1 - lr wd)                 wd = 0 for tensors of fewer than 2 dimensions
+  //   m <- b1 m + (1 - b1) g,  v <- b2 v + (1 - b2) g^2
+  //   p <- p - lr (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps)
+  void update(const std::vector<at::Tensor>& gradients, double learning_rate);
+
+  void scale(double first, double second);  // m <- first m, v <- second v
+  void reset();                             // m <- 0, v <- 0, t <- 0
+
+  std::int64_t updates() const { return updates_; }  // t so far
+  const std::vector<at::Tensor>& second() const { return second_; }
+
+  // For Optimizer::state: the moments and t ("bias_updates").
+  void save(std::map<std::string, at::Tensor>& state) const;
+  // Names, types and shapes against this object's own; `counters` are the further int64 [1] tensors that
+  // belong in the state, `others` names that the caller checks itself. Throws WorkError.
+  void check(const std::map<std::string, at::Tensor>& state, const std::vector<std::string>& counters,
+             const std::vector<std::string>& others) const;
+  void load(const std::map<std::string, at::Tensor>& state);  // REQUIRES: check() passed
+
+ private:
+  // Parameters that share a weight decay: places in the lists.
+  struct Group {
+    double weight_decay = 0;
+    std::vector<std::size_t> members;
+  };
+
+  double beta1_, beta2_, epsilon_;
+  NamedParameters parameters_;
+  std::vector<at::Tensor> first_, second_;  // m, v
+  std::vector<Group> groups_;
+  std::int64_t updates_ = 0;
+};
+
+// An int64 as a tensor of the state, and back.
+at::Tensor counter_tensor(std::int64_t value);
+std::int64_t counter_value(const at::Tensor& tensor);
+
+}  // namespace kablate

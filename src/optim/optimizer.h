@@ -1,0 +1,52 @@
+// What an optimizer gives the training loop. Start here in optim/.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include "config/config.h"
+
+namespace kablate {
+
+// What one update did.
+struct UpdateReport {
+  bool finite = true;        // false: the gradient had a nan or inf; no weight, moment or counter was touched
+  double grad_norm = 0;      // over all parameters, before the norm clip, after clipping by element
+  double learning_rate = 0;  // as used: the schedule's, times the warm-up after a reset
+  bool norm_clipped = false;
+  std::int64_t clipped_elements = 0;
+  bool spike = false, reset = false;
+};
+
+// Parameters are float32 leaves (master weights), contiguous, on one device; names as in checkpoints.
+struct NamedParameters {
+  std::vector<std::string> names;
+  std::vector<at::Tensor> tensors;
+};
+
+class Optimizer {
+ public:
+  virtual ~Optimizer() = default;
+
+  // One update from the parameters' gradients, which it may change (clipping). Throws c10::Error naming the
+  // parameter if one has no gradient, or one of another type or shape.
+  [[nodiscard]] virtual UpdateReport step(double learning_rate) = 0;
+
+  // All that the next steps depend on besides weights and gradients, as tensors to store: "m.<parameter>" and
+  // "v.<parameter>" float32, counters int64 [1], norms float64. Moments are the live ones, not copies.
+  virtual std::map<std::string, at::Tensor> state() const = 0;
+
+  // Takes over what state() gave, bit for bit. Throws WorkError naming the tensor that is missing, unknown,
+  // or of another type or shape; nothing was changed then.
+  virtual void load_state(const std::map<std::string, at::Tensor>& state) = 0;
+};
+
+// The one that OPTIMIZER names.
+std::unique_ptr<Optimizer> make_optimizer(const OptimConfig& config, NamedParameters parameters);
+
+}  // namespace kablate
