@@ -1,0 +1,161 @@
+# The front door: sets up, configures, builds, runs and checks. CMake builds the program (CMakeLists.txt), and
+# scripts/ does what takes more than a line. Paths reach it as environment variables, so blanks do no harm.
+
+## Kablate: does a mechanism in a transformer help, and what does it cost?
+##
+## Getting a table
+##   make                  set up, configure (`quick` if there is no .config), build, train, print the table
+##   make plan             what would run: parameters, cost, memory; trains nothing
+##   make report           the table again, from what lies under results/ (or in RUN=DIR)
+##
+## Configuring
+##   make list-defconfigs  names of the ready-made configurations
+##   make defconfig-NAME   use one of them
+##   make menuconfig       the menu on a terminal
+##   make guiconfig        the menu in a window
+##   make oldconfig        ask for what .config lacks
+##   make olddefconfig     fill in what .config lacks with the defaults
+##   make savedefconfig    write the minimal form of .config to ./defconfig (with O=DIR, to DIR/defconfig)
+##
+## Building and checking
+##   make build            compile the program: build/kablate
+##   make check            compile everything, run the lints and all tests
+##   make format           format the C++ sources
+##   make clean            remove the build folder
+##   make distclean        remove the build folder, .venv, .config and prepared data too; never results/
+##
+## Variables (on the command line)
+##   STEPS=0,2-3 SEEDS=1-5 steps of the plan and seeds to train
+##   RESULTS=DIR           where results go (default: results/ beside the Makefile)
+##   SYMBOL=VALUE          any symbol of the menu, for this run only: make DATASET=text DATA_PATH=my.txt
+##   O=DIR                 folder for .config, build, .venv and prepared data (default: here)
+##   V=1                   show every command
+##   JOBS=N                compile N files at once (default: one a core)
+##   LIBTORCH=DIR          use this LibTorch instead of the one in .venv
+##   CXX=COMPILER          use this compiler
+##   KABLATE_TORCH_INDEX   (environment) the package index to take torch from
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := all
+.NOTPARALLEL:
+.SUFFIXES:
+
+ifeq ($(wildcard Kconfig),)
+$(error Call make in Kablate's own folder: make -C FOLDER)
+endif
+
+# --- What was given on the command line: a name that nothing reads is an error, not a silence
+OWN := O V JOBS LIBTORCH CXX RESULTS RUN STEPS SEEDS
+GIVEN := $(foreach v,$(.VARIABLES),$(if $(findstring command line,$(origin $v)),$v))
+OVERRIDES := $(filter-out $(OWN),$(GIVEN))
+ifneq ($(OVERRIDES),)
+SYMBOLS := $(shell awk '/^choice/ {inside = 1} /^endchoice/ {inside = 0} /^config / && !inside {print $$2}' \
+                   src/*/Kconfig src/*/*/Kconfig)
+UNKNOWN := $(filter-out $(SYMBOLS),$(OVERRIDES))
+ifneq ($(UNKNOWN),)
+$(error $(UNKNOWN): neither a symbol of the menu nor a variable of the Makefile; 'make help' lists the \
+variables, 'make menuconfig' the symbols)
+endif
+endif
+READS_OVERRIDES := all run plan
+WITHOUT_EFFECT := $(OVERRIDES) $(filter STEPS SEEDS,$(GIVEN))
+ifeq ($(filter $(READS_OVERRIDES),$(or $(MAKECMDGOALS),all)),)
+ifneq ($(strip $(WITHOUT_EFFECT)),)
+$(error $(strip $(WITHOUT_EFFECT)): has no effect on 'make $(MAKECMDGOALS)', only on $(READS_OVERRIDES))
+endif
+endif
+$(foreach v,$(OVERRIDES),$(eval export KABLATE_SET_$v := $$(value $v)))
+
+quoted = '$(subst ','\'',$1)'
+export SRC := $(CURDIR)
+export OUT := $(shell realpath -m -- $(call quoted,$(or $(value O),$(CURDIR))))
+export KABLATE_LIBTORCH := $(if $(value LIBTORCH),$(shell realpath -m -- $(call quoted,$(value LIBTORCH))))
+export KABLATE_RESULTS := $(value RESULTS)
+export KABLATE_RUN := $(value RUN)
+export KABLATE_STEPS := $(value STEPS)
+export KABLATE_SEEDS := $(value SEEDS)
+export JOBS V
+export PYTHONUTF8 := 1
+export PYTHONDONTWRITEBYTECODE := 1
+unexport PYTHONPATH PYTHONHOME
+
+Q := $(if $(filter 1,$(V)),,@)
+PYTHON := "$$OUT/.venv/bin/python"
+CONFIGURE := $(PYTHON) scripts/configure.py --config "$$OUT/.config"
+
+.PHONY: all run plan report build check lint format clean distclean help python config data torch \
+        list-defconfigs menuconfig guiconfig oldconfig olddefconfig savedefconfig
+
+all: run
+
+# --- Getting a table
+run: build data
+	$(Q)scripts/run.sh run
+
+plan: build
+	$(Q)scripts/run.sh plan
+
+report: build
+	$(Q)scripts/run.sh report
+
+# --- Set-up: Debian's packages and .venv; torch only where something is compiled
+python:
+	$(Q)scripts/setup.sh python
+
+torch:
+	$(Q)scripts/setup.sh torch
+
+data: config
+	$(Q)dataset=$${KABLATE_SET_DATASET:-$$(sed -n 's/^CONFIG_DATASET="\(.*\)"$$/\1/p' "$$OUT/.config")}; \
+	[ "$$dataset" != shakespeare ] || $(PYTHON) scripts/prepare_shakespeare.py "$$OUT/data/shakespeare"
+
+# --- Configuring: whatever reads .config writes quick's first if there is none
+config: python
+	$(Q)[ -e "$$OUT/.config" ] || { echo "No .config: taking quick's ('make list-defconfigs' shows others)."; \
+	    $(CONFIGURE) defconfig defconfigs/quick; }
+	$(Q)$(CONFIGURE) olddefconfig
+
+menuconfig guiconfig: config
+	$(Q)$(CONFIGURE) $@
+
+olddefconfig: config
+
+oldconfig: python
+	$(Q)[ -e "$$OUT/.config" ] || $(CONFIGURE) defconfig defconfigs/quick
+	$(Q)$(CONFIGURE) oldconfig
+
+savedefconfig: config
+	$(Q)$(CONFIGURE) savedefconfig "$$OUT/defconfig"
+
+list-defconfigs:
+	@cd defconfigs && for name in *; do [ ! -f "$$name" ] || echo "$$name"; done
+
+defconfig-%:
+	@[ -f $(call quoted,defconfigs/$*) ] || { echo "There is no configuration" $(call quoted,$*)". Known are:" \
+	    $$($(MAKE) -s list-defconfigs) >&2; exit 2; }
+	$(Q)scripts/setup.sh python
+	$(Q)$(CONFIGURE) defconfig $(call quoted,defconfigs/$*)
+
+# --- Building and checking
+build: config torch
+	$(Q)scripts/build.sh kablate
+
+check: config torch
+	$(Q)scripts/build.sh kablate core_tests engine_tests
+	$(Q)$(PYTHON) scripts/lint.py
+	$(Q)cd "$$OUT/build" && ctest --output-on-failure
+
+lint: config
+	$(Q)$(PYTHON) scripts/lint.py
+
+format: python
+	$(Q)find src tests -name '*.h' -print0 -o -name '*.cpp' -print0 | xargs -0 "$$OUT/.venv/bin/clang-format" -i
+
+clean:
+	$(Q)rm -rf -- "$$OUT/build"
+
+distclean: clean
+	$(Q)rm -rf -- "$$OUT/.venv" "$$OUT/.config" "$$OUT/.config.old" "$$OUT/data"
+
+help:
+	@sed -n 's/^## \{0,1\}//p' Makefile

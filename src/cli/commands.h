@@ -1,0 +1,26 @@
+// The subcommands of the program (README, "Commands"): each adds its options to the parser and names what to
+// run.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+
+namespace kablate {
+
+// Each registers a subcommand of `app`; parsing it sets `action`, whose result is the exit code.
+using Action = std::function<int()>;
+void add_run_command(CLI::App& app, Action& action);
+void add_plan_command(CLI::App& app, Action& action);
+void add_report_command(CLI::App& app, Action& action);
+void add_logits_command(CLI::App& app, Action& action);
+void add_init_command(CLI::App& app, Action& action);
+void add_sample_command(CLI::App& app, Action& action);
+void add_time_command(CLI::App& app, Action& action);  // for the runner, hidden
+
+// `kablate trial`, which the runner starts; its arguments are built by runner/trial_command.
+int run_trial_command(const std::vector<std::string>& arguments);
+
+}  // namespace kablate

@@ -1,0 +1,44 @@
+#include "cli/load_model.h"
+
+#include <unistd.h>
+
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "interchange/weights.h"
+#include "measure/machine.h"
+#include "shape/model_shape.h"
+
+namespace kablate {
+
+LoadedModel load_model(const ConfigOptions& configuration, const std::string& path) {
+  return load_model(configuration.config(), path);
+}
+
+LoadedModel load_model(const Config& config, const std::string& path) {
+  if (const auto reason = blocked_reason(config); !reason.empty()) throw UserError(reason);
+  LoadedModel loaded{config, resolve_device(config.run.device), nullptr};
+  loaded.config.run.dtype = DType::kFloat32;
+  const auto specs = model_parameters(config);
+  const NamedTensors weights = read_weights(path, specs);
+  ParameterSet parameters(specs);
+  const at::NoGradGuard no_grad;
+  for (const auto& [name, tensor] : parameters.by_name()) tensor.copy_(weights.at(name));
+  loaded.model = std::make_unique<Gpt>(loaded.config, parameters.to(loaded.device, at::kFloat));
+  return loaded;
+}
+
+void check_writable(const std::string& path) {
+  namespace fs = std::filesystem;
+  const fs::path folder = fs::absolute(path).parent_path();
+  std::error_code ignored;
+  if (fs::is_directory(path, ignored)) throw UserError(str("--out = ", path, ": is a folder; name a file"));
+  if (!fs::is_directory(folder, ignored))
+    throw UserError(str("--out = ", path, ": there is no folder ", folder.string()));
+  if (::access(folder.c_str(), W_OK) != 0)
+    throw UserError(str("--out = ", path, ": the folder ", folder.string(), " can't be written to"));
+}
+
+}  // namespace kablate

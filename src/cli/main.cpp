@@ -1,0 +1,69 @@
+// The program: parses the command line, runs one subcommand, and turns what went wrong into one message and
+// an exit code.
+#include <csignal>
+#include <cstdio>
+
+#include <CLI/CLI.hpp>
+
+#include <c10/util/Exception.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "cli/commands.h"
+
+namespace kablate {
+namespace {
+
+int fail(ExitCode code, const std::string& message) {
+  log_error(message);
+  return code;
+}
+
+int parse_and_run(int argc, char** argv) {
+  if (argc > 1 && std::string_view(argv[1]) == "trial") return run_trial_command({argv + 2, argv + argc});
+  CLI::App app{
+      "Kablate trains every step of an ablation ladder over paired seeds and reports the differences."};
+  app.require_subcommand(1);
+  Action action;
+  add_run_command(app, action);
+  add_plan_command(app, action);
+  add_report_command(app, action);
+  add_logits_command(app, action);
+  add_init_command(app, action);
+  add_sample_command(app, action);
+  add_time_command(app, action);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& help) {
+    return app.exit(help);
+  } catch (const CLI::ParseError& fault) {
+    return fail(kExitUserError,
+                std::string(fault.what()) + "; `kablate COMMAND --help` shows what is allowed");
+  }
+  return action();
+}
+
+int guarded(int argc, char** argv) {
+  try {
+    return parse_and_run(argc, argv);
+  } catch (const UserError& fault) {
+    return fail(kExitUserError, fault.what());
+  } catch (const Interrupted& stop) {
+    return fail(kExitInterrupted, std::string(stop.what()) + "; the same command goes on from here");
+  } catch (const c10::Error& fault) {
+    return fail(kExitFailed, fault.what_without_backtrace());
+  } catch (const std::bad_alloc&) {
+    return fail(kExitFailed,
+                "out of memory: use a smaller batch, context or model, or fewer PARALLEL_TRIALS");
+  } catch (const std::exception& fault) {
+    return fail(kExitFailed, fault.what());
+  }
+}
+
+}  // namespace
+}  // namespace kablate
+
+int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);  // `kablate report | head` must not end a run in the middle of a write
+  return kablate::guarded(argc, argv);
+}

@@ -1,0 +1,57 @@
+#include "cli/options.h"
+
+#include <source_key.h>
+
+#include "base/file.h"
+
+namespace kablate {
+
+void ConfigOptions::add_to(CLI::App& command) {
+  command.add_option("--config", file, "A .config or defconfig instead of the one that was built in")
+      ->type_name("FILE");
+  command.add_option("--set", assignments, "Change one symbol, named without CONFIG_; may be repeated")
+      ->type_name("SYMBOL=VALUE")
+      ->allow_extra_args(false)
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+}
+
+Settings ConfigOptions::settings() const {
+  Settings settings = file.empty() ? Settings::baked() : Settings::from_file(file);
+  for (const auto& assignment : assignments) settings.set_assignment(assignment, "--set");
+  return settings;
+}
+
+Config ConfigOptions::config() const {
+  const Config config = settings().bind();
+  validate(config);
+  return config;
+}
+
+void PlanOptions::add_to(CLI::App& command) {
+  configuration.add_to(command);
+  command.add_option("--steps", steps, "Steps of the plan, such as 0,2 or 0-3; all if not given")
+      ->type_name("LIST");
+  command.add_option("--seeds", seeds, "Seeds, such as 1-3 or 1,5")->type_name("LIST");
+  command.add_option("--results", results, "Folder of the results")->capture_default_str()->type_name("DIR");
+}
+
+Settings PlanOptions::settings() const {
+  Settings settings = configuration.settings();
+  if (!steps.empty()) settings.set("RA_MLA_ABLATION_STEPS", steps, "--steps");
+  if (!seeds.empty()) settings.set("SEEDS", seeds, "--seeds");
+  return settings;
+}
+
+Plan PlanOptions::plan() const { return make_plan(settings(), plans_folder()); }
+
+ExperimentFolder PlanOptions::experiment(const Settings& settings) const {
+  return experiment_folder(results, settings.text("EXPERIMENT_NAME"));
+}
+
+std::filesystem::path source_folder() { return KABLATE_SOURCE_DIR; }
+std::filesystem::path plans_folder() { return source_folder() / "defconfigs" / "plans"; }
+std::filesystem::path data_folder() { return program_folder().parent_path() / "data"; }
+std::string source_key() { return KABLATE_SOURCE_KEY; }
+
+}  // namespace kablate

@@ -1,0 +1,47 @@
+// What the subcommands share: where a configuration comes from and what it is changed by.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+
+#include "config/settings.h"
+#include "plan/plan.h"
+#include "record/layout.h"
+
+namespace kablate {
+
+// --config and --set.
+struct ConfigOptions {
+  std::string file;
+  std::vector<std::string> assignments;
+
+  void add_to(CLI::App& command);
+  Settings settings() const;  // baked or the file's, then the assignments in order
+  Config config() const;      // typed and checked as a combination
+};
+
+// The above with --steps, --seeds and --results.
+struct PlanOptions {
+  ConfigOptions configuration;
+  std::string steps, seeds, results = "results";
+
+  void add_to(CLI::App& command);
+  Settings settings() const;
+  Plan plan() const;
+  ExperimentFolder experiment(const Settings& settings) const;
+};
+
+// Folders that belong to the program rather than to the user: the sources it was built from, the prepared
+// data.
+std::filesystem::path source_folder();
+std::filesystem::path plans_folder();
+std::filesystem::path data_folder();
+
+// SHA-256 of the sources that can change a trial's numbers.
+std::string source_key();
+
+}  // namespace kablate

@@ -1,0 +1,83 @@
+#include "cli/prepare.h"
+
+#include <algorithm>
+#include <filesystem>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "measure/machine.h"
+#include "record/writer.h"
+#include "runner/timing.h"
+#include "shape/model_shape.h"
+
+namespace kablate {
+
+PlanRecord describe_plan(const Plan& plan) {
+  PlanRecord record{.name = plan.name,
+                    .text = plan.text,
+                    .baseline = plan.baseline,
+                    .steps = {},
+                    .seeds = plan.seeds,
+                    .trials = {}};
+  for (const auto& step : plan.steps)
+    record.steps.push_back(describe_step(step.number, step.name, step.rerun_of, step.config));
+  for (const auto& trial : plan.trials)
+    record.trials.push_back(
+        {.step = trial.step,
+         .seed = trial.seed,
+         .folder = trial_folder_name(
+             {.step = trial.step, .name = trial.name, .seed = trial.seed, .key = trial.key})});
+  return record;
+}
+
+std::optional<std::int64_t> known_threads(const Config& base, const ExperimentFolder& folder) {
+  if (base.run.threads > 0) return base.run.threads;
+  return read_threads(folder);
+}
+
+std::int64_t threads_of_trials(const Plan& plan, const Config& base, const ExperimentFolder& folder,
+                               c10::Device device) {
+  if (const auto threads = known_threads(base, folder)) return *threads;
+  if (!device.is_cpu()) return 1;  // the work is on the GPU
+  log_info("THREADS = 0: choosing the number of threads of a trial by measurement");
+  const auto& heaviest =
+      std::max_element(plan.steps.begin(), plan.steps.end(), [](const Step& a, const Step& b) {
+        return flops_per_iteration(a.config) < flops_per_iteration(b.config);
+      })->config;
+  const auto choice = choose_threads(heaviest, std::ssize(plan.trials), available_cores(), folder.path());
+  write_threads(folder, choice.threads, choice.measured);
+  log_info(str("THREADS = ", choice.threads, " for every trial of this experiment (",
+               folder.threads().string(), ")"));
+  return choice.threads;
+}
+
+void assign_keys(Plan& plan, const Dataset& data, std::int64_t threads, c10::Device device) {
+  kablate::assign_keys(plan, KeyContext{.data_hash = data.hash(),
+                                        .threads = threads,
+                                        .ranks = 1,
+                                        .device = device_class(device),
+                                        .torch_version = torch_version(),
+                                        .source_key = source_key()});
+}
+
+void check_disk_space(const Plan& plan, std::int64_t trials_to_run, std::int64_t parallel,
+                      const ExperimentFolder& folder) {
+  std::int64_t parameters = 0;
+  for (const auto& step : plan.steps) parameters = std::max(parameters, parameter_count(step.config));
+  // A finished trial keeps its weights; one under way has two checkpoints and a third being written, each
+  // with two moments.
+  constexpr double kFloat = 4, kLogs = 1 << 20;
+  const double need =
+      static_cast<double>(trials_to_run) * (kFloat * static_cast<double>(parameters) + kLogs) +
+      static_cast<double>(std::min(parallel, trials_to_run)) * 9 * kFloat * static_cast<double>(parameters);
+  std::error_code fault;
+  const auto space = std::filesystem::space(folder.path(), fault);
+  if (fault || need <= 0.9 * static_cast<double>(space.available)) return;
+  throw UserError(str("results folder ", folder.path().string(), ": ", trials_to_run, " trials need about ",
+                      human_bytes(need), " and ", human_bytes(static_cast<double>(space.available)),
+                      " are free; allowed: at most 90 % of it. Free some, choose another with --results, or "
+                      "run fewer trials"));
+}
+
+}  // namespace kablate

@@ -1,0 +1,34 @@
+// From a configuration and a plan to trials with keys: what `run` and `plan` do first.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include <c10/core/Device.h>
+
+#include "cli/options.h"
+#include "data/dataset.h"
+#include "plan/plan.h"
+#include "record/plan_record.h"
+
+namespace kablate {
+
+// The plan with what `plan.json` says of it.
+PlanRecord describe_plan(const Plan& plan);
+
+// The threads of a trial if they are known: THREADS, or what an earlier run of the experiment chose.
+std::optional<std::int64_t> known_threads(const Config& base, const ExperimentFolder& folder);
+
+// The same, chosen by measurement and stored where they are not known yet (the experiment's folder must
+// exist).
+std::int64_t threads_of_trials(const Plan& plan, const Config& base, const ExperimentFolder& folder,
+                               c10::Device device);
+
+void assign_keys(Plan& plan, const Dataset& data, std::int64_t threads, c10::Device device);
+
+// Throws UserError if the trials to come need more than 90 % of the space that is free (trust: F8).
+void check_disk_space(const Plan& plan, std::int64_t trials_to_run, std::int64_t parallel,
+                      const ExperimentFolder& folder);
+
+}  // namespace kablate

@@ -1,0 +1,80 @@
+#include "base/error.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "cli/commands.h"
+#include "cli/prepare.h"
+#include "measure/machine.h"
+#include "record/reader.h"
+#include "record/writer.h"
+#include "report/render.h"
+#include "runner/runner.h"
+#include "runner/timing.h"
+
+namespace kablate {
+namespace {
+
+std::int64_t count_to_run(const ExperimentFolder& folder, const Plan& plan) {
+  std::int64_t count = 0;
+  for (const auto& trial : plan.trials) count += decide(folder, trial).action == TrialDecision::Action::kRun;
+  return count;
+}
+
+int exit_code(const RunResult& result) {
+  if (result.interrupted) return kExitInterrupted;
+  return result.failed > 0 || result.blocked > 0 ? kExitFailed : kExitDone;
+}
+
+int run(const PlanOptions& options) {
+  const Settings settings = options.settings();
+  const Config base = settings.bind();
+  Plan plan = make_plan(settings, plans_folder());
+  const c10::Device device = resolve_device(base.run.device);
+  const auto data = open_dataset(base, data_folder());
+  const ExperimentFolder folder = options.experiment(settings);
+  make_writable_folder(folder.path());
+  const std::int64_t threads = threads_of_trials(plan, base, folder, device);
+  assign_keys(plan, *data, threads, device);
+  const std::int64_t parallel = parallel_trials(base, threads, available_cores(), device.is_cpu());
+  check_disk_space(plan, count_to_run(folder, plan), parallel, folder);
+  write_experiment(folder, describe_plan(plan), base);
+  log_info(str("experiment ", folder.path().string(), ": ", plan.steps.size(), " steps x ", plan.seeds.size(),
+               " seeds, ", threads, threads == 1 ? " thread" : " threads", " a trial, up to ", parallel,
+               " at once"));
+  const RunResult result =
+      run_plan(folder, plan, {.threads = threads, .parallel = parallel, .data_folder = data_folder()});
+  const Report report = make_report(folder);
+  write_report(folder, report);
+  std::printf("%s\n%s\n%s\n", render_terminal(report).c_str(), folder.report_markdown().c_str(),
+              folder.report_csv().c_str());
+  std::fflush(stdout);
+  if (result.interrupted) log_warning("interrupted; the same command goes on from here");
+  return exit_code(result);
+}
+
+}  // namespace
+
+void add_run_command(CLI::App& app, Action& action) {
+  const auto options = std::make_shared<PlanOptions>();
+  auto* command =
+      app.add_subcommand("run", "Train every trial of the plan that is not finished, and print the table");
+  options->add_to(*command);
+  command->callback([options, &action] { action = [options] { return run(*options); }; });
+}
+
+void add_report_command(CLI::App& app, Action& action) {
+  const auto folder = std::make_shared<std::string>();
+  auto* command = app.add_subcommand("report", "Print the table of an experiment from its folder");
+  command->add_option("RESULT_DIR", *folder, "An experiment's folder, such as results/quick")->required();
+  command->callback([folder, &action] {
+    action = [folder] {
+      const ExperimentFolder experiment = existing_experiment(*folder);
+      const Report report = make_report(experiment);
+      std::printf("%s", render_terminal(report).c_str());
+      write_report(experiment, report);
+      return kExitDone;
+    };
+  });
+}
+
+}  // namespace kablate

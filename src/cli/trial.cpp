@@ -1,0 +1,52 @@
+#include "train/trial.h"
+#include "base/error.h"
+#include "base/text.h"
+#include "cli/commands.h"
+#include "cli/options.h"
+#include "measure/machine.h"
+#include "measure/memory.h"
+#include "runner/trial_command.h"
+#include "train/stop_signal.h"
+
+namespace kablate {
+
+int run_trial_command(const std::vector<std::string>& arguments) {
+  catch_stop_signals();
+  count_tensor_memory();
+  std::string folder;
+  TrialOrder order = parse_trial_arguments(arguments, folder);
+  order.source_folder = source_folder();
+  order.source_key = source_key();
+  make_deterministic(order.threads);
+  switch (run_trial(TrialFolder(folder), order)) {
+    case TrialOutcome::kDone:
+      return kExitDone;
+    case TrialOutcome::kDiverged:
+      return kTrialDiverged;
+    case TrialOutcome::kHeldByAnother:
+      break;
+  }
+  return kTrialHeldByAnother;
+}
+
+void add_time_command(CLI::App& app, Action& action) {
+  struct Options {
+    std::string config;
+    std::int64_t threads = 1, iterations = 10;
+  };
+  const auto options = std::make_shared<Options>();
+  auto* command = app.add_subcommand("time", "Print the milliseconds of an iteration")->group("");
+  command->add_option("--config", options->config)->required();
+  command->add_option("--threads", options->threads);
+  command->add_option("--iterations", options->iterations);
+  command->callback([options, &action] {
+    action = [options] {
+      make_deterministic(options->threads);
+      const Config config = Settings::from_file(options->config).bind();
+      std::printf("%s\n", fixed(time_iterations(config, options->iterations, data_folder()), 4).c_str());
+      return kExitDone;
+    };
+  });
+}
+
+}  // namespace kablate

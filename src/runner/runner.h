@@ -1,0 +1,37 @@
+// Runs the trials of a plan, each in a process of its own, several at once, seed by seed (design, decision
+// 6). Start here in runner/.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "plan/plan.h"
+#include "record/layout.h"
+
+namespace kablate {
+
+// What will happen to a trial, and why.
+struct TrialDecision {
+  enum class Action { kSkip, kRun, kBlocked };
+  Action action = Action::kRun;
+  std::string reason;  // "done", "goes on from its checkpoint", "new: GPT2_N_LAYER 3 -> 4", …
+};
+TrialDecision decide(const ExperimentFolder& folder, const Trial& trial);
+
+struct RunOrder {
+  std::int64_t threads = 1, parallel = 1;
+  std::filesystem::path data_folder;
+};
+
+struct RunResult {
+  std::int64_t done = 0, skipped = 0, failed = 0, blocked = 0;
+  bool interrupted = false;
+};
+
+// Brings every trial of the plan to its end, sharing the work with other runs on the same folder. Keys must
+// have been assigned and the experiment been written. A failed trial doesn't stop the others.
+RunResult run_plan(const ExperimentFolder& folder, const Plan& plan, const RunOrder& order);
+
+}  // namespace kablate

@@ -1,0 +1,75 @@
+#include "runner/timing.h"
+
+#include <algorithm>
+#include <limits>
+#include <vector>
+
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "config/settings.h"
+#include "runner/process.h"
+
+namespace kablate {
+namespace {
+
+double milliseconds_from(const ExitStatus& status) {
+  const auto lines = split(trim(status.output), '\n');
+  const auto value = parse_real(trim(lines.back()));
+  if (status.code != kExitDone || !value)
+    throw WorkError("timing an iteration failed: " + std::string(trim(status.output)));
+  return *value;
+}
+
+// 1, 2, 4, … and all cores.
+std::vector<std::int64_t> thread_candidates(std::int64_t cores) {
+  std::vector<std::int64_t> candidates;
+  for (std::int64_t threads = 1; threads < cores; threads *= 2) candidates.push_back(threads);
+  candidates.push_back(cores);
+  return candidates;
+}
+
+}  // namespace
+
+double time_config(const Config& config, std::int64_t threads, std::int64_t copies, std::int64_t iterations,
+                   const std::filesystem::path& scratch) {
+  const auto file = scratch / (".timing" + std::to_string(::getpid()) + ".config");
+  write_file(file, full_dotconfig(config));
+  std::vector<ChildProcess> children;
+  for (std::int64_t i = 0; i < copies; ++i)
+    children.emplace_back(std::vector<std::string>{"time", "--config", file.string(), "--threads",
+                                                   std::to_string(threads), "--iterations",
+                                                   std::to_string(iterations)});
+  std::vector<ExitStatus> ends;
+  for (auto& child : children) ends.push_back(child.wait());
+  std::error_code ignored;
+  std::filesystem::remove(file, ignored);
+  double slowest = 0;
+  for (const auto& end : ends) slowest = std::max(slowest, milliseconds_from(end));
+  return slowest;
+}
+
+ThreadChoice choose_threads(const Config& config, std::int64_t num_trials, std::int64_t cores,
+                            const std::filesystem::path& scratch) {
+  constexpr std::int64_t kIterations = 6;
+  ThreadChoice choice;
+  choice.measured = Json::array();
+  double best = std::numeric_limits<double>::infinity();
+  for (const auto threads : thread_candidates(cores)) {
+    const std::int64_t copies = std::clamp<std::int64_t>(cores / threads, 1, num_trials);
+    const double ms = time_config(config, threads, copies, kIterations, scratch);
+    const double rounds = static_cast<double>((num_trials + copies - 1) / copies);
+    choice.measured.push_back({{"threads", threads}, {"copies", copies}, {"ms_per_iter", ms}});
+    if (rounds * ms < best) best = rounds * ms, choice.threads = threads;
+  }
+  return choice;
+}
+
+std::int64_t parallel_trials(const Config& config, std::int64_t threads, std::int64_t cores, bool on_cpu) {
+  if (config.run.parallel_trials > 0) return config.run.parallel_trials;
+  return on_cpu ? std::max<std::int64_t>(1, cores / threads) : 1;
+}
+
+}  // namespace kablate

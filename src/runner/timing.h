@@ -1,0 +1,32 @@
+// Timing before a run: how long an iteration takes, and how many threads a trial should get.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+
+#include "base/json.h"
+#include "config/config.h"
+
+namespace kablate {
+
+// Milliseconds of an iteration in a process of its own with `threads` threads, `copies` of which run at once;
+// the slowest counts. `scratch` is a folder for the configuration file. Throws WorkError with what the
+// process said.
+double time_config(const Config& config, std::int64_t threads, std::int64_t copies, std::int64_t iterations,
+                   const std::filesystem::path& scratch);
+
+struct ThreadChoice {
+  std::int64_t threads = 1;
+  Json measured;  // the table behind it
+};
+
+// The number of threads with which `num_trials` trials like this one end soonest on `cores` cores, by
+// measurement (spec, section 6, THREADS).
+ThreadChoice choose_threads(const Config& config, std::int64_t num_trials, std::int64_t cores,
+                            const std::filesystem::path& scratch);
+
+// How many trials run at once: PARALLEL_TRIALS, or as many as the cores allow; one on a GPU.
+std::int64_t parallel_trials(const Config& config, std::int64_t threads, std::int64_t cores, bool on_cpu);
+
+}  // namespace kablate

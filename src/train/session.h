@@ -1,0 +1,33 @@
+// The objects that train one model, made in the one order that works.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+
+#include "config/config.h"
+#include "data/dataset.h"
+#include "data/sample_order.h"
+#include "model/gpt.h"
+#include "model/parameters.h"
+#include "optim/optimizer.h"
+#include "train/train_step.h"
+
+namespace kablate {
+
+struct Session {
+  // Initial weights by `seed`; order of samples by DATA_SEED, or by `seed`.
+  Session(const Config& config, std::int64_t seed, std::shared_ptr<const Dataset> data);
+  Session(const Session&) = delete;  // its members refer to one another
+  Session& operator=(const Session&) = delete;
+
+  Config config;
+  c10::Device device;
+  std::shared_ptr<const Dataset> data;
+  SampleOrder order;
+  ParameterSet parameters;
+  Gpt model;
+  std::unique_ptr<Optimizer> optimizer;
+  TrainStep train_step;
+};
+
+}  // namespace kablate

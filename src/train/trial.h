@@ -1,0 +1,37 @@
+// The loop of one trial: from its folder and configuration to a trained model and a summary. Knows no
+// ablation. Start here in train/.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+#include "config/config.h"
+#include "plan/key.h"
+#include "record/layout.h"
+#include "record/summary.h"
+
+namespace kablate {
+
+// What the runner decides for a trial; the configuration stands in the folder.
+struct TrialOrder {
+  std::int64_t step = 0, seed = 1, rerun_index = 0;
+  std::string name;  // the step's
+  std::string key;   // as planned; refused if the trial's own differs
+  std::int64_t threads = 1, beside = 0;
+  std::filesystem::path data_folder, source_folder;
+  std::string source_key;
+};
+
+enum class TrialOutcome { kDone, kDiverged, kHeldByAnother };
+
+// Trains the trial in `folder` from its start or its latest checkpoint and writes its results there. Threads
+// must have been fixed (make_deterministic), tensors be counted and signals caught before. Throws Interrupted
+// after a signal, with a checkpoint written; UserError and WorkError as what it calls.
+TrialOutcome run_trial(const TrialFolder& folder, const TrialOrder& order);
+
+// The median time of an iteration, in milliseconds, over `iterations` after two that warm up. Writes nothing.
+double time_iterations(const Config& config, std::int64_t iterations,
+                       const std::filesystem::path& data_folder);
+
+}  // namespace kablate
