@@ -65,5 +65,6 @@ int guarded(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);  // `kablate report | head` must not end a run in the middle of a write
+  std::signal(SIGXFSZ, SIG_IGN);  // a file-size limit is then an error of write(), like a full disk
   return kablate::guarded(argc, argv);
 }

@@ -24,8 +24,8 @@ constexpr Bounds from_to_below(double least, double most) {
 
 // Calls visit(symbol name, field, scope) for bool, int64, string and enum fields and
 // visit(symbol name, field, scope, bounds) for real ones. `ConfigType` is Config or const Config.
-template <typename ConfigType, typename Visitor>
 // NOLINT(length): one line a symbol
+template <typename ConfigType, typename Visitor>
 void visit_fields(ConfigType& c, Visitor&& visit) {
   using enum Scope;
   auto& [gpt, attention, gate, cross, coupler, optim, train, data, run] = c;
