@@ -19,7 +19,6 @@ struct InitOptions {
 int write_initial_weights(const InitOptions& options) {
   const Config config = options.configuration.config();
   if (const auto reason = blocked_reason(config); !reason.empty()) throw UserError(reason);
-  if (options.seed < 1) throw UserError(str("--seed = ", options.seed, ": allowed: a whole number >= 1"));
   const auto parameters =
       ParameterSet::initialized(model_parameters(config), static_cast<std::uint64_t>(options.seed));
   check_writable(options.out);
@@ -35,7 +34,10 @@ void add_init_command(CLI::App& app, Action& action) {
   const auto options = std::make_shared<InitOptions>();
   auto* command = app.add_subcommand("init", "Write freshly initialised weights");
   options->configuration.add_to(*command);
-  command->add_option("--seed", options->seed, "Which ones")->capture_default_str()->type_name("N");
+  command->add_option("--seed", options->seed, "Which ones")
+      ->capture_default_str()
+      ->type_name("N")
+      ->check(whole_number(1));
   command->add_option("--out", options->out, "The file to write")->type_name("W.safetensors")->required();
   command->callback([options, &action] { action = [options] { return write_initial_weights(*options); }; });
 }

@@ -1,5 +1,9 @@
 #include "cli/load_model.h"
 
+#include <cerrno>
+#include <cstring>
+
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <ATen/ATen.h>
@@ -37,8 +41,13 @@ void check_writable(const std::string& path) {
   if (fs::is_directory(path, ignored)) throw UserError(str("--out = ", path, ": is a folder; name a file"));
   if (!fs::is_directory(folder, ignored))
     throw UserError(str("--out = ", path, ": there is no folder ", folder.string()));
-  if (::access(folder.c_str(), W_OK) != 0)
-    throw UserError(str("--out = ", path, ": the folder ", folder.string(), " can't be written to"));
+  const fs::path probe = folder / (".probe" + std::to_string(::getpid()));  // access() grants root everything
+  const int fd = ::open(probe.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+  if (fd < 0)
+    throw UserError(str("--out = ", path, ": the folder ", folder.string(), " can't be written to (",
+                        std::strerror(errno), ")"));
+  ::close(fd);
+  ::unlink(probe.c_str());
 }
 
 }  // namespace kablate

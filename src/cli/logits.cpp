@@ -19,12 +19,13 @@ struct LogitsOptions {
 
 std::vector<std::int64_t> read_ids(const std::string& line, const std::string& where,
                                    std::int64_t vocabulary) {
+  constexpr std::size_t kShown = 40;  // of what may be a foreign file
   std::vector<std::int64_t> ids;
   std::istringstream words(line);
   for (std::string word; words >> word;) {
     const auto id = parse_int(word);
     if (!id || *id < 0 || *id >= vocabulary)
-      throw UserError(str(where, ": \"", word, "\": allowed: token ids from 0 to ", vocabulary - 1,
+      throw UserError(str(where, ": \"", word.substr(0, kShown), "\": allowed: token ids from 0 to ", vocabulary - 1,
                           " separated by blanks"));
     ids.push_back(*id);
   }
@@ -35,7 +36,10 @@ std::vector<std::int64_t> read_ids(const std::string& line, const std::string& w
 at::Tensor read_tokens(const std::string& path, const Config& config) {
   std::vector<std::int64_t> all;
   std::int64_t lines = 0, length = 0, number = 0;
-  for (const auto& line : split(read_text(path), '\n')) {
+  const std::string text = read_text(path);
+  if (text.find('\0') != std::string::npos)
+    throw UserError(str(path, ": not a text file; expected token ids, one sequence a line"));
+  for (const auto& line : split(text, '\n')) {
     const std::string where = str(path, ":", ++number);
     const auto ids = read_ids(line, where, config.gpt.vocabulary);
     if (ids.empty()) continue;

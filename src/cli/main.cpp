@@ -1,5 +1,6 @@
 // The program: parses the command line, runs one subcommand, and turns what went wrong into one message and
 // an exit code.
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 
@@ -9,14 +10,28 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "cli/commands.h"
 
 namespace kablate {
 namespace {
 
-int fail(ExitCode code, const std::string& message) {
+// One line, whatever a foreign file put into the message.
+int fail(ExitCode code, std::string message) {
+  std::replace_if(
+      message.begin(), message.end(), [](unsigned char c) { return c < ' ' || c == 0x7F; }, ' ');
   log_error(message);
   return code;
+}
+
+// CLI11 says of an unknown command only that one is required.
+std::string explain(const CLI::App& app, const CLI::ParseError& fault, const char* first) {
+  if (!app.get_subcommands().empty() || first == nullptr)
+    return std::string(fault.what()) + "; `kablate COMMAND --help` shows what is allowed";
+  std::vector<std::string> names;
+  for (const auto* command : app.get_subcommands(nullptr))
+    if (!command->get_group().empty()) names.push_back(command->get_name());
+  return str("\"", first, "\": there is no such command; allowed: ", join(names, ", "));
 }
 
 int parse_and_run(int argc, char** argv) {
@@ -37,8 +52,7 @@ int parse_and_run(int argc, char** argv) {
   } catch (const CLI::Success& help) {
     return app.exit(help);
   } catch (const CLI::ParseError& fault) {
-    return fail(kExitUserError,
-                std::string(fault.what()) + "; `kablate COMMAND --help` shows what is allowed");
+    return fail(kExitUserError, explain(app, fault, argv[1]));
   }
   return action();
 }

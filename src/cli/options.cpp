@@ -3,12 +3,14 @@
 #include <source_key.h>
 
 #include "base/file.h"
+#include "base/text.h"
 
 namespace kablate {
 
 void ConfigOptions::add_to(CLI::App& command) {
   command.add_option("--config", file, "A .config or defconfig instead of the one that was built in")
-      ->type_name("FILE");
+      ->type_name("FILE")
+      ->check(not_empty());
   command.add_option("--set", assignments, "Change one symbol, named without CONFIG_; may be repeated")
       ->type_name("SYMBOL=VALUE")
       ->allow_extra_args(false)
@@ -31,9 +33,13 @@ Config ConfigOptions::config() const {
 void PlanOptions::add_to(CLI::App& command) {
   configuration.add_to(command);
   command.add_option("--steps", steps, "Steps of the plan, such as 0,2 or 0-3; all if not given")
-      ->type_name("LIST");
-  command.add_option("--seeds", seeds, "Seeds, such as 1-3 or 1,5")->type_name("LIST");
-  command.add_option("--results", results, "Folder of the results")->capture_default_str()->type_name("DIR");
+      ->type_name("LIST")
+      ->check(not_empty());
+  command.add_option("--seeds", seeds, "Seeds, such as 1-3 or 1,5")->type_name("LIST")->check(not_empty());
+  command.add_option("--results", results, "Folder of the results")
+      ->capture_default_str()
+      ->type_name("DIR")
+      ->check(not_empty());
 }
 
 Settings PlanOptions::settings() const {
@@ -47,6 +53,21 @@ Plan PlanOptions::plan() const { return make_plan(settings(), plans_folder()); }
 
 ExperimentFolder PlanOptions::experiment(const Settings& settings) const {
   return experiment_folder(results, settings.text("EXPERIMENT_NAME"));
+}
+
+CLI::Validator not_empty() {
+  const auto check = [](const std::string& text) -> std::string {
+    return text.empty() ? "\"\": allowed: a text that is not empty; leave the option out for its default" : "";
+  };
+  return {check, /*validator_desc=*/""};
+}
+
+CLI::Validator whole_number(std::int64_t least) {
+  const auto check = [least](const std::string& text) {
+    const auto value = parse_int(text);
+    return value && *value >= least ? "" : str("\"", text, "\": allowed: a whole number >= ", least);
+  };
+  return {check, /*validator_desc=*/""};
 }
 
 std::filesystem::path source_folder() { return KABLATE_SOURCE_DIR; }

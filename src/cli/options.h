@@ -35,6 +35,11 @@ struct PlanOptions {
   ExperimentFolder experiment(const Settings& settings) const;
 };
 
+// Checks of an option's text: "" by mistake (an unset shell variable) would mean the default, and CLI11's own
+// conversion doesn't say what is allowed.
+CLI::Validator not_empty();
+CLI::Validator whole_number(std::int64_t least);
+
 // Folders that belong to the program rather than to the user: the sources it was built from, the prepared
 // data.
 std::filesystem::path source_folder();

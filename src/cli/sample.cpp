@@ -44,14 +44,13 @@ int print_sample(const SampleCommand& options) {
   if (!temperature || *temperature <= 0)
     throw UserError(
         str("--temperature = ", options.temperature, ": allowed: a number > 0; near 0 is greedy"));
-  if (options.top_k < 0)
-    throw UserError(str("--top-k = ", options.top_k, ": allowed: 0 for all, or a whole number >= 1"));
-  if (options.seed < 1) throw UserError(str("--seed = ", options.seed, ": allowed: a whole number >= 1"));
-  if (options.tokens < 1)
-    throw UserError(str("--tokens = ", options.tokens, ": allowed: a whole number >= 1"));
   if (options.run.empty() == options.weights.empty())
     throw UserError(
         "kablate sample: give either --run TRIAL_DIR, or --weights W.safetensors with its configuration");
+  const auto& [file, assignments] = options.configuration;
+  if (!options.run.empty() && (!file.empty() || !assignments.empty()))
+    throw UserError(str(file.empty() ? "--set " + assignments[0] : "--config " + file, " with --run = ",
+                        options.run, ": a run brings its own configuration; leave one of the two out"));
   const Source source = options.run.empty() ? from_weights(options) : from_run(options);
   const auto default_prompt = source.tokenizer.is_characters() ? options.prompt
                               : options.prompt == "\n"         ? "0"
@@ -85,9 +84,16 @@ void add_sample_command(CLI::App& app, Action& action) {
       ->type_name("NUMBER");
   command->add_option("--top-k", options->top_k, "Draw from the k likeliest; 0 is all")
       ->capture_default_str()
-      ->type_name("K");
-  command->add_option("--seed", options->seed, "Which sample")->capture_default_str()->type_name("N");
-  command->add_option("--tokens", options->tokens, "How many to add")->capture_default_str()->type_name("N");
+      ->type_name("K")
+      ->check(whole_number(0));
+  command->add_option("--seed", options->seed, "Which sample")
+      ->capture_default_str()
+      ->type_name("N")
+      ->check(whole_number(1));
+  command->add_option("--tokens", options->tokens, "How many to add")
+      ->capture_default_str()
+      ->type_name("N")
+      ->check(whole_number(1));
   command->callback([options, &action] { action = [options] { return print_sample(*options); }; });
 }
 

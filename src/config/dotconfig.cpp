@@ -41,7 +41,7 @@ Assignment parse_line(std::string_view line, const std::string& where) {
     if (!body.starts_with(kPrefix) || body.find(" is ") == std::string_view::npos) return {};
     const bool exact = line == str("# ", body) && body.ends_with(kIsNotSet);
     const auto name = body.substr(kPrefix.size(), body.size() - kPrefix.size() - kIsNotSet.size() * exact);
-    if (!exact || name.find(' ') != std::string_view::npos)
+    if (!exact || name.empty() || name.find(' ') != std::string_view::npos)
       throw UserError(
           str(where, ": \"", line, "\": allowed: \"# CONFIG_NAME is not set\", with single blanks"));
     return {std::string(name), "n"};
@@ -51,6 +51,8 @@ Assignment parse_line(std::string_view line, const std::string& where) {
   if (!line.starts_with(kPrefix) || equals == std::string_view::npos)
     throw UserError(str(where, ": \"", line, "\": allowed: CONFIG_NAME=value, a comment or an empty line"));
   const auto name = line.substr(kPrefix.size(), equals - kPrefix.size());
+  if (name.empty())
+    throw UserError(str(where, ": \"", line, "\": the symbol's name is missing; allowed: CONFIG_NAME=value"));
   const auto value = line.substr(equals + 1);
   if (trim(name) != name || trim(value) != value)
     throw UserError(str(where, ": \"", line, "\": there must be no blanks around '=' or at the line's end"));

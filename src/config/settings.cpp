@@ -82,7 +82,7 @@ struct Binder {
                       (bounds.most_allowed ? *value <= bounds.most : *value < bounds.most);
     if (!fits)
       throw UserError(str(settings.origin(name), ": ", name, " = \"", text(name), "\": ", explain(bounds)));
-    field = *value;
+    field = *value + 0.0;  // -0 is 0: one spelling
   }
   static std::string explain(Bounds bounds) {
     std::string limits;

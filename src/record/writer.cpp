@@ -5,6 +5,22 @@
 #include "config/settings.h"
 
 namespace kablate {
+namespace {
+
+// What a process that was killed in the middle of a write left behind. `config` and `failure.json` are the
+// runner's: another run may be writing them.
+void remove_unfinished_writes(const TrialFolder& folder) {
+  std::error_code fault, ignored;
+  std::filesystem::directory_iterator entry(folder.path(), fault);
+  for (; !fault && entry != std::filesystem::directory_iterator(); entry.increment(fault)) {
+    const auto name = entry->path().filename().string();
+    if (name.find(".tmp") == std::string::npos) continue;
+    if (name.starts_with("config.") || name.starts_with("failure.json.")) continue;
+    std::filesystem::remove(entry->path(), ignored);
+  }
+}
+
+}  // namespace
 
 std::string json_text(const Json& json) {
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
@@ -33,6 +49,7 @@ std::optional<std::int64_t> read_threads(const ExperimentFolder& folder) {
 void write_trial_start(const TrialFolder& folder, const Config& config, const std::string& key_text,
                        const Json& environment) {
   make_writable_folder(folder.path());
+  remove_unfinished_writes(folder);
   write_file_if_changed(folder.config(), full_dotconfig(config));
   write_file_if_changed(folder.defconfig(), minimal_defconfig(config));
   write_file_if_changed(folder.key(), key_text);

@@ -40,6 +40,40 @@ std::string bytes_text(const std::optional<std::int64_t>& bytes) {
 
 std::string arm_text(const ReportRow& row) { return row.rerun_of ? str(row.name, " (rerun)") : row.name; }
 
+bool equals_its_target(const ReportRow& row) {
+  return row.rerun_of && row.identical_to == str(*row.rerun_of);
+}
+
+// Short; what is not equal is said in full below the table.
+std::string equals_text(const ReportRow& row) {
+  if (row.identical_to.empty() || equals_its_target(row)) return row.identical_to;
+  return row.identical_to.starts_with("no") ? "NO" : "?";
+}
+
+// What the table has no room for, a line a step.
+std::string below_the_table(const ReportRow& row) {
+  const std::string step = str("step ", row.step, " (", row.name, "): ");
+  std::string text;
+  if (row.status != "done") text += step + row.status + "\n";
+  if (row.rerun_of && !equals_its_target(row))
+    text += str(step, "equal to step ", *row.rerun_of, "? ", row.identical_to, "\n");
+  return text;
+}
+
+// Breaks at blanks so that no line is wider than the table may be; all but the first are indented.
+std::string wrapped(const std::string& text) {
+  constexpr std::size_t kWidth = 118;
+  std::string result, line;
+  for (const auto& word : split(text, ' ')) {
+    if (!line.empty() && display_width(line) + 1 + display_width(word) > kWidth) {
+      result += line + "\n";
+      line = " ";
+    }
+    line += (line.empty() ? "" : " ") + word;
+  }
+  return result + line + "\n";
+}
+
 std::vector<Column> terminal_columns() {
   return {
       {"step", true, [](const ReportRow& r) { return std::to_string(r.step); }},
@@ -57,7 +91,7 @@ std::vector<Column> terminal_columns() {
        [](const ReportRow& r) { return shown(r.ms_per_iter, [](double v) { return fixed(v, 1); }); }},
       {"peak", true, [](const ReportRow& r) { return bytes_text(r.peak_tensor_bytes); }},
       {"cache/token", true, [](const ReportRow& r) { return bytes_text(r.decode_cache_bytes_per_token); }},
-      {"equals", false, [](const ReportRow& r) { return r.identical_to; }},
+      {"equals", false, [](const ReportRow& r) { return equals_text(r); }},
   };
 }
 
@@ -74,6 +108,7 @@ std::vector<Column> markdown_columns() {
     };
   };
   columns[1].text = arm_text;
+  columns.back().text = [](const ReportRow& r) { return r.identical_to; };
   columns[2].text = [](const ReportRow& r) { return shown(r.parameters, grouped); };
   columns.insert(columns.begin() + 2,
                  {"seeds", true, [](const ReportRow& r) { return std::to_string(r.seeds); }});
@@ -185,12 +220,11 @@ std::string aligned(const TextTable& table) {
 std::string render_terminal(const Report& report) {
   std::string text =
       str(report.name, ": ", report.folder, "\n\n", aligned(make_table(report, terminal_columns())));
-  std::string unfinished;
-  for (const auto& row : report.rows)
-    if (row.status != "done") unfinished += str("step ", row.step, " (", row.name, "): ", row.status, "\n");
-  if (!unfinished.empty()) text += "\n" + unfinished;
+  std::string below;
+  for (const auto& row : report.rows) below += below_the_table(row);
+  if (!below.empty()) text += "\n" + below;
   text += str("\nchange: to step ", report.baseline, ", in nats a token\n");
-  for (const auto& note : report.notes) text += note + "\n";
+  for (const auto& note : report.notes) text += wrapped(note);
   return text;
 }
 

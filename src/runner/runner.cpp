@@ -182,15 +182,16 @@ void Run::record_failure(const Trial& trial, const ExitStatus& status) {
   constexpr std::size_t kTail = 2000;
   const auto folder = folder_of(folder_, trial);
   const std::string said(trim(status.output));
+  std::string last = said.substr(said.rfind('\n') == std::string::npos ? 0 : said.rfind('\n') + 1);
+  if (constexpr std::string_view kPrefix = "kablate: "; last.starts_with(kPrefix)) last.erase(0, kPrefix.size());
   if (status.code == kTrialDiverged) {  // it wrote its own record
     progress_->event(str(label_of(trial), ": diverged; see ", folder.log().string()));
     return;
   }
   const std::string what =
       status.signal ? str("killed by signal ", *status.signal) : str("exit code ", status.code.value_or(-1));
-  const std::string reason =
-      said.empty() ? what : said.substr(said.rfind('\n') == std::string::npos ? 0 : said.rfind('\n') + 1);
-  progress_->event(str(label_of(trial), ": failed (", what, "): ", reason));
+  const std::string reason = status.signal || last.empty() ? what : last;  // a killed one said something else
+  progress_->event(str(label_of(trial), ": failed: ", reason, "; see ", folder.log().string()));
   write_failure(folder, {.status = "failed",
                          .reason = reason,
                          .exit_code = status.code,

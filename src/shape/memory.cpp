@@ -42,7 +42,6 @@ void add_attention(const LayerShape& s, LayerBytes& bytes) {
   if (c.gate.enabled && s.receives_context)
     bytes.attention_kept += value * (E + 2 * static_cast<double>(s.H));
   if (c.gpt.dropout > 0) bytes.attention_kept += pairs * 2 * kFloat;  // mask and product
-  if (c.reciprocal_attention()) bytes.attention_kept += 0;            // sums keep nothing
   bytes.attention_passing = pairs * (2 * kFloat + (copies ? value : 0)) + 2 * kFloat * E;
   if (c.reciprocal_attention()) bytes.attention_passing += pairs * kFloat;
 }
@@ -52,13 +51,14 @@ void add_cross_token(const LayerShape& s, LayerBytes& bytes) {
   const double value = value_bytes(s.config), F = static_cast<double>(s.F);
   const double row = static_cast<double>(cross.head_average ? s.T : s.H * s.T);
   if (cross.sparsity != Sparsity::kNone) {
-    bytes.mlp_kept += row * 2 * kFloat;                                // rows and mask, for their product
+    // The mask and the rows, for their product; without averaging the rows are P, which attention has kept already.
+    bytes.mlp_kept += row * kFloat * (cross.head_average ? 2 : 1);
     if (cross.normalize) bytes.mlp_kept += row * kFloat + 2 * kFloat;  // the kept row, for its quotient
   }
   bytes.mlp_kept += row * value;  // as it routes
   const double routed = cross.rank > 0 && cross.head_average ? static_cast<double>(cross.rank) : F;
   bytes.mlp_kept += value * (F + routed + static_cast<double>(cross.rank));  // u, R·u, the narrow values
-  bytes.mlp_passing += value * F + row * 2 * kFloat;
+  bytes.mlp_passing += value * F + row * kFloat;
 }
 
 void add_mlp(const LayerShape& s, LayerBytes& bytes) {
@@ -114,9 +114,10 @@ std::int64_t peak_tensor_bytes(const Config& config) {
   const double stays = 3 * weights + (accumulates ? weights : 0);
   const double copied = value < kFloat ? value * V * E : 0;
 
-  // Head: the logits, their logarithms of probabilities and one gradient of the same size.
+  // Head: the logarithms of the probabilities, their gradient and that of the logits in float32, and once more as
+  // the head computes.
   const double head =
-      stays + kept + copied + tokens * (norm_kept(layer_shape(config, 0), value) + V * (2 * kFloat + value));
+      stays + kept + copied + tokens * (norm_kept(layer_shape(config, 0), value) + V * (3 * kFloat + value));
   double peak = head;
   double gradients = accumulates ? 0 : kFloat * V * E;
   for (std::int64_t i = config.gpt.num_layers - 1; i >= 0; --i) {

@@ -263,7 +263,7 @@ TrialOutcome run_trial(const TrialFolder& folder, const TrialOrder& order) {
   if (finished(folder)) return TrialOutcome::kDone;  // its last owner was quicker
   const Config config = Settings::from_file(folder.config()).bind();
   validate(config);
-  open_log_file(folder.log().string(), /*console=*/false);
+  open_log_file(folder.log().string(), /*console=*/true);
   Session session(config, order.seed, open_dataset(config, order.data_folder));
   const std::string text = key_text(config, order.step, order.rerun_index, order.seed,
                                     key_context(order, *session.data, session.device));
