@@ -25,8 +25,8 @@ std::vector<std::int64_t> read_ids(const std::string& line, const std::string& w
   for (std::string word; words >> word;) {
     const auto id = parse_int(word);
     if (!id || *id < 0 || *id >= vocabulary)
-      throw UserError(str(where, ": \"", word.substr(0, kShown), "\": allowed: token ids from 0 to ", vocabulary - 1,
-                          " separated by blanks"));
+      throw UserError(str(where, ": \"", word.substr(0, kShown), "\": allowed: token ids from 0 to ",
+                          vocabulary - 1, " separated by blanks"));
     ids.push_back(*id);
   }
   return ids;

@@ -57,7 +57,8 @@ ExperimentFolder PlanOptions::experiment(const Settings& settings) const {
 
 CLI::Validator not_empty() {
   const auto check = [](const std::string& text) -> std::string {
-    return text.empty() ? "\"\": allowed: a text that is not empty; leave the option out for its default" : "";
+    return text.empty() ? "\"\": allowed: a text that is not empty; leave the option out for its default"
+                        : "";
   };
   return {check, /*validator_desc=*/""};
 }

@@ -16,7 +16,8 @@ std::int64_t last_logged_iteration(const std::filesystem::path& path) {
   const auto lines = split(tail, '\n');
   for (auto line = lines.rbegin(); line != lines.rend(); ++line) {
     const Json row = Json::parse(*line, nullptr, /*allow_exceptions=*/false);
-    if (row.is_object() && row.contains("iteration") && row["iteration"].is_number_integer()) return row["iteration"];
+    if (row.is_object() && row.contains("iteration") && row["iteration"].is_number_integer())
+      return row["iteration"];
   }
   return 0;
 }

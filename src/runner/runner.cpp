@@ -183,7 +183,8 @@ void Run::record_failure(const Trial& trial, const ExitStatus& status) {
   const auto folder = folder_of(folder_, trial);
   const std::string said(trim(status.output));
   std::string last = said.substr(said.rfind('\n') == std::string::npos ? 0 : said.rfind('\n') + 1);
-  if (constexpr std::string_view kPrefix = "kablate: "; last.starts_with(kPrefix)) last.erase(0, kPrefix.size());
+  if (constexpr std::string_view kPrefix = "kablate: "; last.starts_with(kPrefix))
+    last.erase(0, kPrefix.size());
   if (status.code == kTrialDiverged) {  // it wrote its own record
     progress_->event(str(label_of(trial), ": diverged; see ", folder.log().string()));
     return;

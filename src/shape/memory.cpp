@@ -51,7 +51,8 @@ void add_cross_token(const LayerShape& s, LayerBytes& bytes) {
   const double value = value_bytes(s.config), F = static_cast<double>(s.F);
   const double row = static_cast<double>(cross.head_average ? s.T : s.H * s.T);
   if (cross.sparsity != Sparsity::kNone) {
-    // The mask and the rows, for their product; without averaging the rows are P, which attention has kept already.
+    // The mask and the rows, for their product; without averaging the rows are P, which attention has kept
+    // already.
     bytes.mlp_kept += row * kFloat * (cross.head_average ? 2 : 1);
     if (cross.normalize) bytes.mlp_kept += row * kFloat + 2 * kFloat;  // the kept row, for its quotient
   }
@@ -114,8 +115,8 @@ std::int64_t peak_tensor_bytes(const Config& config) {
   const double stays = 3 * weights + (accumulates ? weights : 0);
   const double copied = value < kFloat ? value * V * E : 0;
 
-  // Head: the logarithms of the probabilities, their gradient and that of the logits in float32, and once more as
-  // the head computes.
+  // Head: the logarithms of the probabilities, their gradient and that of the logits in float32, and once
+  // more as the head computes.
   const double head =
       stays + kept + copied + tokens * (norm_kept(layer_shape(config, 0), value) + V * (3 * kFloat + value));
   double peak = head;

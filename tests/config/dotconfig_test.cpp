@@ -1,0 +1,219 @@
+// .config and defconfig files: what Kconfig would drop, reword or fall back on without a word is an error
+// (spec, section 6).
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "base/text.h"
+#include "config/settings.h"
+#include "support/core/expect_error.h"
+#include "support/core/temporary_folder.h"
+
+namespace kablate {
+namespace {
+
+using testing_support::expect_error;
+using testing_support::TemporaryFolder;
+
+Settings read(const std::string& text) {
+  const TemporaryFolder folder;
+  return Settings::from_file(folder.file("c", text));
+}
+
+std::vector<std::string> texts(const Config& config) {
+  std::vector<std::string> result;
+  for (const auto& field : field_values(config)) result.push_back(field.symbol + "=" + field.text);
+  return result;
+}
+
+TEST(DotConfig, ReadsEveryKindOfValue) {
+  const auto settings = read(
+      "#\n# Automatically generated file\n#\n\nCONFIG_GPT2_N_LAYER=3\nCONFIG_GPT2_DROPOUT=\"0.25\"\n"
+      "# CONFIG_GPT2_BIAS is not set\nCONFIG_RA_MLA_MLP_TYING_MODE_UNTIED=y\n"
+      "CONFIG_EXPERIMENT_NAME=\"a \\\"b\\\" \\\\ c\"\n");
+  const auto config = settings.bind();
+  EXPECT_EQ(config.gpt.num_layers, 3);
+  EXPECT_EQ(config.gpt.dropout, 0.25);
+  EXPECT_FALSE(config.gpt.bias);
+  EXPECT_EQ(config.coupler.tying, Tying::kUntied);
+  EXPECT_EQ(config.run.experiment, "a \"b\" \\ c");
+  EXPECT_EQ(config.gpt.width, 768) << "what the file does not name has the menu's default";
+  EXPECT_TRUE(settings.origin("GPT2_N_LAYER").ends_with("/c:5"));
+}
+
+TEST(DotConfig, TakesAChoiceAsMemberAsStringOrAsBoth) {
+  for (const auto* text :
+       {"CONFIG_OPTIMIZER_ADAMW=y\n", "CONFIG_OPTIMIZER=\"adamw\"\n",
+        "# CONFIG_OPTIMIZER_ADAMWSPAM is not set\nCONFIG_OPTIMIZER_ADAMW=y\nCONFIG_OPTIMIZER=\"adamw\"\n"})
+    EXPECT_EQ(read(text).bind().optim.kind, OptimizerKind::kAdamW) << text;
+}
+
+struct BadFile {
+  const char* text;
+  std::vector<std::string> message;
+};
+const BadFile kBadFiles[] = {
+    {"CONFIG_GPT2_BIAS = y\n", {":1", "no blanks around '='"}},
+    {"CONFIG_GPT2_BIAS =y\n", {":1", "no blanks"}},
+    {"CONFIG_GPT2_N_LAYER= 5\n", {":1", "no blanks"}},
+    {"CONFIG_GPT2_N_LAYER=5 \n", {":1", "no blanks"}},
+    {"CONFIG_GPT2_N_LAYER=5\r\n", {":1", "no blanks"}},
+    {"CONFIG_GPT2_N_LAYERS=5\n", {":1", "GPT2_N_LAYERS", "did you mean GPT2_N_LAYER"}},
+    {"CONFIG_NO_SUCH_THING_AT_ALL=y\n", {":1", "NO_SUCH_THING_AT_ALL", "menuconfig"}},
+    {"# CONFIG_GPT2_BIASS is not set\n", {":1", "GPT2_BIASS", "did you mean GPT2_BIAS"}},
+    {"\nCONFIG_GPT2_N_LAYER=0\n", {":2", "GPT2_N_LAYER = \"0\"", "from 1 to 4096"}},
+    {"CONFIG_GPT2_N_LAYER=4097\n", {":1", "from 1 to 4096"}},
+    {"CONFIG_GPT2_N_LAYER=012\n", {":1", "\"012\"", "whole number"}},
+    {"CONFIG_GPT2_N_LAYER=0x10\n", {":1", "\"0x10\"", "whole number"}},
+    {"CONFIG_GPT2_N_LAYER=five\n", {":1", "\"five\""}},
+    {"CONFIG_GPT2_N_LAYER=3.0\n", {":1", "\"3.0\""}},
+    {"CONFIG_GPT2_N_LAYER=+3\n", {":1", "\"+3\""}},
+    {"CONFIG_GPT2_N_LAYER=99999999999999999999\n", {":1", "whole number"}},
+    {"CONFIG_GPT2_N_LAYER=\n", {":1", "GPT2_N_LAYER"}},
+    {"CONFIG_GPT2_N_LAYER=\"5\"\n", {":1", "must not stand in quotes"}},
+    {"# CONFIG_GPT2_N_LAYER is not set\n", {":1", "GPT2_N_LAYER", "whole number"}},
+    {"CONFIG_GPT2_BIAS=m\n", {":1", "\"m\"", "y or n"}},
+    {"CONFIG_GPT2_BIAS=Y\n", {":1", "y or n"}},
+    {"CONFIG_GPT2_BIAS=\"y\"\n", {":1", "must not stand in quotes"}},
+    {"CONFIG_SEEDS=1-3\n", {":1", "must stand in quotes"}},
+    {"CONFIG_SEEDS=\"1,2\"junk\n", {":1", "after the closing quote"}},
+    {"CONFIG_SEEDS=\"1,2\" # three\n", {":1", "after the closing quote"}},
+    {"CONFIG_SEEDS=\"1,2\n", {":1", "closing quote is missing"}},
+    {"CONFIG_SEEDS=\"1,2\\\"\n", {":1", "closing quote is missing"}},
+    {"# CONFIG_GPT2_BIAS is  not set\n", {":1", "single blanks"}},
+    {"#CONFIG_GPT2_BIAS is not set\n", {":1", "single blanks"}},
+    {"#  CONFIG_GPT2_BIAS is not set\n", {":1", "single blanks"}},
+    {"# CONFIG_GPT2_BIAS is not set.\n", {":1", "single blanks"}},
+    {"# CONFIG_GPT2_BIAS is not set \n", {":1", "single blanks"}},
+    {"CONFIG_GPT2_BIAS is not set\n", {":1", "CONFIG_NAME=value"}},
+    {"GPT2_BIAS=y\n", {":1", "CONFIG_NAME=value"}},
+    {" CONFIG_GPT2_BIAS=y\n", {":1", "CONFIG_NAME=value"}},
+    {"config_GPT2_BIAS=y\n", {":1", "CONFIG_NAME=value"}},
+    {"CONFIG_GPT2_BIAS\n", {":1", "CONFIG_NAME=value"}},
+    {"CONFIG_=y\n", {":1"}},
+    {"# CONFIG_ is not set\n", {":1"}},
+    {"CONFIG_GPT2_BIAS=y\nCONFIG_GPT2_BIAS=y\n", {":2", "GPT2_BIAS stands twice"}},
+    {"CONFIG_GPT2_BIAS=y\n# CONFIG_GPT2_BIAS is not set\n", {":2", "stands twice"}},
+    {"CONFIG_OPTIMIZER=\"sgd\"\n", {":1", "OPTIMIZER = \"sgd\"", "adamwspam, adamw"}},
+    {"CONFIG_GPT2_ACTIVATION=\"swiglu\"\n", {":1", "\"swiglu\"", "gelu, gelu_tanh"}},
+    {"CONFIG_OPTIMIZER=adamw\n", {":1", "must stand in quotes"}},
+    {"CONFIG_OPTIMIZER_ADAMW=y\nCONFIG_OPTIMIZER=\"adamwspam\"\n",
+     {":2", "contradicts", "the choice OPTIMIZER"}},
+    {"CONFIG_OPTIMIZER=\"adamwspam\"\nCONFIG_OPTIMIZER_ADAMW=y\n",
+     {":2", "contradicts", "the choice OPTIMIZER"}},
+    {"CONFIG_OPTIMIZER_ADAMW=y\nCONFIG_OPTIMIZER_ADAMWSPAM=y\n",
+     {":2", "the choice OPTIMIZER has one value"}},
+    {"CONFIG_OPTIMIZER_ADAMW=\"y\"\n", {":1", "y or n"}},
+    {"CONFIG_OPTIMIZER_ADAMW=1\n", {":1", "y or n"}},
+};
+
+TEST(DotConfig, RefusesEachMistakeWithItsLine) {
+  for (const auto& bad : kBadFiles) {
+    SCOPED_TRACE(bad.text);
+    try {
+      read(bad.text);
+      ADD_FAILURE() << "was accepted";
+    } catch (const UserError& fault) {
+      for (const auto& part : bad.message)
+        EXPECT_NE(std::string(fault.what()).find(part), std::string::npos)
+            << fault.what() << "\n  lacks: " << part;
+    }
+  }
+}
+
+TEST(DotConfig, RefusesWhatIsNoTextAndWhatIsNotThere) {
+  expect_error([] { read(std::string("CONFIG_GPT2_BIAS=y\0\n", 20)); }, {":1", "not a text file"});
+  expect_error([] { Settings::from_file("/no/such/file"); }, {"/no/such/file", "can't be read"});
+  expect_error([] { Settings::from_file("/tmp"); }, {"/tmp", "is a folder"});
+}
+
+TEST(DotConfig, RefusesRealNumbersThatAreNone) {
+  for (const auto* value :
+       {"nan", "inf", "-inf", "0x1p-3", "1,5", "", " 0.1", "0.1 ", "0.1f", "1e", "--1", "+0.1", "1e999"})
+    expect_error([&] { read(str("\nCONFIG_GPT2_DROPOUT=\"", value, "\"\n")).bind(); },
+                 {"/c:2: GPT2_DROPOUT", str("\"", value, "\""), "decimal number"});
+}
+
+// A value of a random kind for every symbol.
+Settings random_settings(std::mt19937& random) {
+  auto settings = Settings::defaults();
+  const std::string letters = "ab \"\\#='$\t\xc3\xa4";
+  for (const auto& symbol : symbols()) {
+    std::string text;
+    switch (symbol.type) {
+      case SymbolType::kBool:
+        text = random() % 2 ? "y" : "n";
+        break;
+      case SymbolType::kInt:
+        text = std::to_string(symbol.least + static_cast<std::int64_t>(random() % 1000) *
+                                                 (symbol.most - symbol.least) / 1000);
+        break;
+      case SymbolType::kChoice:
+        text = symbol.members[random() % symbol.members.size()].first;
+        break;
+      case SymbolType::kString:
+        if (parse_real(symbol.default_value)) {
+          text = shortest((1 + static_cast<double>(random() % 1000000)) / 1000001);
+        } else {
+          for (auto length = random() % 12; length > 0; --length)
+            text += letters[random() % (letters.size() - 2)];
+        }
+    }
+    if (random() % 3 != 0) settings.set(symbol.name, text, "test");
+  }
+  return settings;
+}
+
+TEST(DotConfig, FullAndMinimalFormComeBackAsTheyWere) {
+  const auto seed = std::random_device{}();
+  SCOPED_TRACE(testing::Message() << "seed " << seed);
+  std::mt19937 random(seed);
+  for (int round = 0; round < 300; ++round) {
+    const auto config = random_settings(random).bind();
+    const auto full = full_dotconfig(config), minimal = minimal_defconfig(config);
+    EXPECT_EQ(texts(read(full).bind()), texts(config)) << full;
+    EXPECT_EQ(texts(read(minimal).bind()), texts(config)) << minimal;
+    EXPECT_LE(minimal.size(), full.size() + 200);
+  }
+}
+
+TEST(DotConfig, MinimalFormOfTheDefaultsIsEmpty) {
+  EXPECT_EQ(minimal_defconfig(Settings::defaults().bind()), "");
+  auto settings = Settings::defaults();
+  settings.set("GPT2_DROPOUT", "1e-1", "test");
+  EXPECT_EQ(minimal_defconfig(settings.bind()), "") << "another spelling is no other value";
+  settings.set("OPTIMIZER", "adamw", "test");
+  settings.set("GPT2_BIAS", "n", "test");
+  EXPECT_EQ(minimal_defconfig(settings.bind()), "# CONFIG_GPT2_BIAS is not set\nCONFIG_OPTIMIZER_ADAMW=y\n");
+}
+
+// Damaged files give one error that begins with the file's name, or still a configuration; never a crash.
+TEST(DotConfig, SurvivesRandomDamage) {
+  const auto seed = std::random_device{}();
+  SCOPED_TRACE(testing::Message() << "seed " << seed);
+  std::mt19937 random(seed);
+  const auto whole = full_dotconfig(Settings::defaults().bind());
+  const TemporaryFolder folder;
+  int refused = 0;
+  for (int round = 0; round < 1000; ++round) {
+    auto text = whole;
+    for (int damage = 0; damage < 1 + static_cast<int>(random() % 3); ++damage) {
+      const auto at = random() % text.size();
+      if (random() % 2 == 0)
+        text[at] = static_cast<char>(random() % 256);
+      else
+        text.erase(at, 1 + random() % 20);
+    }
+    const auto path = folder.file("c", text);
+    try {
+      Settings::from_file(path).bind();
+    } catch (const UserError& fault) {
+      ++refused;
+      EXPECT_TRUE(std::string(fault.what()).starts_with(path.string() + ":")) << fault.what();
+    }
+  }
+  EXPECT_GT(refused, 500);
+}
+
+}  // namespace
+}  // namespace kablate

@@ -1,0 +1,119 @@
+// Combinations that can't work, names of arms, and what nothing reads.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "config/config.h"
+#include "config/settings.h"
+#include "support/core/expect_error.h"
+
+namespace kablate {
+namespace {
+
+using testing_support::expect_error;
+using Assignments = std::initializer_list<const char*>;
+
+Config config(Assignments assignments) {
+  auto settings = Settings::defaults();
+  for (const auto* assignment : assignments) settings.set_assignment(assignment, "test");
+  return settings.bind();
+}
+
+void expect_refused(Assignments assignments, std::initializer_list<std::string> parts) {
+  expect_error([&] { validate(config(assignments)); }, parts);
+}
+
+TEST(Validate, RefusesWidthsThatDoNotDivide) {
+  expect_refused({"GPT2_N_EMBD=100", "GPT2_N_HEAD=12"}, {"GPT2_N_EMBD = 100", "GPT2_N_HEAD = 12"});
+  expect_refused({"RA_MLA_LATENT_DIM=100", "RA_MLA_MLP_TYING_MODE=per_head_scalar"},
+                 {"RA_MLA_LATENT_DIM = 100", "3072"});
+  expect_refused({"MLP_EXPANSION=0.01", "GPT2_N_EMBD=10", "GPT2_N_HEAD=2"}, {"MLP_EXPANSION", "width 0"});
+  expect_refused({"GPT2_N_EMBD=15", "GPT2_N_HEAD=5", "MLP_EXPANSION=1.2", "RA_MLA_MLP_SPARSE_HEAD_AVERAGE=n"},
+                 {"GPT2_N_HEAD = 5", "RA_MLA_MLP_SPARSE_HEAD_AVERAGE"});
+}
+
+TEST(Validate, RefusesMechanismsWithoutWhatTheyNeed) {
+  expect_refused({"ENABLE_RA_MLA=n"}, {"RA_MLA_MLP_LATENT_RECIP", "ENABLE_RA_MLA = n"});
+  expect_refused({"ENABLE_RA_MLA=n", "RA_MLA_MLP_LATENT_RECIP=n", "RA_MLA_RA_ALPHA=0.5"},
+                 {"RA_MLA_RA_ALPHA = 0.5"});
+  expect_refused({"GPT2_N_LAYER=1"}, {"RA_MLA_MLP_ATTN_GATE", "GPT2_N_LAYER = 1"});
+  for (const auto* on : {"RA_MLA_MLP_ATTN_GATE=y", "RA_MLA_MLP_CROSS_TOKEN=y", "RA_MLA_MLP_LATENT_RECIP=y"})
+    expect_refused({"MLP_EXPANSION=0", "RA_MLA_MLP_ATTN_GATE=n", "RA_MLA_MLP_CROSS_TOKEN=n",
+                    "RA_MLA_MLP_LATENT_RECIP=n", on},
+                   {"MLP_EXPANSION = 0"});
+}
+
+TEST(Validate, RefusesAResetThatComesBeforeTheWarmUpEnds) {
+  expect_refused({"SPAM_INTERVAL=100", "SPAM_WARMUP_STEPS=100"},
+                 {"SPAM_INTERVAL = 100", "SPAM_WARMUP_STEPS = 100"});
+  EXPECT_NO_THROW(validate(config({"SPAM_INTERVAL=101", "SPAM_WARMUP_STEPS=100"})));
+  for (const auto* off : {"OPTIMIZER=adamw", "SPAM_PERIODIC_RESET=n", "SPAM_WARMUP=n"})
+    EXPECT_NO_THROW(validate(config({"SPAM_INTERVAL=1", off}))) << off;
+}
+
+TEST(Validate, AllowsWhatTheSpecificationAllows) {
+  for (const auto& allowed : std::vector<std::vector<const char*>>{
+           {"ENABLE_RA_MLA=n", "RA_MLA_MLP_LATENT_RECIP=n"},
+           {"GPT2_N_LAYER=1", "RA_MLA_MLP_ATTN_GATE=n"},
+           {"GPT2_N_EMBD=8", "GPT2_N_HEAD=2", "GPT2_VOCAB_SIZE=3", "GPT2_BLOCK_SIZE=1"},
+           {"MLP_EXPANSION=0", "RA_MLA_MLP_ATTN_GATE=n", "RA_MLA_MLP_CROSS_TOKEN=n",
+            "RA_MLA_MLP_LATENT_RECIP=n"},
+           {"RA_MLA_LATENT_DIM=100"},
+           {"RA_MLA_SHARED_KV=y", "RA_MLA_RA_ALPHA=0.5"}}) {
+    auto settings = Settings::defaults();
+    for (const auto* assignment : allowed) settings.set_assignment(assignment, "test");
+    EXPECT_NO_THROW(validate(settings.bind())) << allowed.front();
+  }
+}
+
+TEST(BlockedReason, IsForPoolingThatSeesTheFuture) {
+  EXPECT_EQ(blocked_reason(config({})), "");
+  EXPECT_NE(blocked_reason(config({"RA_MLA_MLP_GATE_POOL=sequence"})).find("RA_MLA_ALLOW_NONCAUSAL"),
+            std::string::npos);
+  EXPECT_EQ(blocked_reason(config({"RA_MLA_MLP_GATE_POOL=sequence", "RA_MLA_ALLOW_NONCAUSAL=y"})), "");
+  EXPECT_EQ(blocked_reason(config({"RA_MLA_MLP_GATE_POOL=sequence", "RA_MLA_MLP_ATTN_GATE=n"})), "");
+}
+
+TEST(ArmName, ComesFromTheSwitches) {
+  const char *no1 = "RA_MLA_MLP_ATTN_GATE=n", *no2 = "RA_MLA_MLP_CROSS_TOKEN=n",
+             *no3 = "RA_MLA_MLP_LATENT_RECIP=n";
+  EXPECT_EQ(arm_name(config({no1, no2, no3})), "mla");
+  EXPECT_EQ(arm_name(config({no2, no3})), "gate");
+  EXPECT_EQ(arm_name(config({no3})), "gate+cross");
+  EXPECT_EQ(arm_name(config({})), "all");
+  EXPECT_EQ(arm_name(config({no1, no2, no3, "ENABLE_RA_MLA=n"})), "mha");
+  EXPECT_EQ(arm_name(config({no1, no2, no3, "RA_MLA_RA_ALPHA=0.5"})), "mla+ra");
+  EXPECT_EQ(arm_name(config({no1, no2})), "recip");
+  EXPECT_NE(arm_name(config({no1, no2, "GPT2_N_LAYER=1"})), "recip")
+      << "only a part of it can act in one block";
+}
+
+TEST(UnusedSymbols, AreThoseOfSwitchesThatAreOff) {
+  const auto unused = [](Assignments assignments, const char* symbol) {
+    const auto names = unused_symbols(config(assignments));
+    return std::find(names.begin(), names.end(), symbol) != names.end();
+  };
+  struct Case {
+    const char *symbol, *switch_on, *switch_off;
+  };
+  for (const auto& [symbol, on, off] :
+       {Case{"RA_MLA_LATENT_DIM", "ENABLE_RA_MLA=y", "ENABLE_RA_MLA=n"},
+        Case{"RA_MLA_RA_WINDOW", "RA_MLA_RA_ALPHA=0.5", "RA_MLA_RA_ALPHA=0"},
+        Case{"RA_MLA_MLP_GATE_DIM", "RA_MLA_MLP_ATTN_GATE=y", "RA_MLA_MLP_ATTN_GATE=n"},
+        Case{"RA_MLA_MLP_CROSS_ALPHA", "RA_MLA_MLP_CROSS_TOKEN=y", "RA_MLA_MLP_CROSS_TOKEN=n"},
+        Case{"RA_MLA_MLP_SPARSE_K", "RA_MLA_MLP_SPARSE_MODE=topk", "RA_MLA_MLP_SPARSE_MODE=rms"},
+        Case{"RA_MLA_MLP_SPARSE_RMS_THRESHOLD", "RA_MLA_MLP_SPARSE_MODE=rms", "RA_MLA_MLP_SPARSE_MODE=none"},
+        Case{"RA_MLA_MLP_SPARSE_NORMALIZE", "RA_MLA_MLP_SPARSE_MODE=rms", "RA_MLA_MLP_SPARSE_MODE=none"},
+        Case{"RA_MLA_MLP_RECIP_ALPHA", "RA_MLA_MLP_LATENT_RECIP=y", "RA_MLA_MLP_LATENT_RECIP=n"},
+        Case{"RA_MLA_MLP_LATENT_DIM", "RA_MLA_MLP_TYING_MODE=untied", "RA_MLA_MLP_TYING_MODE=tied_transpose"},
+        Case{"SPAM_THETA", "SPAM_ENABLE_CLIP=y", "SPAM_ENABLE_CLIP=n"},
+        Case{"SPAM_INTERVAL", "SPAM_PERIODIC_RESET=y", "OPTIMIZER=adamw"},
+        Case{"SPAM_WARMUP_STEPS", "SPAM_WARMUP=y", "SPAM_WARMUP=n"},
+        Case{"GPT2_MIN_LR", "GPT2_DECAY_LR=y", "GPT2_DECAY_LR=n"}}) {
+    EXPECT_FALSE(unused({on}, symbol)) << symbol;
+    EXPECT_TRUE(unused({off}, symbol)) << symbol;
+  }
+}
+
+}  // namespace
+}  // namespace kablate

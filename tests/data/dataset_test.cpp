@@ -1,0 +1,247 @@
+#include "data/dataset.h"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "support/temporary_folder.h"
+
+namespace kablate {
+namespace {
+
+namespace fs = std::filesystem;
+
+Config config_of(DatasetKind kind, const fs::path& path, std::int64_t vocabulary = 100,
+                 std::int64_t context = 2) {
+  Config config;
+  config.data.dataset = kind;
+  config.data.path = path.string();
+  config.gpt.vocabulary = vocabulary;
+  config.gpt.context = context;
+  return config;
+}
+
+Config text_config(const fs::path& path, std::int64_t vocabulary = 100, std::int64_t context = 2) {
+  return config_of(DatasetKind::kText, path, vocabulary, context);
+}
+
+Config bin_config(const fs::path& path, std::int64_t vocabulary = 65536, std::int64_t context = 2) {
+  return config_of(DatasetKind::kBin, path, vocabulary, context);
+}
+
+std::vector<std::int64_t> all(const TokenStream& tokens) {
+  std::vector<std::int64_t> values(static_cast<std::size_t>(tokens.size()));
+  tokens.copy(0, tokens.size(), values.data());
+  return values;
+}
+
+std::string little_endian(const std::vector<int>& tokens) {
+  std::string bytes;
+  for (const int token : tokens) bytes += {static_cast<char>(token & 255), static_cast<char>(token >> 8)};
+  return bytes;
+}
+
+// That opening fails with a message that has all these parts.
+void expect_refused(const Config& config, const fs::path& data_folder,
+                    const std::vector<std::string>& parts) {
+  const auto message = message_of<UserError>([&] { open_dataset(config, data_folder); });
+  for (const auto& part : parts)
+    EXPECT_NE(message.find(part), std::string::npos) << part << " is not in: " << message;
+}
+
+TEST(TextData, IdsGoByCodePointAndNineTenthsTrain) {
+  const TemporaryFolder folder;
+  // 21 characters: floor(0.9 * 21) = 18 train. The last one stands in the validation split only.
+  const auto data = open_dataset(text_config(folder.write("a.txt", "cab é😀cab cab cab czz")), "");
+  EXPECT_EQ(data->vocabulary(), 7);  // blank a b c z é 😀
+  EXPECT_EQ(all(data->train()),
+            (std::vector<std::int64_t>{3, 1, 2, 0, 5, 6, 3, 1, 2, 0, 3, 1, 2, 0, 3, 1, 2, 0}));
+  EXPECT_EQ(all(data->validation()), (std::vector<std::int64_t>{3, 4, 4}));
+  EXPECT_EQ(data->tokenizer().decode(all(data->train())), "cab é😀cab cab cab ");
+  EXPECT_EQ(data->tokenizer().vocabulary(), data->vocabulary());
+}
+
+TEST(TextData, SplitsAsNanoGptDoesAtAnyLength) {
+  const TemporaryFolder folder;
+  for (const int n : {30, 31, 35, 39, 40, 1001}) {
+    const auto data = open_dataset(text_config(folder.write("a.txt", std::string(n, 'x'))), "");
+    EXPECT_EQ(data->train().size(), static_cast<std::int64_t>(n * 0.9)) << n;
+    EXPECT_EQ(data->train().size() + data->validation().size(), n);
+  }
+}
+
+TEST(TextData, KeepsMoreCharactersThanTwoBytesCount) {
+  std::string text;
+  const TemporaryFolder folder;
+  const auto put = [&](std::uint32_t point) {
+    for (const std::uint32_t shift : {18u, 12u, 6u, 0u})
+      text += static_cast<char>(shift == 18 ? 0xF0 | point >> 18 : 0x80 | (point >> shift & 63));
+  };
+  for (std::uint32_t point = 0x10000; point < 0x10000 + 70000; ++point) put(point);
+  const auto data = open_dataset(text_config(folder.write("a.txt", text), 70000), "");
+  EXPECT_EQ(data->vocabulary(), 70000);
+  EXPECT_EQ(data->train()[62999], 62999);
+  EXPECT_EQ(data->validation()[6999], 69999);
+}
+
+TEST(TextData, SaysWhatIsWrong) {
+  const TemporaryFolder folder;
+  const auto in = [&](const char* name) { return folder.path() / name; };
+  const std::string good(100, 'x');
+  fs::create_symlink("loop", in("loop"));
+  ASSERT_EQ(::mkfifo(in("pipe").c_str(), 0600), 0);
+  expect_refused(text_config(""), "", {"DATA_PATH is empty", "DATASET = text", "UTF-8"});
+  expect_refused(text_config("~/a.txt"), "", {"DATA_PATH = ~/a.txt", "not expanded"});
+  expect_refused(text_config(in("none")), "",
+                 {"DATA_PATH = " + in("none").string(), "no such file", "UTF-8 text file"});
+  expect_refused(text_config(folder.path()), "", {"is a folder, not a file", "UTF-8 text file"});
+  expect_refused(text_config(in("loop")), "", {"can't be read"});
+  expect_refused(text_config(in("pipe")), "", {"no regular file"});
+  expect_refused(text_config(folder.write("empty", "")), "", {"is empty", "UTF-8 text file"});
+  expect_refused(text_config(folder.write("latin", good + "\xE9t\xE9")), "",
+                 {"latin: not UTF-8 at byte 100 (0xE9)", "iconv"});
+  expect_refused(text_config(folder.write("cut", good + "\xC3")), "", {"cut: not UTF-8 at byte 100"});
+}
+
+TEST(TextData, RefusesAVocabularyThatIsTooSmall) {
+  const TemporaryFolder folder;
+  const auto path = folder.write("a.txt", "abcdefghij abcdefghij abcdefghij");
+  EXPECT_EQ(open_dataset(text_config(path, 11), "")->vocabulary(), 11);
+  EXPECT_EQ(open_dataset(text_config(path, 50304), "")->vocabulary(), 11);
+  expect_refused(text_config(path, 10), "",
+                 {"11 distinct characters", "GPT2_VOCAB_SIZE = 10", "to 11 or more"});
+}
+
+TEST(TextData, RefusesASplitThatIsTooShort) {
+  const TemporaryFolder folder;
+  const auto of_length = [&](int n) { return folder.write("a.txt", std::string(n, 'x')); };
+  // Validation needs context + 1 of the last tenth, training twice the context.
+  EXPECT_NO_THROW(open_dataset(text_config(of_length(50), 9, 4), ""));
+  expect_refused(text_config(of_length(40), 9, 4), "",
+                 {"validation", "4 tokens", "GPT2_BLOCK_SIZE = 4", "at least 5"});
+  const auto data = folder.path();
+  const std::string long_enough(50, 'x');
+  folder.write("shakespeare/train.txt", std::string(7, 'x'));
+  folder.write("shakespeare/validation.txt", long_enough);
+  expect_refused(config_of(DatasetKind::kShakespeare, "", 9, 4), data,
+                 {"training", "7 tokens", "at least 8"});
+  folder.write("shakespeare/train.txt", std::string(8, 'x'));
+  EXPECT_NO_THROW(open_dataset(config_of(DatasetKind::kShakespeare, "", 9, 4), data));
+}
+
+TEST(ShakespeareData, HasTheCharactersOfBothFiles) {
+  const TemporaryFolder folder;
+  folder.write("shakespeare/train.txt", "bbbb");
+  folder.write("shakespeare/validation.txt", "aac");
+  const auto data = open_dataset(config_of(DatasetKind::kShakespeare, "", 3), folder.path());
+  EXPECT_EQ(all(data->train()), (std::vector<std::int64_t>{1, 1, 1, 1}));
+  EXPECT_EQ(all(data->validation()), (std::vector<std::int64_t>{0, 0, 2}));
+  expect_refused(config_of(DatasetKind::kShakespeare, "", 2), folder.path(),
+                 {"3 distinct", "GPT2_VOCAB_SIZE = 2"});
+}
+
+TEST(ShakespeareData, SaysHowToGetIt) {
+  const TemporaryFolder folder;
+  const auto config = config_of(DatasetKind::kShakespeare, "");
+  expect_refused(config, folder.path(),
+                 {"DATASET = shakespeare", "train.txt", "no such file", "`make data`"});
+  folder.write("shakespeare/train.txt", "bbbbbb");
+  expect_refused(config, folder.path(), {"validation.txt", "no such file", "`make data`"});
+}
+
+TEST(BinData, MapsNanoGptsFiles) {
+  const TemporaryFolder folder;
+  folder.write("train.bin", little_endian({0, 255, 256, 65535, 7}));
+  folder.write("val.bin", little_endian({1, 2, 3}));
+  const auto data = open_dataset(bin_config(folder.path()), "");
+  EXPECT_EQ(all(data->train()), (std::vector<std::int64_t>{0, 255, 256, 65535, 7}));
+  EXPECT_EQ(all(data->validation()), (std::vector<std::int64_t>{1, 2, 3}));
+  EXPECT_EQ(data->vocabulary(), 65536);
+  EXPECT_FALSE(data->tokenizer().is_characters());
+  EXPECT_EQ(data->tokenizer().vocabulary(), 65536);
+}
+
+TEST(BinData, SaysWhatIsWrong) {
+  const TemporaryFolder folder;
+  const auto config = bin_config(folder.path(), 100);
+  const std::string label = "DATA_PATH = " + folder.path().string();
+  expect_refused(bin_config(""), "", {"DATA_PATH is empty", "train.bin and val.bin"});
+  expect_refused(bin_config(folder.path() / "none"), "", {"train.bin: no such file", "prepare.py"});
+  expect_refused(bin_config(folder.write("file", "x")), "", {"is a file, not a folder", "train.bin"});
+  expect_refused(config, "", {label + ": train.bin: no such file", "prepare.py"});
+  folder.write("train.bin", little_endian({1, 2, 3, 4}));
+  expect_refused(config, "", {"val.bin: no such file"});
+  folder.write("val.bin", "");
+  expect_refused(config, "", {"val.bin: is empty"});
+  folder.write("val.bin", little_endian({1, 2, 3}) + "x");
+  expect_refused(config, "", {"val.bin: 7 bytes", "cut short"});
+  folder.write("val.bin", little_endian({1, 2, 100, 999}));
+  expect_refused(
+      config, "",
+      {"val.bin: token 100 at byte 4", "largest is 999", "GPT2_VOCAB_SIZE = 100", "to 1000 or more"});
+  folder.write("val.bin", little_endian({1, 2, 100}));  // the first id that is too large
+  expect_refused(config, "", {"val.bin: token 100 at byte 4", "to 101 or more"});
+  folder.write("val.bin", little_endian({1, 2}));
+  expect_refused(config, "", {"validation split has 2 tokens", "at least 3"});
+  folder.write("val.bin", little_endian({1, 2, 99}));
+  EXPECT_EQ(open_dataset(config, "")->vocabulary(), 100);
+}
+
+TEST(DataHash, DependsOnKindAndContentNotOnThePath) {
+  const TemporaryFolder a, b;
+  const std::string text = "abcdefghijklmnopqrstuvwxyz";
+  const auto text_hash = [](const fs::path& path) { return open_dataset(text_config(path), "")->hash(); };
+  const auto play_hash = [](const fs::path& folder) {
+    return open_dataset(config_of(DatasetKind::kShakespeare, ""), folder)->hash();
+  };
+  const auto bin_hash = [](const fs::path& folder) { return open_dataset(bin_config(folder), "")->hash(); };
+  const auto first = text_hash(a.write("one.txt", text));
+  EXPECT_EQ(first.size(), 64u);
+  EXPECT_EQ(first, text_hash(b.write("deeper/two.txt", text)));
+  EXPECT_NE(first, text_hash(b.write("three.txt", text.substr(0, 25) + "y")));
+
+  // Both splits count, and where one ends.
+  const auto plays = [&](const TemporaryFolder& folder, std::size_t cut) {
+    folder.write("shakespeare/train.txt", text.substr(0, cut));
+    folder.write("shakespeare/validation.txt", text.substr(cut));
+    return play_hash(folder.path());
+  };
+  EXPECT_EQ(plays(a, 20), plays(b, 20));
+  EXPECT_NE(plays(a, 20), plays(b, 21));
+  EXPECT_NE(plays(a, 20), first);
+
+  const auto bins = [&](const TemporaryFolder& folder, std::size_t cut) {
+    folder.write("train.bin", text.substr(0, cut));
+    folder.write("val.bin", text.substr(cut));
+    return bin_hash(folder.path());
+  };
+  EXPECT_EQ(bins(a, 20), bins(b, 20));
+  EXPECT_NE(bins(a, 20), bins(b, 18));
+  EXPECT_NE(bins(a, 20), plays(a, 20));
+}
+
+TEST(TokenStream, GuardsItsEnds) {
+  const TemporaryFolder folder;
+  const auto data = open_dataset(text_config(folder.write("a.txt", std::string(100, 'x'))), "");
+  std::int64_t out[90];
+  EXPECT_NO_THROW(data->train().copy(0, 90, out));
+  EXPECT_NO_THROW(data->train().copy(90, 0, out));
+  EXPECT_THROW(data->train().copy(1, 90, out), std::out_of_range);
+  EXPECT_THROW(data->train().copy(-1, 1, out), std::out_of_range);
+  EXPECT_THROW(data->train()[90], std::out_of_range);
+}
+
+TEST(TokenStream, OutlivesItsDataset) {
+  const TemporaryFolder folder;
+  folder.write("train.bin", little_endian({1, 2, 3, 4}));
+  folder.write("val.bin", little_endian({1, 2, 3}));
+  const TokenStream mapped = open_dataset(bin_config(folder.path()), "")->train();
+  const TokenStream owned =
+      open_dataset(text_config(folder.write("a.txt", std::string(100, 'x'))), "")->train();
+  EXPECT_EQ(mapped[3], 4);
+  EXPECT_EQ(owned[89], 0);
+}
+
+}  // namespace
+}  // namespace kablate

@@ -1,0 +1,179 @@
+// Every symbol of the menu: two legal values and something that differs between them. A symbol without a row
+// fails, so a switch can't be added that nothing honours. And the other way round: what a configuration calls
+// unused changes nothing.
+#include <algorithm>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <set>
+
+#include <gtest/gtest.h>
+
+#include "base/file.h"
+#include "support/engine/observables.h"
+
+namespace kablate {
+namespace {
+
+struct Row {
+  const char *symbol, *first, *second;
+  std::function<std::string(const Settings&)> observe;
+  Deltas base;  // what else must be set for the symbol to act
+};
+
+const Deltas kGate{{"RA_MLA_MLP_ATTN_GATE", "y"}}, kCross{{"RA_MLA_MLP_CROSS_TOKEN", "y"}},
+    kRecip{{"RA_MLA_MLP_LATENT_RECIP", "y"}}, kRms{{"RA_MLA_MLP_SPARSE_MODE", "rms"}},
+    kUntied{{"RA_MLA_MLP_TYING_MODE", "untied"}}, kAllClipped{{"SPAM_THETA", "0.5"}},
+    kResets{{"SPAM_INTERVAL", "6"}, {"SPAM_WARMUP_STEPS", "3"}};
+
+std::vector<Row> model_rows() {
+  return {{"GPT2_N_LAYER", "2", "3", observe::count, {}},
+          {"GPT2_N_HEAD", "2", "3", observe::logits, {{"ENABLE_RA_MLA", "n"}}},
+          {"GPT2_N_EMBD", "12", "24", observe::count, {}},
+          {"GPT2_BLOCK_SIZE", "8", "9", observe::count, {}},
+          {"GPT2_VOCAB_SIZE", "11", "12", observe::count, {}},
+          {"GPT2_DROPOUT", "0", "0.25", observe::training, {}},
+          {"GPT2_BIAS", "y", "n", observe::count, {}},
+          {"GPT2_WEIGHT_TYING", "y", "n", observe::count, {}},
+          {"NORM_PLACEMENT", "pre", "post", observe::logits, {}},
+          {"ENABLE_RA_MLA", "y", "n", observe::count, {}},
+          {"RA_MLA_LATENT_DIM", "6", "8", observe::count, {}},
+          {"RA_MLA_SHARED_KV", "y", "n", observe::count, {}},
+          {"RA_MLA_PER_HEAD_Q_LATENT", "y", "n", observe::count, {}},
+          {"RA_MLA_PER_HEAD_V_UP", "y", "n", observe::count, {}},
+          {"RA_MLA_RA_ALPHA", "0", "0.5", observe::logits, {}},
+          {"RA_MLA_RA_WINDOW", "1", "2", observe::logits, {{"RA_MLA_RA_ALPHA", "0.5"}}},
+          {"MLP_EXPANSION", "2", "2.5", observe::count, {}},
+          {"GPT2_ACTIVATION", "gelu", "gelu_tanh", observe::logits, {}},
+          {"RA_MLA_MLP_ATTN_GATE", "y", "n", observe::count, {}},
+          {"RA_MLA_MLP_GATE_ALPHA", "0.1", "0.2", observe::logits, kGate},
+          {"RA_MLA_MLP_GATE_DIM", "5", "6", observe::count, kGate},
+          {"RA_MLA_MLP_GATE_POOL", "causal_mean", "token", observe::logits, kGate},
+          {"RA_MLA_MLP_CROSS_TOKEN", "y", "n", observe::count, {}},
+          {"RA_MLA_MLP_CROSS_ALPHA", "0.3", "0.4", observe::logits, kCross},
+          {"RA_MLA_MLP_CROSS_RANK", "0", "4", observe::count, kCross},
+          {"RA_MLA_MLP_CROSS_DETACH", "y", "n", observe::training, kCross},
+          {"RA_MLA_MLP_SPARSE_MODE", "topk", "none", observe::logits, kCross},
+          {"RA_MLA_MLP_SPARSE_K", "2", "3", observe::logits, kCross},
+          {"RA_MLA_MLP_SPARSE_RMS_THRESHOLD", "0.5", "0.9", observe::logits, kCross + kRms},
+          {"RA_MLA_MLP_SPARSE_NORMALIZE", "y", "n", observe::logits, kCross},
+          {"RA_MLA_MLP_SPARSE_HEAD_AVERAGE", "y", "n", observe::logits, kCross},
+          {"RA_MLA_MLP_LATENT_RECIP", "y", "n", observe::count, {}},
+          {"RA_MLA_MLP_RECIP_ALPHA", "0.2", "0.3", observe::logits, kRecip},
+          {"RA_MLA_MLP_TYING_MODE", "tied_transpose", "per_head_scalar", observe::count, kRecip},
+          {"RA_MLA_MLP_LATENT_DIM", "0", "4", observe::count, kRecip + kUntied},
+          {"DTYPE", "float32", "bfloat16", observe::logits, {}}};
+}
+
+std::vector<Row> training_rows() {
+  return {{"OPTIMIZER", "adamwspam", "adamw", observe::training, kAllClipped},
+          {"GPT2_LEARNING_RATE", "1e-2", "2e-2", observe::rates, {}},
+          {"GPT2_DECAY_LR", "y", "n", observe::rates, {}},
+          {"GPT2_MIN_LR", "0", "1e-3", observe::rates, {}},
+          {"GPT2_WARMUP_STEPS", "2", "3", observe::rates, {}},
+          {"GPT2_WEIGHT_DECAY", "0", "0.1", observe::training, {}},
+          {"GRAD_CLIP", "0", "0.01", observe::training, {}},
+          {"ADAM_BETA1", "0.9", "0.8", observe::training, {}},
+          {"ADAM_BETA2", "0.999", "0.99", observe::training, {}},
+          {"ADAM_EPSILON", "1e-8", "1e-6", observe::training, {}},
+          {"SPAM_ENABLE_CLIP", "y", "n", observe::training, kAllClipped},
+          {"SPAM_THETA", "0.5", "1", observe::training, {}},
+          {"SPAM_SPIKE_THRESHOLD", "0.01", "1000", observe::training, {{"GPT2_BATCH_SIZE", "1"}}},
+          {"SPAM_PERIODIC_RESET", "y", "n", observe::training, kResets},
+          {"SPAM_INTERVAL", "6", "7", observe::training, kResets},
+          {"SPAM_WARMUP", "y", "n", observe::training, kResets},
+          {"SPAM_WARMUP_STEPS", "3", "4", observe::training, kResets},
+          {"GPT2_MAX_ITERS", "20", "30", observe::rates, {}},
+          {"GPT2_BATCH_SIZE", "2", "3", observe::training, {}},
+          {"GPT2_GRADIENT_ACCUMULATION", "1", "2", observe::training, {}},
+          {"GPT2_EVAL_INTERVAL", "4", "5", observe::log, {{"GPT2_MAX_ITERS", "12"}}},
+          {"GPT2_EVAL_SAMPLES", "5", "6", observe::evaluation, {}},
+          {"GPT2_LOG_INTERVAL", "3", "4", observe::log, {{"GPT2_MAX_ITERS", "12"}}},
+          {"DATASET", "text", "bin", observe::data, {}},
+          {"DATA_PATH", "one.txt", "two.txt", observe::data, {}},
+          {"DATA_SEED", "1", "2", observe::order, {}}};
+}
+
+std::vector<Row> harness_rows() {
+  return {{"EXPERIMENT_NAME", "a", "b", observe::folder, {}},
+          {"ABLATION_PLAN", "ladder", "reversed", observe::plan, {}},
+          {"RA_MLA_ABLATION_MODE", "y", "n", observe::plan, {}},
+          {"RA_MLA_ABLATION_STEPS", "0", "0-1", observe::plan, {}},
+          {"SEEDS", "1-3", "1,4", observe::plan, {}},
+          {"RA_MLA_ALLOW_NONCAUSAL", "y", "n", observe::blocked,
+           kGate + Deltas{{"RA_MLA_MLP_GATE_POOL", "sequence"}}},
+          {"DEVICE", "cpu", "cuda", observe::device, {}},
+          {"PARALLEL_TRIALS", "1", "3", observe::at_once, {}}};
+}
+
+// Seen from outside, where it takes the whole program: symbol and test.
+const std::map<std::string, std::string> kOutside = {{"THREADS", "tests/cli/test_threads.py"}};
+
+std::vector<Row> rows() {
+  std::vector<Row> all;
+  for (const auto& part : {harness_rows(), model_rows(), training_rows()})
+    all.insert(all.end(), part.begin(), part.end());
+  return all;
+}
+
+class EverySymbol : public testing::TestWithParam<Row> {};
+
+TEST_P(EverySymbol, ChangesWhatItSays) {
+  const Row& row = GetParam();
+  const auto observed = [&](const char* value) {
+    return row.observe(observed_settings(row.base + Deltas{{row.symbol, value}}));
+  };
+  const std::string first = observed(row.first);
+  EXPECT_FALSE(first.empty());
+  EXPECT_EQ(observed(row.first), first) << "the observable is not a function of the configuration";
+  EXPECT_NE(observed(row.second), first) << row.symbol << " = " << row.first << " and " << row.second;
+  for (const char* value : {row.first, row.second}) {
+    const auto unused = unused_symbols(observed_settings(row.base + Deltas{{row.symbol, value}}).bind());
+    EXPECT_EQ(std::count(unused.begin(), unused.end(), row.symbol), 0) << "called unused, and acts";
+  }
+}
+
+void PrintTo(const Row& row, std::ostream* out) { *out << row.symbol; }
+INSTANTIATE_TEST_SUITE_P(Menu, EverySymbol, testing::ValuesIn(rows()),
+                         [](const auto& info) { return std::string(info.param.symbol); });
+
+TEST(Menu, HasARowForEverySymbol) {
+  std::set<std::string> with_row;
+  for (const auto& [symbol, file] : kOutside) {
+    EXPECT_NE(read_text(std::filesystem::path(KABLATE_SOURCE_DIR) / file).find(symbol), std::string::npos)
+        << file;
+    with_row.insert(symbol);
+  }
+  for (const auto& row : rows()) with_row.insert(row.symbol);
+  for (const auto& symbol : symbols())
+    EXPECT_TRUE(with_row.erase(symbol.name)) << symbol.name << " has no row here";
+  EXPECT_TRUE(with_row.empty()) << *with_row.begin() << " is no symbol of the menu";
+}
+
+// A trial's key leaves unused symbols out, so one that acts all the same would let a wrong trial count as
+// done.
+TEST(UnusedSymbols, ChangeNoBitOfTraining) {
+  const std::vector<Deltas> configurations = {
+      {{"ENABLE_RA_MLA", "n"}, {"OPTIMIZER", "adamw"}, {"GPT2_DECAY_LR", "n"}},
+      {{"MLP_EXPANSION", "0"}, {"SPAM_PERIODIC_RESET", "n"}, {"SPAM_ENABLE_CLIP", "n"}},
+      kCross + Deltas{{"RA_MLA_MLP_SPARSE_MODE", "none"}, {"SPAM_WARMUP", "n"}},
+      kCross + kRms + kGate + kRecip,
+      kCross + kRecip + kUntied + Deltas{{"GPT2_N_LAYER", "1"}}};
+  int checked = 0;
+  for (const auto& deltas : configurations) {
+    const std::string expected = observe::weights_after(observed_settings(deltas), 8);
+    const auto unused = unused_symbols(observed_settings(deltas).bind());
+    for (const auto& row : rows()) {
+      if (std::find(unused.begin(), unused.end(), row.symbol) == unused.end()) continue;
+      for (const char* value : {row.first, row.second})
+        EXPECT_EQ(observe::weights_after(observed_settings(deltas + Deltas{{row.symbol, value}}), 8),
+                  expected)
+            << row.symbol << " = " << value;
+      ++checked;
+    }
+  }
+  EXPECT_GT(checked, 40);
+}
+
+}  // namespace
+}  // namespace kablate

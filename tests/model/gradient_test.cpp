@@ -1,0 +1,122 @@
+// Automatic gradients of the loss against finite differences of the plain reference, parameter tensor by
+// tensor; and that no parameter of an enabled mechanism is dead.
+#include <cmath>
+#include <random>
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include "shape/model_shape.h"
+#include "support/engine/model_fixture.h"
+
+namespace kablate {
+namespace {
+
+using reference::Vector;
+
+// The reference's loss as a function of the weights. Selection, and detached rows, stay as they are at the
+// start.
+class ReferenceLoss {
+ public:
+  ReferenceLoss(const Config& config, const ParameterSet& parameters, const Sequences& sequences)
+      : config_(config), weights_(plain_weights(parameters)), sequences_(sequences) {
+    for (const auto& tokens : sequences.inputs)
+      held_.push_back(reference::forward(config_, weights_, tokens).routing);
+  }
+
+  double operator()() const {
+    std::vector<reference::Matrix> logits;
+    for (std::size_t b = 0; b < held_.size(); ++b) {
+      const reference::Options options{.held = &held_[b], .drop = nullptr};
+      logits.push_back(reference::forward(config_, weights_, sequences_.inputs[b], options).logits);
+    }
+    return reference::cross_entropy(logits, sequences_.targets);
+  }
+
+  // dL/dε of weight `name` + ε·direction, by central differences of the fourth order: error about 1e-12.
+  double derivative(const std::string& name, const Vector& direction) {
+    constexpr double h = 4e-4;
+    Vector& values = weights_.at(name).values;
+    const Vector start = values;
+    const auto loss_at = [&](double step) {
+      for (std::size_t i = 0; i < values.size(); ++i) values[i] = start[i] + step * direction[i];
+      return (*this)();
+    };
+    const double slope = (8 * (loss_at(h) - loss_at(-h)) - (loss_at(2 * h) - loss_at(-2 * h))) / (12 * h);
+    values = start;
+    return slope;
+  }
+
+ private:
+  Config config_;
+  reference::Weights weights_;
+  Sequences sequences_;
+  std::vector<reference::Routing> held_;
+};
+
+// A direction of length 1 in the whole tensor, then three of its elements.
+std::vector<Vector> directions(std::size_t size, std::mt19937_64& random) {
+  std::normal_distribution<double> normal;
+  Vector whole(size);
+  double square = 0;
+  for (auto& value : whole) {
+    value = normal(random);
+    square += value * value;
+  }
+  for (auto& value : whole) value /= std::sqrt(square);
+  std::vector<Vector> all{whole};
+  for (int i = 0; i < 3; ++i) {
+    all.emplace_back(size, 0);
+    all.back()[random() % size] = 1;
+  }
+  return all;
+}
+
+class EveryGradient : public testing::TestWithParam<Arm> {};
+
+TEST_P(EveryGradient, EqualsFiniteDifferences) {
+  const Config config = small_config(GetParam().deltas);
+  const auto parameters = random_parameters(config, 21);
+  const auto sequences = random_sequences(config, 2, 7, 21);
+  const auto gradients = loss_gradients(config, in_double(parameters), sequences);
+  ReferenceLoss loss(config, parameters, sequences);
+  std::mt19937_64 random(21);
+  for (const auto& [name, gradient] : gradients) {
+    SCOPED_TRACE(name);
+    const double length = gradient.norm().item<double>();
+    for (const auto& direction : directions(static_cast<std::size_t>(gradient.numel()), random)) {
+      const double found = at::dot(gradient.flatten(), at::tensor(direction, at::kDouble)).item<double>();
+      EXPECT_NEAR(found, loss.derivative(name, direction), 1e-8 * length + 1e-11);
+    }
+  }
+}
+
+// At the initial values as well as far from them: a gradient of exactly 0 is a parameter that nothing reads.
+TEST_P(EveryGradient, ReachesEveryParameter) {
+  const Config config = small_config(GetParam().deltas);
+  const auto sequences = random_sequences(config, 2, 8, 22);
+  std::vector<ParameterSet> starts{random_parameters(config, 22)};
+  // With a threshold above 1 the nearly even rows of the start keep nothing at all.
+  if (GetParam().name != "CrossRmsEmptyRows")
+    starts.push_back(ParameterSet::initialized(model_parameters(config), 22));
+  for (const auto& parameters : starts)
+    for (const auto& [name, gradient] : loss_gradients(config, parameters, sequences))
+      EXPECT_GT(gradient.abs().max().item<float>(), 0) << name;
+}
+
+INSTANTIATE_TEST_SUITE_P(Gradient, EveryGradient, testing::ValuesIn(arms()), arm_test_name);
+
+// The routing rows carry gradient into the attention, or none of it: the value is the same either way.
+TEST(CrossDetach, ChangesTheGradientAlone) {
+  const Deltas on{{"RA_MLA_MLP_CROSS_TOKEN", "y"}}, detached{on[0], {"RA_MLA_MLP_CROSS_DETACH", "y"}};
+  const auto parameters = random_parameters(small_config(on), 23);
+  const auto sequences = random_sequences(small_config(on), 2, 8, 23);
+  const auto with = loss_gradients(small_config(on), parameters, sequences);
+  const auto without = loss_gradients(small_config(detached), parameters, sequences);
+  const std::string last = "transformer.h.2.";
+  EXPECT_FALSE(at::equal(with.at(last + "attn.q_proj.weight"), without.at(last + "attn.q_proj.weight")));
+  EXPECT_TRUE(at::equal(with.at(last + "mlp.cross_proj.weight"), without.at(last + "mlp.cross_proj.weight")));
+}
+
+}  // namespace
+}  // namespace kablate

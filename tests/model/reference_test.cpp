@@ -1,0 +1,251 @@
+// The model's logits against plain loops in double precision, for named configurations and for drawn ones.
+#include <cmath>
+#include <cstdlib>
+#include <random>
+
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+#include "base/rng.h"
+#include "config/settings.h"
+#include "model/gpt.h"
+#include "model/mechanism/sparsify.h"
+#include "support/engine/model_fixture.h"
+
+namespace kablate {
+namespace {
+
+constexpr double kDoubleTolerance = 1e-10, kFloatTolerance = 2e-5;
+constexpr double kBoundary =
+    1e-5;  // float32 may select otherwise where weights lie nearer to each other (spec 3)
+
+struct Comparison {
+  double in_double = 0, in_float = 0;
+  int sequences = 0, set_aside = 0;  // in float32, for a selection too near its boundary
+};
+
+Tensor logits(const Config& config, const ParameterSet& parameters, const Tensor& tokens) {
+  at::NoGradGuard no_grad;
+  return Gpt(config, parameters).logits(tokens);
+}
+
+// Each sequence in a batch of `B`; the largest relative difference over sequences.
+Comparison compare(const Config& config, std::uint64_t seed, std::int64_t B, std::int64_t T) {
+  const auto parameters = random_parameters(config, seed);
+  const auto inputs = random_sequences(config, B, T, seed).inputs;
+  const auto weights = plain_weights(parameters);
+  const Tensor exact = logits(config, in_double(parameters), as_tensor(inputs));
+  const Tensor single = logits(config, parameters, as_tensor(inputs));
+  EXPECT_EQ(exact.scalar_type(), at::kDouble);
+  EXPECT_EQ(single.scalar_type(), at::kFloat);
+  Comparison result;
+  for (std::size_t b = 0; b < inputs.size(); ++b) {
+    const auto expected = reference::forward(config, weights, inputs[b]);
+    const auto row = static_cast<std::int64_t>(b);
+    const auto difference = [&](const Tensor& found) {
+      return relative_difference(found.narrow(0, row, 1), {expected.logits});
+    };
+    ++result.sequences;
+    result.in_double = std::max(result.in_double, difference(exact));
+    if (expected.routing.margin < kBoundary)
+      ++result.set_aside;
+    else
+      result.in_float = std::max(result.in_float, difference(single));
+  }
+  return result;
+}
+
+class EveryArm : public testing::TestWithParam<Arm> {};
+
+TEST_P(EveryArm, EqualsTheReference) {
+  const Config config = small_config(GetParam().deltas);
+  for (const std::int64_t T : {8, 1, 5}) {
+    SCOPED_TRACE(T);
+    const auto result = compare(config, 11, 3, T);
+    EXPECT_LE(result.in_double, kDoubleTolerance);
+    EXPECT_LE(result.in_float, kFloatTolerance);
+    EXPECT_EQ(result.set_aside, 0);
+  }
+}
+
+// bfloat16 keeps 8 bits of each factor: near, but never equal.
+TEST_P(EveryArm, IsNearItselfInBFloat16) {
+  Config config = small_config(GetParam().deltas);
+  const auto parameters = random_parameters(config, 12);
+  const Tensor tokens = as_tensor(random_sequences(config, 4, 8, 12).inputs);
+  const Tensor single = logits(config, parameters, tokens);
+  config.run.dtype = DType::kBFloat16;
+  const Tensor half = logits(config, parameters, tokens);
+  EXPECT_EQ(half.scalar_type(), at::kBFloat16);
+  // A selection may fall otherwise, which a bound for the arithmetic alone would not allow.
+  const bool selects = config.cross.enabled && config.cross.sparsity != Sparsity::kNone;
+  EXPECT_LE(relative_difference(half, single), selects ? 0.4 : 0.04);
+  EXPECT_GE(relative_difference(half, single), 1e-4);
+}
+
+INSTANTIATE_TEST_SUITE_P(Reference, EveryArm, testing::ValuesIn(arms()), arm_test_name);
+
+using Random = std::mt19937_64;
+
+std::string pick(Random& random, std::vector<std::string> values) { return values[random() % values.size()]; }
+
+// Every switch of the model.
+Deltas draw(Random& random) {
+  const std::vector<std::string> yes_or_no{"y", "n"};
+  const std::vector<std::string> alphas{"0.1", "0.3", "0.75", "1.6", "-0.5"};
+  return {{"GPT2_N_LAYER", pick(random, {"1", "2", "3"})},
+          {"GPT2_N_EMBD", pick(random, {"12", "16"})},
+          {"GPT2_N_HEAD", pick(random, {"2", "3", "4"})},
+          {"GPT2_BLOCK_SIZE", pick(random, {"5", "6", "7", "8", "9"})},
+          {"GPT2_VOCAB_SIZE", pick(random, {"7", "9", "11"})},
+          {"GPT2_BIAS", pick(random, yes_or_no)},
+          {"GPT2_WEIGHT_TYING", pick(random, yes_or_no)},
+          {"GPT2_ACTIVATION", pick(random, {"gelu", "gelu_tanh"})},
+          {"NORM_PLACEMENT", pick(random, {"pre", "post", "hybrid"})},
+          {"MLP_EXPANSION", pick(random, {"0", "1", "1.3", "2", "4"})},
+          {"ENABLE_RA_MLA", pick(random, {"y", "y", "y", "n"})},
+          {"RA_MLA_LATENT_DIM", pick(random, {"4", "5", "6", "8"})},
+          {"RA_MLA_RA_WINDOW", pick(random, {"0", "1", "3", "64"})},
+          {"RA_MLA_RA_ALPHA", pick(random, {"0", "0.2", "1.5"})},
+          {"RA_MLA_PER_HEAD_Q_LATENT", pick(random, yes_or_no)},
+          {"RA_MLA_PER_HEAD_V_UP", pick(random, yes_or_no)},
+          {"RA_MLA_SHARED_KV", pick(random, yes_or_no)},
+          {"RA_MLA_MLP_ATTN_GATE", pick(random, yes_or_no)},
+          {"RA_MLA_MLP_GATE_ALPHA", pick(random, alphas)},
+          {"RA_MLA_MLP_GATE_DIM", pick(random, {"1", "3", "5"})},
+          {"RA_MLA_MLP_GATE_POOL", pick(random, {"causal_mean", "token", "sequence"})},
+          {"RA_MLA_MLP_CROSS_TOKEN", pick(random, yes_or_no)},
+          {"RA_MLA_MLP_CROSS_ALPHA", pick(random, alphas)},
+          {"RA_MLA_MLP_CROSS_RANK", pick(random, {"0", "1", "5"})},
+          {"RA_MLA_MLP_CROSS_DETACH", pick(random, yes_or_no)},
+          {"RA_MLA_MLP_SPARSE_MODE", pick(random, {"topk", "none", "rms"})},
+          {"RA_MLA_MLP_SPARSE_K", pick(random, {"1", "2", "3", "8"})},
+          {"RA_MLA_MLP_SPARSE_RMS_THRESHOLD", pick(random, {"0", "0.5", "0.9", "1.3", "2.5"})},
+          {"RA_MLA_MLP_SPARSE_NORMALIZE", pick(random, yes_or_no)},
+          {"RA_MLA_MLP_SPARSE_HEAD_AVERAGE", pick(random, yes_or_no)},
+          {"RA_MLA_MLP_LATENT_RECIP", pick(random, yes_or_no)},
+          {"RA_MLA_MLP_RECIP_ALPHA", pick(random, alphas)},
+          {"RA_MLA_MLP_TYING_MODE", pick(random, {"tied_transpose", "untied", "per_head_scalar"})},
+          {"RA_MLA_MLP_LATENT_DIM", pick(random, {"0", "2", "7"})}};
+}
+
+Config draw_config(Random& random) {
+  for (;;) {
+    try {
+      return small_config(draw(random));
+    } catch (const UserError&) {  // a combination that makes no model: draw again
+    }
+  }
+}
+
+// KABLATE_TEST_SEED=N draws others.
+TEST(RandomConfigurations, EqualTheReference) {
+  const char* chosen = std::getenv("KABLATE_TEST_SEED");
+  const std::uint64_t first = chosen != nullptr ? std::stoull(chosen) : 1;
+  Comparison total;
+  for (std::uint64_t seed = first; seed < first + 400; ++seed) {
+    Random random(seed);
+    const Config config = draw_config(random);
+    SCOPED_TRACE("KABLATE_TEST_SEED=" + std::to_string(seed) + "\n" + minimal_defconfig(config));
+    const std::int64_t T = config.gpt.context - static_cast<std::int64_t>(random() % 3);
+    const auto result = compare(config, seed, 2, T);
+    ASSERT_LE(result.in_double, kDoubleTolerance);
+    ASSERT_LE(result.in_float, kFloatTolerance);
+    total.sequences += result.sequences;
+    total.set_aside += result.set_aside;
+  }
+  RecordProperty("sequences", total.sequences);
+  RecordProperty("set_aside", total.set_aside);
+  EXPECT_LE(100 * total.set_aside, total.sequences);
+}
+
+// Dropout's four sites, routing rows taken before the third of them.
+TEST(Dropout, EqualsTheReferenceAtEverySite) {
+  constexpr std::uint64_t kSeed = 5;
+  constexpr double kDrop = 0.3;
+  const Deltas mechanisms{{"RA_MLA_MLP_ATTN_GATE", "y"}, {"RA_MLA_MLP_CROSS_TOKEN", "y"}};
+  for (const char* latent : {"y", "n"}) {
+    Deltas deltas = mechanisms;
+    deltas.emplace_back("ENABLE_RA_MLA", latent);
+    const Config config = small_config(deltas);
+    const auto parameters = random_parameters(config, 13);
+    const auto tokens = random_sequences(config, 1, 8, 13).inputs;
+    const std::uint64_t sample = 1234567890123;
+    const auto drop = [&](const std::string& site, std::size_t element) {
+      std::vector<float> factors(element + 1);
+      fill_dropout(stream_key(kSeed, "dropout/" + site), sample, kDrop, 1 / (1 - static_cast<float>(kDrop)),
+                   factors.data(), static_cast<std::int64_t>(factors.size()));
+      return factors[element] == 0 ? 0 : 1 / (1 - kDrop);
+    };
+    const auto expected =
+        reference::forward(config, plain_weights(parameters), tokens[0], {.held = nullptr, .drop = drop});
+    const auto model = in_double(parameters);
+    const Tensor found = Gpt(config, model).logits(as_tensor(tokens), Dropout(kDrop, kSeed, {sample}));
+    // The model's factor 1/(1-p) is a float32.
+    EXPECT_LE(relative_difference(found, {expected.logits}), 1e-6);
+  }
+}
+
+Tensor plain_mask(const Tensor& rows,
+                  const std::function<reference::Vector(const reference::Vector&)>& keep) {
+  Tensor masks = at::empty_like(rows);
+  for (std::int64_t i = 0; i < rows.size(0); ++i) {
+    const Tensor row = rows[i].to(at::kDouble).contiguous();
+    const double* values = row.const_data_ptr<double>();
+    masks[i] =
+        at::tensor(keep(reference::Vector(values, values + row.numel())), at::kDouble).to(rows.scalar_type());
+  }
+  return masks;
+}
+
+// Few distinct values, so that most rows have ties at the boundary, zeros among them.
+TEST(TopKMask, KeepsTheLowerColumnOfATie) {
+  for (const std::int64_t T : {1, 2, 7, 33}) {
+    at::Generator generator = at::detail::createCPUGenerator(static_cast<std::uint64_t>(T));
+    const Tensor rows = at::randint(0, 5, {400, T}, generator, at::TensorOptions().dtype(at::kFloat)) / 4;
+    for (const std::int64_t k : {1, 2, 3, 6, 7, 8, 40}) {
+      SCOPED_TRACE(testing::Message() << "T " << T << ", k " << k);
+      double margin = 1;
+      const auto keep = [&](const reference::Vector& row) {
+        return reference::keep_top_k(row, row.size() - 1, static_cast<std::size_t>(k), margin);
+      };
+      const Tensor expected = plain_mask(rows, keep);
+      EXPECT_TRUE(at::equal(top_k_mask(rows, k), expected));
+      EXPECT_TRUE(at::equal(top_k_mask(rows.to(at::kDouble), k), expected.to(at::kDouble)));
+      EXPECT_TRUE(at::equal(top_k_mask_reference(rows, k), expected));
+    }
+  }
+}
+
+// Strided and many-dimensional input, as attention weights are.
+TEST(TopKMask, TakesAnyLayout) {
+  const Tensor rows =
+      at::rand({2, 3, 9, 9}, at::TensorOptions().dtype(at::kDouble)).transpose(0, 1).softmax(-1);
+  EXPECT_TRUE(at::equal(top_k_mask(rows, 4), top_k_mask_reference(rows, 4)));
+  const Tensor turned = rows.transpose(2, 3);
+  EXPECT_TRUE(at::equal(top_k_mask(turned, 4), top_k_mask_reference(turned, 4)));
+}
+
+TEST(RmsMask, ComparesWithTheRowsPastAlone) {
+  constexpr std::int64_t T = 9;
+  at::Generator generator = at::detail::createCPUGenerator(3);
+  const Tensor scores = at::randn({50, T, T}, generator, at::TensorOptions().dtype(at::kDouble)) * 2;
+  const Tensor future = at::ones({T, T}, at::kBool).triu(1);
+  const Tensor rows = scores.masked_fill(future, -std::numeric_limits<double>::infinity()).softmax(-1);
+  for (const double threshold : {0.0, 0.4, 0.95, 1.4, 5.0}) {
+    SCOPED_TRACE(threshold);
+    for (std::int64_t t = 0; t < T; ++t) {
+      double margin = 1;
+      const auto keep = [&](const reference::Vector& row) {
+        return reference::keep_rms(row, static_cast<std::size_t>(t), threshold, margin);
+      };
+      const Tensor expected = plain_mask(rows.select(1, t), keep);
+      EXPECT_TRUE(at::equal(rms_mask(rows, threshold).select(1, t), expected)) << "row " << t;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace kablate

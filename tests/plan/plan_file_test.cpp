@@ -1,0 +1,205 @@
+#include "plan/plan_file.h"
+
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "support/core/expect_error.h"
+#include "support/core/temporary_folder.h"
+
+namespace kablate {
+namespace {
+
+using testing_support::expect_error;
+using testing_support::TemporaryFolder;
+
+const std::string kLadder =
+    "name: ladder\n"
+    "baseline: 0\n"
+    "steps:\n"
+    "  0: {set: {RA_MLA_MLP_ATTN_GATE: n, RA_MLA_LATENT_DIM: 32}}\n"
+    "  1: {set: {RA_MLA_MLP_ATTN_GATE: y}}\n"
+    "  2: {rerun_of: 1}\n";
+
+PlanFile parse(const std::string& text) { return parse_plan(text, "p.yaml"); }
+
+std::vector<std::string> assignments(const StepFile& step) {
+  std::vector<std::string> result;
+  for (const auto& delta : step.set) result.push_back(delta.symbol + "=" + delta.value);
+  return result;
+}
+
+TEST(PlanFile, HoldsStepsDeltasAndReruns) {
+  const auto plan = parse(kLadder);
+  EXPECT_EQ(plan.name, "ladder");
+  EXPECT_EQ(plan.text, kLadder);
+  EXPECT_EQ(plan.baseline, 0);
+  ASSERT_EQ(plan.steps.size(), 3u);
+  EXPECT_EQ(assignments(plan.steps.at(0)),
+            (std::vector<std::string>{"RA_MLA_MLP_ATTN_GATE=n", "RA_MLA_LATENT_DIM=32"}));
+  EXPECT_EQ(plan.steps.at(0).set[1].origin, "p.yaml:4");
+  EXPECT_EQ(plan.steps.at(2).rerun_of, 1);
+  EXPECT_FALSE(plan.steps.at(1).rerun_of);
+}
+
+TEST(PlanFile, OfTheProjectReads) {
+  const auto plan = read_plan_file(std::string(KABLATE_SOURCE_DIR) + "/defconfigs/plans", "ra-mla");
+  EXPECT_EQ(plan.baseline, 0);
+  ASSERT_EQ(plan.steps.size(), 6u);
+  for (const std::int64_t step : {0, 1, 2, 3})
+    EXPECT_EQ(plan.steps.at(step).set.size(), 3u) << "step " << step;
+  EXPECT_EQ(plan.steps.at(4).rerun_of, 2);
+  EXPECT_EQ(plan.steps.at(5).rerun_of, 3);
+}
+
+TEST(PlanFile, GridRunsItsLastSymbolFastest) {
+  const auto plan = parse(
+      "name: g\nbaseline: 0\n"
+      "grid: {RA_MLA_LATENT_DIM: [32, 64], RA_MLA_MLP_TYING_MODE: [untied, tied_transpose, "
+      "per_head_scalar]}\n");
+  ASSERT_EQ(plan.steps.size(), 6u);
+  EXPECT_EQ(assignments(plan.steps.at(0)),
+            (std::vector<std::string>{"RA_MLA_LATENT_DIM=32", "RA_MLA_MLP_TYING_MODE=untied"}));
+  EXPECT_EQ(assignments(plan.steps.at(1)),
+            (std::vector<std::string>{"RA_MLA_LATENT_DIM=32", "RA_MLA_MLP_TYING_MODE=tied_transpose"}));
+  EXPECT_EQ(assignments(plan.steps.at(5)),
+            (std::vector<std::string>{"RA_MLA_LATENT_DIM=64", "RA_MLA_MLP_TYING_MODE=per_head_scalar"}));
+}
+
+TEST(PlanFile, GridIsNumberedOnFromTheSteps) {
+  const auto plan = parse("name: g\nbaseline: 4\nsteps: {4: {set: {}}}\ngrid: {GPT2_N_LAYER: [1, 2]}\n");
+  ASSERT_EQ(plan.steps.size(), 3u);
+  EXPECT_EQ(assignments(plan.steps.at(6)), (std::vector<std::string>{"GPT2_N_LAYER=2"}));
+}
+
+struct BadPlan {
+  const char* text;
+  std::vector<std::string> message;
+};
+const BadPlan kBadPlans[] = {
+    {"baseline: 0\nsteps: {0: {set: {}}}\n", {"p.yaml:1", "`name` is missing"}},
+    {"name: a\nsteps: {0: {set: {}}}\n", {"p.yaml:1", "`baseline` is missing"}},
+    {"name: a\nbaseline: 0\n", {"no steps"}},
+    {"name: ''\nbaseline: 0\nsteps: {0: {set: {}}}\n", {"p.yaml:1", "name"}},
+    {"name: a\nbaseline: 7\nsteps: {0: {set: {}}}\n", {"p.yaml:2", "baseline: 7", "the plan has 0"}},
+    {"name: a\nbaseline: 1\nsteps: {0: {set: {}}, 1: {rerun_of: 0}}\n",
+     {"p.yaml:2", "baseline: 1", "is a rerun"}},
+    {"name: a\nbaseline: x\nsteps: {0: {set: {}}}\n", {"p.yaml:2", "baseline", "\"x\"", "whole number"}},
+    {"name: a\nbaseline: 0\nsteps: {0: {set: {}}}\ncontrols: [parameters]\n",
+     {"p.yaml:4", "unknown key \"controls\"", "grid"}},
+    {"name: a\nname: b\nbaseline: 0\nsteps: {0: {set: {}}}\n", {"p.yaml:2", "\"name\" stands twice"}},
+    {"name: a\nbaseline: 0\nsteps:\n  0: {set: {}}\n  0: {set: {}}\n", {"p.yaml:5", "\"0\" stands twice"}},
+    {"name: a\nbaseline: 0\nsteps:\n  00: {set: {}}\n", {"p.yaml:4", "\"00\"", "whole number"}},
+    {"name: a\nbaseline: 0\nsteps:\n  -1: {set: {}}\n", {"p.yaml:4", "\"-1\""}},
+    {"name: a\nbaseline: 0\nsteps:\n  0: {set: {}}\n  1: {sett: {}}\n",
+     {"p.yaml:5", "unknown key \"sett\"", "set, rerun_of"}},
+    {"name: a\nbaseline: 0\nsteps:\n  0: {set: {}}\n  1: {}\n",
+     {"p.yaml:5", "step 1", "`set` or `rerun_of`"}},
+    {"name: a\nbaseline: 0\nsteps:\n  0: {set: {}}\n  1:\n", {"step 1", "expected keys"}},
+    {"name: a\nbaseline: 0\nsteps:\n  0: {set: {}}\n  1: {set: {}, rerun_of: 0}\n",
+     {"p.yaml:5", "one of them only"}},
+    {"name: a\nbaseline: 0\nsteps:\n  0: {set: {}}\n  1: {rerun_of: 3}\n",
+     {"p.yaml:5", "rerun_of: 3", "no such step", "0, 1"}},
+    {"name: a\nbaseline: 0\nsteps:\n  0: {set: {}}\n  1: {rerun_of: 1}\n", {"p.yaml:5", "is a rerun itself"}},
+    {"name: a\nbaseline: 0\nsteps:\n  0: {set: {}}\n  1: {rerun_of: 0}\n  2: {rerun_of: 1}\n",
+     {"p.yaml:6", "is a rerun itself", "step 0"}},
+    {"name: a\nbaseline: 0\nsteps:\n  0: {set: {RA_MLA_LATENT_DIN: 3}}\n",
+     {"p.yaml:4", "RA_MLA_LATENT_DIN", "did you mean RA_MLA_LATENT_DIM"}},
+    {"name: a\nbaseline: 0\nsteps:\n  0:\n    set:\n      RA_MLA_LATENT_DIM: many\n",
+     {"p.yaml:6", "\"many\"", "whole number"}},
+    {"name: a\nbaseline: 0\nsteps:\n  0: {set: {RA_MLA_MLP_ATTN_GATE: true}}\n",
+     {"p.yaml:4", "\"true\"", "y or n"}},
+    {"name: a\nbaseline: 0\nsteps:\n  0: {set: {RA_MLA_MLP_TYING_MODE: tied}}\n",
+     {"p.yaml:4", "tied_transpose, untied"}},
+    {"name: a\nbaseline: 0\nsteps:\n  0: {set: {GPT2_N_LAYER: [1, 2]}}\n",
+     {"p.yaml:4", "GPT2_N_LAYER", "expected one value"}},
+    {"name: a\nbaseline: 0\nsteps:\n  0: {set: {GPT2_N_LAYER: }}\n",
+     {"p.yaml:4", "GPT2_N_LAYER", "expected one value"}},
+    {"name: a\nbaseline: 0\nsteps:\n  0: {set: {SEEDS: 1-3}}\n", {"p.yaml:4", "SEEDS", "whole plan"}},
+    {"name: a\nbaseline: 0\nsteps:\n  0: {set: {DATASET: text}}\n", {"p.yaml:4", "DATASET", "whole plan"}},
+    {"name: a\nbaseline: 0\nsteps:\n  0: {set: {GPT2_N_LAYER: 1, GPT2_N_LAYER: 2}}\n",
+     {"p.yaml:4", "\"GPT2_N_LAYER\" stands twice"}},
+    {"name: a\nbaseline: 0\nsteps: [0, 1]\n", {"p.yaml:3", "steps", "expected keys"}},
+    {"name: a\nbaseline: 0\ngrid: {GPT2_N_LAYER: 3}\n", {"p.yaml:3", "GPT2_N_LAYER", "a list of values"}},
+    {"name: a\nbaseline: 0\ngrid: {GPT2_N_LAYER: []}\n", {"p.yaml:3", "a list of values"}},
+    {"name: a\nbaseline: 0\ngrid: {GPT2_N_LAYER: [1, 2, 1]}\n", {"p.yaml:3", "1 stands twice"}},
+    {"name: a\nbaseline: 0\ngrid: {}\n", {"p.yaml:3", "at least one symbol"}},
+    {"name: a\nbaseline: 0\ngrid: {GPT2_N_LAYERS: [1]}\n", {"p.yaml:3", "GPT2_N_LAYERS"}},
+    {"name: a\nbaseline: 0\nsteps: {0: {set: {}}\n", {"p.yaml:", "not YAML"}},
+    {"name: a\n\tbaseline: 0\n", {"p.yaml:", "not YAML"}},
+    {"- 1\n- 2\n", {"p.yaml:1", "the plan", "expected keys"}},
+    {"", {"p.yaml", "one YAML document"}},
+    {",name: a\nbaseline: 0\nsteps: {0: {set: {}}}\n", {"p.yaml:1"}},
+    {"name: a\nbaseline: 0\nsteps: {0: {set: {}}}\n---\nname: b\n", {"p.yaml", "one YAML document"}},
+};
+
+TEST(PlanFile, RefusesEachMistakeWithItsLine) {
+  for (const auto& bad : kBadPlans) {
+    SCOPED_TRACE(bad.text);
+    try {
+      parse(bad.text);
+      ADD_FAILURE() << "was accepted";
+    } catch (const UserError& fault) {
+      for (const auto& part : bad.message)
+        EXPECT_NE(std::string(fault.what()).find(part), std::string::npos)
+            << fault.what() << "\n  lacks: " << part;
+    }
+  }
+}
+
+TEST(PlanFile, RefusesAHugeGrid) {
+  std::string values = "[1";
+  for (int i = 2; i <= 40; ++i) values += str(", ", i);
+  expect_error(
+      [&] {
+        parse(str("name: a\nbaseline: 0\ngrid: {GPT2_N_LAYER: ", values, "], GPT2_N_HEAD: ", values, "]}\n"));
+      },
+      {"more than 1000 steps"});
+}
+
+TEST(PlanFile, UnknownNameListsThoseThatThereAre) {
+  const TemporaryFolder folder;
+  folder.file("b.yaml", kLadder);
+  folder.file("a.yaml", kLadder);
+  expect_error([&] { read_plan_file(folder.path(), "c"); }, {"ABLATION_PLAN = \"c\"", "a, b"});
+  expect_error([&] { read_plan_file(folder.path(), "../a"); }, {"ABLATION_PLAN", "a, b"});
+  expect_error([&] { read_plan_file(folder.path() / "none", "a"); }, {"ABLATION_PLAN", "there is none in"});
+}
+
+// Damaged files give one clear error each, or still a plan; never a crash.
+TEST(PlanFile, SurvivesRandomDamage) {
+  const auto seed = std::random_device{}();
+  SCOPED_TRACE(testing::Message() << "seed " << seed);
+  std::mt19937 random(seed);
+  const std::string alphabet("{}[]:,\n \t'\"&*!|>%@`-#?~0y\0\xff\xe2", 31);
+  int refused = 0;
+  for (int round = 0; round < 1000; ++round) {
+    std::string text = kLadder;
+    for (int damage = 0; damage < 1 + static_cast<int>(random() % 4); ++damage) {
+      const auto at = random() % text.size();
+      switch (random() % 3) {
+        case 0:
+          text[at] = alphabet[random() % alphabet.size()];
+          break;
+        case 1:
+          text.insert(at, 1, alphabet[random() % alphabet.size()]);
+          break;
+        default:
+          text.erase(at, 1 + random() % 9);
+      }
+      if (text.empty()) break;
+    }
+    try {
+      parse(text);
+    } catch (const UserError& fault) {
+      ++refused;
+      EXPECT_TRUE(std::string(fault.what()).starts_with("p.yaml:")) << fault.what();
+    }
+  }
+  EXPECT_GT(refused, 500);
+}
+
+}  // namespace
+}  // namespace kablate

@@ -1,0 +1,85 @@
+#include "record/layout.h"
+
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "support/core/expect_error.h"
+#include "support/core/temporary_folder.h"
+
+namespace kablate {
+namespace {
+
+using testing_support::expect_error;
+using testing_support::TemporaryFolder;
+
+TEST(TrialFolderName, CarriesStepSeedAndKey) {
+  EXPECT_EQ(trial_folder_name({2, "gate+cross", 1, "ab12cd34ef5678901234"}),
+            "step2-gate+cross.seed1.ab12cd34ef56");
+}
+
+TEST(TrialFolderName, IsSafeForFileSystems) {
+  EXPECT_EQ(trial_folder_name({0, "recip(attn-to-mlp) A=1/\xc3\xa4", 3, "0123456789ab"}),
+            "step0-recip_attn-to-mlp__A_1___.seed3.0123456789ab");
+  EXPECT_LE(trial_folder_name({1000000, std::string(5000, 'x'), 9223372036854775807, "0123456789ab"}).size(),
+            160u);
+}
+
+TEST(TrialFolderName, IsReadBackWhateverTheStepIsCalled) {
+  const auto seed = std::random_device{}();
+  SCOPED_TRACE(testing::Message() << "seed " << seed);
+  const TrialName awkward{1, "a.seed7.0123456789ab-step2", 3, "0123456789ab"};
+  EXPECT_EQ(parse_trial_folder_name(trial_folder_name(awkward)), awkward);
+  std::mt19937 random(seed);
+  const std::string letters = "aZ09+_.-seed.step1-";
+  for (int round = 0; round < 1000; ++round) {
+    TrialName trial{static_cast<std::int64_t>(random() % 50), "",
+                    1 + static_cast<std::int64_t>(random() % 99), ""};
+    for (auto length = random() % 30; length > 0; --length) trial.name += letters[random() % letters.size()];
+    for (int i = 0; i < 12; ++i) trial.key += "0123456789abcdef"[random() % 16];
+    EXPECT_EQ(parse_trial_folder_name(trial_folder_name(trial)), trial) << trial_folder_name(trial);
+  }
+}
+
+TEST(TrialFolderName, OfAnythingElseIsRefused) {
+  for (const auto* name :
+       {"", "step", "step1", "step1-a.seed1", "step1-a.seed1.ab", "step1-a.seed0.0123456789ab",
+        "step-1-a.seed1.0123456789ab", "step01-a.seed1.0123456789ab", "stepx-a.seed1.0123456789ab",
+        "step1-a.seed.0123456789ab", "step1-a.seed1.0123456789aG", "step1-a.seed1.0123456789ab.tmp",
+        "1-a.seed1.0123456789ab", "step1.seed1.0123456789ab"})
+    EXPECT_FALSE(parse_trial_folder_name(name)) << name;
+}
+
+TEST(ExperimentFolder, ListsTrialFoldersOnly) {
+  const TemporaryFolder root;
+  const ExperimentFolder folder(root.path());
+  EXPECT_TRUE(folder.trial_folders().empty());
+  root.file("trials/step1-b.seed1.0123456789ab/config", "");
+  root.file("trials/step0-a.seed1.0123456789ab/config", "");
+  root.file("trials/notes/x", "");
+  root.file("trials/step2-a.seed1.0123456789ab", "a file");
+  EXPECT_EQ(folder.trial_folders(),
+            (std::vector<std::string>{"step0-a.seed1.0123456789ab", "step1-b.seed1.0123456789ab"}));
+}
+
+TEST(ExperimentFolder, RefusesNamesThatAreNoFolders) {
+  for (const auto* name : {"", "a/b", ".", "..", ".hidden", "/tmp"})
+    expect_error([&] { experiment_folder("results", name); },
+                 {"EXPERIMENT_NAME", "\"" + std::string(name) + "\""});
+  EXPECT_EQ(experiment_folder("results", "quick").plan(), "results/quick/plan.json");
+}
+
+TEST(ExistingFolders, SayWhatWasFoundInstead) {
+  const TemporaryFolder root;
+  root.file("e/plan.json", "{}");
+  root.file("t/config", "");
+  EXPECT_EQ(existing_experiment(root.path() / "e").path(), root.path() / "e");
+  EXPECT_EQ(existing_trial(root.path() / "t").path(), root.path() / "t");
+  expect_error([&] { existing_experiment(root.path() / "t"); }, {"is a trial's folder"});
+  expect_error([&] { existing_trial(root.path() / "e"); }, {"is an experiment's folder"});
+  expect_error([&] { existing_experiment(root.path() / "x"); }, {"there is no such folder"});
+  expect_error([&] { existing_experiment(root.path()); }, {"has no plan.json"});
+}
+
+}  // namespace
+}  // namespace kablate

@@ -1,0 +1,215 @@
+#include "report/report.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "support/core/experiment.h"
+#include "support/core/temporary_folder.h"
+
+namespace kablate {
+namespace {
+
+using testing::Contains;
+using testing::HasSubstr;
+using testing::Not;
+using testing_support::finish;
+using testing_support::folder_of;
+using testing_support::ladder;
+using testing_support::small_config;
+using testing_support::TemporaryFolder;
+
+// An experiment in a folder of its own.
+struct Experiment {
+  explicit Experiment(PlanRecord record) : folder(root.path() / "e"), plan(std::move(record)) {
+    write_experiment(folder, plan, small_config());
+  }
+  TrialSummary done(std::int64_t step, std::int64_t seed, double loss) {
+    return finish(folder_of(folder, plan, step, seed), step, seed, loss);
+  }
+  // Finishes a trial again with a changed summary.
+  template <typename Change>
+  void change(std::int64_t step, std::int64_t seed, Change&& change) {
+    const auto trial = folder_of(folder, plan, step, seed);
+    auto summary = *finished(trial);
+    change(summary);
+    finish_trial(trial, summary);
+  }
+  Report report() const { return make_report(folder); }
+
+  TemporaryFolder root;
+  ExperimentFolder folder;
+  PlanRecord plan;
+};
+
+TEST(Report, PairsStepsWithTheBaselineBySeed) {
+  Experiment e(ladder(2, {1, 2, 3}));
+  const double baseline[] = {3.0, 3.2, 3.1}, treated[] = {2.9, 3.0, 3.0};
+  for (int i = 0; i < 3; ++i) e.done(0, i + 1, baseline[i]), e.done(1, i + 1, treated[i]);
+  const auto report = e.report();
+  ASSERT_EQ(report.rows.size(), 2u);
+  const auto &first = report.rows[0], &second = report.rows[1];
+  EXPECT_FALSE(first.delta) << "the baseline is not compared with itself";
+  EXPECT_FALSE(first.delta_percent);
+  EXPECT_EQ(first.seeds, 3u);
+  EXPECT_EQ(first.status, "done");
+  EXPECT_NEAR(first.val_loss->mean, 3.1, 1e-12);
+  EXPECT_NEAR(first.val_loss->sd.value(), 0.1, 1e-12);
+  ASSERT_TRUE(second.delta);
+  EXPECT_NEAR(second.delta->mean, -0.4 / 3, 1e-12);
+  EXPECT_NEAR(second.delta_percent.value(), 100 * -0.4 / 3 / 3.1, 1e-10);
+  const auto expected = paired_difference(treated, baseline);
+  EXPECT_EQ(second.delta->interval->low, expected.interval->low);
+  EXPECT_LT(second.delta->interval->low, second.delta->mean);
+  EXPECT_EQ(second.parameters, e.plan.steps[1].parameters);
+  EXPECT_EQ(second.peak_tensor_bytes, 1 << 20);
+  EXPECT_EQ(second.pids, "1011 1012 1013");
+}
+
+TEST(Report, GivesThePublishedLossesTheirTruePercentages) {
+  Experiment e(ladder(4, {1}));
+  const double losses[] = {9.5776, 9.5359, 9.5572, 9.5161}, percent[] = {0, -0.435, -0.213, -0.642};
+  for (int step = 0; step < 4; ++step) e.done(step, 1, losses[step]);
+  const auto report = e.report();
+  for (int step = 1; step < 4; ++step)
+    EXPECT_NEAR(report.rows[step].delta_percent.value(), percent[step], 5e-4);
+}
+
+TEST(Report, PairsOnlySeedsThatBothHaveFinished) {
+  Experiment e(ladder(2, {1, 2, 3}));
+  e.done(0, 1, 3.0), e.done(0, 2, 9.0);
+  e.done(1, 1, 2.5), e.done(1, 3, 1.0);
+  const auto row = e.report().rows[1];
+  EXPECT_EQ(row.seeds, 2u);
+  EXPECT_EQ(row.status, "partial (2 of 3): 1 missing");
+  EXPECT_EQ(row.delta->n, 1u);
+  EXPECT_EQ(row.delta->mean, -0.5);
+  EXPECT_FALSE(row.delta->interval);
+  EXPECT_NEAR(row.delta_percent.value(), 100 * -0.5 / 3.0, 1e-12) << "of the baseline over the same seeds";
+}
+
+TEST(Report, HasNoNumbersWhereNothingWasTrained) {
+  Experiment e(ladder(2, {1}));
+  const auto row = e.report().rows[1];
+  EXPECT_EQ(row.status, "missing");
+  EXPECT_FALSE(row.val_loss || row.delta || row.delta_percent || row.ms_per_iter || row.peak_tensor_bytes ||
+               row.beside);
+  EXPECT_TRUE(row.parameters) << "what follows from the configuration is there";
+}
+
+TEST(Report, SaysWhyAStepHasNoNumbers) {
+  auto plan = ladder(3, {1, 2});
+  plan.steps[1].blocked = "sees the future";
+  Experiment e(plan);
+  e.done(0, 1, 3), e.done(0, 2, 3);
+  for (const auto seed : {1, 2}) {
+    const auto trial = folder_of(e.folder, e.plan, 2, seed);
+    write_trial_start(trial, small_config(), "", {});
+    write_failure(
+        trial,
+        {.status = "diverged", .reason = "loss is nan", .exit_code = {}, .signal = {}, .log_tail = ""});
+  }
+  const auto report = e.report();
+  EXPECT_EQ(report.rows[1].status, "blocked: sees the future");
+  EXPECT_EQ(report.rows[2].status, "diverged");
+}
+
+TEST(Report, RefusesToPairTrialsOfDifferentThreads) {
+  Experiment e(ladder(2, {1, 2}));
+  for (const auto seed : {1, 2}) e.done(0, seed, 3), e.done(1, seed, 2);
+  e.change(1, 2, [](TrialSummary& s) { s.threads = 2, s.val_loss = 1; });
+  const auto report = e.report();
+  EXPECT_EQ(report.rows[1].delta->n, 1u);
+  EXPECT_EQ(report.rows[1].delta->mean, -1);
+  EXPECT_THAT(report.notes,
+              Contains(HasSubstr("Step 1, seed 2 is not compared with the baseline: 2 threads")));
+}
+
+TEST(Report, SaysThatTheBaselineIsNotSelected) {
+  auto plan = ladder(3, {1});
+  plan.steps.erase(plan.steps.begin());
+  std::erase_if(plan.trials, [](const PlannedTrial& trial) { return trial.step == 0; });
+  Experiment e(plan);
+  e.done(1, 1, 3), e.done(2, 1, 2);
+  const auto report = e.report();
+  ASSERT_EQ(report.rows.size(), 2u) << "steps that are not selected have no row";
+  EXPECT_FALSE(report.rows[0].delta || report.rows[1].delta);
+  EXPECT_THAT(report.notes, Contains(HasSubstr("baseline, step 0, is not among the selected steps")));
+}
+
+TEST(Report, SaysThatAnArmIsNotCausal) {
+  auto plan = ladder(2, {1});
+  EXPECT_THAT(Experiment(plan).report().notes, Not(Contains(HasSubstr("NOT CAUSAL"))));
+  plan.steps[1].noncausal = true;
+  EXPECT_THAT(Experiment(plan).report().notes, Contains(HasSubstr("Step 1 (arm1) is NOT CAUSAL")));
+}
+
+TEST(Report, SaysHowFarItsSeedsCarry) {
+  const auto notes = [](std::int64_t seeds) {
+    std::vector<std::int64_t> list;
+    for (std::int64_t i = 1; i <= seeds; ++i) list.push_back(i);
+    return Experiment(ladder(1, list)).report().notes;
+  };
+  EXPECT_THAT(notes(1), Contains(HasSubstr("One seed shows no spread")));
+  EXPECT_THAT(notes(3), Contains(HasSubstr("screen")));
+  EXPECT_THAT(notes(8), Not(Contains(HasSubstr("screen"))));
+}
+
+TEST(Report, CountsOtherTrialsThreadsAndNeighbours) {
+  Experiment e(ladder(1, {1}));
+  e.done(0, 1, 3);
+  finish(e.folder.trial(TrialName{0, "arm0", 1, "ffffffffffff"}), 0, 1, 3);
+  const auto notes = e.report().notes;
+  EXPECT_THAT(notes, Contains(HasSubstr("1 other trial folder(s)")));
+  EXPECT_THAT(notes, Contains(HasSubstr("ran on 1 thread(s), cpu float32, with up to 1 other trial(s)")));
+}
+
+TEST(Rerun, EqualsItsTargetOnlyBitForBit) {
+  Experiment e(ladder(4, {1, 2}, 1));  // step 3 reruns step 1
+  for (const auto seed : {1, 2}) e.done(1, seed, 3.0 + seed), e.done(3, seed, 3.0 + seed);
+  EXPECT_EQ(e.report().rows[3].identical_to, "1") << "times differ, and that is allowed";
+  EXPECT_EQ(e.report().rows[1].identical_to, "");
+  e.done(3, 2, 5.0000000000000009);
+  EXPECT_EQ(e.report().rows[3].identical_to, "no: seed 2, iteration 10");
+  e.done(3, 2, 5.0);
+  e.change(3, 1, [](TrialSummary& s) { s.weights_sha256 = "other"; });
+  EXPECT_EQ(e.report().rows[3].identical_to, "no: seed 1, weights");
+}
+
+TEST(Rerun, WithMoreOrFewerRowsIsNotEqual) {
+  Experiment e(ladder(4, {1}, 1));
+  e.done(1, 1, 3), e.done(3, 1, 3);
+  MetricsLog(folder_of(e.folder, e.plan, 3, 1), 100)
+      .append({{"kind", "train"}, {"iteration", 30}, {"loss", 1}});
+  EXPECT_EQ(e.report().rows[3].identical_to, "no: seed 1, iteration 30");
+  MetricsLog(folder_of(e.folder, e.plan, 3, 1), 20);
+  EXPECT_EQ(e.report().rows[3].identical_to, "no: seed 1, iteration 20");
+}
+
+TEST(Rerun, WithoutLogsOrChecksumsIsNotEqual) {
+  Experiment e(ladder(4, {1}, 1));
+  e.done(1, 1, 3), e.done(3, 1, 3);
+  for (const auto step : {1, 3}) e.change(step, 1, [](TrialSummary& s) { s.weights_sha256 = ""; });
+  EXPECT_EQ(e.report().rows[3].identical_to, "no: seed 1, weights");
+  for (const auto step : {1, 3}) {
+    e.change(step, 1, [](TrialSummary& s) { s.weights_sha256 = "w"; });
+    std::filesystem::remove(folder_of(e.folder, e.plan, step, 1).metrics());
+  }
+  EXPECT_EQ(e.report().rows[3].identical_to, "no: seed 1, no loss log");
+}
+
+TEST(Rerun, OfWhatWasNotRunSaysSo) {
+  auto plan = ladder(4, {1, 2}, 1);
+  {
+    Experiment e(plan);
+    e.done(1, 1, 3), e.done(3, 1, 3), e.done(3, 2, 3);
+    EXPECT_EQ(e.report().rows[3].identical_to, "unknown: seed 2 not finished");
+  }
+  plan.steps.erase(plan.steps.begin() + 1);
+  std::erase_if(plan.trials, [](const PlannedTrial& trial) { return trial.step == 1; });
+  Experiment e(plan);
+  e.done(3, 1, 3);
+  EXPECT_EQ(e.report().rows[2].identical_to, "step 1 was not run");
+}
+
+}  // namespace
+}  // namespace kablate

@@ -1,0 +1,212 @@
+// Counts, decode state and work against formulas of the tests' own, for every defconfig and for cases done by
+// hand.
+#include <cmath>
+#include <filesystem>
+
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "shape/model_shape.h"
+#include "support/configure.h"
+
+namespace kablate {
+namespace {
+
+namespace fs = std::filesystem;
+using Int = std::int64_t;
+
+const Deltas kPublishedCoupler = {{"RA_MLA_MLP_TYING_MODE", "untied"}, {"RA_MLA_MLP_LATENT_DIM", "128"}};
+
+// Spec, section 7.
+TEST(ParameterCount, IsThatOfTheLadder) {
+  EXPECT_EQ(parameter_count(configure(mechanisms(false, false, false))), 115'001'856);
+  EXPECT_EQ(parameter_count(configure(mechanisms(true, false, false))), 117'172'992);
+  EXPECT_EQ(parameter_count(configure(mechanisms(true, true, false))), 230'419'200);
+  EXPECT_EQ(parameter_count(configure(mechanisms(true, true, true))), 235'137'792);
+  EXPECT_EQ(parameter_count(configure(mechanisms(true, true, true) + kPublishedCoupler)), 239'643'392);
+}
+
+// The published numbers have the maps that the last block's context would need, which nothing reads.
+TEST(ParameterCount, IsThePublishedOneLessTheLastBlocksUnreadMaps) {
+  const Int F = 3072, H = 12, G = 64, L = 128, m = 128;
+  const Int gate = G * F + H * G, context = F * m + m * L;
+  EXPECT_EQ(parameter_count(configure(mechanisms(true, false, false))), 117'370'368 - gate);
+  EXPECT_EQ(parameter_count(configure(mechanisms(true, true, false))), 230'616'576 - gate);
+  EXPECT_EQ(parameter_count(configure(mechanisms(true, true, true) + kPublishedCoupler)),
+            240'250'368 - gate - context);
+}
+
+Int count_attention(const Config& c) {
+  const Int E = c.gpt.width, H = c.gpt.num_heads, D = E / H, L = c.attention.latent_dim;
+  if (!c.attention.latent) return 4 * E * E + (c.gpt.bias ? 4 * E : 0);
+  const Int downs = c.attention.shared_kv ? 1 : 2;
+  const Int query_maps = c.attention.per_head_q_latent ? H : 1,
+            value_maps = c.attention.per_head_v_up ? H : 1;
+  return 2 * E * E + downs * E * L + (query_maps + value_maps) * D * L;
+}
+
+Int count_mechanisms(const Config& c, bool last) {
+  const Int H = c.gpt.num_heads, L = c.attention.latent_dim, G = c.gate.dim, r = c.cross.rank,
+            m = c.coupler.bottleneck;
+  const Int F = std::llround(c.gpt.mlp_expansion * static_cast<double>(c.gpt.width));
+  Int total = 0;
+  if (c.gate.enabled && !last) total += G * F + H * G;
+  if (c.cross.enabled) total += r > 0 ? 2 * F * r : F * F;
+  if (!c.coupler.enabled) return total;
+  switch (c.coupler.tying) {
+    case Tying::kTiedTranspose:
+      return total + F * L;
+    case Tying::kPerHeadScalar:
+      return total + (last ? H : 2 * H);
+    case Tying::kUntied:
+      break;
+  }
+  return total + F * L + (last ? 0 : m > 0 ? F * m + m * L : F * L);
+}
+
+Int count_by_formula(const Config& c) {
+  const Int E = c.gpt.width, V = c.gpt.vocabulary, layers = c.gpt.num_layers;
+  const Int F = std::llround(c.gpt.mlp_expansion * static_cast<double>(E));
+  const Int norm = c.gpt.bias ? 2 * E : E;
+  const Int norms = (F > 0 ? 2 : 1) * (c.gpt.norm_placement == NormPlacement::kHybrid ? 2 : 1);
+  const Int mlp = 2 * E * F + (c.gpt.bias && F > 0 ? E + F : 0);
+  Int total = V * E * (c.gpt.tie_embeddings ? 1 : 2) + c.gpt.context * E + norm;
+  for (Int i = 0; i < layers; ++i)
+    total += norms * norm + count_attention(c) + mlp + count_mechanisms(c, i + 1 == layers);
+  return total;
+}
+
+std::vector<fs::path> defconfigs() {
+  std::vector<fs::path> files;
+  for (const auto& entry : fs::directory_iterator(fs::path(KABLATE_SOURCE_DIR) / "defconfigs"))
+    if (entry.is_regular_file()) files.push_back(entry.path());
+  return files;
+}
+
+// Spec, sections 3 and 7, for one configuration.
+void expect_formulas(const Config& c) {
+  EXPECT_EQ(parameter_count(c), count_by_formula(c));
+
+  const Int L = c.attention.latent_dim, E = c.gpt.width, F = c.mlp_width(), H = c.gpt.num_heads,
+            r = c.cross.rank;
+  Int token = 0, fixed = 0;
+  for (Int i = 0; i < c.gpt.num_layers; ++i) {
+    if (!c.attention.latent)
+      token += 2 * E;
+    else
+      token += c.attention.shared_kv && !(c.coupler.enabled && i > 0) ? L : 2 * L;
+    if (c.cross.enabled) token += r == 0 ? F : c.cross.head_average ? r : std::min(F, H * r);
+    if (c.attention.latent && c.attention.reciprocal_alpha > 0) fixed += c.attention.reciprocal_window * E;
+    if (c.gate.enabled && c.gate.pool == GatePool::kCausalMean && i + 1 < c.gpt.num_layers)
+      fixed += c.gate.dim;
+  }
+  const Int bytes = c.run.dtype == DType::kBFloat16 ? 2 : 4;
+  EXPECT_EQ(decode_cache_bytes_per_token(c), token * bytes);
+  EXPECT_EQ(decode_cache_bytes_fixed(c), fixed * bytes);
+
+  Int sum = 0;
+  for (const auto& [part, count] : parameters_by_part(c)) sum += count;
+  EXPECT_EQ(sum, parameter_count(c));
+  const double N = static_cast<double>(count_by_formula(c) - c.gpt.context * E);
+  const double pairs = 12.0 * static_cast<double>(c.gpt.num_layers * E * c.gpt.context);
+  EXPECT_DOUBLE_EQ(flops_per_iteration_nanogpt(c),
+                   (6 * N + pairs) * static_cast<double>(c.tokens_per_iteration()));
+}
+
+// One delta of each switch that changes a count, on top of each defconfig with each of the eight sets of
+// mechanisms.
+TEST(ModelShape, FollowsTheFormulasInEveryDefconfig) {
+  const std::vector<Deltas> variations = {
+      {},
+      {{"ENABLE_RA_MLA", "n"}},
+      {{"RA_MLA_SHARED_KV", "y"}, {"RA_MLA_PER_HEAD_Q_LATENT", "n"}},
+      {{"RA_MLA_PER_HEAD_V_UP", "n"}, {"RA_MLA_RA_ALPHA", "0.5"}},
+      {{"RA_MLA_MLP_TYING_MODE", "untied"}, {"GPT2_BIAS", "y"}},
+      kPublishedCoupler + Deltas{{"NORM_PLACEMENT", "hybrid"}},
+      {{"RA_MLA_MLP_TYING_MODE", "per_head_scalar"}, {"GPT2_BIAS", "n"}},
+      {{"RA_MLA_MLP_CROSS_RANK", "24"}, {"GPT2_WEIGHT_TYING", "n"}},
+      {{"RA_MLA_MLP_CROSS_RANK", "24"}, {"RA_MLA_MLP_SPARSE_HEAD_AVERAGE", "n"}},
+      {{"RA_MLA_MLP_CROSS_RANK", "9999"}, {"RA_MLA_MLP_SPARSE_HEAD_AVERAGE", "n"}},
+      {{"RA_MLA_MLP_GATE_POOL", "token"}, {"MLP_EXPANSION", "3.7"}},
+      {{"MLP_EXPANSION", "0"}, {"DTYPE", "bfloat16"}},
+      {{"GPT2_N_LAYER", "1"}}};
+  const auto files = defconfigs();
+  EXPECT_GE(files.size(), 8u);
+  int checked = 0;
+  for (const auto& file : files)
+    for (const auto& variation : variations)
+      for (int set = 0; set < 8; ++set) {
+        const Deltas deltas = mechanisms(set & 1, set & 2, set & 4) + variation;
+        SCOPED_TRACE(
+            str(file.filename().string(), " set ", set, variation.empty() ? "" : variation[0].first));
+        try {
+          expect_formulas(bound(changed(Settings::from_file(file), deltas)));
+          ++checked;
+        } catch (const UserError&) {  // a combination that makes no model
+        }
+      }
+  EXPECT_GE(checked, 400);
+}
+
+// As written, with no change: what `plan` reads.
+TEST(ModelShape, FollowsTheFormulasInEveryDefconfigAsWritten) {
+  for (const auto& file : defconfigs()) {
+    SCOPED_TRACE(file.filename().string());
+    expect_formulas(bound(Settings::from_file(file)));
+  }
+}
+
+const Deltas kByHand = {{"GPT2_N_LAYER", "2"},
+                        {"GPT2_N_HEAD", "2"},
+                        {"GPT2_N_EMBD", "8"},
+                        {"GPT2_BLOCK_SIZE", "4"},
+                        {"GPT2_VOCAB_SIZE", "10"},
+                        {"RA_MLA_LATENT_DIM", "3"},
+                        {"RA_MLA_MLP_GATE_DIM", "5"},
+                        {"RA_MLA_MLP_SPARSE_K", "2"},
+                        {"GPT2_BATCH_SIZE", "3"},
+                        {"GPT2_GRADIENT_ACCUMULATION", "2"},
+                        {"GPT2_BIAS", "n"}};
+
+// Forward operations of one token; an iteration has 3·2·4 of them, forward and twice that backward.
+double flops_per_token(const Deltas& deltas) {
+  return flops_per_iteration(configure(kByHand + deltas)) / (3 * 2 * 4) / 3;
+}
+
+TEST(Flops, EqualTheSumDoneByHand) {
+  const Deltas off = mechanisms(false, false, false), mha{{"ENABLE_RA_MLA", "n"}};
+  // Two layers of c_attn 2·8·24, c_proj 2·8·8, scores and values 2·2·8·4/2 (causal), c_fc and c_proj
+  // 2·2·8·32; the head 2·8·10.
+  EXPECT_DOUBLE_EQ(flops_per_token(off + mha), 2 * (384 + 128 + 64 + 1024) + 160);
+  // q_proj and out_proj 2·2·64, two down maps 2·2·24, keys and values of all heads 2·2·2·4·3.
+  const double mla = 2 * (256 + 96 + 96 + 64 + 1024) + 160;
+  EXPECT_DOUBLE_EQ(flops_per_token(off), mla);
+  EXPECT_DOUBLE_EQ(flops_per_token(off + Deltas{{"RA_MLA_SHARED_KV", "y"}}), mla - 2 * 48);
+  EXPECT_DOUBLE_EQ(flops_per_token(off + Deltas{{"RA_MLA_PER_HEAD_Q_LATENT", "n"}}), mla - 2 * 24);
+  // The gate in the lower block: 2·5·32 and 2·2·5.
+  EXPECT_DOUBLE_EQ(flops_per_token(mechanisms(true, false, false)), mla + 320 + 20);
+  // cross_proj 2·32·32; rows keep 1, 2, 2, 2 of 4, each 2·32.
+  EXPECT_DOUBLE_EQ(flops_per_token(mechanisms(false, true, false)), mla + 2 * (2048 + 64 * 7.0 / 4));
+  // All kept: 1, 2, 3, 4.
+  EXPECT_DOUBLE_EQ(
+      flops_per_token(mechanisms(false, true, false) + Deltas{{"RA_MLA_MLP_SPARSE_MODE", "none"}}),
+      mla + 2 * (2048 + 64 * 10.0 / 4));
+  // W [32, 3] both ways below, one way on top; untied through a width of 5: 2·32·3 up, 2·(32·5 + 5·3) down.
+  EXPECT_DOUBLE_EQ(flops_per_token(mechanisms(false, false, true)), mla + 3 * 192);
+  const Deltas untied{{"RA_MLA_MLP_TYING_MODE", "untied"}, {"RA_MLA_MLP_LATENT_DIM", "5"}};
+  EXPECT_DOUBLE_EQ(flops_per_token(mechanisms(false, false, true) + untied), mla + 2 * 192 + 350);
+}
+
+TEST(ParametersByPart, PutEachNameWhereItBelongs) {
+  const auto parts = parameters_by_part(configure(kByHand + mechanisms(true, true, true)));
+  const std::map<std::string, Int> expected = {
+      {"embedding", 10 * 8 + 4 * 8}, {"attention", 2 * (2 * 64 + 2 * 24 + 2 * 24)},
+      {"mlp", 2 * 2 * 8 * 32},       {"norm", 5 * 8},
+      {"gate", 5 * 32 + 2 * 5},      {"cross_token", 2 * 32 * 32},
+      {"coupler", 2 * 32 * 3},       {"head", 0}};
+  EXPECT_EQ(parts, expected);
+}
+
+}  // namespace
+}  // namespace kablate

@@ -1,0 +1,95 @@
+// The names and shapes of parameters as checkpoints have them (spec, section 5).
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "shape/model_shape.h"
+#include "support/configure.h"
+
+namespace kablate {
+namespace {
+
+using Int = std::int64_t;
+
+// E 8, H 2, D 4, L 3, F 32, G 5, V 10, T 4
+const Deltas kByHand = {{"GPT2_N_LAYER", "2"},        {"GPT2_N_HEAD", "2"},      {"GPT2_N_EMBD", "8"},
+                        {"GPT2_BLOCK_SIZE", "4"},     {"GPT2_VOCAB_SIZE", "10"}, {"RA_MLA_LATENT_DIM", "3"},
+                        {"RA_MLA_MLP_GATE_DIM", "5"}, {"GPT2_BIAS", "n"}};
+
+std::map<std::string, std::vector<Int>> shapes(const Config& config) {
+  std::map<std::string, std::vector<Int>> found;
+  for (const auto& parameter : model_parameters(config))
+    EXPECT_TRUE(found.emplace(parameter.name, parameter.shape).second) << parameter.name << " stands twice";
+  return found;
+}
+
+using Shapes = std::map<std::string, std::vector<Int>>;
+
+TEST(ModelParameters, HaveTheNamesAndShapesOfCheckpoints) {
+  const std::string a = "transformer.h.0.", b = "transformer.h.1.";
+  Shapes expected = {{"transformer.wte.weight", {10, 8}},
+                     {"transformer.wpe.weight", {4, 8}},
+                     {"transformer.ln_f.weight", {8}}};
+  for (const auto& block : {a, b})
+    for (const auto& [name, shape] : Shapes{{"ln_1.weight", {8}},
+                                            {"ln_2.weight", {8}},
+                                            {"attn.q_proj.weight", {8, 8}},
+                                            {"attn.k_down.weight", {3, 8}},
+                                            {"attn.v_down.weight", {3, 8}},
+                                            {"attn.q_to_latent", {2, 4, 3}},
+                                            {"attn.v_up", {2, 3, 4}},
+                                            {"attn.out_proj.weight", {8, 8}},
+                                            {"mlp.c_fc.weight", {32, 8}},
+                                            {"mlp.c_proj.weight", {8, 32}},
+                                            {"mlp.cross_proj.weight", {32, 32}},
+                                            {"mlp.coupler.W", {32, 3}}})
+      expected[block + name] = shape;
+  expected[a + "mlp.gate_proj.weight"] = {5, 32};
+  expected[a + "mlp.gate_to_heads.weight"] = {2, 5};
+  EXPECT_EQ(shapes(configure(kByHand + mechanisms(true, true, true))), expected);
+}
+
+TEST(ModelParameters, HaveTheNamesAndShapesOfTheOtherSwitches) {
+  using testing::AllOf;
+  using testing::Contains;
+  using testing::Pair;
+  const std::string b = "transformer.h.0.";
+  const auto with = [&](const Deltas& deltas) { return shapes(configure(kByHand + deltas)); };
+  const auto holds = [](const std::string& name, std::vector<Int> shape) {
+    return Contains(Pair(name, shape));
+  };
+  const Deltas off = mechanisms(false, false, false), recip = mechanisms(false, false, true);
+  EXPECT_THAT(
+      with(off + Deltas{{"ENABLE_RA_MLA", "n"}, {"GPT2_BIAS", "y"}, {"NORM_PLACEMENT", "hybrid"}}),
+      AllOf(holds(b + "attn.c_attn.weight", {24, 8}), holds(b + "attn.c_attn.bias", {24}),
+            holds(b + "attn.c_proj.weight", {8, 8}), holds(b + "attn.c_proj.bias", {8}),
+            holds(b + "mlp.c_fc.bias", {32}), holds(b + "mlp.c_proj.bias", {8}), holds(b + "ln_1.bias", {8}),
+            holds(b + "ln_2_post.weight", {8}), holds("transformer.ln_f.bias", {8})));
+  const Deltas shared{
+      {"RA_MLA_SHARED_KV", "y"}, {"RA_MLA_PER_HEAD_Q_LATENT", "n"}, {"RA_MLA_PER_HEAD_V_UP", "n"}};
+  EXPECT_THAT(
+      with(off + shared + Deltas{{"GPT2_WEIGHT_TYING", "n"}}),
+      AllOf(holds(b + "attn.kv_down.weight", {3, 8}), holds(b + "attn.q_to_latent_shared.weight", {3, 4}),
+            holds(b + "attn.v_up_shared.weight", {4, 3}), holds("lm_head.weight", {10, 8})));
+  EXPECT_THAT(with(recip + Deltas{{"RA_MLA_MLP_TYING_MODE", "untied"}}),
+              AllOf(holds(b + "mlp.coupler.attn_to_mlp.weight", {32, 3}),
+                    holds(b + "mlp.coupler.mlp_to_attn.weight", {3, 32})));
+  EXPECT_THAT(with(recip + Deltas{{"RA_MLA_MLP_TYING_MODE", "untied"}, {"RA_MLA_MLP_LATENT_DIM", "7"}}),
+              AllOf(holds(b + "mlp.coupler.mlp_down.weight", {7, 32}),
+                    holds(b + "mlp.coupler.mlp_to_attn.weight", {3, 7})));
+  EXPECT_THAT(with(recip + Deltas{{"RA_MLA_MLP_TYING_MODE", "per_head_scalar"}, {"RA_MLA_LATENT_DIM", "4"}}),
+              AllOf(holds(b + "mlp.coupler.alpha_attn_to_mlp", {2}),
+                    holds(b + "mlp.coupler.alpha_mlp_to_attn", {2})));
+  EXPECT_THAT(with(mechanisms(false, true, false) + Deltas{{"RA_MLA_MLP_CROSS_RANK", "6"}}),
+              AllOf(holds(b + "mlp.cross_down.weight", {6, 32}), holds(b + "mlp.cross_up.weight", {32, 6})));
+}
+
+// GPT2_BIAS never reaches MLA's maps or the mechanisms'.
+TEST(ModelParameters, HaveBiasesWhereTheSpecificationAllowsThem) {
+  const Deltas biased{{"GPT2_BIAS", "y"}};
+  for (const auto& [name, shape] : shapes(configure(kByHand + mechanisms(true, true, true) + biased)))
+    EXPECT_THAT(name, testing::ContainsRegex("weight$|attn.q_to_latent$|attn.v_up$|coupler.W$|"
+                                             "(ln_1|ln_2|ln_f|mlp.c_fc|mlp.c_proj).bias$"));
+}
+
+}  // namespace
+}  // namespace kablate

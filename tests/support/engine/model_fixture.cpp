@@ -1,0 +1,187 @@
+#include "support/engine/model_fixture.h"
+
+#include <cmath>
+#include <random>
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <ATen/core/grad_mode.h>
+
+#include "base/rng.h"
+#include "model/gpt.h"
+#include "model/loss.h"
+#include "shape/model_shape.h"
+
+namespace kablate {
+namespace {
+
+const Deltas kSmall = {{"GPT2_N_LAYER", "3"},
+                       {"GPT2_N_HEAD", "3"},
+                       {"GPT2_N_EMBD", "12"},
+                       {"GPT2_BLOCK_SIZE", "8"},
+                       {"GPT2_VOCAB_SIZE", "11"},
+                       {"GPT2_DROPOUT", "0"},
+                       {"MLP_EXPANSION", "2"},
+                       {"RA_MLA_LATENT_DIM", "6"},
+                       {"RA_MLA_RA_WINDOW", "3"},
+                       {"RA_MLA_MLP_GATE_DIM", "5"},
+                       {"RA_MLA_MLP_GATE_ALPHA", "0.6"},
+                       {"RA_MLA_MLP_CROSS_ALPHA", "0.7"},
+                       {"RA_MLA_MLP_RECIP_ALPHA", "0.45"},
+                       {"RA_MLA_MLP_SPARSE_K", "3"},
+                       {"RA_MLA_MLP_SPARSE_RMS_THRESHOLD", "0.9"},
+                       {"RA_MLA_MLP_ATTN_GATE", "n"},
+                       {"RA_MLA_MLP_CROSS_TOKEN", "n"},
+                       {"RA_MLA_MLP_LATENT_RECIP", "n"},
+                       {"RA_MLA_ALLOW_NONCAUSAL", "y"}};
+
+const std::pair<std::string, std::string> kMha{"ENABLE_RA_MLA", "n"}, kGate{"RA_MLA_MLP_ATTN_GATE", "y"},
+    kCross{"RA_MLA_MLP_CROSS_TOKEN", "y"}, kRecip{"RA_MLA_MLP_LATENT_RECIP", "y"},
+    kRa{"RA_MLA_RA_ALPHA", "0.8"}, kPerHead{"RA_MLA_MLP_SPARSE_HEAD_AVERAGE", "n"},
+    kUnnormalized{"RA_MLA_MLP_SPARSE_NORMALIZE", "n"}, kUntied{"RA_MLA_MLP_TYING_MODE", "untied"},
+    kScalar{"RA_MLA_MLP_TYING_MODE", "per_head_scalar"}, kSharedKv{"RA_MLA_SHARED_KV", "y"};
+
+std::pair<std::string, std::string> pool(const char* value) { return {"RA_MLA_MLP_GATE_POOL", value}; }
+std::pair<std::string, std::string> sparse(const char* value) { return {"RA_MLA_MLP_SPARSE_MODE", value}; }
+
+// Threads that wait for each other over a few hundred numbers take many times as long, more so beside other
+// programs.
+class OneThread : public testing::Environment {
+ public:
+  void SetUp() override { at::set_num_threads(1); }
+};
+[[maybe_unused]] const auto* const kOneThread = testing::AddGlobalTestEnvironment(new OneThread);
+
+}  // namespace
+
+Settings small_settings(const Deltas& deltas) { return changed(Settings::defaults(), kSmall + deltas); }
+Config small_config(const Deltas& deltas) { return bound(small_settings(deltas)); }
+
+const std::vector<Arm>& arms() {
+  static const std::vector<Arm> all = {
+      {"Mha", {kMha}},
+      {"MhaWithoutBias", {kMha, {"GPT2_BIAS", "n"}}},
+      {"Mla", {}},
+      {"MlaWithoutBias", {{"GPT2_BIAS", "n"}}},
+      {"MlaSharedKv", {kSharedKv}},
+      {"MlaOneQueryMap", {{"RA_MLA_PER_HEAD_Q_LATENT", "n"}}},
+      {"MlaOneValueMap", {{"RA_MLA_PER_HEAD_V_UP", "n"}}},
+      {"Reciprocal", {kRa}},
+      {"ReciprocalWindow0", {kRa, {"RA_MLA_RA_WINDOW", "0"}}},
+      {"ReciprocalWindowPastT", {kRa, {"RA_MLA_RA_WINDOW", "64"}, {"RA_MLA_PER_HEAD_Q_LATENT", "n"}}},
+      {"GateCausalMean", {kGate}},
+      {"GateToken", {kGate, pool("token")}},
+      {"GateSequence", {kGate, pool("sequence")}},
+      {"MhaGate", {kMha, kGate}},
+      {"CrossTopK", {kCross}},
+      {"CrossTopKUnnormalized", {kCross, kUnnormalized}},
+      {"CrossTopKPerHead", {kCross, kPerHead}},
+      {"CrossNone", {kCross, sparse("none")}},
+      {"CrossNonePerHead", {kCross, sparse("none"), kPerHead}},
+      {"CrossRms", {kCross, sparse("rms")}},
+      {"CrossRmsUnnormalized", {kCross, sparse("rms"), kUnnormalized}},
+      {"CrossRmsPerHead", {kCross, sparse("rms"), kPerHead}},
+      {"CrossRmsEmptyRows", {kCross, sparse("rms"), {"RA_MLA_MLP_SPARSE_RMS_THRESHOLD", "1.2"}}},
+      {"CrossRank", {kCross, {"RA_MLA_MLP_CROSS_RANK", "7"}}},
+      {"CrossRankPerHead", {kCross, kPerHead, {"RA_MLA_MLP_CROSS_RANK", "7"}}},
+      {"CrossDetached", {kCross, {"RA_MLA_MLP_CROSS_DETACH", "y"}}},
+      {"CrossDetachedPerHead", {kCross, kPerHead, {"RA_MLA_MLP_CROSS_DETACH", "y"}}},
+      {"CrossReciprocal", {kCross, kRa}},
+      {"MhaCross", {kMha, kCross}},
+      {"RecipTiedTranspose", {kRecip}},
+      {"RecipUntied", {kRecip, kUntied}},
+      {"RecipUntiedBottleneck", {kRecip, kUntied, {"RA_MLA_MLP_LATENT_DIM", "5"}}},
+      {"RecipPerHeadScalar", {kRecip, kScalar}},
+      {"RecipPerHeadScalarUnevenHeads", {kRecip, kScalar, {"RA_MLA_LATENT_DIM", "8"}}},
+      {"RecipSharedKv", {kRecip, kSharedKv}},
+      {"GateCross", {kGate, kCross}},
+      {"All", {kGate, kCross, kRecip}},
+      {"AllReciprocalUntied", {kGate, kCross, kRecip, kRa, kUntied, kSharedKv}},
+      {"AllPost", {kGate, kCross, kRecip, {"NORM_PLACEMENT", "post"}}},
+      {"AllHybrid", {kGate, kCross, kRecip, {"NORM_PLACEMENT", "hybrid"}}},
+      {"Post", {{"NORM_PLACEMENT", "post"}}},
+      {"Hybrid", {{"NORM_PLACEMENT", "hybrid"}}},
+      {"GeluTanh", {{"GPT2_ACTIVATION", "gelu_tanh"}}},
+      {"UntiedHead", {{"GPT2_WEIGHT_TYING", "n"}}},
+      {"WithoutMlp", {{"MLP_EXPANSION", "0"}}},
+      {"MhaWithoutMlp", {kMha, {"MLP_EXPANSION", "0"}}},
+      {"FractionalExpansion", {kGate, kCross, kRecip, {"MLP_EXPANSION", "1.37"}}},
+      {"OneLayer", {{"GPT2_N_LAYER", "1"}}},
+      {"OneLayerCrossRecip", {kCross, kRecip, kUntied, {"GPT2_N_LAYER", "1"}}},
+  };
+  return all;
+}
+
+void PrintTo(const Arm& arm, std::ostream* out) { *out << arm.name; }
+std::string arm_test_name(const testing::TestParamInfo<Arm>& info) { return info.param.name; }
+
+ParameterSet random_parameters(const Config& config, std::uint64_t seed) {
+  ParameterSet parameters(model_parameters(config));
+  at::NoGradGuard no_grad;
+  for (std::size_t i = 0; i < parameters.specs().size(); ++i) {
+    const auto& spec = parameters.specs()[i];
+    Tensor tensor = parameters.tensors()[i];
+    const double last = static_cast<double>(spec.shape.back());
+    const double deviation = spec.shape.size() == 1 ? 0.3 : 1.2 / std::sqrt(last);
+    fill_normal(stream_key(seed, "test/" + spec.name), tensor.data_ptr<float>(), tensor.numel());
+    tensor.mul_(deviation).add_(spec.mean);
+  }
+  return parameters;
+}
+
+ParameterSet in_double(const ParameterSet& parameters) { return parameters.to(at::kCPU, at::kDouble); }
+
+Sequences random_sequences(const Config& config, std::int64_t B, std::int64_t T, std::uint64_t seed) {
+  std::mt19937_64 random(seed);
+  std::uniform_int_distribution<std::int64_t> token(0, config.gpt.vocabulary - 1);
+  Sequences sequences;
+  for (auto* ids : {&sequences.inputs, &sequences.targets}) {
+    ids->assign(static_cast<std::size_t>(B), std::vector<std::int64_t>(static_cast<std::size_t>(T)));
+    for (auto& row : *ids)
+      for (auto& id : row) id = token(random);
+  }
+  return sequences;
+}
+
+Tensor as_tensor(const std::vector<std::vector<std::int64_t>>& ids) {
+  std::vector<Tensor> rows;
+  for (const auto& row : ids) rows.push_back(at::tensor(row, at::kLong));
+  return at::stack(rows);
+}
+
+reference::Weights plain_weights(const ParameterSet& parameters) {
+  reference::Weights weights;
+  for (const auto& [name, tensor] : parameters.by_name()) {
+    const Tensor flat = tensor.detach().to(at::kDouble).contiguous();
+    const double* values = flat.const_data_ptr<double>();
+    weights[name] = {tensor.sizes().vec(), reference::Vector(values, values + flat.numel())};
+  }
+  return weights;
+}
+
+double relative_difference(const Tensor& a, const Tensor& b) {
+  const Tensor wide = b.to(at::kDouble);
+  return ((a.to(at::kDouble) - wide).norm() / wide.norm()).item<double>();
+}
+
+double relative_difference(const Tensor& a_BTV, const std::vector<reference::Matrix>& b) {
+  Tensor expected = at::empty(a_BTV.sizes(), at::kDouble);
+  double* out = expected.data_ptr<double>();
+  for (const auto& sequence : b)
+    for (const auto& row : sequence) out = std::copy(row.begin(), row.end(), out);
+  return relative_difference(a_BTV, expected);
+}
+
+std::map<std::string, Tensor> loss_gradients(const Config& config, const ParameterSet& parameters,
+                                             const Sequences& sequences) {
+  const Tensor logits = Gpt(config, parameters).logits(as_tensor(sequences.inputs));
+  cross_entropy(logits, as_tensor(sequences.targets)).backward();
+  std::map<std::string, Tensor> gradients;
+  for (const auto& [name, tensor] : parameters.by_name()) {
+    gradients[name] = tensor.grad().defined() ? tensor.grad().clone() : at::zeros_like(tensor);
+    tensor.mutable_grad() = Tensor();
+  }
+  return gradients;
+}
+
+}  // namespace kablate

@@ -1,0 +1,126 @@
+#include "support/engine/reference_math.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+namespace kablate::reference {
+
+Matrix zeros(std::size_t rows, std::size_t columns) { return Matrix(rows, Vector(columns, 0)); }
+
+// y[t][o] = Σ_i x[t][i] W[o][i] + b[o]
+Matrix linear(const Matrix& x, const Weight& w, const Weight* bias) {
+  const auto out = static_cast<std::size_t>(w.shape[0]), in = static_cast<std::size_t>(w.shape[1]);
+  Matrix y = zeros(x.size(), out);
+  for (std::size_t t = 0; t < x.size(); ++t)
+    for (std::size_t o = 0; o < out; ++o) {
+      double sum = bias != nullptr ? bias->values[o] : 0;
+      for (std::size_t i = 0; i < in; ++i) sum += x[t][i] * w.values[o * in + i];
+      y[t][o] = sum;
+    }
+  return y;
+}
+
+void add(Matrix& x, const Matrix& y, double factor) {
+  for (std::size_t t = 0; t < x.size(); ++t)
+    for (std::size_t i = 0; i < x[t].size(); ++i) x[t][i] += factor * y[t][i];
+}
+
+Matrix layer_norm(const Matrix& x, const Vector& scale, const Weight* shift) {
+  Matrix y = x;
+  for (auto& row : y) {
+    const auto width = static_cast<double>(row.size());
+    double mean = 0, variance = 0;
+    for (const double value : row) mean += value / width;
+    for (const double value : row) variance += (value - mean) * (value - mean) / width;
+    for (std::size_t e = 0; e < row.size(); ++e) {
+      row[e] = (row[e] - mean) / std::sqrt(variance + 1e-5) * scale[e];
+      if (shift != nullptr) row[e] += shift->values[e];
+    }
+  }
+  return y;
+}
+
+double activate(Activation activation, double a) {
+  if (activation == Activation::kGelu) return 0.5 * a * (1 + std::erf(a / std::numbers::sqrt2));
+  return 0.5 * a * (1 + std::tanh(std::sqrt(2 / std::numbers::pi) * (a + 0.044715 * a * a * a)));
+}
+
+// Row t of scores over s <= t.
+Matrix causal_softmax(const Matrix& scores) {
+  Matrix p = zeros(scores.size(), scores.size());
+  for (std::size_t t = 0; t < scores.size(); ++t) {
+    const double most =
+        *std::max_element(scores[t].begin(), scores[t].begin() + static_cast<std::ptrdiff_t>(t) + 1);
+    double sum = 0;
+    for (std::size_t s = 0; s <= t; ++s) sum += p[t][s] = std::exp(scores[t][s] - most);
+    for (std::size_t s = 0; s <= t; ++s) p[t][s] /= sum;
+  }
+  return p;
+}
+
+void route(const Matrix& weights, const Matrix& x, std::size_t first, std::size_t end, Matrix& out,
+           std::size_t shift) {
+  for (std::size_t t = 0; t < x.size(); ++t)
+    for (std::size_t s = 0; s <= t; ++s)
+      for (std::size_t c = first; c < end; ++c) out[t][c] += weights[t][s] * x[s][shift + c];
+}
+
+Matrix pooled(const Matrix& x, GatePool pool) {
+  Matrix mean = zeros(x.size(), x[0].size());
+  for (std::size_t t = 0; t < x.size(); ++t) {
+    std::size_t first = 0, end = t + 1;  // causal_mean
+    if (pool == GatePool::kToken) first = t;
+    if (pool == GatePool::kSequence) end = x.size();
+    for (std::size_t s = first; s < end; ++s)
+      for (std::size_t g = 0; g < x[s].size(); ++g) mean[t][g] += x[s][g] / static_cast<double>(end - first);
+  }
+  return mean;
+}
+
+Vector keep_top_k(const Vector& row, std::size_t t, std::size_t k, double& margin) {
+  Vector kept(row.size(), 0);
+  double last = 0;
+  for (std::size_t round = 0; round <= std::min(k, t);
+       ++round) {  // one more than are kept, to see the distance
+    std::size_t best = row.size();
+    for (std::size_t s = 0; s <= t; ++s)
+      if (kept[s] == 0 && (best == row.size() || row[s] > row[best])) best = s;
+    if (round == k) {
+      margin = std::min(margin, (last - row[best]) / last);
+    } else {
+      kept[best] = 1;
+      last = row[best];
+    }
+  }
+  return kept;
+}
+
+Vector keep_rms(const Vector& row, std::size_t t, double threshold, double& margin) {
+  double mean_square = 0;
+  for (std::size_t s = 0; s <= t; ++s) mean_square += row[s] * row[s] / static_cast<double>(t + 1);
+  const double limit = threshold * std::sqrt(mean_square);
+  Vector kept(row.size(), 0);
+  for (std::size_t s = 0; s <= t; ++s) {
+    kept[s] = row[s] >= limit ? 1 : 0;
+    if (limit > 0) margin = std::min(margin, std::abs(row[s] - limit) / limit);
+  }
+  return kept;
+}
+
+double cross_entropy(const std::vector<Matrix>& logits,
+                     const std::vector<std::vector<std::int64_t>>& targets) {
+  double total = 0, count = 0;
+  for (std::size_t b = 0; b < logits.size(); ++b)
+    for (std::size_t t = 0; t < logits[b].size(); ++t) {
+      const auto& row = logits[b][t];
+      const double most = *std::max_element(row.begin(), row.end());
+      double sum = 0;
+      for (const double z : row) sum += std::exp(z - most);
+      total += most + std::log(sum) - row[static_cast<std::size_t>(targets[b][t])];
+      ++count;
+    }
+  return total / count;
+}
+
+}  // namespace kablate::reference

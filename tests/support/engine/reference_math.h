@@ -1,0 +1,52 @@
+// The pieces of the reference model that are no wiring, in double precision. A Matrix is a row a position.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "config/config.h"
+
+namespace kablate::reference {
+
+using Vector = std::vector<double>;
+using Matrix = std::vector<Vector>;
+
+// A tensor, row after row; linear maps are [out, in].
+struct Weight {
+  std::vector<std::int64_t> shape;
+  Vector values;
+};
+
+Matrix zeros(std::size_t rows, std::size_t columns);
+void add(Matrix& x, const Matrix& y, double factor = 1);  // x <- x + factor·y
+
+// y[t][o] = Σ_i x[t][i] W[o][i] + b[o]
+Matrix linear(const Matrix& x, const Weight& w, const Weight* bias = nullptr);
+
+// (x - mean) / √(variance + 1e-5) · scale + shift, over each row
+Matrix layer_norm(const Matrix& x, const Vector& scale, const Weight* shift);
+
+double activate(Activation activation, double a);
+
+// Each row t over its s <= t; 0 elsewhere.
+Matrix causal_softmax(const Matrix& scores);
+
+// out[t][c] += Σ over s <= t of weights[t][s]·x[s][shift + c], for columns c from `first` to before `end`
+void route(const Matrix& weights, const Matrix& x, std::size_t first, std::size_t end, Matrix& out,
+           std::size_t shift = 0);
+
+// Row t: the mean of the rows that the pooling takes for it.
+Matrix pooled(const Matrix& x, GatePool pool);
+
+// 1 at the k largest of row[0..t], the lower column winning a tie; 0 elsewhere. `margin` is lowered to the
+// relative distance between the last kept weight and the first that is not.
+Vector keep_top_k(const Vector& row, std::size_t t, std::size_t k, double& margin);
+
+// 1 where row[s] >= threshold · √(mean over s <= t of row[s]²); `margin` likewise.
+Vector keep_rms(const Vector& row, std::size_t t, double threshold, double& margin);
+
+// Mean of -log softmax(logits)[target] over the positions of all sequences.
+double cross_entropy(const std::vector<Matrix>& logits,
+                     const std::vector<std::vector<std::int64_t>>& targets);
+
+}  // namespace kablate::reference

@@ -1,0 +1,296 @@
+#include "support/engine/reference_model.h"
+
+#include <algorithm>
+#include <cmath>
+#include <stdexcept>
+
+namespace kablate::reference {
+namespace {
+
+// What block l hands to block l+1; empty where it hands nothing.
+struct Context {
+  Matrix gate;    // g [T][H]
+  Matrix latent;  // [T][L]
+};
+
+// What a block's attention leaves for its MLP.
+struct Attention {
+  std::vector<Matrix> weights;  // P [H][T][T]
+  Matrix keys;                  // c_k [T][L]
+};
+
+class Sequence {
+ public:
+  Sequence(const Config& config, const Weights& weights, const Options& options)
+      : c_(config),
+        weights_(weights),
+        held_(options.held),
+        drop_(options.drop),
+        E_(static_cast<std::size_t>(config.gpt.width)),
+        H_(static_cast<std::size_t>(config.gpt.num_heads)),
+        D_(E_ / H_),
+        L_(static_cast<std::size_t>(config.attention.latent_dim)),
+        F_(static_cast<std::size_t>(std::llround(config.gpt.mlp_expansion * static_cast<double>(E_)))),
+        blocks_(static_cast<std::size_t>(config.gpt.num_layers)) {}
+
+  Output run(const std::vector<std::int64_t>& tokens) {
+    const auto& wte = weight("transformer.wte.weight").values;
+    const auto& wpe = weight("transformer.wpe.weight").values;
+    Matrix x = zeros(tokens.size(), E_);
+    for (std::size_t t = 0; t < tokens.size(); ++t)
+      for (std::size_t e = 0; e < E_; ++e)
+        x[t][e] = wte[static_cast<std::size_t>(tokens[t]) * E_ + e] + wpe[t * E_ + e];
+    drop("embedding", x);
+    Context context;
+    for (block_ = 0; block_ < blocks_; ++block_) x = block(x, context);
+    x = norm(x, "transformer.ln_f");
+    const Matrix logits =
+        linear(x, weight(c_.gpt.tie_embeddings ? "transformer.wte.weight" : "lm_head.weight"));
+    return {logits, routing_};
+  }
+
+ private:
+  const Weight& weight(const std::string& name) const {
+    const auto found = weights_.find(name);
+    if (found == weights_.end()) throw std::out_of_range("the reference needs " + name);
+    return found->second;
+  }
+  const Weight* bias(const std::string& name) const { return c_.gpt.bias ? &weight(name) : nullptr; }
+  std::string name(const char* key) const { return "transformer.h." + std::to_string(block_) + "." + key; }
+
+  Matrix norm(const Matrix& x, const std::string& prefix) const {
+    return layer_norm(x, weight(prefix + ".weight").values, bias(prefix + ".bias"));
+  }
+
+  // Row after row, from `first` on among the site's elements.
+  Matrix& drop(const std::string& site, Matrix& x, std::size_t first = 0) const {
+    for (auto& row : x)
+      for (auto& value : row) value *= drop_ ? drop_(site, first++) : 1;
+    return x;
+  }
+
+  template <typename Function>
+  Matrix residual(const Matrix& x, const char* which, Function f) const {
+    const bool post = c_.gpt.norm_placement == NormPlacement::kPost;
+    const bool hybrid = c_.gpt.norm_placement == NormPlacement::kHybrid;
+    const Matrix change = f(post ? x : norm(x, name(which)));
+    Matrix y = x;
+    add(y, hybrid ? norm(change, name(which) + "_post") : change);
+    return post ? norm(y, name(which)) : y;
+  }
+
+  Matrix block(const Matrix& x, Context& context) {
+    const Context below = context;
+    context = {};
+    Attention attention;
+    const Matrix mixed = residual(x, "ln_1", [&](const Matrix& in) {
+      Matrix out =
+          c_.attention.latent ? latent_attention(in, below, attention) : multi_head(in, below, attention);
+      return drop(name("attn"), out);
+    });
+    if (F_ == 0) return mixed;
+    return residual(mixed, "ln_2", [&](const Matrix& in) {
+      Matrix out = mlp(in, attention, context);
+      return drop(name("mlp"), out);
+    });
+  }
+
+  // The weights of head h as they reach the values; routing takes them before.
+  Matrix dropped(Matrix p, std::size_t h) const {
+    return drop(name("attn.weights"), p, h * p.size() * p.size());
+  }
+
+  // P = softmax(q·kᵀ/√D + causal), o_h = P_h·v_h
+  Matrix multi_head(const Matrix& x, const Context& below, Attention& attention) const {
+    const std::size_t T = x.size();
+    const Matrix qkv = linear(x, weight(name("attn.c_attn.weight")), bias(name("attn.c_attn.bias")));
+    Matrix heads = zeros(T, E_);
+    for (std::size_t h = 0; h < H_; ++h) {
+      Matrix scores = zeros(T, T);
+      for (std::size_t t = 0; t < T; ++t)
+        for (std::size_t s = 0; s < T; ++s)
+          for (std::size_t d = 0; d < D_; ++d)
+            scores[t][s] += qkv[t][h * D_ + d] * qkv[s][E_ + h * D_ + d] / std::sqrt(static_cast<double>(D_));
+      attention.weights.push_back(causal_softmax(scores));
+      route(dropped(attention.weights[h], h), qkv, h * D_, (h + 1) * D_, heads, 2 * E_);
+    }
+    gate_heads(heads, below.gate);
+    return linear(heads, weight(name("attn.c_proj.weight")), bias(name("attn.c_proj.bias")));
+  }
+
+  Matrix latent_attention(const Matrix& x, const Context& below, Attention& attention) const {
+    const bool shared = c_.attention.shared_kv;
+    const Matrix q = linear(x, weight(name("attn.q_proj.weight")));
+    Matrix keys = linear(x, weight(name(shared ? "attn.kv_down.weight" : "attn.k_down.weight")));
+    const Matrix values = shared ? keys : linear(x, weight(name("attn.v_down.weight")));
+    if (!below.latent.empty()) add(keys, below.latent, c_.coupler.alpha);
+    Matrix heads = zeros(x.size(), E_);
+    for (std::size_t h = 0; h < H_; ++h) {
+      attention.weights.push_back(causal_softmax(latent_scores(q, keys, h)));
+      add_head_output(dropped(attention.weights[h], h), values, h, heads);
+    }
+    attention.keys = keys;
+    gate_heads(heads, below.gate);
+    return linear(heads, weight(name("attn.out_proj.weight")));
+  }
+
+  // Z_h[t,s] = (q[t,h]·A_h)·c_k[s]/√L, and reciprocal attention's band, from the scores before the addition.
+  Matrix latent_scores(const Matrix& q, const Matrix& keys, std::size_t h) const {
+    const std::size_t T = q.size();
+    const bool own = c_.attention.per_head_q_latent;
+    const auto& map = weight(name(own ? "attn.q_to_latent" : "attn.q_to_latent_shared.weight")).values;
+    Matrix z = zeros(T, T);
+    for (std::size_t t = 0; t < T; ++t)
+      for (std::size_t l = 0; l < L_; ++l) {
+        double query = 0;  // (q[t,h]·A_h)[l]
+        for (std::size_t d = 0; d < D_; ++d)
+          query += q[t][h * D_ + d] * (own ? map[(h * D_ + d) * L_ + l] : map[l * D_ + d]);
+        for (std::size_t s = 0; s < T; ++s)
+          z[t][s] += query * keys[s][l] / std::sqrt(static_cast<double>(L_));
+      }
+    const Matrix before = z;
+    for (std::size_t t = 0; t < T; ++t)
+      for (std::size_t s = 0; s <= t; ++s)
+        if (static_cast<std::int64_t>(t - s) <= c_.attention.reciprocal_window)
+          z[t][s] += c_.attention.reciprocal_alpha * before[s][t];
+    return z;
+  }
+
+  // o_h = P_h·(c_v·U_h), into columns h·D … of the heads laid side by side
+  void add_head_output(const Matrix& p, const Matrix& values, std::size_t h, Matrix& heads) const {
+    const bool own = c_.attention.per_head_v_up;
+    const auto& map = weight(name(own ? "attn.v_up" : "attn.v_up_shared.weight")).values;
+    Matrix v = zeros(values.size(), E_);  // (c_v[s]·U_h)[d]
+    for (std::size_t s = 0; s < values.size(); ++s)
+      for (std::size_t d = 0; d < D_; ++d)
+        for (std::size_t l = 0; l < L_; ++l)
+          v[s][h * D_ + d] += values[s][l] * (own ? map[(h * L_ + l) * D_ + d] : map[d * L_ + l]);
+    route(p, v, h * D_, (h + 1) * D_, heads);
+  }
+
+  // o_h[t] <- (1-α)·o_h[t] + α·g[t,h]·o_h[t]
+  void gate_heads(Matrix& heads, const Matrix& gate) const {
+    if (gate.empty()) return;
+    const double alpha = c_.gate.alpha;
+    for (std::size_t t = 0; t < heads.size(); ++t)
+      for (std::size_t e = 0; e < E_; ++e)
+        heads[t][e] = (1 - alpha) * heads[t][e] + alpha * gate[t][e / D_] * heads[t][e];
+  }
+
+  Matrix mlp(const Matrix& x, const Attention& attention, Context& above) {
+    Matrix u = linear(x, weight(name("mlp.c_fc.weight")), bias(name("mlp.c_fc.bias")));
+    for (auto& row : u)
+      for (auto& value : row) value = activate(c_.gpt.activation, value);
+    const bool last = block_ + 1 == blocks_;
+    if (c_.coupler.enabled) {
+      if (!last) above.latent = latent_context(u);
+      add(u, enrichment(attention.keys), c_.coupler.alpha);
+    }
+    if (c_.cross.enabled) add(u, cross_token(u, attention.weights), c_.cross.alpha);
+    if (c_.gate.enabled && !last) above.gate = make_gate(u);
+    return linear(u, weight(name("mlp.c_proj.weight")), bias(name("mlp.c_proj.bias")));
+  }
+
+  // Mechanism 1: g = σ(pool(u·gate_proj)·gate_to_heads)
+  Matrix make_gate(const Matrix& u) const {
+    const Matrix narrow = linear(u, weight(name("mlp.gate_proj.weight")));
+    Matrix gate = linear(pooled(narrow, c_.gate.pool), weight(name("mlp.gate_to_heads.weight")));
+    for (auto& row : gate)
+      for (auto& value : row) value = 1 / (1 + std::exp(-value));
+    return gate;
+  }
+
+  // Mechanism 2: (R·u)·cross_proj
+  Matrix cross_token(const Matrix& u, const std::vector<Matrix>& weights) {
+    const std::size_t T = u.size();
+    std::vector<Matrix> rows = weights;  // HEAD_AVERAGE=n: head h routes the h-th of H groups of channels
+    if (c_.cross.head_average) {
+      rows = {zeros(T, T)};
+      for (const auto& p : weights) add(rows[0], p, 1 / static_cast<double>(H_));
+    }
+    routing_.kept.emplace_back();
+    routing_.rows.emplace_back();
+    Matrix routed = zeros(T, F_);
+    for (std::size_t g = 0; g < rows.size(); ++g) {
+      const std::size_t group = F_ / rows.size();
+      route(sparsified(rows[g], g), u, g * group, (g + 1) * group, routed);
+    }
+    if (c_.cross.rank == 0) return linear(routed, weight(name("mlp.cross_proj.weight")));
+    return linear(linear(routed, weight(name("mlp.cross_down.weight"))), weight(name("mlp.cross_up.weight")));
+  }
+
+  Matrix sparsified(const Matrix& rows, std::size_t group) {
+    const std::size_t T = rows.size();
+    Matrix kept = zeros(T, T), r = rows;
+    for (std::size_t t = 0; t < T; ++t) {
+      switch (c_.cross.sparsity) {
+        case Sparsity::kNone:
+          kept[t] = Vector(T, 1);
+          break;
+        case Sparsity::kTopK:
+          kept[t] = keep_top_k(rows[t], t, static_cast<std::size_t>(c_.cross.top_k), routing_.margin);
+          break;
+        case Sparsity::kRms:
+          kept[t] = keep_rms(rows[t], t, c_.cross.rms_threshold, routing_.margin);
+          break;
+      }
+      if (held_ != nullptr) kept[t] = held_->kept[block_][group][t];
+      double sum = 0;
+      for (std::size_t s = 0; s <= t; ++s) sum += r[t][s] *= kept[t][s];
+      if (c_.cross.normalize && c_.cross.sparsity != Sparsity::kNone)
+        for (auto& value : r[t]) value /= std::max(sum, 1e-8);
+    }
+    if (held_ != nullptr && c_.cross.detach) r = held_->rows[block_][group];
+    routing_.kept.back().push_back(kept);
+    routing_.rows.back().push_back(r);
+    return r;
+  }
+
+  // Mechanism 3, attention to MLP: c_k·A, c_k·Wᵀ, or a[⌊f·H/F⌋]·c_k[⌊f·L/F⌋]
+  Matrix enrichment(const Matrix& keys) const {
+    if (c_.coupler.tying == Tying::kUntied)
+      return linear(keys, weight(name("mlp.coupler.attn_to_mlp.weight")));
+    if (c_.coupler.tying == Tying::kTiedTranspose) return linear(keys, weight(name("mlp.coupler.W")));
+    const auto& a = weight(name("mlp.coupler.alpha_attn_to_mlp")).values;
+    Matrix enrich = zeros(keys.size(), F_);
+    for (std::size_t t = 0; t < keys.size(); ++t)
+      for (std::size_t f = 0; f < F_; ++f) enrich[t][f] = a[f * H_ / F_] * keys[t][f * L_ / F_];
+    return enrich;
+  }
+
+  // Mechanism 3, MLP to attention: u·B or u·B₁·B₂, u·W, or b[⌊l·H/L⌋]·(L/F)·Σ u[f] over ⌊f·L/F⌋ = l
+  Matrix latent_context(const Matrix& u) const {
+    if (c_.coupler.tying == Tying::kUntied) {
+      const Matrix in =
+          c_.coupler.bottleneck > 0 ? linear(u, weight(name("mlp.coupler.mlp_down.weight"))) : u;
+      return linear(in, weight(name("mlp.coupler.mlp_to_attn.weight")));
+    }
+    Matrix context = zeros(u.size(), L_);
+    const bool tied = c_.coupler.tying == Tying::kTiedTranspose;
+    const auto& map = weight(name(tied ? "mlp.coupler.W" : "mlp.coupler.alpha_mlp_to_attn")).values;
+    for (std::size_t t = 0; t < u.size(); ++t)
+      for (std::size_t f = 0; f < F_; ++f) {
+        const std::size_t own = f * L_ / F_;
+        if (!tied)
+          context[t][own] += map[own * H_ / L_] * static_cast<double>(L_) / static_cast<double>(F_) * u[t][f];
+        for (std::size_t l = 0; tied && l < L_; ++l) context[t][l] += u[t][f] * map[f * L_ + l];
+      }
+    return context;
+  }
+
+  const Config& c_;
+  const Weights& weights_;
+  const Routing* held_;
+  Drop drop_;
+  std::size_t E_, H_, D_, L_, F_, blocks_, block_ = 0;
+  Routing routing_;
+};
+
+}  // namespace
+
+Output forward(const Config& config, const Weights& weights, const std::vector<std::int64_t>& tokens,
+               const Options& options) {
+  return Sequence(config, weights, options).run(tokens);
+}
+
+}  // namespace kablate::reference
