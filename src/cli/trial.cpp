@@ -41,6 +41,7 @@ void add_time_command(CLI::App& app, Action& action) {
   command->add_option("--iterations", options->iterations);
   command->callback([options, &action] {
     action = [options] {
+      count_tensor_memory();
       make_deterministic(options->threads);
       const Config config = Settings::from_file(options->config).bind();
       std::printf("%s\n", fixed(time_iterations(config, options->iterations, data_folder()), 4).c_str());

@@ -15,8 +15,10 @@ Tensor ReciprocalGate::make(const Tensor& u_BTF, const Pass& pass) const {
   Tensor pooled_BTG = linear(u_BTF, proj_, {}, pass).to(statistics_type(pass));
   const std::int64_t T = u_BTF.size(1);
   if (pool_ == GatePool::kCausalMean) {
+    // A product with a triangle of 1/(t+1): the running sum has no deterministic kernel on a GPU.
     const Tensor count_T1 = at::arange(1, T + 1, pooled_BTG.options()).unsqueeze(1);
-    pooled_BTG = pooled_BTG.cumsum(1) / count_T1;
+    const Tensor mean_TT = at::ones({T, T}, pooled_BTG.options()).tril() / count_T1;
+    pooled_BTG = at::matmul(mean_TT, pooled_BTG);
   } else if (pool_ == GatePool::kSequence) {
     pooled_BTG = pooled_BTG.mean(1, /*keepdim=*/true).expand_as(pooled_BTG);
   }
