@@ -95,7 +95,8 @@ std::string host_name() {
 void make_deterministic(std::int64_t threads) {
   at::set_num_threads(static_cast<int>(threads));
   at::set_num_interop_threads(1);
-  ::setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", /*overwrite=*/0);  // without it cuBLAS may split sums as it likes
+  ::setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8",
+           /*overwrite=*/0);  // without it cuBLAS may split sums as it likes
   at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/false);
   // Every element is written before it is read; filling fresh memory first would only cost time.
   at::globalContext().setDeterministicFillUninitializedMemory(false);

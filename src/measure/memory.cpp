@@ -64,8 +64,8 @@ c10::CachingAllocator::Stat statistics(c10::Device device) {
 }  // namespace
 
 void count_tensor_memory() {
-  // glibc gives large blocks back to the system at once; an iteration needs the same ones again, and fresh pages
-  // cost a tenth of a small model's time.
+  // glibc gives large blocks back to the system at once; an iteration needs the same ones again, and fresh
+  // pages cost a tenth of a small model's time.
   constexpr int kKeptBytes = 1 << 30;
   mallopt(M_MMAP_THRESHOLD, kKeptBytes);
   mallopt(M_TRIM_THRESHOLD, kKeptBytes);

@@ -1,0 +1,242 @@
+"""`run` and `report`: the table, the files behind it, and which trials a second run makes."""
+
+import csv
+import hashlib
+import io
+import os
+import re
+import subprocess
+import sys
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from support import COLUMNS, ProgramTest, metrics, read_bytes, read_json, read_text  # noqa: E402
+
+
+class Ladder(ProgramTest):
+    """Steps 0, 2 and 4, which is step 2 again, over two seeds: run once, looked at from all sides."""
+
+    @classmethod
+    def setUpClass(cls):
+        ladder = cls("run_ladder")
+        ladder.setUp()
+        cls.addClassCleanup(ladder.doCleanups)
+        ladder.first = ladder.done("run", "--steps", "0,2,4", "--seeds", "1,2")
+        cls.ladder = ladder
+
+    def run_ladder(self):
+        """Stands for the test that setUpClass needs."""
+
+    def setUp(self):
+        if "ladder" in vars(type(self)):
+            self.folder, self.program, self.first = self.ladder.folder, self.ladder.program, self.ladder.first
+        else:
+            super().setUp()
+
+    def test_messages_are_plain_lines(self):
+        self.assertNotIn("\r", self.first.stderr)
+        self.assertNotIn("\033", self.first.stdout + self.first.stderr)
+        for step, name in ((0, "mla"), (2, "gate+cross"), (4, "gate+cross")):
+            for seed in (1, 2):
+                label = re.escape(f"step {step} {name}, seed {seed}")
+                self.assertRegex(self.first.stderr, rf"(?m)^{label}: started as process \d+$")
+                self.assertRegex(self.first.stderr, rf"(?m)^{label}: validation loss \d\.\d{{4}} after ")
+
+    def test_seeds_run_one_after_the_other(self):
+        started = re.findall(r"step (\d) \S+, seed (\d): started", self.first.stderr)
+        self.assertEqual(started, [("0", "1"), ("2", "1"), ("4", "1"), ("0", "2"), ("2", "2"), ("4", "2")])
+
+    def test_columns_and_values_of_the_table(self):
+        text = read_text(self.path("results", "small", "report.csv"))
+        self.assertEqual(next(csv.reader(io.StringIO(text)))[:len(COLUMNS)], COLUMNS)
+        table = self.table()
+        self.assertEqual(list(table), [0, 2, 4])
+        for row in table.values():
+            self.assertEqual((row["seeds"], row["status"]), ("2", "done"))
+            for column in set(COLUMNS) - {"name", "status", "delta_mean", "delta_ci_low", "delta_ci_high",
+                                          "identical_to"}:
+                self.assertGreaterEqual(float(row[column]), 0, column)
+        self.assertEqual([table[step]["identical_to"] for step in table], ["", "", "2"])
+        self.assertEqual(table[0]["delta_mean"] + table[0]["delta_ci_low"], "")
+        for column in ("val_loss_mean", "val_loss_sd", "delta_mean", "delta_ci_low", "delta_ci_high",
+                       "parameters"):
+            self.assertEqual(table[2][column], table[4][column], column)
+
+    def test_rows_trace_to_files(self):
+        """Means, deviations, differences and intervals computed again from the summaries."""
+        loss, summaries = {}, {}
+        for place, trial in self.trials().items():
+            summaries[place] = summary = read_json(trial, "summary.json")
+            last = [row for row in metrics(trial) if row["kind"] == "eval"][-1]
+            self.assertEqual((last["iteration"], last["val_loss"]), (12, summary["val_loss"]))
+            loss[place] = summary["val_loss"]
+        for step, row in self.table().items():
+            a, b = loss[step, 1], loss[step, 2]
+            self.assertAlmostEqual(float(row["val_loss_mean"]), (a + b) / 2, 12)
+            self.assertAlmostEqual(float(row["val_loss_sd"]), abs(a - b) / 2 ** 0.5, 12)
+            self.assertEqual(int(row["peak_tensor_bytes"]),
+                             max(summaries[step, s]["peak_tensor_bytes"] for s in (1, 2)))
+            if step == 0:
+                continue
+            first, second = a - loss[0, 1], b - loss[0, 2]
+            self.assertAlmostEqual(float(row["delta_mean"]), (first + second) / 2, 12)
+            half = 12.706204736432095 * abs(first - second) / 2  # Student's t, 97.5 %, one degree of freedom
+            self.assertAlmostEqual(float(row["delta_ci_low"]), (first + second) / 2 - half, 10)
+            self.assertAlmostEqual(float(row["delta_ci_high"]), (first + second) / 2 + half, 10)
+
+    def test_reruns_have_processes_of_their_own(self):
+        trials = self.trials()
+        first, again = (read_json(trials[step, 1], "summary.json") for step in (2, 4))
+        self.assertEqual(first["weights_sha256"], again["weights_sha256"])
+        self.assertNotEqual(first["pid"], again["pid"])
+        self.assertNotEqual(first["key"], again["key"])
+        started = re.findall(r"started as process (\d+)", self.first.stderr)
+        self.assertEqual({int(pid) for pid in started},
+                         {read_json(t, "summary.json")["pid"] for t in trials.values()})
+        report = read_text(self.path("results", "small", "report.md"))
+        for pid in started:
+            self.assertIn(f" {pid} |", report)
+
+    def test_files_of_a_trial(self):
+        self.assertEqual(set(os.listdir(self.path("results", "small"))),
+                         {"plan.json", "base.config", "base.defconfig", "report.md", "report.csv", "trials"})
+        for (step, seed), trial in self.trials().items():
+            self.assert_tidy(trial)
+            summary = read_json(trial, "summary.json")
+            self.assertEqual((summary["step"], summary["seed"], summary["status"]), (step, seed, "done"))
+            self.assertEqual((summary["iterations"], summary["interruptions"], summary["threads"]),
+                             (12, 0, 1))
+            self.assertEqual(read_text(trial, "DONE").strip(),
+                             hashlib.sha256(read_bytes(trial, "summary.json")).hexdigest())
+            self.assertEqual(hashlib.sha256(read_bytes(trial, "key.txt")).hexdigest(), summary["key"])
+            self.assertTrue(trial.endswith(summary["key"][:12]))
+            weights = hashlib.sha256(read_bytes(trial, "weights.safetensors")).hexdigest()
+            self.assertEqual(read_text(trial, "weights.sha256"), f"{weights}  weights.safetensors\n")
+            self.assertEqual(summary["weights_sha256"], weights)
+            rows = [(row["kind"], row["iteration"]) for row in metrics(trial)]
+            self.assertEqual([i for kind, i in rows if kind == "train"], list(range(12)))
+            self.assertEqual([i for kind, i in rows if kind == "eval"], [5, 10, 12])
+            environment = read_json(trial, "environment.json")
+            for key in ("cpu", "cores", "libtorch", "git", "threads", "sources", "system", "compiler"):
+                self.assertIn(key, environment)
+            self.assertIn("iteration 12: training loss", read_text(trial, "log.txt"))
+            self.assertGreater(len(read_text(trial, "sample.txt")), 200)
+
+    def test_written_configurations_give_the_same_trials(self):
+        first = set(self.trials().values())
+        for name in ("base.config", "base.defconfig"):
+            self.done("run", "--steps", "0,2,4", "--seeds", "1-2", "--config",
+                      self.path("results", "small", name))
+            self.assertEqual(set(self.trials().values()), first, name)
+
+    def test_report_is_the_same_table(self):
+        before = read_bytes(self.path("results", "small", "report.csv"))
+        ended = self.done("report", self.path("results", "small"))
+        self.assertTrue(self.first.stdout.startswith(ended.stdout), ended.stdout)
+        self.assertEqual(read_bytes(self.path("results", "small", "report.csv")), before)
+
+
+class SecondRun(ProgramTest):
+    def run_again(self, *arguments, **symbols):
+        """The started trials of another run of step 0, and what it printed."""
+        ended = self.done("run", *(arguments or ["--steps", "0"]), **symbols)
+        return re.findall(r"step (\d) \S+, seed (\d): started as process \d+(.*)", ended.stderr), ended
+
+    def folders(self):
+        return set(os.listdir(self.path("results", "small", "trials")))
+
+    def test_only_what_is_missing_or_changed(self):
+        started, _ = self.run_again()
+        self.assertEqual(started, [("0", "1", "")])
+        first = self.folders()
+        mark = self.path("results", "small", "trials", *first, "DONE")
+        done = os.stat(mark).st_mtime_ns
+
+        with self.subTest("the same again, and what can't change a number"):
+            for symbols in ({}, {"PARALLEL_TRIALS": "1"}, {"GPT2_DROPOUT": "1e-1"}, {"GPT2_DROPOUT": "0.10"},
+                            {"DATA_SEED": "1"}, {"RA_MLA_MLP_GATE_ALPHA": "0.7"},
+                            {"GPT2_LEARNING_RATE": "0.0006"}):
+                started, ended = self.run_again(**symbols)
+                self.assertEqual(started, [], symbols)
+                self.assertIn("1 of 1 trials are finished already", ended.stderr)
+            self.assertEqual(self.folders(), first)
+            self.assertEqual(os.stat(mark).st_mtime_ns, done)
+
+        with self.subTest("the same data in another place"):
+            copy = self.write("another text", read_bytes(self.path("text")))
+            self.assertEqual(self.run_again(DATA_PATH=copy)[0], [])
+
+        with self.subTest("a changed option makes new trials beside the old"):
+            started, ended = self.run_again(GPT2_WEIGHT_DECAY="0.2")
+            self.assertEqual([trial[:2] for trial in started], [("0", "1")])
+            self.assertIn("GPT2_WEIGHT_DECAY 0.1 -> 0.2", started[0][2])
+            self.assertEqual(len(self.folders()), 2)
+            self.assertTrue(first < self.folders())
+            self.assertIn("1 other trial folder(s)", ended.stdout)
+
+        with self.subTest("so do other data"):
+            self.write("text", read_bytes(self.path("text")) + b" of")
+            started, ended = self.run_again()
+            self.assertEqual(len(started), 1)
+            self.assertIn("2 other trial folder(s)", ended.stdout)
+
+        with self.subTest("more steps and seeds train only what is new"):
+            started, ended = self.run_again("--steps", "0-1", "--seeds", "1,3")
+            self.assertEqual([trial[:2] for trial in started], [("1", "1"), ("0", "3"), ("1", "3")])
+            self.assertEqual(sorted(self.table()), [0, 1])
+            self.assertIn("1 of 4 trials are finished already", ended.stderr)
+
+        with self.subTest("a damaged summary is trained again"):
+            self.assertEqual(self.run_again()[0], [])
+            trial = read_json(self.path("results", "small", "plan.json"))["trials"][0]["folder"]
+            self.write(os.path.join("results", "small", "trials", trial, "summary.json"), "{}\n")
+            self.assertEqual(len(self.run_again()[0]), 1)
+            self.assertEqual(self.table()[0]["status"], "done")
+
+    def test_without_the_ladder_the_configuration_is_step_0(self):
+        self.done("run", RA_MLA_ABLATION_MODE="n", RA_MLA_MLP_CROSS_TOKEN="n")
+        row, = self.table().values()
+        self.assertEqual((row["step"], row["name"], row["status"]), ("0", "gate+recip", "done"))
+
+    def test_threads_are_chosen_once(self):
+        arguments = {"RA_MLA_ABLATION_MODE": "n", "THREADS": "0", "GPT2_MAX_ITERS": "1"}
+        ended = self.done("run", **arguments)
+        threads = read_json(self.path("results", "small", "threads.json"))["threads"]
+        self.assertIn(f"THREADS = {threads} for every trial", ended.stderr)
+        self.assertEqual(read_json(self.trials()[0, 1], "summary.json")["threads"], threads)
+        ended = self.done("run", "--seeds", "1,2", **arguments)
+        self.assertNotIn("THREADS", ended.stderr)
+        self.assertEqual(read_json(self.trials()[0, 2], "summary.json")["threads"], threads)
+
+
+class Environment(ProgramTest):
+    def test_numbers_do_not_depend_on_it(self):
+        """Another time zone, language, number of OpenMP threads and a results folder with odd characters."""
+        self.done("run", "--steps", "2")
+        odd = {"TZ": "Asia/Kolkata", "LC_ALL": "C.UTF-8", "LANG": "de_DE.UTF-8", "LANGUAGE": "de",
+               "OMP_NUM_THREADS": "7",
+               "MKL_NUM_THREADS": "5", "HOME": "/nonexistent", "TERM": "dumb"}
+        results = "with blanks, 'quotes' & \u00fcml\u00e4ute"
+        self.done("run", "--steps", "2", environment=odd, results=results)
+        place, other = self.trials()[2, 1], self.trials(results)[2, 1]
+        self.assertEqual(os.path.basename(place), os.path.basename(other))
+        self.assert_same_end(other, place)
+        summary = read_json(other, "summary.json")
+        self.assertRegex(summary["started"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")
+        self.done("report", self.path(results, "small"), environment=odd)
+        for column in ("val_loss_mean", "peak_tensor_bytes", "parameters", "flops_per_iteration"):
+            self.assertEqual(self.table()[2][column], self.table(results)[2][column], column)
+
+    def test_relative_folders_and_a_closed_output(self):
+        """Folders are those of where the program was started; a reader that goes away ends nothing."""
+        line = [self.program, "run", "--config", "small.config", "--results", "here", "--steps", "0", "--set",
+                "DATA_PATH=text"]
+        process = subprocess.Popen(line, cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        process.stdout.close()
+        process.stderr.close()
+        process.wait()
+        self.assertTrue(os.path.exists(os.path.join(self.trials("here")[0, 1], "DONE")))
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,149 @@
+"""`init`, `logits` and `sample`: weights in, weights out, in the format that others read."""
+
+import math
+import os
+import sys
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from support import (ProgramTest, read_bytes, read_json, read_safetensors, read_text,  # noqa: E402
+                     write_safetensors)
+
+EMBEDDING, HEAD, MASK = "transformer.wte.weight", "lm_head.weight", "transformer.h.0.attn.bias"
+MHA = {"ENABLE_RA_MLA": "n", "RA_MLA_MLP_LATENT_RECIP": "n"}
+
+
+class WeightsTest(ProgramTest):
+    def init(self, name, *arguments, **symbols):
+        self.done("init", "--out", self.path(name), *arguments, **symbols)
+        return self.path(name)
+
+    def logits(self, weights, tokens="0 1 2 3\n29 0 0 7\n", **symbols):
+        """(shape, values)"""
+        self.write("ids", tokens)
+        self.done("logits", "--weights", weights, "--tokens", self.path("ids"), "--out", self.path("logits"),
+                  **symbols)
+        tensors = read_safetensors(self.path("logits"))
+        self.assertEqual(list(tensors), ["logits"])
+        return tensors["logits"]
+
+
+class Init(WeightsTest):
+    def test_same_seed_same_file(self):
+        first = read_bytes(self.init("a", "--seed", "7"))
+        self.assertEqual(first, read_bytes(self.init("b", "--seed", "7")))
+        self.assertNotEqual(first, read_bytes(self.init("c", "--seed", "8")))
+        self.assertEqual(read_bytes(self.init("d")), read_bytes(self.init("e", "--seed", "1")))
+
+    def test_a_mechanism_changes_no_other_weight(self):
+        everything = read_safetensors(self.init("all"))
+        plain = read_safetensors(self.init("plain", RA_MLA_MLP_ATTN_GATE="n", RA_MLA_MLP_CROSS_TOKEN="n",
+                                           RA_MLA_MLP_LATENT_RECIP="n"))
+        self.assertEqual(plain, {name: everything[name] for name in plain})
+        added = {name.rsplit("mlp.", 1)[1] for name in set(everything) - set(plain)}
+        self.assertEqual(added, {"gate_proj.weight", "gate_to_heads.weight", "cross_proj.weight",
+                                 "coupler.W"})
+
+    def test_names_and_shapes(self):
+        """Spec 5; the last block's gate is not there, since nothing would read it."""
+        tensors = read_safetensors(self.init("mla", GPT2_BIAS="n"))
+        shapes = {name: shape for name, (shape, _) in tensors.items()}
+        block = {"ln_1.weight": [16], "ln_2.weight": [16], "attn.q_proj.weight": [16, 16],
+                 "attn.k_down.weight": [8, 16], "attn.v_down.weight": [8, 16], "attn.q_to_latent": [2, 8, 8],
+                 "attn.v_up": [2, 8, 8],
+                 "attn.out_proj.weight": [16, 16], "mlp.c_fc.weight": [64, 16], "mlp.c_proj.weight": [16, 64],
+                 "mlp.cross_proj.weight": [64, 64], "mlp.coupler.W": [64, 8]}
+        gate = {"mlp.gate_proj.weight": [8, 64], "mlp.gate_to_heads.weight": [2, 8]}
+        expected = {EMBEDDING: [30, 16], "transformer.wpe.weight": [16, 16], "transformer.ln_f.weight": [16]}
+        expected |= {f"transformer.h.{i}.{name}": shape for i in (0, 1) for name, shape in block.items()}
+        expected |= {f"transformer.h.0.{name}": shape for name, shape in gate.items()}
+        self.assertEqual(shapes, expected)
+        untied = read_safetensors(self.init("untied", GPT2_WEIGHT_TYING="n", **MHA))
+        self.assertEqual(untied[HEAD][0], [30, 16])
+        self.assertEqual(untied["transformer.h.1.attn.c_attn.weight"][0], [48, 16])
+        self.assertEqual(untied["transformer.h.1.attn.c_attn.bias"][0], [48])
+
+
+class Logits(WeightsTest):
+    def test_shape_and_determinism(self):
+        weights = self.init("weights")
+        shape, values = self.logits(weights)
+        self.assertEqual(shape, [2, 4, 30])
+        self.assertTrue(all(map(math.isfinite, values)))
+        self.assertGreater(max(values) - min(values), 0.01)
+        self.assertEqual(self.logits(weights)[1], values)
+        self.assertEqual(self.logits(weights, DTYPE="bfloat16")[1], values, "logits are computed in float32")
+        self.assertEqual(self.logits(weights, THREADS=2)[0], shape)
+        # A line does not depend on the lines beside it, nor a token on those behind it; blanks may be any.
+        self.assertEqual(self.logits(weights, "\n  29 0\t0   7 \n\n"), ([1, 4, 30], values[120:]))
+        for near, far in zip(self.logits(weights, "0 1 9 9\n")[1][:60], values[:60]):
+            self.assertAlmostEqual(near, far, 6)
+        self.assertEqual(self.logits(weights, "0\n")[0], [1, 1, 30])
+        self.assertEqual(self.logits(weights, " ".join(["1"] * 16))[0], [1, 16, 30])
+
+    def test_weights_as_nanogpt_keeps_them(self):
+        """A prefix from torch.compile, the mask, and the tied head are accepted and change nothing."""
+        weights = self.init("weights", **MHA)
+        expected = self.logits(weights, **MHA)
+        tensors = read_safetensors(weights)
+        mask = [float(column <= row) for row in range(16) for column in range(16)]
+        foreign = {**tensors, MASK: ([1, 1, 16, 16], mask), HEAD: tensors[EMBEDDING]}
+        write_safetensors(self.path("nanogpt"),
+                          {f"_orig_mod.{name}": tensor for name, tensor in foreign.items()})
+        self.assertEqual(self.logits(self.path("nanogpt"), **MHA), expected)
+
+        shape, values = tensors[EMBEDDING]
+        other = (shape, [values[0] + 1e-3, *values[1:]])
+        write_safetensors(self.path("untied"), {**tensors, HEAD: other})
+        call = ["logits", "--weights", self.path("untied"), "--tokens", self.path("ids"), "--out",
+                self.path("none")]
+        self.assert_refused(self.call(*call, **MHA), HEAD, EMBEDDING, "GPT2_WEIGHT_TYING")
+        untied = self.logits(self.path("untied"), GPT2_WEIGHT_TYING="n", **MHA)
+        self.assertNotEqual(untied, expected)
+        moved = [(a != b) for a, b in zip(untied[1], expected[1])]
+        self.assertTrue(any(moved[::30]) and not any(flag for i, flag in enumerate(moved) if i % 30),
+                        "token 0's only")
+
+    def test_double_precision_weights(self):
+        tensors = read_safetensors(self.init("weights"))
+        write_safetensors(self.path("double"), {name: (*tensor, "F64") for name, tensor in tensors.items()})
+        self.assertEqual(self.logits(self.path("double")), self.logits(self.path("weights")))
+
+
+class Sample(WeightsTest):
+    def sample(self, *arguments, **symbols):
+        return self.done("sample", "--tokens", "40", *arguments, **symbols).stdout
+
+    def test_from_weights(self):
+        source = ["--weights", self.init("weights"), "--prompt", "the king"]
+        text = self.sample(*source)
+        self.assertTrue(text.startswith("the king"))
+        self.assertEqual(len(text), len("the king") + 40 + 1)
+        self.assertLessEqual(set(text), set(read_text(self.path("text"))))
+        self.assertEqual(self.sample(*source, "--seed", "1"), text)
+        self.assertNotEqual(self.sample(*source, "--seed", "2"), text)
+        greedy = self.sample(*source, "--top-k", "1")
+        self.assertEqual(self.sample(*source, "--temperature", "1e-6", "--seed", "5"), greedy)
+        self.assertNotEqual(greedy, text)
+
+    def test_from_a_run(self):
+        """A finished trial brings configuration, weights and alphabet; the text may be gone."""
+        self.done("run", "--steps", "2", GPT2_N_LAYER=3)
+        trial = self.trials()[2, 1]
+        os.remove(self.path("text"))
+        text = self.sample("--run", trial, "--prompt", "a sea ")
+        self.assertTrue(text.startswith("a sea "))
+        self.assertEqual(self.sample("--run", trial, "--prompt", "a sea "), text)
+        sample = ["sample", "--run", trial]
+        self.assert_refused(self.call(*sample, "--prompt", "a Sea"), "--prompt", "byte 2", "U+0053",
+                            "21 characters")
+        self.assert_refused(self.call(*sample, "--set", "GPT2_N_LAYER=2"), "GPT2_N_LAYER=2",
+                            "its own configuration")
+        self.assert_refused(self.call(*sample, "--weights", self.path("w")), "either --run", "or --weights")
+        os.remove(os.path.join(trial, "weights.safetensors"))
+        self.assert_refused(self.call(*sample), trial, "not finished")
+        self.assertEqual(read_json(trial, "tokenizer.json")["kind"], "characters")
+
+
+if __name__ == "__main__":
+    unittest.main()
