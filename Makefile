@@ -58,6 +58,12 @@ variables, 'make menuconfig' the symbols)
 endif
 endif
 READS_OVERRIDES := all run plan
+READS_RESULTS := $(READS_OVERRIDES) report
+WITHOUT_EFFECT := $(if $(filter report,$(MAKECMDGOALS)),,$(filter RUN,$(GIVEN))) \
+                  $(if $(filter $(READS_RESULTS),$(or $(MAKECMDGOALS),all)),,$(filter RESULTS,$(GIVEN)))
+ifneq ($(strip $(WITHOUT_EFFECT)),)
+$(error $(strip $(WITHOUT_EFFECT)): has no effect on 'make $(MAKECMDGOALS)'; RUN is for report, RESULTS for $(READS_RESULTS))
+endif
 WITHOUT_EFFECT := $(OVERRIDES) $(filter STEPS SEEDS,$(GIVEN))
 ifeq ($(filter $(READS_OVERRIDES),$(or $(MAKECMDGOALS),all)),)
 ifneq ($(strip $(WITHOUT_EFFECT)),)

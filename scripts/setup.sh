@@ -42,6 +42,10 @@ is_done() {  # is_done STAGE FILE...: the stamp fits, the interpreter starts and
   done
 }
 
+from_this_index() {  # another index named now than at the installation: install again
+  [ -z "${KABLATE_TORCH_INDEX:-}" ] || [ "$KABLATE_TORCH_INDEX" = "$(cat "$venv/torch-index" 2> /dev/null)" ]
+}
+
 missing_packages() {
   local installed package
   # shellcheck disable=SC2086
@@ -142,7 +146,7 @@ case $1 in
         fail "LIBTORCH=$KABLATE_LIBTORCH is no LibTorch: it lacks share/cmake/Torch/TorchConfig.cmake"
       exit 0
     fi
-    is_done torch torch/share/cmake/Torch/TorchConfig.cmake && exit
+    is_done torch torch/share/cmake/Torch/TorchConfig.cmake && from_this_index && exit
     ;;
 esac
 

@@ -113,8 +113,10 @@ std::vector<std::int64_t> parse_list(std::string_view text, std::string_view wha
     if (!first || !last) throw fail(str("\"", part, "\" is not a whole number or a range"));
     if (*first < least) throw fail(str(*first, " is too small"));
     if (*last < *first) throw fail(str("the range ", part, " runs backwards"));
-    if (*last - *first >= kMost) throw fail(str("the range ", part, " has more than ", kMost, " members"));
-    for (auto value = *first; value <= *last; ++value) {
+    const std::int64_t count = *last - *first;
+    if (count >= kMost - std::ssize(values)) throw fail(str("a list has at most ", kMost, " members"));
+    for (std::int64_t i = 0; i <= count; ++i) {
+      const std::int64_t value = *first + i;
       if (!seen.insert(value).second) throw fail(str(value, " stands twice"));
       values.push_back(value);
     }

@@ -1,6 +1,7 @@
 // The program: parses the command line, runs one subcommand, and turns what went wrong into one message and
 // an exit code.
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
 
@@ -54,7 +55,12 @@ int parse_and_run(int argc, char** argv) {
   } catch (const CLI::ParseError& fault) {
     return fail(kExitUserError, explain(app, fault, argv[1]));
   }
-  return action();
+  const int code = action();
+  errno = 0;
+  const bool written = std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
+  if (!written && errno != EPIPE)
+    return fail(kExitFailed, "standard output can't be written to (is its disk full?)");
+  return code;
 }
 
 int guarded(int argc, char** argv) {

@@ -33,7 +33,9 @@ struct Outlook {
 
 // The recorded speed of a trial that differs from this one in nothing but the seed.
 std::optional<double> recorded_ms(const ExperimentFolder& folder, const Trial& trial) {
-  const auto only_seed = [](const std::string& difference) { return difference.starts_with("seed "); };
+  const auto only_seed = [](const std::string& difference) {
+    return difference.starts_with("seed ") || difference.starts_with("DATA_SEED ");
+  };
   for (const auto& name : folder.trial_folders()) {
     const auto parsed = parse_trial_folder_name(name);
     if (!parsed || parsed->step != trial.step) continue;
@@ -48,7 +50,7 @@ std::optional<double> recorded_ms(const ExperimentFolder& folder, const Trial& t
 // Fills in what needs the data and the number of threads.
 void decide_trials(Outlook& outlook, const Config& base, const ExperimentFolder& folder) {
   const c10::Device device = resolve_device(base.run.device);
-  const auto threads = known_threads(base, folder);
+  const auto threads = known_threads(base, folder, device);
   if (!threads) {
     outlook.undecided = "every trial will run: `run` has not yet chosen the number of threads (THREADS = 0)";
     return;
@@ -70,7 +72,8 @@ void decide_trials(Outlook& outlook, const Config& base, const ExperimentFolder&
 }
 
 void measure_steps(Outlook& outlook, const Config& base, const ExperimentFolder& folder) {
-  const std::int64_t threads = known_threads(base, folder).value_or(available_cores());
+  const std::int64_t threads =
+      known_threads(base, folder, resolve_device(base.run.device)).value_or(available_cores());
   const auto scratch = std::filesystem::temp_directory_path();
   const std::int64_t copies = std::min(outlook.parallel, std::ssize(outlook.plan.trials));
   for (std::size_t i = 0; i < outlook.plan.steps.size(); ++i)
@@ -111,6 +114,8 @@ Json to_json(const Outlook& outlook) {
     json["steps"][i]["expected_seconds_per_trial"] = seconds ? Json(*seconds) : Json("unknown");
     json["steps"][i]["peak_tensor_bytes"] = outlook.record.steps[i].peak_tensor_bytes_expected;
   }
+  if (outlook.decisions.empty())  // no keys, no folders
+    for (auto& trial : json["trials"]) trial.erase("folder");
   for (std::size_t t = 0; t < outlook.decisions.size(); ++t) {
     json["trials"][t]["action"] = action_name(outlook.decisions[t].action);
     json["trials"][t]["reason"] = outlook.decisions[t].reason;

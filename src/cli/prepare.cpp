@@ -31,25 +31,27 @@ PlanRecord describe_plan(const Plan& plan) {
   return record;
 }
 
-std::optional<std::int64_t> known_threads(const Config& base, const ExperimentFolder& folder) {
+std::optional<std::int64_t> known_threads(const Config& base, const ExperimentFolder& folder,
+                                          c10::Device device) {
   if (base.run.threads > 0) return base.run.threads;
+  if (!device.is_cpu()) return 1;  // the work is on the GPU
   return read_threads(folder);
 }
 
 std::int64_t threads_of_trials(const Plan& plan, const Config& base, const ExperimentFolder& folder,
                                c10::Device device) {
-  if (const auto threads = known_threads(base, folder)) return *threads;
-  if (!device.is_cpu()) return 1;  // the work is on the GPU
+  if (const auto threads = known_threads(base, folder, device)) return *threads;
   log_info("THREADS = 0: choosing the number of threads of a trial by measurement");
   const auto& heaviest =
       std::max_element(plan.steps.begin(), plan.steps.end(), [](const Step& a, const Step& b) {
         return flops_per_iteration(a.config) < flops_per_iteration(b.config);
       })->config;
   const auto choice = choose_threads(heaviest, std::ssize(plan.trials), available_cores(), folder.path());
-  write_threads(folder, choice.threads, choice.measured);
-  log_info(str("THREADS = ", choice.threads, " for every trial of this experiment (",
-               folder.threads().string(), ")"));
-  return choice.threads;
+  // Two runs that begin together both measure; they must not differ, or each would train every trial.
+  const std::int64_t threads = write_threads_once(folder, choice.threads, choice.measured);
+  log_info(
+      str("THREADS = ", threads, " for every trial of this experiment (", folder.threads().string(), ")"));
+  return threads;
 }
 
 void assign_keys(Plan& plan, const Dataset& data, std::int64_t threads, c10::Device device) {

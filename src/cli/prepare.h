@@ -17,8 +17,10 @@ namespace kablate {
 // The plan with what `plan.json` says of it.
 PlanRecord describe_plan(const Plan& plan);
 
-// The threads of a trial if they are known: THREADS, or what an earlier run of the experiment chose.
-std::optional<std::int64_t> known_threads(const Config& base, const ExperimentFolder& folder);
+// The threads of a trial if they are known: THREADS, or what an earlier run of the experiment chose; 1 on a
+// GPU.
+std::optional<std::int64_t> known_threads(const Config& base, const ExperimentFolder& folder,
+                                          c10::Device device);
 
 // The same, chosen by measurement and stored where they are not known yet (the experiment's folder must
 // exist).

@@ -10,9 +10,17 @@
 #include "report/render.h"
 #include "runner/runner.h"
 #include "runner/timing.h"
+#include "train/stop_signal.h"
 
 namespace kablate {
 namespace {
+
+// A step may change what the data must fit; better to hear of it now than after the steps before it.
+void check_steps_against_data(const Plan& plan, const Config& base) {
+  for (const auto& step : plan.steps)
+    if (step.config.gpt.vocabulary != base.gpt.vocabulary || step.config.gpt.context != base.gpt.context)
+      open_dataset(step.config, data_folder());
+}
 
 std::int64_t count_to_run(const ExperimentFolder& folder, const Plan& plan) {
   std::int64_t count = 0;
@@ -26,28 +34,31 @@ int exit_code(const RunResult& result) {
 }
 
 int run(const PlanOptions& options) {
+  catch_stop_signals();
   const Settings settings = options.settings();
   const Config base = settings.bind();
   Plan plan = make_plan(settings, plans_folder());
   const c10::Device device = resolve_device(base.run.device);
   const auto data = open_dataset(base, data_folder());
+  check_steps_against_data(plan, base);
   const ExperimentFolder folder = options.experiment(settings);
   make_writable_folder(folder.path());
   const std::int64_t threads = threads_of_trials(plan, base, folder, device);
   assign_keys(plan, *data, threads, device);
   const std::int64_t parallel = parallel_trials(base, threads, available_cores(), device.is_cpu());
   check_disk_space(plan, count_to_run(folder, plan), parallel, folder);
-  write_experiment(folder, describe_plan(plan), base);
+  const PlanRecord record = describe_plan(plan);
+  write_experiment(folder, record, base);
   log_info(str("experiment ", folder.path().string(), ": ", plan.steps.size(), " steps x ", plan.seeds.size(),
                " seeds, ", threads, threads == 1 ? " thread" : " threads", " a trial, up to ", parallel,
                " at once"));
   const RunResult result =
       run_plan(folder, plan, {.threads = threads, .parallel = parallel, .data_folder = data_folder()});
-  const Report report = make_report(folder);
-  write_report(folder, report);
-  std::printf("%s\n%s\n%s\n", render_terminal(report).c_str(), folder.report_markdown().c_str(),
-              folder.report_csv().c_str());
+  const Report report = make_report(folder, record);  // another run may have written its own plan meanwhile
+  std::printf("%s\n", render_terminal(report).c_str());
   std::fflush(stdout);
+  write_report(folder, report);
+  std::printf("%s\n%s\n", folder.report_markdown().c_str(), folder.report_csv().c_str());
   if (result.interrupted) log_warning("interrupted; the same command goes on from here");
   return exit_code(result);
 }

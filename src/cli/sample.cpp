@@ -13,7 +13,8 @@ namespace {
 
 struct SampleCommand {
   ConfigOptions configuration;
-  std::string run, weights, prompt = "\n";
+  std::string run, weights;
+  std::optional<std::string> prompt;  // not given: token 0, a line end in most texts
   std::string temperature = "1";
   std::int64_t top_k = 0, seed = 1, tokens = 256;
 };
@@ -52,10 +53,8 @@ int print_sample(const SampleCommand& options) {
     throw UserError(str(file.empty() ? "--set " + assignments[0] : "--config " + file, " with --run = ",
                         options.run, ": a run brings its own configuration; leave one of the two out"));
   const Source source = options.run.empty() ? from_weights(options) : from_run(options);
-  const auto default_prompt = source.tokenizer.is_characters() ? options.prompt
-                              : options.prompt == "\n"         ? "0"
-                                                               : options.prompt;
-  const auto prompt = source.tokenizer.encode(default_prompt, "--prompt");
+  const auto prompt =
+      options.prompt ? source.tokenizer.encode(*options.prompt, "--prompt") : std::vector<std::int64_t>{0};
   if (prompt.empty()) throw UserError("--prompt = \"\": allowed: at least one token to begin with");
   const auto tokens = sample_tokens(
       *source.loaded.model, prompt, source.loaded.config.gpt.context, source.loaded.device,

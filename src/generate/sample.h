@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "model/gpt.h"
@@ -17,9 +18,11 @@ struct SampleOptions {
 };
 
 // `prompt` (at least one token) and what follows it. The last `context` tokens are what the model sees. Token
-// n is drawn from place n of the seed's stream, so that equal calls give equal text.
+// n is drawn from place n of the seed's stream, so that equal calls give equal text. `between`, if any, is
+// called before each token; it may throw to stop.
 std::vector<std::int64_t> sample_tokens(const Gpt& model, std::vector<std::int64_t> prompt,
                                         std::int64_t context, c10::Device device,
-                                        const SampleOptions& options);
+                                        const SampleOptions& options,
+                                        const std::function<void()>& between = {});
 
 }  // namespace kablate

@@ -69,9 +69,8 @@ at::Tensor read_tensor(const Source& source, const std::string& name, const Json
     throw source.broken(str("tensor ", name, " has the type ", type, "; allowed: F32, F64, BF16, F16, I64"));
   std::size_t size = c10::elementSize(known->type);
   for (const auto length : shape) {
-    if (length < 0 || (length > 0 && size > source.content.size() / static_cast<std::size_t>(length) + 8))
+    if (length < 0 || __builtin_mul_overflow(size, static_cast<std::size_t>(length), &size))
       throw source.broken(str("tensor ", name, " has an impossible shape"));
-    size *= static_cast<std::size_t>(length);
   }
   const std::size_t room = source.content.size() - data_start;
   if (offsets.size() != 2 || offsets[0] > offsets[1] || offsets[1] > room || offsets[1] - offsets[0] != size)
@@ -116,14 +115,18 @@ NamedTensors read_safetensors(const std::filesystem::path& path) {
                   nullptr, /*allow_exceptions=*/false);
   if (!header.is_object()) throw source.broken("its header is not JSON");
   NamedTensors tensors;
+  std::size_t covered = kLengthBytes + header_size;
   for (const auto& [name, entry] : header.items()) {
     if (name == "__metadata__") continue;
     try {
       tensors[name] = read_tensor(source, name, entry, kLengthBytes + header_size);
+      covered += tensors[name].nbytes();
     } catch (const Json::exception&) {
       throw source.broken(str("the header's entry of ", name, " lacks dtype, shape or data_offsets"));
     }
   }
+  if (covered != source.content.size())
+    throw source.broken(str("its tensors cover ", covered, " of ", source.content.size(), " bytes"));
   return tensors;
 }
 

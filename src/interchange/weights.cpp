@@ -18,10 +18,14 @@ std::string shape_text(at::IntArrayRef shape) {
   return str("[", join(sizes, ", "), "]");
 }
 
-NamedTensors without_prefix(NamedTensors tensors) {
+NamedTensors without_prefix(const std::string& file, const NamedTensors& tensors) {
   NamedTensors plain;
-  for (auto& [name, tensor] : tensors)
-    plain[name.starts_with(kCompiledPrefix) ? name.substr(kCompiledPrefix.size()) : name] = tensor;
+  for (const auto& [name, tensor] : tensors) {
+    const auto own = name.starts_with(kCompiledPrefix) ? name.substr(kCompiledPrefix.size()) : name;
+    if (!plain.try_emplace(own, tensor).second)
+      throw UserError(
+          str(file, ": tensor ", own, " stands twice, with and without the prefix ", kCompiledPrefix));
+  }
   return plain;
 }
 
@@ -38,7 +42,9 @@ at::Tensor checked(const std::string& file, const Parameter& expected, const at:
 // What may stand in a file although the model has no such parameter.
 void check_extra(const std::string& file, const std::string& name, const at::Tensor& tensor,
                  const NamedTensors& weights) {
-  if (name.ends_with(".attn.bias")) return;  // a mask, not a weight
+  const bool mask = name.ends_with(".attn.bias") && tensor.dim() == 4 && tensor.size(2) == tensor.size(3);
+  if (mask && weights.contains(name.substr(0, name.size() - 4) + "c_attn.weight"))
+    return;  // nanoGPT's triangle
   if (name == kHead) {
     const auto& embedding = weights.at(std::string(kEmbedding));
     if (tensor.sizes() == embedding.sizes() && at::equal(tensor.to(at::kFloat), embedding)) return;
@@ -55,7 +61,7 @@ void check_extra(const std::string& file, const std::string& name, const at::Ten
 }  // namespace
 
 NamedTensors read_weights(const std::filesystem::path& path, const std::vector<Parameter>& expected) {
-  NamedTensors found = without_prefix(read_safetensors(path));
+  NamedTensors found = without_prefix(path.string(), read_safetensors(path));
   NamedTensors weights;
   for (const auto& parameter : expected) {
     const auto place = found.find(parameter.name);

@@ -43,6 +43,10 @@ std::vector<Step> resolve(const Settings& base, const PlanFile& file) {
 std::vector<Step> select(std::vector<Step> all, const Settings& base, const std::string& plan_name) {
   const auto& text = base.text("RA_MLA_ABLATION_STEPS");
   if (trim(text).empty()) return all;
+  // Without a ladder the configuration's own list of steps has no plan to choose from; one given by hand must
+  // fit.
+  if (base.text("RA_MLA_ABLATION_MODE") == "n" && !base.origin("RA_MLA_ABLATION_STEPS").starts_with("--"))
+    return all;
   const auto what = base.origin("RA_MLA_ABLATION_STEPS") + ": RA_MLA_ABLATION_STEPS";
   auto wanted = parse_list(text, what, 0);
   std::sort(wanted.begin(), wanted.end());

@@ -114,7 +114,11 @@ PlanRecord read_plan(const ExperimentFolder& folder) {
 }
 
 ExperimentRecord read_experiment(const ExperimentFolder& folder) {
-  ExperimentRecord experiment{.plan = read_plan(folder), .trials = {}, .others = {}, .problems = {}};
+  return read_experiment(folder, read_plan(folder));
+}
+
+ExperimentRecord read_experiment(const ExperimentFolder& folder, const PlanRecord& plan) {
+  ExperimentRecord experiment{.plan = plan, .trials = {}, .others = {}, .problems = {}};
   std::set<std::string> planned;
   for (const auto& trial : experiment.plan.trials) {
     planned.insert(trial.folder);

@@ -48,6 +48,8 @@ struct ExperimentRecord {
 
 // Throws UserError if `folder` is no experiment's folder or its plan.json can't be read.
 ExperimentRecord read_experiment(const ExperimentFolder& folder);
+ExperimentRecord read_experiment(const ExperimentFolder& folder,
+                                 const PlanRecord& plan);  // under another plan
 PlanRecord read_plan(const ExperimentFolder& folder);
 
 // Whether DONE is there and matches summary.json. The summary, if so.

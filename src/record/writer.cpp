@@ -1,5 +1,7 @@
 #include "record/writer.h"
 
+#include <unistd.h>
+
 #include "base/file.h"
 #include "base/hash.h"
 #include "config/settings.h"
@@ -35,6 +37,16 @@ void write_experiment(const ExperimentFolder& folder, const PlanRecord& plan, co
 
 void write_threads(const ExperimentFolder& folder, std::int64_t threads, const Json& measured) {
   write_file(folder.threads(), json_text({{"threads", threads}, {"measured", measured}}));
+}
+
+std::int64_t write_threads_once(const ExperimentFolder& folder, std::int64_t threads, const Json& measured) {
+  const std::filesystem::path own = folder.threads().string() + ".new" + std::to_string(::getpid());
+  write_file(own, json_text({{"threads", threads}, {"measured", measured}}));
+  ::link(own.c_str(), folder.threads().c_str());  // fails where another run was quicker: its choice stands
+  ::unlink(own.c_str());
+  if (const auto agreed = read_threads(folder)) return *agreed;
+  write_threads(folder, threads, measured);  // what stood there was damaged
+  return threads;
 }
 
 std::optional<std::int64_t> read_threads(const ExperimentFolder& folder) {

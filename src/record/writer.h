@@ -20,6 +20,8 @@ void write_experiment(const ExperimentFolder& folder, const PlanRecord& plan, co
 
 // threads.json: the number of threads of a trial, chosen once, and what was measured to choose it.
 void write_threads(const ExperimentFolder& folder, std::int64_t threads, const Json& measured);
+// The same unless it stands there already; returns what stands there then, so that runs side by side agree.
+std::int64_t write_threads_once(const ExperimentFolder& folder, std::int64_t threads, const Json& measured);
 std::optional<std::int64_t> read_threads(
     const ExperimentFolder& folder);  // empty if there is none or it is damaged
 

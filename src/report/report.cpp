@@ -177,8 +177,10 @@ void add_run_notes(const ExperimentRecord& experiment, const std::vector<ReportR
 
 }  // namespace
 
-Report make_report(const ExperimentFolder& folder) {
-  const auto experiment = read_experiment(folder);
+Report make_report(const ExperimentFolder& folder) { return make_report(folder, read_plan(folder)); }
+
+Report make_report(const ExperimentFolder& folder, const PlanRecord& plan) {
+  const auto experiment = read_experiment(folder, plan);
   Report report{.name = experiment.plan.name,
                 .folder = folder.path().string(),
                 .baseline = experiment.plan.baseline,

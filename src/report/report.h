@@ -44,7 +44,8 @@ struct Report {
   std::vector<std::string> notes;   // what a reader must know to judge the table
 };
 
-Report make_report(const ExperimentFolder& folder);
+Report make_report(const ExperimentFolder& folder);                          // of the plan in plan.json
+Report make_report(const ExperimentFolder& folder, const PlanRecord& plan);  // of this one
 
 // Whether a rerun's trials equal its target's, as ReportRow::identical_to says it.
 std::string compare_rerun(const ExperimentFolder& folder, const ExperimentRecord& experiment,

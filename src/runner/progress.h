@@ -19,7 +19,8 @@ class Progress {
   // `work` is that of all trials that will run, in any unit.
   Progress(std::int64_t num_trials, double work);
 
-  void event(const std::string& line);  // a trial started, ended, failed
+  void event(const std::string& line);              // a trial started, ended, failed
+  void done_before(double work) { work_ -= work; }  // by an earlier run: not what this one is timed by
   void finished(double work) { done_ += work, ++num_done_; }
 
   // Rewrites the line; `under_way` is the work done by trials that are not finished.

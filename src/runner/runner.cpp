@@ -1,6 +1,7 @@
 #include "runner/runner.h"
 
 #include <algorithm>
+#include <cmath>
 #include <csignal>
 #include <deque>
 #include <list>
@@ -36,7 +37,7 @@ double work_of(const Trial& trial) {
   return flops_per_iteration(trial.config) * static_cast<double>(trial.config.train.max_iters);
 }
 
-// What is different from the latest trial of the same step and seed under another key; "" if there is none.
+// What is different from a trial of the same step and seed under another key; "" if there is none.
 std::string why_new(const ExperimentFolder& experiment, const Trial& trial) {
   for (const auto& name : experiment.trial_folders()) {
     const auto parsed = parse_trial_folder_name(name);
@@ -51,7 +52,13 @@ struct Running {
   const Trial* trial;
   ChildProcess process;
   Stopwatch watch;
+  double before;  // the fraction that an earlier attempt had done
 };
+
+double fraction_of(const TrialFolder& folder, const Trial& trial) {
+  return static_cast<double>(last_logged_iteration(folder.metrics())) /
+         static_cast<double>(trial.config.train.max_iters);
+}
 
 class Run {
  public:
@@ -61,7 +68,8 @@ class Run {
  private:
   void sort_trials();
   void start_what_fits();
-  void start(const Trial& trial);
+  void start_or_record(const Trial& trial);
+  void start(const Trial& trial, const std::string& reason);
   void collect();
   void ended(const Running& running, const ExitStatus& status);
   void record_failure(const Trial& trial, const ExitStatus& status);
@@ -121,14 +129,26 @@ void Run::start_what_fits() {
       ++next;  // looked at again while others run
     } else {
       next = pending_.erase(next);
-      start(trial);
+      start_or_record(trial);
     }
   }
 }
 
-void Run::start(const Trial& trial) {
+// Whatever stops one trial from starting doesn't stop the others.
+void Run::start_or_record(const Trial& trial) {
+  try {
+    const auto decision = decide(folder_, trial);
+    if (decision.action == TrialDecision::Action::kRun) return start(trial, decision.reason);
+    progress_->event(str(label_of(trial), ": not started: ", decision.reason));  // another run saw it diverge
+  } catch (const std::exception& fault) {
+    progress_->event(str(label_of(trial), ": failed: ", fault.what()));
+  }
+  ++result_.failed;
+  progress_->finished(work_of(trial));
+}
+
+void Run::start(const Trial& trial, const std::string& reason) {
   const auto folder = folder_of(folder_, trial);
-  const std::string reason = decide(folder_, trial).reason;
   std::filesystem::create_directories(folder.path());
   write_file(folder.config(), full_dotconfig(trial.config));
   const std::int64_t beside = std::ssize(running_);
@@ -143,7 +163,9 @@ void Run::start(const Trial& trial) {
                .data_folder = order_.data_folder,
                .source_folder = {},
                .source_key = {}});
-  running_.push_back({&trial, ChildProcess(arguments), {}});
+  const double before = fraction_of(folder, trial);
+  running_.push_back({&trial, ChildProcess(arguments), {}, before});
+  progress_->done_before(before * work_of(trial));
   progress_->event(str(label_of(trial), ": started as process ", running_.back().process.pid(),
                        reason.empty() ? "" : " (" + reason + ")"));
 }
@@ -164,13 +186,15 @@ void Run::ended(const Running& running, const ExitStatus& status) {
   const std::string time = human_duration(running.watch.seconds());
   if (status.code == kTrialHeldByAnother) {
     pending_.push_back(&trial);
-  } else if (status.code == kExitInterrupted) {
+  } else if (status.code == kExitInterrupted ||
+             (stop_requested() && (status.signal == SIGTERM || status.signal == SIGINT))) {
+    // By a signal: saved, or stopped before it had anything to save.
     result_.interrupted = true;
   } else if (const auto summary = finished(folder_of(folder_, trial)); status.code == kExitDone && summary) {
     ++result_.done;
-    progress_->finished(work_of(trial));
-    progress_->event(
-        str(label_of(trial), ": validation loss ", fixed(summary->val_loss.value_or(0), 4), " after ", time));
+    progress_->finished((1 - running.before) * work_of(trial));
+    progress_->event(str(label_of(trial), ": validation loss ",
+                         fixed(summary->val_loss.value_or(std::nan("")), 4), " after ", time));
   } else {
     ++result_.failed;
     progress_->finished(work_of(trial));
@@ -193,22 +217,24 @@ void Run::record_failure(const Trial& trial, const ExitStatus& status) {
       status.signal ? str("killed by signal ", *status.signal) : str("exit code ", status.code.value_or(-1));
   const std::string reason = status.signal || last.empty() ? what : last;  // a killed one said something else
   progress_->event(str(label_of(trial), ": failed: ", reason, "; see ", folder.log().string()));
-  write_failure(folder, {.status = "failed",
-                         .reason = reason,
-                         .exit_code = status.code,
-                         .signal = status.signal,
-                         .log_tail = said.substr(said.size() - std::min(kTail, said.size()))});
+  try {
+    write_failure(folder, {.status = "failed",
+                           .reason = reason,
+                           .exit_code = status.code,
+                           .signal = status.signal,
+                           .log_tail = said.substr(said.size() - std::min(kTail, said.size()))});
+  } catch (const std::exception& fault) {  // a full disk, say; the others may still have room to end
+    progress_->event(str(label_of(trial), ": its failure could not be written down: ", fault.what()));
+  }
 }
 
 void Run::show() {
   std::vector<RunningTrial> shown;
   double under_way = 0;
   for (const auto& running : running_) {
-    const auto iteration = last_logged_iteration(folder_of(folder_, *running.trial).metrics());
-    const double fraction =
-        static_cast<double>(iteration) / static_cast<double>(running.trial->config.train.max_iters);
+    const double fraction = fraction_of(folder_of(folder_, *running.trial), *running.trial);
     shown.push_back({label_of(*running.trial), fraction});
-    under_way += fraction * work_of(*running.trial);
+    under_way += std::max(0.0, fraction - running.before) * work_of(*running.trial);
   }
   progress_->show(shown, under_way);
 }

@@ -11,15 +11,19 @@
 #include "base/text.h"
 #include "config/settings.h"
 #include "runner/process.h"
+#include "train/stop_signal.h"
 
 namespace kablate {
 namespace {
 
 double milliseconds_from(const ExitStatus& status) {
-  const auto lines = split(trim(status.output), '\n');
+  constexpr std::string_view kPrefix = "kablate: ";
+  std::string_view said = trim(status.output);
+  if (status.code == kExitUserError)
+    throw UserError(std::string(said.substr(said.starts_with(kPrefix) ? kPrefix.size() : 0)));
+  const auto lines = split(said, '\n');
   const auto value = parse_real(trim(lines.back()));
-  if (status.code != kExitDone || !value)
-    throw WorkError("timing an iteration failed: " + std::string(trim(status.output)));
+  if (status.code != kExitDone || !value) throw WorkError("timing an iteration failed: " + std::string(said));
   return *value;
 }
 
@@ -46,6 +50,7 @@ double time_config(const Config& config, std::int64_t threads, std::int64_t copi
   for (auto& child : children) ends.push_back(child.wait());
   std::error_code ignored;
   std::filesystem::remove(file, ignored);
+  throw_if_stop_requested();
   double slowest = 0;
   for (const auto& end : ends) slowest = std::max(slowest, milliseconds_from(end));
   return slowest;

@@ -41,6 +41,10 @@ Checkpoint load_one(const fs::path& folder) {
           .counts = {.clipped_elements = manifest.at("clipped_elements").get<std::int64_t>(),
                      .spikes = manifest.at("spikes").get<std::int64_t>(),
                      .resets = manifest.at("resets").get<std::int64_t>()},
+          .peak_tensor_bytes = manifest.at("peak_tensor_bytes").get<std::int64_t>(),
+          .ms_per_iter = manifest.at("ms_per_iter").is_null()
+                             ? std::nullopt
+                             : std::optional(manifest.at("ms_per_iter").get<double>()),
           .weights = read_safetensors(folder / kWeights),
           .optimizer = read_safetensors(folder / kState)};
 }
@@ -61,13 +65,17 @@ void save_checkpoint(const fs::path& folder, const Checkpoint& checkpoint) {
                       {"wall_seconds", checkpoint.wall_seconds},
                       {"clipped_elements", checkpoint.counts.clipped_elements},
                       {"spikes", checkpoint.counts.spikes},
-                      {"resets", checkpoint.counts.resets}};
+                      {"resets", checkpoint.counts.resets},
+                      {"peak_tensor_bytes", checkpoint.peak_tensor_bytes},
+                      {"ms_per_iter", checkpoint.ms_per_iter ? Json(*checkpoint.ms_per_iter) : Json()}};
   write_file(unfinished / kManifest, manifest.dump(2) + "\n");
   fs::remove_all(final, fault);  // saved again at the same iteration: a second interruption without an update
   rename_durably(unfinished, final);
-  const auto iterations = saved_iterations(folder);
-  for (std::size_t i = kKept; i < iterations.size(); ++i)
-    fs::remove_all(folder / std::to_string(iterations[i]), fault);
+  // The one just written stays, whatever numbers damaged ones left behind have.
+  std::size_t others = 0;
+  for (const auto iteration : saved_iterations(folder))
+    if (iteration != checkpoint.iteration && ++others >= kKept)
+      fs::remove_all(folder / std::to_string(iteration), fault);
 }
 
 std::optional<Checkpoint> load_checkpoint(const fs::path& folder) {

@@ -21,6 +21,8 @@ struct Checkpoint {
   std::int64_t interruptions = 0;
   double train_seconds = 0, wall_seconds = 0;  // over all attempts so far
   UpdateCounts counts;
+  std::int64_t peak_tensor_bytes = 0;
+  std::optional<double> ms_per_iter;
   NamedTensors weights, optimizer;
 };
 

@@ -1,6 +1,7 @@
 #include "train/trial.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include <unistd.h>
 
@@ -42,10 +43,12 @@ class TrialLoop {
   void resume();
   void save();
   bool evaluation_due() const;
-  void evaluate_now();
+  bool evaluate_now();  // false: the loss is no number
+  TrialOutcome diverged(const std::string& reason);
   bool update();  // false: diverged, nothing was changed
   void log_row(const StepResult& result);
   Json rates(double ms) const;
+  std::optional<double> ms_per_iter() const;  // of this attempt, or of the one before if this one was short
   void finish();
   TrialSummary summary() const;
   void write_sample() const;
@@ -60,6 +63,7 @@ class TrialLoop {
   std::int64_t iteration_ = 0;  // updates made
   std::int64_t interruptions_ = 0;
   double earlier_train_seconds_ = 0, earlier_wall_seconds_ = 0;
+  std::optional<double> earlier_ms_per_iter_;
   std::int64_t peak_bytes_ = 0;
   UpdateCounts counts_;
   IterationTimes times_;
@@ -87,6 +91,8 @@ void TrialLoop::resume() {
   earlier_train_seconds_ = checkpoint->train_seconds;
   earlier_wall_seconds_ = checkpoint->wall_seconds;
   counts_ = checkpoint->counts;
+  peak_bytes_ = checkpoint->peak_tensor_bytes;
+  earlier_ms_per_iter_ = checkpoint->ms_per_iter;
   log_info(str("going on from iteration ", iteration_));
 }
 
@@ -104,6 +110,8 @@ void TrialLoop::save() {
                                          .train_seconds = earlier_train_seconds_ + times_.total_seconds(),
                                          .wall_seconds = earlier_wall_seconds_ + wall_.seconds(),
                                          .counts = counts_,
+                                         .peak_tensor_bytes = peak_bytes_,
+                                         .ms_per_iter = ms_per_iter(),
                                          .weights = session_.parameters.by_name(),
                                          .optimizer = session_.optimizer->state()});
   since_save_.restart();
@@ -114,7 +122,7 @@ bool TrialLoop::evaluation_due() const {
          (iteration_ > 0 && iteration_ % config_.train.eval_interval == 0);
 }
 
-void TrialLoop::evaluate_now() {
+bool TrialLoop::evaluate_now() {
   losses_ = evaluate(config_, session_.model, cross_entropy, *session_.data, session_.device,
                      throw_if_stop_requested);
   metrics_->append({{"kind", "eval"},
@@ -123,6 +131,14 @@ void TrialLoop::evaluate_now() {
                     {"val_loss", losses_->validation}});
   log_info(str("iteration ", iteration_, ": training loss ", fixed(losses_->train, 4), ", validation loss ",
                fixed(losses_->validation, 4)));
+  return std::isfinite(losses_->train) && std::isfinite(losses_->validation);
+}
+
+TrialOutcome TrialLoop::diverged(const std::string& reason) {
+  log_error(reason);
+  write_failure(folder_,
+                {.status = "diverged", .reason = reason, .exit_code = {}, .signal = {}, .log_tail = ""});
+  return TrialOutcome::kDiverged;
 }
 
 TrialOutcome TrialLoop::run() {
@@ -130,14 +146,17 @@ TrialOutcome TrialLoop::run() {
   try {
     while (true) {
       if (evaluation_due()) {
-        evaluate_now();
-        if (iteration_ == config_.train.max_iters) break;
+        const bool last = iteration_ == config_.train.max_iters;
+        if (last) save();  // what follows the last update may take minutes and be stopped too
+        if (!evaluate_now())
+          return diverged(str("the loss was no finite number after iteration ", iteration_));
+        if (last) break;
         save();
       } else if (since_save_.seconds() > kSaveSeconds) {
         save();
       }
       throw_if_stop_requested();
-      if (!update()) return TrialOutcome::kDiverged;
+      if (!update()) return diverged(str("loss or gradient was no finite number at iteration ", iteration_));
     }
   } catch (const Interrupted&) {
     save();
@@ -153,14 +172,7 @@ bool TrialLoop::update() {
   const StepResult result = session_.train_step.run(iteration_);
   times_.add(watch.milliseconds());
   peak_bytes_ = std::max(peak_bytes_, peak_tensor_bytes_measured(session_.device));
-  if (!result.update.finite) {
-    const std::string reason =
-        str("loss or gradient was no finite number at iteration ", iteration_, " (loss ", result.loss, ")");
-    log_error(reason);
-    write_failure(folder_,
-                  {.status = "diverged", .reason = reason, .exit_code = {}, .signal = {}, .log_tail = ""});
-    return false;
-  }
+  if (!result.update.finite) return false;
   counts_.clipped_elements += result.update.clipped_elements;
   counts_.spikes += result.update.spike;
   counts_.resets += result.update.reset;
@@ -168,6 +180,11 @@ bool TrialLoop::update() {
     log_row(result);
   ++iteration_;
   return true;
+}
+
+std::optional<double> TrialLoop::ms_per_iter() const {
+  const auto median = times_.median_ms();
+  return median ? median : earlier_ms_per_iter_;
 }
 
 Json TrialLoop::rates(double ms) const {
@@ -198,13 +215,14 @@ TrialSummary TrialLoop::summary() const {
   s.val_loss = losses_->validation, s.train_loss = losses_->train;
   s.wall_seconds = earlier_wall_seconds_ + wall_.seconds();
   s.train_seconds = earlier_train_seconds_ + times_.total_seconds();
-  s.ms_per_iter = times_.median_ms();
+  s.ms_per_iter = ms_per_iter();
   if (s.ms_per_iter) {
     const Json speed = rates(*s.ms_per_iter);
     s.tokens_per_s = speed.at("tokens_per_s"), s.mfu = speed.at("mfu"),
     s.mfu_nanogpt = speed.at("mfu_nanogpt");
   }
-  s.peak_tensor_bytes = peak_bytes_, s.peak_resident_bytes = peak_resident_bytes();
+  if (peak_bytes_ > 0) s.peak_tensor_bytes = peak_bytes_;
+  s.peak_resident_bytes = peak_resident_bytes();
   s.parameters = parameter_count(config_), s.threads = order_.threads, s.beside = order_.beside;
   s.device = device_class(session_.device), s.dtype = dtype_name(config_.run.dtype);
   s.pid = ::getpid(), s.host = host_name(), s.started = started_, s.ended = utc_now();
@@ -220,7 +238,8 @@ void TrialLoop::write_sample() const {
                                      .temperature = 0.8,
                                      .top_k = 0,
                                      .seed = static_cast<std::uint64_t>(order_.seed),
-                                     .vocabulary = session_.data->vocabulary()});
+                                     .vocabulary = session_.data->vocabulary()},
+                                    throw_if_stop_requested);
   write_file(folder_.tokenizer(), json_text(tokenizer.to_json()));
   write_file(folder_.sample(), tokenizer.decode(tokens) + "\n");
 }
