@@ -104,10 +104,10 @@ TEST(ParseList, TakesNumbersAndRanges) {
 
 TEST(ParseList, NamesWhatIsWrong) {
   const std::pair<const char*, const char*> kCases[] = {
-      {"", "not a whole number"},      {"1,,2", "not a whole number"}, {"1-", "not a whole number"},
-      {"a", "not a whole number"},     {"1.5", "not a whole number"},  {"01", "not a whole number"},
-      {"1-2-3", "not a whole number"}, {"0", "0 is too small"},        {"-3", "-3 is too small"},
-      {"3-1", "runs backwards"},       {"1--3", "runs backwards"},     {"1,1", "1 stands twice"},
+      {"", "not a whole number"},      {"1,,2", "not a whole number"},  {"1-", "not a whole number"},
+      {"a", "not a whole number"},     {"1.5", "not a whole number"},   {"01", "not a whole number"},
+      {"1-2-3", "not a whole number"}, {"0", "0 is too small"},         {"-3", "-3 is too small"},
+      {"3-1", "runs backwards"},       {"1--3", "runs backwards"},      {"1,1", "1 stands twice"},
       {"1-3,2", "2 stands twice"},     {"1-10000000", "at most 100000"}};
   for (const auto& [text, reason] : kCases) {
     const auto message = message_of<UserError>([&, text = text] { parse_list(text, "SEEDS", 1); });
