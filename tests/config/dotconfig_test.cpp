@@ -7,17 +7,16 @@
 #include "base/text.h"
 #include "config/settings.h"
 #include "support/core/expect_error.h"
-#include "support/core/temporary_folder.h"
+#include "support/temporary_folder.h"
 
 namespace kablate {
 namespace {
 
 using testing_support::expect_error;
-using testing_support::TemporaryFolder;
 
 Settings read(const std::string& text) {
   const TemporaryFolder folder;
-  return Settings::from_file(folder.file("c", text));
+  return Settings::from_file(folder.write("c", text));
 }
 
 std::vector<std::string> texts(const Config& config) {
@@ -204,7 +203,7 @@ TEST(DotConfig, SurvivesRandomDamage) {
       else
         text.erase(at, 1 + random() % 20);
     }
-    const auto path = folder.file("c", text);
+    const auto path = folder.write("c", text);
     try {
       Settings::from_file(path).bind();
     } catch (const UserError& fault) {

@@ -7,13 +7,12 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "support/core/expect_error.h"
-#include "support/core/temporary_folder.h"
+#include "support/temporary_folder.h"
 
 namespace kablate {
 namespace {
 
 using testing_support::expect_error;
-using testing_support::TemporaryFolder;
 
 const std::string kLadder =
     "name: ladder\n"
@@ -161,8 +160,8 @@ TEST(PlanFile, RefusesAHugeGrid) {
 
 TEST(PlanFile, UnknownNameListsThoseThatThereAre) {
   const TemporaryFolder folder;
-  folder.file("b.yaml", kLadder);
-  folder.file("a.yaml", kLadder);
+  folder.write("b.yaml", kLadder);
+  folder.write("a.yaml", kLadder);
   expect_error([&] { read_plan_file(folder.path(), "c"); }, {"ABLATION_PLAN = \"c\"", "a, b"});
   expect_error([&] { read_plan_file(folder.path(), "../a"); }, {"ABLATION_PLAN", "a, b"});
   expect_error([&] { read_plan_file(folder.path() / "none", "a"); }, {"ABLATION_PLAN", "there is none in"});

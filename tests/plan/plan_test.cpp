@@ -5,13 +5,12 @@
 #include <set>
 
 #include "support/core/expect_error.h"
-#include "support/core/temporary_folder.h"
+#include "support/temporary_folder.h"
 
 namespace kablate {
 namespace {
 
 using testing_support::expect_error;
-using testing_support::TemporaryFolder;
 
 const std::filesystem::path kPlans = std::string(KABLATE_SOURCE_DIR) + "/defconfigs/plans";
 
@@ -101,14 +100,14 @@ TEST(Plan, NamesTheStepThatIsRefused) {
 
 TEST(Plan, PointsAtTheLineOfARealNumberThatIsNone) {
   const TemporaryFolder folder;
-  folder.file("p.yaml", "name: p\nbaseline: 0\nsteps:\n  0: {set: {}}\n  1: {set: {GPT2_DROPOUT: 1.5}}\n");
+  folder.write("p.yaml", "name: p\nbaseline: 0\nsteps:\n  0: {set: {}}\n  1: {set: {GPT2_DROPOUT: 1.5}}\n");
   expect_error([&] { make_plan(settings({"ABLATION_PLAN=p"}), folder.path()); },
                {"p.yaml:5", "GPT2_DROPOUT = \"1.5\"", ">= 0 and < 1"});
 }
 
 TEST(Plan, GridStepsAreNamedByTheirValues) {
   const TemporaryFolder folder;
-  folder.file(
+  folder.write(
       "p.yaml",
       "name: p\nbaseline: 0\nsteps: {2: {rerun_of: 4}, 0: {set: {}}}\ngrid: {RA_MLA_LATENT_DIM: [32, 64]}\n");
   const auto plan = make_plan(settings({"ABLATION_PLAN=p"}), folder.path());

@@ -15,12 +15,11 @@
 
 #include "base/file.h"
 #include "base/json.h"
-#include "support/core/temporary_folder.h"
+#include "support/temporary_folder.h"
 
 namespace kablate {
 namespace {
 
-using testing_support::TemporaryFolder;
 namespace fs = std::filesystem;
 
 constexpr int kNotFree = 0, kHeld = 1, kHeldTwice = 2, kThrew = 99;

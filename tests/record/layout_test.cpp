@@ -5,13 +5,12 @@
 #include <random>
 
 #include "support/core/expect_error.h"
-#include "support/core/temporary_folder.h"
+#include "support/temporary_folder.h"
 
 namespace kablate {
 namespace {
 
 using testing_support::expect_error;
-using testing_support::TemporaryFolder;
 
 TEST(TrialFolderName, CarriesStepSeedAndKey) {
   EXPECT_EQ(trial_folder_name({2, "gate+cross", 1, "ab12cd34ef5678901234"}),
@@ -54,10 +53,10 @@ TEST(ExperimentFolder, ListsTrialFoldersOnly) {
   const TemporaryFolder root;
   const ExperimentFolder folder(root.path());
   EXPECT_TRUE(folder.trial_folders().empty());
-  root.file("trials/step1-b.seed1.0123456789ab/config", "");
-  root.file("trials/step0-a.seed1.0123456789ab/config", "");
-  root.file("trials/notes/x", "");
-  root.file("trials/step2-a.seed1.0123456789ab", "a file");
+  root.write("trials/step1-b.seed1.0123456789ab/config", "");
+  root.write("trials/step0-a.seed1.0123456789ab/config", "");
+  root.write("trials/notes/x", "");
+  root.write("trials/step2-a.seed1.0123456789ab", "a file");
   EXPECT_EQ(folder.trial_folders(),
             (std::vector<std::string>{"step0-a.seed1.0123456789ab", "step1-b.seed1.0123456789ab"}));
 }
@@ -71,8 +70,8 @@ TEST(ExperimentFolder, RefusesNamesThatAreNoFolders) {
 
 TEST(ExistingFolders, SayWhatWasFoundInstead) {
   const TemporaryFolder root;
-  root.file("e/plan.json", "{}");
-  root.file("t/config", "");
+  root.write("e/plan.json", "{}");
+  root.write("t/config", "");
   EXPECT_EQ(existing_experiment(root.path() / "e").path(), root.path() / "e");
   EXPECT_EQ(existing_trial(root.path() / "t").path(), root.path() / "t");
   expect_error([&] { existing_experiment(root.path() / "t"); }, {"is a trial's folder"});

@@ -10,13 +10,12 @@
 
 #include "base/file.h"
 #include "support/core/expect_error.h"
-#include "support/core/temporary_folder.h"
+#include "support/temporary_folder.h"
 
 namespace kablate {
 namespace {
 
 using testing_support::expect_error;
-using testing_support::TemporaryFolder;
 
 Json train_row(std::int64_t iteration) {
   return {{"kind", "train"},
@@ -146,7 +145,9 @@ TEST(LossLog, LeavesOutTimesAndNothingElse) {
 
 TEST(LossLog, ChecksumDependsOnLossesNotOnTimes) {
   const TemporaryFolder root;
-  const auto sum = [&](const std::string& text) { return loss_log_sha256(root.file("metrics.jsonl", text)); };
+  const auto sum = [&](const std::string& text) {
+    return loss_log_sha256(root.write("metrics.jsonl", text));
+  };
   const auto plain = sum("{\"iteration\":1,\"loss\":2.5,\"ms\":10}\n");
   EXPECT_EQ(plain, sum("{\"iteration\":1,\"loss\":2.5,\"ms\":11}\n"));
   EXPECT_NE(plain, sum("{\"iteration\":1,\"loss\":2.5000000000000004,\"ms\":10}\n"));

@@ -8,7 +8,7 @@
 #include "record/claim.h"
 #include "support/core/expect_error.h"
 #include "support/core/experiment.h"
-#include "support/core/temporary_folder.h"
+#include "support/temporary_folder.h"
 
 namespace kablate {
 namespace {
@@ -18,7 +18,6 @@ using testing_support::finish;
 using testing_support::folder_of;
 using testing_support::ladder;
 using testing_support::small_config;
-using testing_support::TemporaryFolder;
 namespace fs = std::filesystem;
 
 TEST(Experiment, IsReadBackAsWritten) {
@@ -113,7 +112,7 @@ TEST(Experiment, WithoutAPlanIsRefused) {
   expect_error([&] { read_experiment(ExperimentFolder(root.path())); },
                {root.path().string(), "has no plan.json"});
   for (const auto* text : {"", "{}", "[]", "{\"name\": 3}", "nonsense"}) {
-    root.file("plan.json", text);
+    root.write("plan.json", text);
     expect_error([&] { read_experiment(ExperimentFolder(root.path())); }, {"plan.json", "damaged"});
   }
 }

@@ -5,7 +5,7 @@
 
 #include "base/text.h"
 #include "support/core/experiment.h"
-#include "support/core/temporary_folder.h"
+#include "support/temporary_folder.h"
 
 namespace kablate {
 namespace {
@@ -14,7 +14,7 @@ using testing::HasSubstr;
 using testing::Not;
 
 // A whole ladder of six steps and three seeds, the last two reruns.
-Report ladder_report(const testing_support::TemporaryFolder& root) {
+Report ladder_report(const TemporaryFolder& root) {
   const ExperimentFolder folder(root.path());
   auto plan = testing_support::ladder(6, {1, 2, 3}, 2);
   const char* names[] = {"mla", "gate", "gate+cross", "all", "gate+cross", "all"};
@@ -88,7 +88,7 @@ TEST(Csv, QuotesWhatNeedsIt) {
 }
 
 TEST(Csv, KeepsEveryBitOfANumber) {
-  const testing_support::TemporaryFolder root;
+  const TemporaryFolder root;
   const auto report = ladder_report(root);
   const auto records = read_csv(render_csv(report));
   ASSERT_EQ(records.size(), 7u);
@@ -101,7 +101,7 @@ TEST(Csv, KeepsEveryBitOfANumber) {
 }
 
 TEST(TerminalTable, OfALadderFitsIn120Columns) {
-  const testing_support::TemporaryFolder root;
+  const TemporaryFolder root;
   const auto lines = lines_of(render_terminal(ladder_report(root)));
   ASSERT_GT(lines.size(), 9u);
   for (std::size_t i = 2; i < lines.size(); ++i) EXPECT_LE(display_width(lines[i]), 120u) << lines[i];
@@ -156,7 +156,7 @@ TEST(TerminalTable, WrapsItsNotes) {
 }
 
 TEST(Markdown, ShowsEachTrialsProcessTimeAndFiles) {
-  const testing_support::TemporaryFolder root;
+  const TemporaryFolder root;
   const auto text = render_markdown(ladder_report(root));
   EXPECT_THAT(text,
               HasSubstr("| 4 | gate+cross (rerun) | 2 | done | 2.466000 | 12 s | 1042 | here | 1 | 1 | 0 |"));
@@ -172,7 +172,7 @@ TEST(Markdown, EscapesWhatWouldBreakATable) {
 }
 
 TEST(WriteReport, WritesBothFiles) {
-  const testing_support::TemporaryFolder root;
+  const TemporaryFolder root;
   const auto report = ladder_report(root);
   const ExperimentFolder folder(root.path());
   write_report(folder, report);

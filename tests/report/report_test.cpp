@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "support/core/experiment.h"
-#include "support/core/temporary_folder.h"
+#include "support/temporary_folder.h"
 
 namespace kablate {
 namespace {
@@ -16,7 +16,6 @@ using testing_support::finish;
 using testing_support::folder_of;
 using testing_support::ladder;
 using testing_support::small_config;
-using testing_support::TemporaryFolder;
 
 // An experiment in a folder of its own.
 struct Experiment {
