@@ -27,7 +27,7 @@ struct TrialSummary {
   Real tokens_per_s, mfu, mfu_nanogpt;
   Integer peak_tensor_bytes, peak_resident_bytes;
   Integer parameters, threads;
-  Integer beside;  // the most other trials that ran at the same time
+  Integer beside;  // the most other trials of its run that can have run at once
   std::string device, dtype;
   Integer pid;
   std::string host, started, ended;  // UTC, as 2026-01-31T12:00:00Z
