@@ -23,6 +23,8 @@ class Progress {
   void done_before(double work) { work_ -= work; }  // by an earlier run: not what this one is timed by
   void finished(double work) { done_ += work, ++num_done_; }
 
+  bool visible() const { return terminal_; }  // whether show() would write anything
+
   // Rewrites the line; `under_way` is the work done by trials that are not finished.
   void show(const std::vector<RunningTrial>& running, double under_way);
   void clear();

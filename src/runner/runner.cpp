@@ -229,6 +229,7 @@ void Run::record_failure(const Trial& trial, const ExitStatus& status) {
 }
 
 void Run::show() {
+  if (!progress_->visible()) return;  // nobody looks: don't read the logs twenty times a second
   std::vector<RunningTrial> shown;
   double under_way = 0;
   for (const auto& running : running_) {
