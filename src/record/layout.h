@@ -65,6 +65,9 @@ class ExperimentFolder {
   Path base_config() const { return path_ / "base.config"; }
   Path base_defconfig() const { return path_ / "base.defconfig"; }
   Path threads() const { return path_ / "threads.json"; }
+  Path noise() const { return path_ / "noise.json"; }
+  Path looks() const { return path_ / "looks.jsonl"; }
+  Path audit() const { return path_ / "audit.json"; }
   Path report_markdown() const { return path_ / "report.md"; }
   Path report_csv() const { return path_ / "report.csv"; }
   Path trials() const { return path_ / "trials"; }

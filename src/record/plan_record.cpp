@@ -9,6 +9,11 @@ Json optional_number(const std::optional<std::int64_t>& value) {
   return value ? Json(*value) : Json(nullptr);
 }
 
+std::optional<std::int64_t> optional_number_at(const Json& json, const char* key) {
+  const auto& value = json.at(key);
+  return value.is_null() ? std::nullopt : std::optional(value.get<std::int64_t>());
+}
+
 }  // namespace
 
 const PlannedStep* PlanRecord::find_step(std::int64_t number) const {
@@ -23,6 +28,9 @@ PlannedStep describe_step(std::int64_t number, const std::string& name, std::opt
       .number = number,
       .name = name,
       .rerun_of = rerun_of,
+      .control = "",
+      .control_of = {},
+      .cell = {},
       .blocked = blocked_reason(config),
       .noncausal =
           config.gate.enabled && config.gate.pool == GatePool::kSequence && config.run.allow_noncausal,
@@ -41,6 +49,9 @@ Json to_json(const PlannedStep& step) {
   return {{"step", step.number},
           {"name", step.name},
           {"rerun_of", optional_number(step.rerun_of)},
+          {"control", step.control},
+          {"control_of", optional_number(step.control_of)},
+          {"cell", optional_number(step.cell)},
           {"blocked", step.blocked},
           {"noncausal", step.noncausal},
           {"parameters", step.parameters},
@@ -57,7 +68,10 @@ PlannedStep planned_step_from_json(const Json& json) {
   PlannedStep step;
   json.at("step").get_to(step.number);
   json.at("name").get_to(step.name);
-  if (const auto& target = json.at("rerun_of"); !target.is_null()) step.rerun_of = target.get<std::int64_t>();
+  step.rerun_of = optional_number_at(json, "rerun_of");
+  json.at("control").get_to(step.control);
+  step.control_of = optional_number_at(json, "control_of");
+  step.cell = optional_number_at(json, "cell");
   json.at("blocked").get_to(step.blocked);
   json.at("noncausal").get_to(step.noncausal);
   json.at("parameters").get_to(step.parameters);
@@ -76,8 +90,8 @@ Json to_json(const PlanRecord& plan) {
   for (const auto& step : plan.steps) steps.push_back(to_json(step));
   for (const auto& trial : plan.trials)
     trials.push_back({{"step", trial.step}, {"seed", trial.seed}, {"folder", trial.folder}});
-  return {{"name", plan.name}, {"plan", plan.text},   {"baseline", plan.baseline},
-          {"steps", steps},    {"seeds", plan.seeds}, {"trials", trials}};
+  return {{"name", plan.name},   {"plan", plan.text},       {"baseline", plan.baseline}, {"steps", steps},
+          {"seeds", plan.seeds}, {"factors", plan.factors}, {"trials", trials}};
 }
 
 PlanRecord plan_from_json(const Json& json) {
@@ -85,6 +99,7 @@ PlanRecord plan_from_json(const Json& json) {
   json.at("name").get_to(plan.name);
   json.at("plan").get_to(plan.text);
   json.at("baseline").get_to(plan.baseline);
+  json.at("factors").get_to(plan.factors);
   json.at("seeds").get_to(plan.seeds);
   for (const auto& step : json.at("steps")) plan.steps.push_back(planned_step_from_json(step));
   for (const auto& trial : json.at("trials"))

@@ -17,8 +17,11 @@ struct PlannedStep {
   std::int64_t number = 0;
   std::string name;
   std::optional<std::int64_t> rerun_of;
-  std::string blocked;     // why it will not be trained; "" if it will
-  bool noncausal = false;  // lets a token see its future, allowed by RA_MLA_ALLOW_NONCAUSAL
+  std::string control;  // "parameters", "flops", "dead_twin" where the plan made it as a control, else ""
+  std::optional<std::int64_t> control_of;  // the arm that it is a control of
+  std::optional<std::int64_t> cell;        // of the plan's factorial: bit i is set where factor i is on
+  std::string blocked;                     // why it will not be trained; "" if it will
+  bool noncausal = false;                  // lets a token see its future, allowed by RA_MLA_ALLOW_NONCAUSAL
   std::int64_t parameters = 0;
   std::map<std::string, std::int64_t> parameters_by_part;
   double flops_per_iteration = 0, flops_per_iteration_nanogpt = 0;
@@ -26,6 +29,9 @@ struct PlannedStep {
   std::int64_t peak_tensor_bytes_expected = 0;
   std::vector<std::string> unused_symbols;
   bool operator==(const PlannedStep&) const = default;
+
+  // What a verdict is about: neither a control nor a rerun.
+  bool is_arm() const { return control.empty() && !rerun_of; }
 };
 
 struct PlannedTrial {
@@ -39,6 +45,7 @@ struct PlanRecord {
   std::string text;  // the plan file
   std::int64_t baseline = 0;
   std::vector<PlannedStep> steps;
+  std::vector<std::string> factors;  // the symbols of the plan's factorial, in its order; empty without one
   std::vector<std::int64_t> seeds;
   std::vector<PlannedTrial> trials;
   bool operator==(const PlanRecord&) const = default;

@@ -1,0 +1,53 @@
+#include "record/noise.h"
+
+#include <cmath>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "record/writer.h"
+
+namespace kablate {
+
+double NoiseFloor::difference_sd() const { return std::sqrt(2.0) * sd; }
+
+Json to_json(const NoiseFloor& noise) {
+  return {{"arm", noise.arm},
+          {"seeds", noise.seeds},
+          {"val_losses", noise.val_losses},
+          {"sd", noise.sd},
+          {"sd_low", noise.sd_low},
+          {"sd_high", noise.sd_high},
+          {"comparisons", noise.comparisons},
+          {"pairs", noise.pairs},
+          {"rejected", noise.rejected}};
+}
+
+NoiseFloor noise_from_json(const Json& json) {
+  NoiseFloor noise;
+  json.at("arm").get_to(noise.arm);
+  json.at("seeds").get_to(noise.seeds);
+  json.at("val_losses").get_to(noise.val_losses);
+  json.at("sd").get_to(noise.sd);
+  json.at("sd_low").get_to(noise.sd_low);
+  json.at("sd_high").get_to(noise.sd_high);
+  json.at("comparisons").get_to(noise.comparisons);
+  json.at("pairs").get_to(noise.pairs);
+  json.at("rejected").get_to(noise.rejected);
+  return noise;
+}
+
+std::optional<NoiseFloor> read_noise(const ExperimentFolder& folder) {
+  try {
+    return noise_from_json(Json::parse(read_text(folder.noise())));
+  } catch (const UserError&) {
+    return {};
+  } catch (const Json::exception&) {
+    return {};
+  }
+}
+
+void write_noise(const ExperimentFolder& folder, const NoiseFloor& noise) {
+  write_file(folder.noise(), json_text(to_json(noise)));
+}
+
+}  // namespace kablate
