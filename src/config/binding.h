@@ -56,6 +56,7 @@ void visit_fields(ConfigType& c, Visitor&& visit) {
   visit("NORM_PLACEMENT", gpt.norm_placement, kNumbers);
   visit("MLP_EXPANSION", gpt.mlp_expansion, kNumbers, from_to(0, 1024));
 
+  visit("GPT2_ATTENTION", gpt.attention, kNumbers);
   visit("ENABLE_RA_MLA", attention.latent, kNumbers);
   visit("RA_MLA_LATENT_DIM", attention.latent_dim, kNumbers);
   visit("RA_MLA_RA_WINDOW", attention.reciprocal_window, kNumbers);

@@ -18,7 +18,22 @@ void check_shapes(const Config& c) {
                         " rounds to an MLP of width 0: allowed: 0 for none, or at least ", 0.5 / gpt.width));
 }
 
+// Every mechanism reads or writes the attention.
+void check_without_attention(const Config& c) {
+  if (c.gpt.attention) return;
+  if (c.mlp_width() == 0)
+    throw UserError(
+        "GPT2_ATTENTION = n with MLP_EXPANSION = 0: nothing is left of a block; give it an attention or an "
+        "MLP");
+  if (c.gate.enabled || c.cross.enabled || c.coupler.enabled || c.attention.reciprocal_alpha > 0)
+    throw UserError(
+        "GPT2_ATTENTION = n: the mechanisms act on the attention or read it; switch off "
+        "RA_MLA_MLP_ATTN_GATE, RA_MLA_MLP_CROSS_TOKEN and RA_MLA_MLP_LATENT_RECIP and set RA_MLA_RA_ALPHA "
+        "to 0, or give the model its attention");
+}
+
 void check_mechanisms(const Config& c) {
+  check_without_attention(c);
   const bool any = c.gate.enabled || c.cross.enabled || c.coupler.enabled;
   if (any && c.mlp_width() == 0)
     throw UserError(
@@ -86,6 +101,7 @@ std::string blocked_reason(const Config& c) {
 }
 
 std::string arm_name(const Config& c) {
+  if (!c.gpt.attention) return "no-attention";
   const bool recip_only_enriches = c.coupler.enabled && c.gpt.num_layers == 1;
   std::vector<std::string> parts;
   if (!c.attention.latent) parts.push_back("mha");
@@ -105,7 +121,8 @@ std::string arm_name(const Config& c) {
 std::vector<std::string> unused_symbols(const Config& c) {
   std::vector<std::string> names;
   const auto& cross = c.cross;
-  add_when(!c.attention.latent,
+  add_when(!c.gpt.attention, {"GPT2_N_HEAD", "ENABLE_RA_MLA"}, names);
+  add_when(!c.gpt.attention || !c.attention.latent,
            {"RA_MLA_LATENT_DIM", "RA_MLA_PER_HEAD_Q_LATENT", "RA_MLA_PER_HEAD_V_UP", "RA_MLA_SHARED_KV"},
            names);
   add_when(!c.reciprocal_attention(), {"RA_MLA_RA_WINDOW"}, names);

@@ -22,6 +22,7 @@ struct GptConfig {
   std::int64_t num_layers = 0, num_heads = 0, width = 0, context = 0, vocabulary = 0;
   double dropout = 0, mlp_expansion = 0;
   bool bias = false, tie_embeddings = false;
+  bool attention = true;  // false: blocks of an MLP alone
   NormPlacement norm_placement = NormPlacement::kPre;
   Activation activation = Activation::kGelu;
 };

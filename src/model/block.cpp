@@ -5,14 +5,13 @@
 namespace kablate {
 
 Block::Block(const LayerShape& layer, const ParameterSet& parameters, std::shared_ptr<const Mlp> mlp)
-    : config_(layer.config),
-      name_(layer.prefix),
-      makes_context_(layer.makes_context),
-      attention_(make_attention(layer.config, parameters, layer.prefix)),
-      mlp_(std::move(mlp)) {
+    : config_(layer.config), name_(layer.prefix), makes_context_(layer.makes_context), mlp_(std::move(mlp)) {
   const bool bias = config_.gpt.bias, hybrid = config_.gpt.norm_placement == NormPlacement::kHybrid;
-  norm_1_.emplace(parameters, name_ + "ln_1", bias);
-  if (hybrid) post_norm_1_.emplace(parameters, name_ + "ln_1_post", bias);
+  if (config_.gpt.attention) {
+    attention_ = make_attention(layer.config, parameters, layer.prefix);
+    norm_1_.emplace(parameters, name_ + "ln_1", bias);
+    if (hybrid) post_norm_1_.emplace(parameters, name_ + "ln_1_post", bias);
+  }
   if (mlp_ == nullptr) return;
   norm_2_.emplace(parameters, name_ + "ln_2", bias);
   if (hybrid) post_norm_2_.emplace(parameters, name_ + "ln_2_post", bias);
@@ -39,10 +38,12 @@ Tensor Block::residual(const Tensor& x_BTE, const Norm& norm, const std::optiona
 Tensor Block::forward(const Tensor& x_BTE, BlockContext& context, const Pass& pass) const {
   const BlockContext below = std::exchange(context, {});
   AttentionOutput attention;
-  const Tensor mixed_BTE = residual(x_BTE, *norm_1_, post_norm_1_, [&](const Tensor& in_BTE) {
-    attention = attend(in_BTE, below, pass);
-    return pass.dropout.apply(project_heads(attention, below, pass), name_ + "attn");
-  });
+  Tensor mixed_BTE = x_BTE;
+  if (attention_ != nullptr)
+    mixed_BTE = residual(x_BTE, *norm_1_, post_norm_1_, [&](const Tensor& in_BTE) {
+      attention = attend(in_BTE, below, pass);
+      return pass.dropout.apply(project_heads(attention, below, pass), name_ + "attn");
+    });
   if (mlp_ == nullptr) return mixed_BTE;
   return residual(mixed_BTE, *norm_2_, post_norm_2_, [&](const Tensor& in_BTE) {
     return pass.dropout.apply(mlp(in_BTE, attention, context, pass), name_ + "mlp");

@@ -42,7 +42,7 @@ class Block {
   Config config_;
   std::string name_;
   bool makes_context_;
-  std::unique_ptr<Attention> attention_;
+  std::unique_ptr<Attention> attention_;  // null where GPT2_ATTENTION is off
   std::shared_ptr<const Mlp> mlp_;
   std::optional<Norm> norm_1_, norm_2_, post_norm_1_, post_norm_2_;
   std::optional<ReciprocalGate> gate_;

@@ -63,6 +63,7 @@ PartShape latent_shape(const LayerShape& s) {
 }
 
 PartShape attention_shape(const LayerShape& s) {
+  if (!s.config.gpt.attention) return {};
   return s.config.attention.latent ? latent_shape(s) : multi_head_shape(s);
 }
 

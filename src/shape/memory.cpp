@@ -32,6 +32,7 @@ double norm_kept(const LayerShape& s, double value) {
 
 void add_attention(const LayerShape& s, LayerBytes& bytes) {
   const Config& c = s.config;
+  if (!c.gpt.attention) return;
   const double value = value_bytes(c), pairs = static_cast<double>(s.H * s.T), E = static_cast<double>(s.E);
   const bool copies = value < kFloat;  // P stands there in float32 and in the computing type
   bytes.attention_kept = norm_kept(s, value) + 4 * value * E + pairs * (kFloat + (copies ? value : 0));

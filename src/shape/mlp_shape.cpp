@@ -23,9 +23,11 @@ PartShape norms_shape(const LayerShape& s) {
     if (s.config.gpt.bias)
       shape.parameters.push_back(constant(s.prefix + key + ".bias", s.E, 0, Part::kNorm));
   };
-  add("ln_1");
-  if (second) add("ln_1_post");
-  if (s.F == 0) return shape;  // without an MLP nothing reads its norm
+  if (s.config.gpt.attention) {  // without an attention nothing reads its norm, nor without an MLP
+    add("ln_1");
+    if (second) add("ln_1_post");
+  }
+  if (s.F == 0) return shape;
   add("ln_2");
   if (second) add("ln_2_post");
   return shape;

@@ -43,6 +43,21 @@ TEST(Validate, RefusesMechanismsWithoutWhatTheyNeed) {
                    {"MLP_EXPANSION = 0"});
 }
 
+TEST(Validate, RefusesWhatNeedsAnAttentionWithoutOne) {
+  const std::vector<const char*> off = {"RA_MLA_MLP_ATTN_GATE=n", "RA_MLA_MLP_CROSS_TOKEN=n",
+                                        "RA_MLA_MLP_LATENT_RECIP=n", "GPT2_ATTENTION=n"};
+  const auto with = [&](const char* last) {
+    auto settings = Settings::defaults();
+    for (const auto* assignment : off) settings.set_assignment(assignment, "test");
+    settings.set_assignment(last, "test");
+    validate(settings.bind());
+  };
+  EXPECT_NO_THROW(with("ENABLE_RA_MLA=n"));
+  for (const auto* on : {"RA_MLA_MLP_ATTN_GATE=y", "RA_MLA_MLP_CROSS_TOKEN=y", "RA_MLA_MLP_LATENT_RECIP=y",
+                         "RA_MLA_RA_ALPHA=0.5", "MLP_EXPANSION=0"})
+    expect_error([&] { with(on); }, {"GPT2_ATTENTION = n"});
+}
+
 TEST(Validate, RefusesAResetThatComesBeforeTheWarmUpEnds) {
   expect_refused({"SPAM_INTERVAL=100", "SPAM_WARMUP_STEPS=100"},
                  {"SPAM_INTERVAL = 100", "SPAM_WARMUP_STEPS = 100"});
@@ -84,6 +99,7 @@ TEST(ArmName, ComesFromTheSwitches) {
   EXPECT_EQ(arm_name(config({no1, no2, no3, "ENABLE_RA_MLA=n"})), "mha");
   EXPECT_EQ(arm_name(config({no1, no2, no3, "RA_MLA_RA_ALPHA=0.5"})), "mla+ra");
   EXPECT_EQ(arm_name(config({no1, no2})), "recip");
+  EXPECT_EQ(arm_name(config({no1, no2, no3, "GPT2_ATTENTION=n", "ENABLE_RA_MLA=n"})), "no-attention");
   EXPECT_NE(arm_name(config({no1, no2, "GPT2_N_LAYER=1"})), "recip")
       << "only a part of it can act in one block";
 }
@@ -98,6 +114,7 @@ TEST(UnusedSymbols, AreThoseOfSwitchesThatAreOff) {
   };
   for (const auto& [symbol, on, off] :
        {Case{"RA_MLA_LATENT_DIM", "ENABLE_RA_MLA=y", "ENABLE_RA_MLA=n"},
+        Case{"ENABLE_RA_MLA", "GPT2_ATTENTION=y", "GPT2_ATTENTION=n"},
         Case{"RA_MLA_RA_WINDOW", "RA_MLA_RA_ALPHA=0.5", "RA_MLA_RA_ALPHA=0"},
         Case{"RA_MLA_MLP_GATE_DIM", "RA_MLA_MLP_ATTN_GATE=y", "RA_MLA_MLP_ATTN_GATE=n"},
         Case{"RA_MLA_MLP_CROSS_ALPHA", "RA_MLA_MLP_CROSS_TOKEN=y", "RA_MLA_MLP_CROSS_TOKEN=n"},

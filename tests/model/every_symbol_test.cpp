@@ -36,6 +36,7 @@ std::vector<Row> model_rows() {
           {"GPT2_BIAS", "y", "n", observe::count, {}},
           {"GPT2_WEIGHT_TYING", "y", "n", observe::count, {}},
           {"NORM_PLACEMENT", "pre", "post", observe::logits, {}},
+          {"GPT2_ATTENTION", "y", "n", observe::count, {}},
           {"ENABLE_RA_MLA", "y", "n", observe::count, {}},
           {"RA_MLA_LATENT_DIM", "6", "8", observe::count, {}},
           {"RA_MLA_SHARED_KV", "y", "n", observe::count, {}},
@@ -156,6 +157,7 @@ TEST(UnusedSymbols, ChangeNoBitOfTraining) {
   const std::vector<Deltas> configurations = {
       {{"ENABLE_RA_MLA", "n"}, {"OPTIMIZER", "adamw"}, {"GPT2_DECAY_LR", "n"}},
       {{"MLP_EXPANSION", "0"}, {"SPAM_PERIODIC_RESET", "n"}, {"SPAM_ENABLE_CLIP", "n"}},
+      {{"GPT2_ATTENTION", "n"}},
       kCross + Deltas{{"RA_MLA_MLP_SPARSE_MODE", "none"}, {"SPAM_WARMUP", "n"}},
       kCross + kRms + kGate + kRecip,
       kCross + kRecip + kUntied + Deltas{{"GPT2_N_LAYER", "1"}}};

@@ -104,6 +104,8 @@ const std::vector<Arm>& arms() {
       {"GeluTanh", {{"GPT2_ACTIVATION", "gelu_tanh"}}},
       {"UntiedHead", {{"GPT2_WEIGHT_TYING", "n"}}},
       {"WithoutMlp", {{"MLP_EXPANSION", "0"}}},
+      {"WithoutAttention", {{"GPT2_ATTENTION", "n"}}},
+      {"WithoutAttentionHybrid", {{"GPT2_ATTENTION", "n"}, {"NORM_PLACEMENT", "hybrid"}}},
       {"MhaWithoutMlp", {kMha, {"MLP_EXPANSION", "0"}}},
       {"FractionalExpansion", {kGate, kCross, kRecip, {"MLP_EXPANSION", "1.37"}}},
       {"OneLayer", {{"GPT2_N_LAYER", "1"}}},

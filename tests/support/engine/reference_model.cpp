@@ -83,11 +83,12 @@ class Sequence {
     const Context below = context;
     context = {};
     Attention attention;
-    const Matrix mixed = residual(x, "ln_1", [&](const Matrix& in) {
+    const auto attend = [&](const Matrix& in) {
       Matrix out =
           c_.attention.latent ? latent_attention(in, below, attention) : multi_head(in, below, attention);
       return drop(name("attn"), out);
-    });
+    };
+    const Matrix mixed = c_.gpt.attention ? residual(x, "ln_1", attend) : x;
     if (F_ == 0) return mixed;
     return residual(mixed, "ln_2", [&](const Matrix& in) {
       Matrix out = mlp(in, attention, context);
