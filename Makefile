@@ -8,6 +8,9 @@
 ##   make plan             what would run: parameters, cost, memory; trains nothing
 ##   make report           the table again, from what lies under results/ (or in RUN=DIR)
 ##
+## Whether it can be believed
+##   make verify           train finished trials again and compare them, and the table, bit for bit (or RUN=DIR)
+##
 ## Configuring
 ##   make list-defconfigs  names of the ready-made configurations
 ##   make defconfig-NAME   use one of them
@@ -57,19 +60,12 @@ $(error $(UNKNOWN): neither a symbol of the menu nor a variable of the Makefile;
 variables, 'make menuconfig' the symbols)
 endif
 endif
-READS_OVERRIDES := all run plan
-READS_RESULTS := $(READS_OVERRIDES) report
-WITHOUT_EFFECT := $(if $(filter report,$(MAKECMDGOALS)),,$(filter RUN,$(GIVEN))) \
-                  $(if $(filter $(READS_RESULTS),$(or $(MAKECMDGOALS),all)),,$(filter RESULTS,$(GIVEN)))
-ifneq ($(strip $(WITHOUT_EFFECT)),)
-$(error $(strip $(WITHOUT_EFFECT)): has no effect on 'make $(MAKECMDGOALS)'; RUN is for report, RESULTS for $(READS_RESULTS))
-endif
-WITHOUT_EFFECT := $(OVERRIDES) $(filter STEPS SEEDS,$(GIVEN))
-ifeq ($(filter $(READS_OVERRIDES),$(or $(MAKECMDGOALS),all)),)
-ifneq ($(strip $(WITHOUT_EFFECT)),)
-$(error $(strip $(WITHOUT_EFFECT)): has no effect on 'make $(MAKECMDGOALS)', only on $(READS_OVERRIDES))
-endif
-endif
+GOALS := $(or $(MAKECMDGOALS),all)
+only_for = $(if $(filter $1,$(GOALS)),,$(if $(strip $2),$(error $(strip $2): has no effect on 'make $(GOALS)', only on $1)))
+$(call only_for,all run plan,$(OVERRIDES))
+$(call only_for,all run plan verify,$(filter STEPS SEEDS,$(GIVEN)))
+$(call only_for,all run plan report verify,$(filter RESULTS,$(GIVEN)))
+$(call only_for,report verify,$(filter RUN,$(GIVEN)))
 $(foreach v,$(OVERRIDES),$(eval export KABLATE_SET_$v := $$(value $v)))
 
 quoted = '$(subst ','\'',$1)'
@@ -89,7 +85,7 @@ Q := $(if $(filter 1,$(V)),,@)
 PYTHON := "$$OUT/.venv/bin/python"
 CONFIGURE := $(PYTHON) scripts/configure.py --config "$$OUT/.config"
 
-.PHONY: all run plan report build check lint format clean distclean help python config data torch \
+.PHONY: all run plan report verify build check lint format clean distclean help python config data torch \
         list-defconfigs menuconfig guiconfig oldconfig olddefconfig savedefconfig
 
 all: run
@@ -103,6 +99,10 @@ plan: build
 
 report: build
 	$(Q)scripts/run.sh report
+
+# --- Whether it can be believed
+verify: build
+	$(Q)scripts/run.sh verify
 
 # --- Set-up: Debian's packages and .venv; torch only where something is compiled
 python:

@@ -1,20 +1,24 @@
 #!/usr/bin/env bash
-# Calls the program with what was given on make's command line: run.sh run|plan|report.
+# Calls the program with what was given on make's command line: run.sh run|plan|report|verify.
 # Environment: OUT; V; KABLATE_STEPS, KABLATE_SEEDS, KABLATE_RESULTS, KABLATE_RUN; KABLATE_SET_ and a symbol.
 set -euo pipefail
 
 command=$1
 arguments=()
 case $command in
-  run | plan)
+  run | plan | verify)
     [ -z "$KABLATE_STEPS" ] || arguments+=(--steps "$KABLATE_STEPS")
     [ -z "$KABLATE_SEEDS" ] || arguments+=(--seeds "$KABLATE_SEEDS")
+    ;;
+esac
+case $command in
+  run | plan)
     [ -z "$KABLATE_RESULTS" ] || arguments+=(--results "$KABLATE_RESULTS")
     for name in $(compgen -v KABLATE_SET_); do
       arguments+=(--set "${name#KABLATE_SET_}=${!name}")
     done
     ;;
-  report)
+  report | verify)
     experiment=$(sed -n 's/^CONFIG_EXPERIMENT_NAME="\(.*\)"$/\1/p' "$OUT/.config")
     arguments+=("${KABLATE_RUN:-${KABLATE_RESULTS:-results}/$experiment}")
     ;;

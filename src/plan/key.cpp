@@ -1,7 +1,6 @@
 #include "plan/key.h"
 
 #include <algorithm>
-#include <map>
 
 #include "base/hash.h"
 #include "base/text.h"
@@ -13,14 +12,6 @@ namespace {
 constexpr std::string_view kFormat =
     "kablate trial 1";  // a change of this text's form is a change of every key
 constexpr std::string_view kAssign = " = ";
-
-std::map<std::string, std::string> parse(std::string_view text) {
-  std::map<std::string, std::string> values;
-  for (const auto& line : split(text, '\n'))
-    if (const auto at = line.find(kAssign); at != std::string::npos)
-      values[line.substr(0, at)] = line.substr(at + kAssign.size());
-  return values;
-}
 
 std::string brief(const std::string& value) { return value.size() > 24 ? value.substr(0, 12) + "…" : value; }
 
@@ -45,8 +36,16 @@ std::string key_text(const Config& config, std::int64_t step, std::int64_t rerun
 
 std::string key_of(std::string_view key_text) { return hex(sha256(key_text)); }
 
+std::map<std::string, std::string> key_values(std::string_view key_text) {
+  std::map<std::string, std::string> values;
+  for (const auto& line : split(key_text, '\n'))
+    if (const auto at = line.find(kAssign); at != std::string::npos)
+      values[line.substr(0, at)] = line.substr(at + kAssign.size());
+  return values;
+}
+
 std::vector<std::string> key_differences(std::string_view then, std::string_view now) {
-  const auto before = parse(then), after = parse(now);
+  const auto before = key_values(then), after = key_values(now);
   std::vector<std::string> phrases;
   const auto add = [&](const std::string& name, const std::string& from, const std::string& to) {
     if (from != to) phrases.push_back(str(name, " ", brief(from), " -> ", brief(to)));

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,6 +31,9 @@ std::string key_text(const Config& config, std::int64_t step, std::int64_t rerun
 
 // 64 hex digits.
 std::string key_of(std::string_view key_text);
+
+// The text taken apart: a line's name -> its value. Lines that are none are left out.
+std::map<std::string, std::string> key_values(std::string_view key_text);
 
 // What changed from one trial's text to another's, a phrase each: "GPT2_N_LAYER 3 -> 4". Long hashes are cut.
 std::vector<std::string> key_differences(std::string_view then, std::string_view now);

@@ -27,6 +27,7 @@ SMALL = {
     "GPT2_WARMUP_STEPS": 2, "GPT2_EVAL_INTERVAL": 5, "GPT2_EVAL_SAMPLES": 8, "GPT2_LOG_INTERVAL": 1,
     "SEEDS": '"1"', "DEVICE_CPU": "y", "THREADS": 1, "PARALLEL_TRIALS": 2,
 }
+FOLDER_COMMANDS = ("report", "verify", "rerun", "diff")  # what they work on brings its configuration
 PATIENCE = 120  # seconds for what takes a few on an idle machine
 
 
@@ -127,11 +128,11 @@ class ProgramTest(unittest.TestCase):
     # --- Calls
 
     def arguments(self, command, *arguments, results="results", **symbols):
-        """run and plan get the results folder; all but report the configuration, changed by `symbols`."""
+        """run and plan get the results folder; what takes a configuration gets it, changed by `symbols`."""
         line = [self.program, command, *arguments]
         if command in ("run", "plan"):
             line += ["--results", self.path(results)]
-        if command != "report" and "--config" not in arguments and "--run" not in arguments:
+        if command not in FOLDER_COMMANDS and "--config" not in arguments and "--run" not in arguments:
             line += ["--config", self.path("small.config")]
             for name, value in symbols.items():
                 line += ["--set", f"{name}={value}"]

@@ -52,6 +52,7 @@ class Help(MakeTest):
             "make check",
             "make plan",
             "make report",
+            "make verify",
             "clean",
             "distclean",
             "V=1",
@@ -116,6 +117,11 @@ class Variables(MakeTest):
         self.assertEqual(self.arguments_of(goal="report"), ["report", "results/an experiment"])
         self.assertEqual(self.arguments_of("RUN=x y", goal="report"), ["report", "x y"])
         self.assertEqual(self.arguments_of("RESULTS=r", goal="report"), ["report", "r/an experiment"])
+        self.assertEqual(
+            self.arguments_of("RUN=x y", "SEEDS=1,2", "STEPS=0", goal="verify"),
+            ["verify", "--steps", "0", "--seeds", "1,2", "x y"],
+        )
+        self.assertEqual(self.arguments_of(goal="verify"), ["verify", "results/an experiment"])
 
     def test_a_name_that_nothing_reads_is_an_error(self):
         for given in ("GPT2_N_LAYERS=3", "OPTIMIZER_ADAMW=y", "CONFIG_SEEDS=1", "steps=1"):

@@ -1,0 +1,81 @@
+#include "report/table_difference.h"
+
+#include <map>
+#include <utility>
+
+#include "base/text.h"
+
+namespace kablate {
+namespace {
+
+// step -> column -> text, from a table whose first column is `step`.
+using Cells = std::map<std::string, std::map<std::string, std::string>>;
+
+Cells cells_of(const std::vector<std::vector<std::string>>& records) {
+  Cells cells;
+  for (std::size_t row = 1; row < records.size(); ++row)
+    for (std::size_t i = 0; i < records[row].size() && i < records[0].size(); ++i)
+      cells[records[row][0]][records[0][i]] = records[row][i];
+  return cells;
+}
+
+template <typename Map>
+void add_missing(const Map& a, const Map& b, const std::string& what, std::vector<std::string>& found) {
+  for (const auto& [name, value] : a)
+    if (!b.contains(name)) found.push_back(str("only the recomputed table has ", what, " ", name));
+  for (const auto& [name, value] : b)
+    if (!a.contains(name)) found.push_back(str("only the stored table has ", what, " ", name));
+}
+
+std::map<std::string, bool> columns_of(const std::vector<std::vector<std::string>>& records) {
+  std::map<std::string, bool> columns;
+  if (!records.empty())
+    for (const auto& name : records[0]) columns[name] = true;
+  return columns;
+}
+
+}  // namespace
+
+std::vector<std::vector<std::string>> csv_records(std::string_view text) {
+  std::vector<std::vector<std::string>> records;
+  bool quoted = false, open = false;  // open: a record has begun
+  std::string field;
+  const auto end_field = [&] { records.back().push_back(std::exchange(field, "")); };
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (!std::exchange(open, true)) records.emplace_back();
+    if (quoted && c == '"' && i + 1 < text.size() && text[i + 1] == '"') {
+      field += text[++i];
+    } else if (c == '"') {
+      quoted = !quoted;
+    } else if (quoted || (c != ',' && c != '\n')) {
+      field += c;
+    } else {
+      end_field();
+      open = c == ',';
+    }
+  }
+  if (open) end_field();
+  return records;
+}
+
+std::vector<std::string> table_differences(std::string_view stored, std::string_view recomputed) {
+  std::vector<std::string> found;
+  if (stored == recomputed) return found;
+  const auto before = csv_records(stored), now = csv_records(recomputed);
+  const Cells old_cells = cells_of(before), new_cells = cells_of(now);
+  add_missing(columns_of(now), columns_of(before), "column", found);
+  add_missing(new_cells, old_cells, "step", found);
+  for (const auto& [step, row] : new_cells) {
+    if (!old_cells.contains(step)) continue;
+    const auto& old_row = old_cells.at(step);
+    for (const auto& [column, text] : row)
+      if (const auto old = old_row.find(column); old != old_row.end() && old->second != text)
+        found.push_back(str("step ", step, ": ", column, " ", old->second.empty() ? "empty" : old->second,
+                            " stored, ", text.empty() ? "empty" : text, " recomputed"));
+  }
+  if (found.empty()) found.push_back("the order of rows or columns, or how fields are written");
+  return found;
+}
+
+}  // namespace kablate

@@ -1,0 +1,76 @@
+#include "runner/stored_trial.h"
+
+#include "base/error.h"
+#include "base/text.h"
+#include "config/settings.h"
+#include "data/dataset.h"
+#include "measure/machine.h"
+#include "plan/key.h"
+#include "record/reader.h"
+
+namespace kablate {
+namespace {
+
+std::int64_t key_number(const TrialFolder& folder, const std::map<std::string, std::string>& key,
+                        const char* name) {
+  const auto found = key.find(name);
+  const auto value = found == key.end() ? std::nullopt : parse_int(found->second);
+  if (!value || *value < 0)
+    throw UserError(str(folder.key().string(), ": ", name, " = \"", found == key.end() ? "" : found->second,
+                        "\": expected a whole number; the file was edited or damaged"));
+  return *value;
+}
+
+}  // namespace
+
+std::string StoredTrial::label() const {
+  return str("step ", summary.step, " ", summary.name, ", seed ", summary.seed);
+}
+
+StoredTrial read_stored_trial(const TrialFolder& folder, const Program& program) {
+  const auto summary = finished(folder);
+  if (!summary)
+    throw UserError(
+        str(folder.path().string(), ": is not the folder of a finished trial (",
+            std::filesystem::exists(folder.done()) ? "summary.json does not match DONE" : "no DONE",
+            "); only finished trials can be compared with another training"));
+  Settings settings = Settings::from_file(folder.config());
+  if (!program.data_path.empty()) settings.set("DATA_PATH", program.data_path, "--data-path");
+  StoredTrial trial{
+      .folder = folder, .summary = *summary, .key_text = read_key_text(folder), .config = settings.bind()};
+  validate(trial.config);
+  const auto key = key_values(trial.key_text);
+  trial.threads = key_number(folder, key, "threads");
+  trial.rerun_index = key_number(folder, key, "rerun");
+  return trial;
+}
+
+std::string KeysHere::text(const StoredTrial& trial) {
+  const auto& config = trial.config;
+  const auto source = str(static_cast<int>(config.data.dataset), " ", config.gpt.vocabulary, " ",
+                          config.gpt.context, " ", config.data.path);
+  auto& hash = data_hashes_[source];
+  if (hash.empty()) hash = open_dataset(config, program_.data_folder)->hash();
+  return key_text(config, trial.summary.step, trial.rerun_index, trial.summary.seed,
+                  {.data_hash = hash,
+                   .threads = trial.threads,
+                   .ranks = 1,
+                   .device = device_class(resolve_device(config.run.device)),
+                   .torch_version = torch_version(),
+                   .source_key = program_.source_key});
+}
+
+TrialOrder order_again(const StoredTrial& trial, const std::string& key, const Program& program) {
+  return {.step = trial.summary.step,
+          .seed = trial.summary.seed,
+          .rerun_index = trial.rerun_index,
+          .name = trial.summary.name,
+          .key = key,
+          .threads = trial.threads,
+          .beside = 0,
+          .data_folder = program.data_folder,
+          .source_folder = program.source_folder,
+          .source_key = program.source_key};
+}
+
+}  // namespace kablate

@@ -1,0 +1,142 @@
+#include "runner/verify.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "measure/machine.h"
+#include "plan/key.h"
+#include "record/comparison.h"
+#include "record/reader.h"
+#include "report/render.h"
+#include "report/table_difference.h"
+#include "runner/retrain.h"
+#include "runner/timing.h"
+
+namespace kablate {
+namespace {
+
+std::string label_of(const TrialFolder& folder) {
+  const auto name = parse_trial_folder_name(folder.path().filename().string());
+  return name ? str("step ", name->step, " ", name->name, ", seed ", name->seed)
+              : folder.path().filename().string();
+}
+
+class Verifier {
+ public:
+  Verifier(const Program& program, const std::function<void(const Finding&)>& found)
+      : program_(program), found_(found), keys_(program) {}
+
+  Verification run(const std::vector<TrialFolder>& trials);
+
+ private:
+  void examine(const TrialFolder& folder);
+  void judge(std::size_t place, const RetrainEnd& end);
+  void put(std::size_t place, Verdict verdict, const std::string& text);
+
+  struct Job {
+    StoredTrial stored;
+    Retraining again;
+    std::size_t place;  // among the findings
+  };
+
+  const Program& program_;
+  const std::function<void(const Finding&)>& found_;
+  KeysHere keys_;
+  ScratchFolder scratch_;
+  std::vector<std::string> labels_;
+  std::vector<std::optional<Finding>> findings_;  // empty: to be trained again
+  std::vector<Job> jobs_;
+  std::size_t told_ = 0;
+  Verification result_;
+};
+
+void Verifier::put(std::size_t place, Verdict verdict, const std::string& text) {
+  findings_[place] = Finding{verdict, labels_[place], text};
+  for (; told_ < findings_.size() && findings_[told_]; ++told_) {
+    result_.findings.push_back(*findings_[told_]);
+    found_(*findings_[told_]);
+  }
+}
+
+// What can be said without training; else the trial becomes a job.
+void Verifier::examine(const TrialFolder& folder) {
+  const std::size_t place = findings_.size();
+  std::error_code ignored;
+  if (!std::filesystem::exists(folder.done(), ignored)) {
+    ++result_.unfinished;
+    return;
+  }
+  findings_.emplace_back();
+  labels_.push_back(label_of(folder));
+  std::optional<StoredTrial> stored;
+  try {
+    stored = read_stored_trial(folder, program_);
+  } catch (const UserError& fault) {
+    return put(place, Verdict::kDamaged, str("damaged: ", fault.what()));
+  }
+  labels_[place] = stored->label();
+  if (const auto damage = find_damage(folder, stored->summary); !damage.empty())
+    return put(place, Verdict::kDamaged, "damaged: " + join(damage, "; "));
+  const std::string here = keys_.text(*stored);
+  if (here != stored->key_text)
+    return put(
+        place, Verdict::kRefused,
+        "refused: what it was made by differs: " + join(key_differences(stored->key_text, here), ", "));
+  const TrialFolder again(scratch_.path() / folder.path().lexically_normal().filename());
+  jobs_.push_back({*stored, {again, stored->config, order_again(*stored, key_of(here), program_)}, place});
+}
+
+void Verifier::judge(std::size_t place, const RetrainEnd& end) {
+  const Job& job = jobs_[place];
+  if (!end.summary) {
+    result_.kept.push_back(job.again.folder.path());
+    return put(job.place, Verdict::kFailed, "failed when trained again: " + end.failure);
+  }
+  const auto comparison =
+      compare_results(job.stored.folder, job.stored.summary, job.again.folder, *end.summary);
+  if (!comparison.equal()) {
+    result_.kept.push_back(job.again.folder.path());
+    return put(job.place, Verdict::kDiffers, "differs: " + comparison.describe());
+  }
+  std::error_code ignored;
+  std::filesystem::remove_all(job.again.folder.path(), ignored);
+  put(job.place, Verdict::kEqual, "equal");
+}
+
+Verification Verifier::run(const std::vector<TrialFolder>& trials) {
+  for (const auto& folder : trials) examine(folder);
+  if (jobs_.empty()) return result_;
+  std::int64_t threads = 1;
+  std::vector<Retraining> retrainings;
+  for (const auto& job : jobs_) {
+    threads = std::max(threads, job.stored.threads);
+    retrainings.push_back(job.again);
+  }
+  const Config& first = jobs_.front().stored.config;
+  const bool on_cpu = resolve_device(first.run.device).is_cpu();
+  const std::int64_t parallel =
+      std::min<std::int64_t>(parallel_trials(first, threads, available_cores(), on_cpu), std::ssize(jobs_));
+  log_info(str("training ", jobs_.size(), jobs_.size() == 1 ? " trial" : " trials", " again, up to ",
+               parallel, " at once, in ", scratch_.path().string()));
+  result_.interrupted =
+      !retrain(retrainings, parallel, [&](std::size_t place, const RetrainEnd& end) { judge(place, end); });
+  if (!result_.interrupted && !result_.kept.empty()) scratch_.keep();
+  return result_;
+}
+
+}  // namespace
+
+Verification verify_trials(const std::vector<TrialFolder>& trials, const Program& program,
+                           const std::function<void(const Finding&)>& found) {
+  return Verifier(program, found).run(trials);
+}
+
+std::vector<std::string> verify_table(const ExperimentFolder& folder) {
+  return table_differences(read_text(folder.report_csv()), render_csv(make_report(folder)));
+}
+
+}  // namespace kablate

@@ -1,0 +1,47 @@
+// Whether finished trials can be believed: their files are what they were, and training them again with the
+// same program gives the same bits.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "record/layout.h"
+#include "runner/stored_trial.h"
+
+namespace kablate {
+
+enum class Verdict {
+  kEqual,    // weights, loss log and final losses, bit for bit
+  kDiffers,  // trained again, and not equal
+  kDamaged,  // the stored files are not those that were recorded when the trial finished
+  kRefused,  // made by another configuration, program, data or machine: nothing that could be equal
+  kFailed,   // training it again failed
+};
+
+struct Finding {
+  Verdict verdict;
+  std::string label;  // "step 2 gate+cross, seed 1"
+  std::string
+      text;  // "equal", "differs: weights, first at iteration 40 (…)", "refused: sources 12ab -> 34cd"
+};
+
+struct Verification {
+  std::vector<Finding> findings;            // a finished trial each
+  std::int64_t unfinished = 0;              // left out
+  bool interrupted = false;                 // findings are then incomplete
+  std::vector<std::filesystem::path> kept;  // folders of the new trials that are not equal
+};
+
+// Trains the finished ones of `trials` again, as many at once as PARALLEL_TRIALS would, in a scratch folder.
+// `found` is called with each finding, in the order of the trials, as soon as it and those before it are
+// known. Throws UserError if the data of a trial are missing. REQUIRES: stop signals are caught.
+Verification verify_trials(const std::vector<TrialFolder>& trials, const Program& program,
+                           const std::function<void(const Finding&)>& found);
+
+// In which cells the experiment's stored report.csv is not what its trials' files give now: a phrase each,
+// empty if it is. REQUIRES: both files of the experiment, plan.json and report.csv, are there.
+std::vector<std::string> verify_table(const ExperimentFolder& folder);
+
+}  // namespace kablate
