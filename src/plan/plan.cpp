@@ -2,45 +2,69 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "base/error.h"
 #include "base/text.h"
 #include "plan/plan_file.h"
+#include "shape/model_shape.h"
 
 namespace kablate {
 namespace {
+
+using Steps = std::map<std::int64_t, Step>;  // by number
 
 // A step's deltas: those of the step that it reruns, or its own.
 const std::vector<Delta>& deltas(const PlanFile& file, const StepFile& step) {
   return step.rerun_of ? file.steps.at(*step.rerun_of).set : step.set;
 }
 
+std::string values(const std::vector<Delta>& set) {
+  std::string text;
+  for (const auto& delta : set) text += str(" ", delta.symbol, "=", delta.value);
+  return text;
+}
+
 // Grid steps often share their switches; their values tell them apart.
 std::string step_name(const Config& config, const PlanFile& file, const StepFile& step) {
-  std::string name = arm_name(config);
   const auto& source = step.rerun_of ? file.steps.at(*step.rerun_of) : step;
-  if (source.from_grid)
-    for (const auto& delta : source.set) name += str(" ", delta.symbol, "=", delta.value);
-  return name;
+  return arm_name(config) + (source.from_grid ? values(source.set) : "");
+}
+
+// The switches of a factorial may be such that arm_name() does not tell its cells apart.
+void name_cells(Steps& steps, const PlanFile& file) {
+  std::set<std::string> names;
+  std::size_t cells = 0;
+  for (const auto& [number, step] : steps)
+    if (step.cell) names.insert(step.name), ++cells;
+  if (names.size() == cells) return;
+  for (auto& [number, step] : steps)
+    if (step.cell) step.name += values(file.steps.at(number).set);
 }
 
 // All steps of the file, resolved; validate() is left to the selected ones.
-std::vector<Step> resolve(const Settings& base, const PlanFile& file) {
-  std::vector<Step> steps;
+Steps resolve(const Settings& base, const PlanFile& file) {
+  Steps steps;
   std::map<std::int64_t, std::int64_t> reruns;
   for (const auto& [number, written] : file.steps) {
-    Step step{.number = number, .name = {}, .settings = base, .config = {}, .rerun_of = written.rerun_of};
+    Step step;
+    step.number = number, step.settings = base, step.rerun_of = written.rerun_of, step.cell = written.cell;
     for (const auto& delta : deltas(file, written))
       step.settings.set(delta.symbol, delta.value, delta.origin);
     step.config = step.settings.bind();
     step.name = step_name(step.config, file, written);
     if (step.rerun_of) step.rerun_index = ++reruns[*step.rerun_of];
-    steps.push_back(std::move(step));
+    steps.emplace(number, std::move(step));
   }
+  name_cells(steps, file);
   return steps;
 }
 
-std::vector<Step> select(std::vector<Step> all, const Settings& base, const std::string& plan_name) {
+// Numbers of steps and of controls.
+std::set<std::int64_t> select(const Settings& base, const PlanFile& file) {
+  std::set<std::int64_t> all;
+  for (const auto& [number, step] : file.steps) all.insert(number);
+  for (const auto& [number, control] : file.controls) all.insert(number);
   const auto& text = base.text("RA_MLA_ABLATION_STEPS");
   if (trim(text).empty()) return all;
   // Without a ladder the configuration's own list of steps has no plan to choose from; one given by hand must
@@ -48,22 +72,15 @@ std::vector<Step> select(std::vector<Step> all, const Settings& base, const std:
   if (base.text("RA_MLA_ABLATION_MODE") == "n" && !base.origin("RA_MLA_ABLATION_STEPS").starts_with("--"))
     return all;
   const auto what = base.origin("RA_MLA_ABLATION_STEPS") + ": RA_MLA_ABLATION_STEPS";
-  auto wanted = parse_list(text, what, 0);
-  std::sort(wanted.begin(), wanted.end());
-  std::vector<Step> chosen;
+  const auto wanted = parse_list(text, what, 0);
   for (const auto number : wanted) {
-    const auto found =
-        std::find_if(all.begin(), all.end(), [&](const Step& s) { return s.number == number; });
-    if (found != all.end()) {
-      chosen.push_back(std::move(*found));
-      continue;
-    }
+    if (all.contains(number)) continue;
     std::vector<std::string> numbers;
-    for (const auto& step : all) numbers.push_back(std::to_string(step.number));
-    throw UserError(str(what, " = \"", text, "\": step ", number, " does not exist; plan ", plan_name,
+    for (const auto known : all) numbers.push_back(std::to_string(known));
+    throw UserError(str(what, " = \"", text, "\": step ", number, " does not exist; plan ", file.name,
                         " has ", join(numbers, ", ")));
   }
-  return chosen;
+  return {wanted.begin(), wanted.end()};
 }
 
 void validate_steps(const std::vector<Step>& steps) {
@@ -73,6 +90,75 @@ void validate_steps(const std::vector<Step>& steps) {
     } catch (const UserError& fault) {
       throw UserError(str("step ", step.number, " (", step.name, "): ", fault.what()));
     }
+  }
+}
+
+// The arm of which a dead_twin without a list is; empty if every arm is blocked.
+std::optional<std::int64_t> largest_arm(const PlanFile& file, const Steps& steps) {
+  std::optional<std::int64_t> largest;
+  std::string obstacle;
+  for (const auto& [number, step] : steps) {
+    if (!file.is_arm(number) || !blocked_reason(step.config).empty()) continue;
+    if (const auto why = dead_twin_obstacle(step.settings, steps.at(file.baseline).settings); !why.empty())
+      obstacle = str("step ", number, " (", step.name, "): ", why);
+    else if (!largest || parameter_count(step.config) >= parameter_count(steps.at(*largest).config))
+      largest = number;
+  }
+  if (!largest && !obstacle.empty()) throw UserError("no arm can have one; " + obstacle);
+  return largest;
+}
+
+// Throws if it can't be.
+Step make_control(Control kind, const Step& arm, const Step& baseline, const std::string& origin) {
+  validate(arm.config);
+  validate(baseline.config);
+  Step control;
+  control.control = kind, control.control_of = arm.number;
+  if (kind == Control::kDeadTwin) {
+    const auto obstacle = dead_twin_obstacle(arm.settings, baseline.settings);
+    if (!obstacle.empty()) throw UserError(obstacle);
+    control.settings = dead_twin(arm.settings, baseline.settings, origin);
+  } else {
+    control.match = match_width(baseline.config, kind, matched_amount(kind, arm.config));
+    control.settings = baseline.settings;
+    control.settings.set("MLP_EXPANSION", control.match->mlp_expansion, origin);
+  }
+  control.config = control.settings.bind();
+  validate(control.config);
+  const char* what = kind == Control::kDeadTwin     ? "dead twin"
+                     : kind == Control::kParameters ? "params"
+                                                    : "flops";
+  control.name = str(arm_name(control.config), ", ", what, " of ", arm.number);
+  return control;
+}
+
+// Why no control of the arm is needed, "" if one is.
+std::string why_none(Control kind, const Step& arm, const Step& baseline) {
+  if (!blocked_reason(arm.config).empty()) return "that arm is blocked";
+  if (kind == Control::kDeadTwin) return "";
+  const double own = matched_amount(kind, arm.config), theirs = matched_amount(kind, baseline.config);
+  if (!within_tolerance(theirs, own)) return "";
+  return str("the baseline's are within ", fixed(100 * kMatchTolerance, 1), " % of that arm's as it is");
+}
+
+// The control of this number as a step of the plan, or as a note why there is none.
+void add_control(Plan& plan, std::int64_t number, const PlanFile& file, const Steps& steps) {
+  const auto& written = file.controls.at(number);
+  const Step& baseline = steps.at(file.baseline);
+  std::string what = str("step ", number, ", control ", control_name(written.kind));
+  try {
+    const auto of = written.of ? written.of : largest_arm(file, steps);
+    if (of) what += str(" of step ", *of, " (", steps.at(*of).name, ")");
+    const auto why = of ? why_none(written.kind, steps.at(*of), baseline) : "every arm is blocked";
+    if (!why.empty()) {
+      plan.notes.push_back(what + ", is not made: " + why);
+      return;
+    }
+    plan.steps.push_back(make_control(written.kind, steps.at(*of), baseline, written.origin));
+    plan.steps.back().number = number;
+  } catch (const UserError& fault) {
+    throw UserError(str(written.origin, ": ", what, ": ", fault.what(),
+                        "; take it out of `controls`, or leave its number out of RA_MLA_ABLATION_STEPS"));
   }
 }
 
@@ -97,15 +183,20 @@ const Step* Plan::find_step(std::int64_t number) const {
 Plan make_plan(const Settings& base, const std::filesystem::path& plans_folder) {
   const bool ladder = base.text("RA_MLA_ABLATION_MODE") == "y";
   const auto file = ladder ? read_plan_file(plans_folder, base.text("ABLATION_PLAN")) : single_step();
-  Plan plan{.name = file.name,
-            .text = file.text,
-            .baseline = file.baseline,
-            .steps = {},
-            .seeds = {},
-            .trials = {}};
+  Plan plan;
+  plan.name = file.name, plan.text = file.text, plan.baseline = file.baseline, plan.factors = file.factors;
   plan.seeds = parse_list(base.text("SEEDS"), base.origin("SEEDS") + ": SEEDS", 1);
-  plan.steps = select(resolve(base, file), base, file.name);
+  const auto steps = resolve(base, file);
+  const auto selected = select(base, file);
+  for (const auto number : selected)
+    if (steps.contains(number)) plan.steps.push_back(steps.at(number));
   validate_steps(plan.steps);
+  for (const auto number : selected)
+    if (file.controls.contains(number)) add_control(plan, number, file, steps);
+  if (plan.steps.empty())
+    throw UserError(str(base.origin("RA_MLA_ABLATION_STEPS"), ": RA_MLA_ABLATION_STEPS = \"",
+                        base.text("RA_MLA_ABLATION_STEPS"),
+                        "\" leaves nothing to train: ", join(plan.notes, "; ")));
   for (const auto seed : plan.seeds)
     for (const auto& step : plan.steps)
       plan.trials.push_back({step.number, step.name, seed, step.rerun_index, step.config, "", ""});

@@ -10,17 +10,23 @@
 
 #include "config/config.h"
 #include "config/settings.h"
+#include "plan/control.h"
 #include "plan/key.h"
 
 namespace kablate {
 
 struct Step {
   std::int64_t number = 0;
-  std::string name;   // from the resolved switches (spec, section 7); a grid's step adds its values
+  std::string name;   // from the resolved switches (spec, section 7); a grid's step adds its values, a
+                      // control what it is of: "mla, params of 2", "all, dead twin of 3"
   Settings settings;  // the base with the step's deltas
   Config config;      // the same, typed
   std::optional<std::int64_t> rerun_of;
-  std::int64_t rerun_index = 0;  // k for the plan's k-th rerun of a step, 0 for what is no rerun
+  std::int64_t rerun_index = 0;      // k for the plan's k-th rerun of a step, 0 for what is no rerun
+  std::optional<std::int64_t> cell;  // of the factorial: bit i is set where factor i is on
+  Control control = Control::kNone;
+  std::optional<std::int64_t> control_of;  // the arm that it is a control of
+  std::optional<Match> match;              // what a control of kind parameters or flops was solved to
 };
 
 // One training run, in a process of its own.
@@ -37,7 +43,9 @@ struct Plan {
   std::string name;
   std::string text;  // of the plan file; of what stands for it where RA_MLA_ABLATION_MODE is n
   std::int64_t baseline = 0;
-  std::vector<Step> steps;  // the selected ones, by number
+  std::vector<Step> steps;           // the selected ones, by number
+  std::vector<std::string> factors;  // the symbols of its factorial
+  std::vector<std::string> notes;    // the selected controls that were not made, each with the reason
   std::vector<std::int64_t> seeds;
   std::vector<Trial> trials;  // seed-major: every step under the first seed, then under the second …
 
@@ -47,8 +55,12 @@ struct Plan {
 // The plan that a configuration asks for: ABLATION_PLAN of `plans_folder`, its steps RA_MLA_ABLATION_STEPS
 // ("" is all), SEEDS. With RA_MLA_ABLATION_MODE = n it is the one step 0, the base itself. --steps and
 // --seeds are values of those symbols (Settings::set with the option as origin). Throws UserError for a step
-// that does not exist, for seeds that are none, and for a step that validate() refuses; the message names the
-// step. Needs no data.
+// that does not exist, for seeds that are none, for a step that validate() refuses and for a control that
+// can't be made; the message names the step. Needs no data.
+//
+// A control's number is selected like any other. None is made, and a note says so, of an arm that is blocked
+// or, for parameters and flops, whose own amount is within 0.5 % of the baseline's. A dead_twin without a
+// list is of the arm with the most parameters that can have one, the highest number of equals.
 Plan make_plan(const Settings& base, const std::filesystem::path& plans_folder);
 
 // Gives every trial its key.

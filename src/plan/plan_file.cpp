@@ -3,21 +3,21 @@
 #include <algorithm>
 #include <array>
 #include <set>
-#include <sstream>
-
-#include <yaml-cpp/eventhandler.h>
-#include <yaml-cpp/yaml.h>
 
 #include "base/error.h"
 #include "base/file.h"
 #include "base/text.h"
 #include "config/settings.h"
+#include "plan/yaml_reader.h"
 
 namespace kablate {
 namespace {
 namespace fs = std::filesystem;
 
-constexpr std::size_t kMostGridSteps = 1000;
+constexpr std::size_t kMostSteps = 1000;  // of a grid or a factorial
+
+// In the order of Control.
+const std::vector<std::string> kControls{"parameters", "flops", "dead_twin"};
 
 // Hold for every step of a plan: what runs, where and on which data. A step that changed one would be
 // ignored, or could not be compared with the others.
@@ -32,172 +32,140 @@ constexpr std::array<std::string_view, 10> kPlanWide{"EXPERIMENT_NAME",
                                                      "DATASET",
                                                      "DATA_PATH"};
 
-// Takes a document's events and keeps none.
-struct IgnoreEvents final : YAML::EventHandler {
-  using Mark = YAML::Mark;
-  using Anchor = YAML::anchor_t;
-  using Text = const std::string&;
-  using Style = YAML::EmitterStyle::value;
-  void OnDocumentStart(const Mark&) override {}
-  void OnDocumentEnd() override {}
-  void OnNull(const Mark&, Anchor) override {}
-  void OnAlias(const Mark&, Anchor) override {}
-  void OnScalar(const Mark&, Text, Anchor, Text) override {}
-  void OnSequenceStart(const Mark&, Text, Anchor, Style) override {}
-  void OnSequenceEnd() override {}
-  void OnMapStart(const Mark&, Text, Anchor, Style) override {}
-  void OnMapEnd() override {}
-};
-
-// YAML::Load reads the first document and drops the others without a word; YAML::LoadAll (0.7) never ends on
-// a text such as ",a".
-bool holds_one_document(const std::string& text) {
-  std::istringstream stream(text);
-  YAML::Parser parser(stream);
-  IgnoreEvents ignore;
-  return parser.HandleNextDocument(ignore) && !parser.HandleNextDocument(ignore);
-}
-
 // Walks the document of one file; every message starts with its path and the line.
 class PlanParser {
  public:
-  PlanParser(const std::string& text, const std::string& path) { file_.text = text, file_.path = path; }
+  PlanParser(const std::string& text, const std::string& path) : yaml_(text, path) {
+    file_.text = text, file_.path = path;
+  }
 
   PlanFile parse() {
-    const YAML::Node root = load();
-    for (const auto& [key, value] : entries(root, "the plan", {"name", "baseline", "steps", "grid"})) {
+    const YAML::Node root = yaml_.load();
+    YAML::Node baseline = missing(), factorial = missing(), grid = missing(), controls = missing();
+    for (const auto& [key, value] :
+         yaml_.entries(root, "the plan", {"name", "baseline", "steps", "factorial", "grid", "controls"})) {
       if (key == "name") read_name(value);
-      if (key == "baseline") baseline_ = value, file_.baseline = whole_number(value, "baseline");
+      if (key == "baseline") baseline.reset(value), file_.baseline = yaml_.whole_number(value, "baseline");
       if (key == "steps") read_steps(value);
-      if (key == "grid") grid_ = value;
+      if (key == "factorial") factorial.reset(value);
+      if (key == "grid") grid.reset(value);
+      if (key == "controls") controls.reset(value);
     }
-    if (grid_.IsDefined()) read_grid();
-    if (file_.name.empty()) fail(root, "the key `name` is missing");
-    if (file_.steps.empty()) fail(root, "there are no steps; add `steps` or `grid`");
+    if (factorial.IsDefined()) read_factorial(factorial);
+    if (grid.IsDefined()) read_grid(grid);
+    if (file_.name.empty()) yaml_.fail(root, "the key `name` is missing");
+    if (file_.steps.empty()) yaml_.fail(root, "there are no steps; add `steps`, `factorial` or `grid`");
     check_reruns();
-    check_baseline(root);
+    check_baseline(root, baseline);
+    if (controls.IsDefined()) read_controls(controls);
     return std::move(file_);
   }
 
  private:
-  using Entries = std::vector<std::pair<std::string, YAML::Node>>;
-
-  std::string where(const YAML::Node& node) const { return where(node.Mark()); }
-  std::string where(const YAML::Mark& mark) const { return str(file_.path, ":", std::max(mark.line, 0) + 1); }
-  [[noreturn]] void fail(const YAML::Node& node, const std::string& what) const {
-    throw UserError(str(where(node), ": ", what));
-  }
-
-  YAML::Node load() const {
-    if (file_.text.find('\0') != std::string::npos)
-      throw UserError(str(file_.path, ": not a text file; expected YAML"));
-    try {
-      if (!holds_one_document(file_.text))
-        throw UserError(str(file_.path, ":1: expected one YAML document, a plan"));
-      return YAML::Load(file_.text);
-    } catch (const YAML::Exception& fault) {
-      throw UserError(str(where(fault.mark), ": not YAML (", fault.msg, ")"));
-    }
-  }
-
-  // The entries of a map in the order of the file; `allowed` empty admits every key.
-  Entries entries(const YAML::Node& node, const std::string& what,
-                  const std::vector<std::string>& allowed) const {
-    if (!node.IsMap()) fail(node, what + ": expected keys with values, such as `name: ladder`");
-    Entries result;
-    std::set<std::string> seen;
-    for (const auto& entry : node) {
-      if (!entry.first.IsScalar()) fail(entry.first, what + ": a key must be a plain word or number");
-      const auto& key = entry.first.Scalar();
-      if (!allowed.empty() && std::find(allowed.begin(), allowed.end(), key) == allowed.end())
-        fail(entry.first, str(what, ": unknown key \"", key, "\"; allowed: ", join(allowed, ", ")));
-      if (!seen.insert(key).second) fail(entry.first, str(what, ": \"", key, "\" stands twice"));
-      result.emplace_back(key, entry.second);
-    }
-    return result;
-  }
-
-  const std::string& scalar(const YAML::Node& node, const std::string& what) const {
-    if (!node.IsScalar()) fail(node, what + ": expected one value");
-    return node.Scalar();
-  }
-
-  std::int64_t number(const std::string& text, const YAML::Node& node, const std::string& what) const {
-    const auto value = parse_int(text);
-    if (!value || *value < 0 || *value > 1000000)
-      fail(node, str(what, " = \"", text, "\": allowed: a whole number from 0 to 1000000"));
-    return *value;
-  }
-  std::int64_t whole_number(const YAML::Node& node, const std::string& what) const {
-    return number(scalar(node, what), node, what);
-  }
+  static YAML::Node missing() { return YAML::Node(YAML::NodeType::Undefined); }
 
   void read_name(const YAML::Node& node) {
-    file_.name = scalar(node, "name");
+    file_.name = yaml_.scalar(node, "name");
     if (trim(file_.name).empty() || file_.name.find_first_of("\n\r") != std::string::npos)
-      fail(node, "name: expected one line of text");
+      yaml_.fail(node, "name: expected one line of text");
   }
 
-  Delta delta(const std::string& symbol, const YAML::Node& node) const {
-    const Delta result{symbol, scalar(node, symbol), where(node)};
+  Delta delta(const std::string& symbol, const std::string& value, const YAML::Node& node) const {
+    const Delta result{symbol, value, yaml_.where(node)};
     if (std::find(kPlanWide.begin(), kPlanWide.end(), symbol) != kPlanWide.end())
-      fail(node, symbol + " holds for a whole plan; no step can set it");
+      yaml_.fail(node, symbol + " holds for a whole plan; no step can set it");
     Settings::defaults().set(symbol, result.value, result.origin);
     return result;
   }
+  Delta delta(const std::string& symbol, const YAML::Node& node) const {
+    return delta(symbol, yaml_.scalar(node, symbol), node);
+  }
 
   void read_steps(const YAML::Node& node) {
-    for (const auto& [key, body] : entries(node, "steps", {})) {
+    for (const auto& [key, body] : yaml_.entries(node, "steps", {})) {
       const auto what = "step " + key;
-      const auto step_number = number(key, body, "steps: the step's number");
-      StepFile step{.origin = where(body), .set = {}, .rerun_of = {}};
-      const auto parts = entries(body, what, {"set", "rerun_of"});
-      if (parts.size() != 1) fail(body, what + ": expected `set` or `rerun_of`, and one of them only");
+      const auto step_number = yaml_.number(key, body, "steps: the step's number");
+      StepFile step{.origin = yaml_.where(body), .set = {}, .rerun_of = {}, .cell = {}};
+      const auto parts = yaml_.entries(body, what, {"set", "rerun_of"});
+      if (parts.size() != 1) yaml_.fail(body, what + ": expected `set` or `rerun_of`, and one of them only");
       if (parts[0].first == "rerun_of") {
-        step.rerun_of = whole_number(parts[0].second, what + ": rerun_of");
+        step.rerun_of = yaml_.whole_number(parts[0].second, what + ": rerun_of");
       } else {
-        for (const auto& [symbol, value] : entries(parts[0].second, what + ": set", {}))
+        for (const auto& [symbol, value] : yaml_.entries(parts[0].second, what + ": set", {}))
           step.set.push_back(delta(symbol, value));
       }
       file_.steps.emplace(step_number, std::move(step));
     }
   }
 
+  std::int64_t next_number() const { return file_.steps.empty() ? 0 : file_.steps.rbegin()->first + 1; }
+
+  void add_factor(const YAML::Node& node) {
+    const auto& symbol = yaml_.scalar(node, "factorial");
+    const auto* known = find_symbol(symbol);
+    if (known != nullptr && known->type != SymbolType::kBool)
+      yaml_.fail(node, str("factorial: ", symbol, " is no switch; allowed: symbols that are y or n"));
+    delta(symbol, "y", node);  // refuses what no step can set
+    if (std::find(file_.factors.begin(), file_.factors.end(), symbol) != file_.factors.end())
+      yaml_.fail(node, str("factorial: ", symbol, " stands twice"));
+    file_.factors.push_back(symbol);
+  }
+
+  void read_factorial(const YAML::Node& node) {
+    for (const auto& member :
+         yaml_.members(node, "factorial", "[RA_MLA_MLP_ATTN_GATE, RA_MLA_MLP_CROSS_TOKEN]")) {
+      add_factor(member);
+      if ((std::size_t{1} << file_.factors.size()) > kMostSteps)
+        yaml_.fail(member, str("factorial: more than ", kMostSteps, " steps"));
+    }
+    const std::int64_t cells = std::int64_t{1} << file_.factors.size();
+    const bool collides = !file_.steps.empty() && file_.steps.begin()->first < cells;
+    const std::int64_t first = collides ? next_number() : 0;
+    for (std::int64_t cell = 0; cell < cells; ++cell) {
+      StepFile step{.origin = yaml_.where(node), .set = {}, .rerun_of = {}, .cell = cell};
+      for (std::size_t i = 0; i < file_.factors.size(); ++i)
+        step.set.push_back({file_.factors[i], (cell >> i & 1) != 0 ? "y" : "n", step.origin});
+      file_.steps.emplace(first + cell, std::move(step));
+    }
+  }
+
   std::vector<Delta> grid_axis(const std::string& symbol, const YAML::Node& values) const {
-    if (!values.IsSequence() || values.size() == 0)
-      fail(values, str("grid: ", symbol, ": expected a list of values, such as [32, 64]"));
     std::vector<Delta> axis;
-    for (const auto& value : values) {
+    for (const auto& value : yaml_.members(values, str("grid: ", symbol), "[32, 64]")) {
       axis.push_back(delta(symbol, value));
       const auto same = [&](const Delta& other) { return other.value == axis.back().value; };
       if (std::find_if(axis.begin(), axis.end() - 1, same) != axis.end() - 1)
-        fail(value, str("grid: ", symbol, ": ", axis.back().value, " stands twice"));
+        yaml_.fail(value, str("grid: ", symbol, ": ", axis.back().value, " stands twice"));
     }
     return axis;
   }
 
-  void read_grid() {
+  void read_grid(const YAML::Node& grid) {
     std::vector<std::vector<Delta>> combinations{{}};
-    for (const auto& [symbol, values] : entries(grid_, "grid", {})) {
+    for (const auto& [symbol, values] : yaml_.entries(grid, "grid", {})) {
       const auto axis = grid_axis(symbol, values);
-      if (combinations.size() * axis.size() > kMostGridSteps)
-        fail(grid_, str("grid: more than ", kMostGridSteps, " steps"));
+      if (combinations.size() * axis.size() > kMostSteps)
+        yaml_.fail(grid, str("grid: more than ", kMostSteps, " steps"));
       std::vector<std::vector<Delta>> longer;
       for (const auto& combination : combinations)
         for (const auto& next : axis) longer.push_back(combination), longer.back().push_back(next);
       combinations = std::move(longer);
     }
-    if (combinations.front().empty()) fail(grid_, "grid: expected at least one symbol with its values");
-    std::int64_t next = file_.steps.empty() ? 0 : file_.steps.rbegin()->first + 1;
+    if (combinations.front().empty()) yaml_.fail(grid, "grid: expected at least one symbol with its values");
     for (auto& set : combinations)
-      file_.steps[next++] = {
-          .origin = where(grid_), .set = std::move(set), .rerun_of = {}, .from_grid = true};
+      file_.steps[next_number()] = {
+          .origin = yaml_.where(grid), .set = std::move(set), .rerun_of = {}, .from_grid = true, .cell = {}};
   }
 
-  std::string step_list() const {
+  template <typename Chosen>
+  std::string step_list(Chosen chosen) const {
     std::vector<std::string> numbers;
-    for (const auto& [step_number, step] : file_.steps) numbers.push_back(std::to_string(step_number));
+    for (const auto& [number, step] : file_.steps)
+      if (chosen(number)) numbers.push_back(std::to_string(number));
     return join(numbers, ", ");
+  }
+  std::string all_steps() const {
+    return step_list([](std::int64_t) { return true; });
   }
 
   void check_reruns() const {
@@ -206,24 +174,79 @@ class PlanParser {
       const auto what = str(step.origin, ": step ", step_number, ": rerun_of: ", *step.rerun_of);
       const auto target = file_.steps.find(*step.rerun_of);
       if (target == file_.steps.end())
-        throw UserError(str(what, ": there is no such step; the plan has ", step_list()));
+        throw UserError(str(what, ": there is no such step; the plan has ", all_steps()));
       if (target->second.rerun_of)
         throw UserError(str(what, ": that step is a rerun itself; name step ", *target->second.rerun_of));
     }
   }
 
-  void check_baseline(const YAML::Node& root) const {
-    if (!baseline_.IsDefined())
-      fail(root, "the key `baseline` is missing: the step that the others are compared with");
+  void check_baseline(const YAML::Node& root, const YAML::Node& baseline) const {
+    if (!baseline.IsDefined())
+      yaml_.fail(root, "the key `baseline` is missing: the step that the others are compared with");
     const auto found = file_.steps.find(file_.baseline);
     if (found == file_.steps.end())
-      fail(baseline_,
-           str("baseline: ", file_.baseline, ": there is no such step; the plan has ", step_list()));
-    if (found->second.rerun_of) fail(baseline_, str("baseline: ", file_.baseline, ": that step is a rerun"));
+      yaml_.fail(baseline,
+                 str("baseline: ", file_.baseline, ": there is no such step; the plan has ", all_steps()));
+    if (found->second.rerun_of)
+      yaml_.fail(baseline, str("baseline: ", file_.baseline, ": that step is a rerun"));
   }
 
+  std::vector<std::int64_t> named_arms(const YAML::Node& list, const std::string& what) const {
+    std::vector<std::int64_t> arms;
+    for (const auto& node : yaml_.members(list, what, "[2, 3]")) {
+      const auto number = yaml_.whole_number(node, what);
+      if (!file_.steps.contains(number) || !file_.is_arm(number))
+        yaml_.fail(node, str(what, ": ", number, " is no arm; allowed: ", step_list([&](std::int64_t step) {
+                               return file_.is_arm(step);
+                             })));
+      if (std::find(arms.begin(), arms.end(), number) != arms.end())
+        yaml_.fail(node, str(what, ": ", number, " stands twice"));
+      arms.push_back(number);
+    }
+    return arms;
+  }
+
+  // The arms that one member of `controls` asks for; an empty one is chosen with the configuration.
+  std::vector<std::optional<std::int64_t>> controlled(Control kind, const YAML::Node& list,
+                                                      const YAML::Node& node) const {
+    const auto what = "controls: " + control_name(kind);
+    std::vector<std::optional<std::int64_t>> arms;
+    if (list.IsDefined()) {
+      for (const auto number : named_arms(list, what)) arms.emplace_back(number);
+      return arms;
+    }
+    for (const auto& [number, step] : file_.steps)
+      if (file_.is_arm(number)) arms.emplace_back(number);
+    if (arms.empty()) yaml_.fail(node, what + ": the plan has no arm beside its baseline");
+    if (kind == Control::kDeadTwin) arms = {std::nullopt};
+    return arms;
+  }
+
+  void read_controls(const YAML::Node& node) {
+    std::set<Control> seen;
+    std::int64_t next = next_number();
+    for (const auto& member : yaml_.members(node, "controls", "[parameters, {dead_twin: [3]}]")) {
+      YAML::Node list = missing();
+      std::string word;
+      if (member.IsMap()) {
+        const auto parts = yaml_.entries(member, "controls", kControls);
+        if (parts.size() != 1) yaml_.fail(member, "controls: expected one kind, such as {parameters: [2]}");
+        word = parts[0].first, list.reset(parts[0].second);
+      } else {
+        word = yaml_.scalar(member, "controls");
+      }
+      const auto at = std::find(kControls.begin(), kControls.end(), word);
+      if (at == kControls.end())
+        yaml_.fail(member, str("controls: unknown kind \"", word, "\"; allowed: ", join(kControls, ", ")));
+      const auto kind = static_cast<Control>(at - kControls.begin() + 1);
+      if (!seen.insert(kind).second) yaml_.fail(member, str("controls: ", word, " stands twice"));
+      for (const auto& arm : controlled(kind, list, member))
+        file_.controls[next++] = {.origin = yaml_.where(member), .kind = kind, .of = arm};
+    }
+  }
+
+  YamlReader yaml_;
   PlanFile file_;
-  YAML::Node baseline_{YAML::NodeType::Undefined}, grid_{YAML::NodeType::Undefined};
 };
 
 std::string known_plans(const fs::path& folder) {
@@ -236,6 +259,10 @@ std::string known_plans(const fs::path& folder) {
 }
 
 }  // namespace
+
+std::string control_name(Control control) {
+  return control == Control::kNone ? "" : kControls[static_cast<std::size_t>(control) - 1];
+}
 
 PlanFile parse_plan(const std::string& text, const std::string& path) {
   try {

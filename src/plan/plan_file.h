@@ -1,10 +1,20 @@
 // A plan as written: defconfigs/plans/NAME.yaml (design, "A plan"). Read strictly: whatever would be ignored
 // is an error with file and line.
 //
-//   plan  ::= name: TEXT, baseline: NUMBER, and steps or grid or both
-//   steps ::= { NUMBER: {set: {SYMBOL: value, …}} | NUMBER: {rerun_of: NUMBER} }
-//   grid  ::= { SYMBOL: [value, …], … }   one step for each combination, the last symbol running fastest,
-//                                         numbered on from the highest of `steps`, or from 0
+//   plan      ::= name: TEXT, baseline: NUMBER, any of steps, factorial, grid (one at least), controls
+//   steps     ::= { NUMBER: {set: {SYMBOL: value, …}} | NUMBER: {rerun_of: NUMBER} }
+//   factorial ::= [SYMBOL, …]        of switches: a step for each combination. Step `first + cell` has symbol
+//   i
+//                                    on where bit i of its cell is set. `first` is 0 if `steps` has no number
+//                                    below the number of cells, else one more than the highest of `steps`
+//   grid      ::= { SYMBOL: [value, …], … }   one step for each combination, the last symbol running fastest,
+//                                             numbered on from the highest of the steps so far, or from 0
+//   controls  ::= [ KIND | {KIND: [NUMBER, …]}, … ]   of every arm, or of these; each KIND once
+//   KIND      ::= parameters | flops | dead_twin      dead_twin without numbers: of the largest arm (plan.h)
+//
+// An arm is a step that is neither the baseline nor a rerun. Each control of each arm has a number of its
+// own, on from the highest of all steps, in the order of the list and of its arms: a control that turns out
+// not to be needed leaves its number unused, so that no number depends on the configuration.
 #pragma once
 
 #include <cstdint>
@@ -16,6 +26,9 @@
 
 namespace kablate {
 
+enum class Control { kNone, kParameters, kFlops, kDeadTwin };
+std::string control_name(Control control);  // "", "parameters", "flops", "dead_twin"
+
 // A value that a step gives to a symbol, and the line that says so ("plans/ra-mla.yaml:7").
 struct Delta {
   std::string symbol, value, origin;
@@ -26,19 +39,31 @@ struct StepFile {
   std::vector<Delta> set;                // in the order of the file
   std::optional<std::int64_t> rerun_of;  // then `set` is empty
   bool from_grid = false;
+  std::optional<std::int64_t> cell;  // of the factorial: bit i is set where factor i is on
+};
+
+struct ControlFile {
+  std::string origin;
+  Control kind = Control::kNone;
+  std::optional<std::int64_t> of;  // empty: the largest arm, which depends on the configuration
 };
 
 struct PlanFile {
   std::string path, text;  // the file and its content
   std::string name;
   std::int64_t baseline = 0;
-  std::map<std::int64_t, StepFile> steps;  // by number
+  std::map<std::int64_t, StepFile> steps;        // by number
+  std::map<std::int64_t, ControlFile> controls;  // likewise; all numbers are above those of the steps
+  std::vector<std::string> factors;              // the factorial's symbols
+
+  bool is_arm(std::int64_t number) const { return number != baseline && !steps.at(number).rerun_of; }
 };
 
 // Reads the plan called `name` in `plans_folder`. Throws UserError naming ABLATION_PLAN (and the plans there
 // are) if there is none, else file and line of: what is no YAML, an unknown or doubled key, symbol or value,
 // a symbol that holds for a whole plan (SEEDS, DATASET …), a rerun_of a step that does not exist or is a
-// rerun itself, a baseline that is missing, does not exist or is a rerun.
+// rerun itself, a baseline that is missing, does not exist or is a rerun, a factor that is no switch, a
+// control of what is no arm.
 PlanFile read_plan_file(const std::filesystem::path& plans_folder, const std::string& name);
 
 // The same from text; `path` is for messages.

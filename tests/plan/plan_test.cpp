@@ -116,6 +116,30 @@ TEST(Plan, GridStepsAreNamedByTheirValues) {
   EXPECT_EQ(plan.find_step(2)->config.attention.latent_dim, 64);
 }
 
+TEST(Plan, FactorialOfTheProjectHasItsCells) {
+  const auto plan = make_plan(settings({"ABLATION_PLAN=factorial"}), kPlans);
+  std::vector<std::string> names;
+  for (const auto& step : plan.steps) names.push_back(step.name);
+  EXPECT_EQ(names, (std::vector<std::string>{"mla", "gate", "cross", "gate+cross", "recip", "gate+recip",
+                                             "cross+recip", "all", "mha", "mla+ra"}));
+  EXPECT_EQ(plan.factors, (std::vector<std::string>{"RA_MLA_MLP_ATTN_GATE", "RA_MLA_MLP_CROSS_TOKEN",
+                                                    "RA_MLA_MLP_LATENT_RECIP"}));
+  for (std::int64_t cell = 0; cell < 8; ++cell) {
+    EXPECT_EQ(plan.find_step(cell)->cell, cell);
+    EXPECT_EQ(plan.find_step(cell)->config.gate.enabled, (cell & 1) != 0);
+    EXPECT_EQ(plan.find_step(cell)->config.cross.enabled, (cell & 2) != 0);
+    EXPECT_EQ(plan.find_step(cell)->config.coupler.enabled, (cell & 4) != 0);
+  }
+  EXPECT_FALSE(plan.find_step(8)->cell || plan.find_step(9)->cell);
+}
+
+TEST(Plan, FactorialsCellsAreToldApart) {
+  const TemporaryFolder folder;
+  folder.write("p.yaml", "name: p\nbaseline: 0\nfactorial: [GPT2_BIAS, RA_MLA_MLP_ATTN_GATE]\n");
+  const auto plan = make_plan(settings({"ABLATION_PLAN=p"}), folder.path());
+  EXPECT_EQ(plan.find_step(3)->name, "all GPT2_BIAS=y RA_MLA_MLP_ATTN_GATE=y");
+}
+
 TEST(Plan, NoTwoTrialsShareAKey) {
   auto plan = make_plan(settings({"SEEDS=1-5"}), kPlans);
   assign_keys(plan, context());
