@@ -1,11 +1,15 @@
 #include "generate/sample.h"
 
 #include <algorithm>
+#include <limits>
+#include <optional>
+#include <span>
 
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 
 #include "base/rng.h"
+#include "generate/decode.h"
 
 namespace kablate {
 namespace {
@@ -25,6 +29,33 @@ std::int64_t draw(const Tensor& logits_V, double u, const SampleOptions& options
   return std::min(std::upper_bound(sums, end, u) - sums, options.vocabulary - 1);
 }
 
+// The logits [V] that follow a growing list of tokens.
+class NextLogits {
+ public:
+  NextLogits(const Gpt& model, c10::Device device) : model_(model), device_(device) {
+    if (undecodable_reason(model.config()).empty()) decoder_.emplace(model);
+  }
+
+  Tensor operator()(const std::vector<std::int64_t>& tokens, std::int64_t context) {
+    const auto size = static_cast<std::int64_t>(tokens.size());
+    if (!decoder_ || size > context) return last_of_full_pass(tokens, std::min(size, context));
+    Tensor logits_BV;
+    for (const auto token : std::span(tokens).subspan(static_cast<std::size_t>(decoder_->length())))
+      logits_BV = decoder_->step(at::full({1}, token, at::kLong).to(device_));
+    return logits_BV[0];
+  }
+
+ private:
+  Tensor last_of_full_pass(const std::vector<std::int64_t>& tokens, std::int64_t seen) const {
+    const std::vector<std::int64_t> window(tokens.end() - seen, tokens.end());
+    return model_.logits(at::tensor(window, at::kLong).unsqueeze(0).to(device_))[0][seen - 1];
+  }
+
+  const Gpt& model_;
+  c10::Device device_;
+  std::optional<Decoder> decoder_;
+};
+
 }  // namespace
 
 std::vector<std::int64_t> sample_tokens(const Gpt& model, std::vector<std::int64_t> prompt,
@@ -34,15 +65,11 @@ std::vector<std::int64_t> sample_tokens(const Gpt& model, std::vector<std::int64
   const at::NoGradGuard no_grad;
   const auto key = stream_key(options.seed, "sample");
   std::vector<std::int64_t> tokens = std::move(prompt);
+  NextLogits next_logits(model, device);
   for (std::int64_t n = 0; n < options.tokens; ++n) {
     if (between) between();
-    const auto seen = std::min<std::int64_t>(context, static_cast<std::int64_t>(tokens.size()));
-    const Tensor window = at::tensor(
-        at::ArrayRef<std::int64_t>(tokens.data() + tokens.size() - seen, static_cast<std::size_t>(seen)),
-        at::kLong);
-    const Tensor logits_BTV = model.logits(window.unsqueeze(0).to(device));
-    tokens.push_back(
-        draw(logits_BTV[0][seen - 1], random_uniform(key, static_cast<std::uint64_t>(n)), options));
+    const double u = random_uniform(key, static_cast<std::uint64_t>(n));
+    tokens.push_back(draw(next_logits(tokens, context), u, options));
   }
   return tokens;
 }

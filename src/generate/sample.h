@@ -17,7 +17,9 @@ struct SampleOptions {
   std::int64_t vocabulary = 0;  // ids from here on are padding and never drawn
 };
 
-// `prompt` (at least one token) and what follows it. The last `context` tokens are what the model sees. Token
+// `prompt` (at least one token) and what follows it. The last `context` tokens are what the model sees: up to
+// there it decodes from a cache, beyond it every position changes with each token and all are computed anew
+// (as they always are where decode.h can't decode). Token
 // n is drawn from place n of the seed's stream, so that equal calls give equal text. `between`, if any, is
 // called before each token; it may throw to stop.
 std::vector<std::int64_t> sample_tokens(const Gpt& model, std::vector<std::int64_t> prompt,

@@ -17,7 +17,7 @@ Block::Block(const LayerShape& layer, const ParameterSet& parameters, std::share
   if (hybrid) post_norm_2_.emplace(parameters, name_ + "ln_2_post", bias);
   const std::string maps = name_ + "mlp.";
   if (config_.gate.enabled && makes_context_) gate_.emplace(config_.gate, parameters, maps);
-  if (config_.cross.enabled) cross_.emplace(config_.cross, parameters, maps);
+  if (config_.cross.enabled) cross_.emplace(config_, parameters, maps);
   if (config_.coupler.enabled) coupler_.emplace(config_, parameters, maps, makes_context_);
 }
 
@@ -35,24 +35,27 @@ Tensor Block::residual(const Tensor& x_BTE, const Norm& norm, const std::optiona
   return x_BTE + (*post)(f(norm(x_BTE)));
 }
 
-Tensor Block::forward(const Tensor& x_BTE, BlockContext& context, const Pass& pass) const {
+Tensor Block::run(const Tensor& x_BTE, BlockContext& context, const Decoding* decoding,
+                  const Pass& pass) const {
   const BlockContext below = std::exchange(context, {});
   AttentionOutput attention;
   Tensor mixed_BTE = x_BTE;
   if (attention_ != nullptr)
     mixed_BTE = residual(x_BTE, *norm_1_, post_norm_1_, [&](const Tensor& in_BTE) {
-      attention = attend(in_BTE, below, pass);
+      attention = attend(in_BTE, below, decoding, pass);
       return pass.dropout.apply(project_heads(attention, below, pass), name_ + "attn");
     });
   if (mlp_ == nullptr) return mixed_BTE;
   return residual(mixed_BTE, *norm_2_, post_norm_2_, [&](const Tensor& in_BTE) {
-    return pass.dropout.apply(mlp(in_BTE, attention, context, pass), name_ + "mlp");
+    return pass.dropout.apply(mlp(in_BTE, attention, context, decoding, pass), name_ + "mlp");
   });
 }
 
-AttentionOutput Block::attend(const Tensor& x_BTE, const BlockContext& below, const Pass& pass) const {
+AttentionOutput Block::attend(const Tensor& x_BTE, const BlockContext& below, const Decoding* decoding,
+                              const Pass& pass) const {
   const Tensor addition = below.latent_BTL.defined() ? below.latent_BTL * config_.coupler.alpha : Tensor();
-  return attention_->attend(x_BTE, addition, pass);
+  return decoding == nullptr ? attention_->attend(x_BTE, addition, pass)
+                             : attention_->step(x_BTE, addition, decoding->cache.attention, pass);
 }
 
 Tensor Block::project_heads(const AttentionOutput& attention, const BlockContext& below,
@@ -62,15 +65,24 @@ Tensor Block::project_heads(const AttentionOutput& attention, const BlockContext
 }
 
 Tensor Block::mlp(const Tensor& x_BTE, const AttentionOutput& attention, BlockContext& above,
-                  const Pass& pass) const {
+                  const Decoding* decoding, const Pass& pass) const {
   Tensor u_BTF = mlp_->hidden(x_BTE, pass);
   if (coupler_) {
     const Tensor enrich_BTF = coupler_->enrich(attention.keys_BTL, pass);
     if (makes_context_) above.latent_BTL = coupler_->context(u_BTF, pass);  // from u before enrichment
     u_BTF = u_BTF + enrich_BTF * config_.coupler.alpha;
   }
-  if (cross_) u_BTF = u_BTF + (*cross_)(u_BTF, attention.weights_BHTT, pass) * config_.cross.alpha;
-  if (gate_) above.gate_BTH = gate_->make(u_BTF, pass);
+  if (cross_) {
+    const Tensor& rows_BHTT = attention.weights_BHTT;
+    const Tensor cross_BTF = decoding == nullptr
+                                 ? (*cross_)(u_BTF, rows_BHTT, pass)
+                                 : cross_->step(u_BTF, rows_BHTT, decoding->cache.cross, pass);
+    u_BTF = u_BTF + cross_BTF * config_.cross.alpha;
+  }
+  if (gate_)
+    above.gate_BTH = decoding == nullptr
+                         ? gate_->make(u_BTF, pass)
+                         : gate_->step(u_BTF, decoding->length, decoding->cache.gate_sum_BG, pass);
   return mlp_->output(u_BTF, pass);
 }
 

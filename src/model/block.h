@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "model/attention/attention.h"
+#include "model/decode_cache.h"
 #include "model/mechanism/cross_token.h"
 #include "model/mechanism/gate.h"
 #include "model/mechanism/latent_coupler.h"
@@ -27,17 +28,35 @@ class Block {
 
   // x [B, T, E] becomes the block's output; `below` the context from the block under it, replaced by this
   // block's own.
-  Tensor forward(const Tensor& x_BTE, BlockContext& context, const Pass& pass) const;
+  Tensor forward(const Tensor& x_BTE, BlockContext& context, const Pass& pass) const {
+    return run(x_BTE, context, nullptr, pass);
+  }
+
+  // The same for the token after the `length - 1` of the cache: x [B, 1, E].
+  Tensor step(const Tensor& x_B1E, BlockContext& context, BlockCache& cache, std::int64_t length,
+              const Pass& pass) const {
+    const Decoding decoding{cache, length};
+    return run(x_B1E, context, &decoding, pass);
+  }
 
  private:
+  struct Decoding {
+    BlockCache& cache;
+    std::int64_t length;  // tokens up to this one
+  };
+
+  // The wiring, of a whole sequence or, with `decoding`, of one token.
+  Tensor run(const Tensor& x_BTE, BlockContext& context, const Decoding* decoding, const Pass& pass) const;
+
   // x <- x + norm_post(f(norm(x))) and its other placements (spec, section 1).
   template <typename Function>
   Tensor residual(const Tensor& x_BTE, const Norm& norm, const std::optional<Norm>& post, Function f) const;
 
-  AttentionOutput attend(const Tensor& x_BTE, const BlockContext& below, const Pass& pass) const;
+  AttentionOutput attend(const Tensor& x_BTE, const BlockContext& below, const Decoding* decoding,
+                         const Pass& pass) const;
   Tensor project_heads(const AttentionOutput& attention, const BlockContext& below, const Pass& pass) const;
   Tensor mlp(const Tensor& x_BTE, const AttentionOutput& attention, BlockContext& above,
-             const Pass& pass) const;
+             const Decoding* decoding, const Pass& pass) const;
 
   Config config_;
   std::string name_;

@@ -13,7 +13,7 @@ at::ScalarType computing_type(const Config& config, const Tensor& weight) {
 }  // namespace
 
 Gpt::Gpt(const Config& config, const ParameterSet& parameters)
-    : context_(config.gpt.context),
+    : config_(config),
       token_embedding_(parameters["transformer.wte.weight"]),
       position_embedding_(parameters["transformer.wpe.weight"]),
       norm_(parameters, "transformer.ln_f", config.gpt.bias) {
@@ -29,9 +29,22 @@ Gpt::Gpt(const Config& config, const ParameterSet& parameters)
 
 Tensor Gpt::logits(const Tensor& tokens_BT, const Dropout& dropout) const {
   const std::int64_t T = tokens_BT.size(1);
-  TORCH_CHECK(T <= context_, "a sequence of ", T, " tokens for a model of context ", context_);
+  const std::int64_t most = config_.gpt.context;
+  TORCH_CHECK(T <= most, "a sequence of ", T, " tokens for a model of context ", most);
   const Pass pass = make_pass(T, dtype_, tokens_BT.device(), dropout);
   return linear(final_values(tokens_BT, pass), head_weight_, {}, pass);
+}
+
+Tensor Gpt::step(const Tensor& tokens_B, DecodeCache& cache) const {
+  const std::int64_t position = cache.length++, most = config_.gpt.context;
+  TORCH_CHECK(position < most, "token ", position + 1, " of a sequence for a model of context ", most);
+  const Pass pass{.dtype = dtype_, .causal_bias = {}, .dropout = {}};  // a row sees all that is in the cache
+  const Tensor position_1E = position_embedding_.narrow(0, position, 1);
+  Tensor x_B1E = at::embedding(token_embedding_, tokens_B.unsqueeze(1)) + position_1E;
+  BlockContext context;
+  for (std::size_t i = 0; i < blocks_.size(); ++i)
+    x_B1E = blocks_[i].step(x_B1E, context, cache.blocks[i], cache.length, pass);
+  return linear(norm_(x_B1E), head_weight_, {}, pass).squeeze(1);
 }
 
 Tensor Gpt::final_values(const Tensor& tokens_BT, const Pass& pass) const {

@@ -23,10 +23,16 @@ class Gpt {
   Tensor logits(const Tensor& tokens_BT) const { return logits(tokens_BT, Dropout()); }
   Tensor logits(const Tensor& tokens_BT, const Dropout& dropout) const;
 
+  // The logits [B, V] after one token more, tokens [B], for sequences whose earlier tokens went into `cache`:
+  // what logits() gives at that position, up to rounding. generate/decode.h is the way to use it.
+  Tensor step(const Tensor& tokens_B, DecodeCache& cache) const;
+
+  const Config& config() const { return config_; }
+
  private:
   Tensor final_values(const Tensor& tokens_BT, const Pass& pass) const;  // before the output head, [B, T, E]
 
-  std::int64_t context_;
+  Config config_;
   at::ScalarType dtype_;
   Tensor token_embedding_, position_embedding_, head_weight_;
   std::vector<Block> blocks_;

@@ -6,6 +6,7 @@
 
 #include "config/config.h"
 #include "model/attention/attend.h"
+#include "model/decode_cache.h"
 #include "model/parameters.h"
 #include "model/pass.h"
 
@@ -25,6 +26,12 @@ class Attention {
   virtual AttentionOutput attend(const Tensor& x_BTE, const Tensor& key_addition_BTL,
                                  const Pass& pass) const = 0;
 
+  // The same for the token after those of the cache, which gets what later tokens need of it: x [B, 1, E],
+  // key_addition [B, 1, L]. Gives heads [B, 1, H, D], weights [B, H, 1, t] over the t tokens up to it, and
+  // its key [B, 1, L].
+  virtual AttentionOutput step(const Tensor& x_B1E, const Tensor& key_addition_B1L, AttentionCache& cache,
+                               const Pass& pass) const = 0;
+
   // The output map: heads [B, T, H, D] to [B, T, E].
   virtual Tensor project(const Tensor& heads_BTHD, const Pass& pass) const = 0;
 };
@@ -39,24 +46,36 @@ class MultiHeadAttention : public Attention {
   MultiHeadAttention(const Config& config, const ParameterSet& parameters, const std::string& prefix);
   AttentionOutput attend(const Tensor& x_BTE, const Tensor& key_addition_BTL,
                          const Pass& pass) const override;
+  AttentionOutput step(const Tensor& x_B1E, const Tensor& key_addition_B1L, AttentionCache& cache,
+                       const Pass& pass) const override;
   Tensor project(const Tensor& heads_BTHD, const Pass& pass) const override;
 
  private:
+  Tensor queries_keys_values(const Tensor& x_BTE, const Pass& pass) const;  // [B, T, 3, H, D]
+
   std::int64_t H_, D_;
   std::string site_;
   Tensor attn_weight_, attn_bias_, proj_weight_, proj_bias_;
 };
 
 // Multi-head latent attention (DeepSeek-V2 2024, section 2.1, without rotary positions): keys and values of
-// all heads come from c_k and c_v [B, T, L]; scores over √L; optional reciprocal attention.
+// all heads come from c_k and c_v [B, T, L]; scores over √L; optional reciprocal attention. A step scores in
+// the latent space and never expands the keys or values of the past.
 class LatentAttention : public Attention {
  public:
   LatentAttention(const Config& config, const ParameterSet& parameters, const std::string& prefix);
   AttentionOutput attend(const Tensor& x_BTE, const Tensor& key_addition_BTL,
                          const Pass& pass) const override;
+  AttentionOutput step(const Tensor& x_B1E, const Tensor& key_addition_B1L, AttentionCache& cache,
+                       const Pass& pass) const override;
   Tensor project(const Tensor& heads_BTHD, const Pass& pass) const override;
 
  private:
+  Tensor latent_queries(const Tensor& q_BHD, const Pass& pass) const;          // q·A_h, [B, H, L]
+  Tensor heads_from_latent(const Tensor& routed_BHL, const Pass& pass) const;  // (P_h·c_v)·U_h, [B, H, D]
+  // α·(q[s]·A_h)·c_k[t]/√L for the window's s up to t, [B, H, s]; keeps q for later tokens.
+  Tensor reciprocal_term(const Tensor& q_B1HD, const Tensor& c_k_B1L, Tensor& queries, double scale,
+                         const Pass& pass) const;
   Tensor heads_from_keys(const Tensor& c_k_BTL, const Pass& pass) const;    // [B, T, H, D]
   Tensor heads_from_values(const Tensor& c_v_BTL, const Pass& pass) const;  // [B, T, H, D]
 

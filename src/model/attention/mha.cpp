@@ -21,12 +21,29 @@ MultiHeadAttention::MultiHeadAttention(const Config& config, const ParameterSet&
 AttentionOutput MultiHeadAttention::attend(const Tensor& x_BTE, const Tensor& key_addition_BTL,
                                            const Pass& pass) const {
   TORCH_CHECK(!key_addition_BTL.defined(), "multi-head attention has no latent keys to add to");
-  const auto B = x_BTE.size(0), T = x_BTE.size(1);
-  const Tensor qkv = linear(x_BTE, attn_weight_, attn_bias_, pass).view({B, T, 3, H_, D_});
+  const Tensor qkv = queries_keys_values(x_BTE, pass);
   const double scale = 1 / std::sqrt(static_cast<double>(D_));
   const auto [o_BTHD, p_BHTT] =
       kablate::attend(qkv.select(2, 0), qkv.select(2, 1), qkv.select(2, 2), scale, Reciprocal{}, site_, pass);
   return {.heads_BTHD = o_BTHD, .weights_BHTT = p_BHTT, .keys_BTL = {}};
+}
+
+AttentionOutput MultiHeadAttention::step(const Tensor& x_B1E, const Tensor& key_addition_B1L,
+                                         AttentionCache& cache, const Pass& pass) const {
+  TORCH_CHECK(!key_addition_B1L.defined(), "multi-head attention has no latent keys to add to");
+  const Tensor qkv = queries_keys_values(x_B1E, pass);
+  const Tensor q_BH1D = qkv.select(2, 0).transpose(1, 2);
+  const Tensor k_BHtD = cache.keys.append(qkv.select(2, 1)).transpose(1, 2);
+  const Tensor v_BHtD = cache.values.append(qkv.select(2, 2)).transpose(1, 2);
+  const double scale = 1 / std::sqrt(static_cast<double>(D_));
+  const auto type = statistics_type(pass);
+  const Tensor p_BH1t = at::softmax(at::matmul(q_BH1D, k_BHtD.transpose(-1, -2)).to(type) * scale, -1);
+  const Tensor o_BH1D = at::matmul(p_BH1t.to(pass.dtype), v_BHtD);
+  return {.heads_BTHD = o_BH1D.transpose(1, 2), .weights_BHTT = p_BH1t, .keys_BTL = {}};
+}
+
+Tensor MultiHeadAttention::queries_keys_values(const Tensor& x_BTE, const Pass& pass) const {
+  return linear(x_BTE, attn_weight_, attn_bias_, pass).view({x_BTE.size(0), x_BTE.size(1), 3, H_, D_});
 }
 
 Tensor MultiHeadAttention::project(const Tensor& heads_BTHD, const Pass& pass) const {

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 
 #include <ATen/ATen.h>
@@ -52,6 +53,52 @@ AttentionOutput LatentAttention::attend(const Tensor& x_BTE, const Tensor& key_a
       kablate::attend(q_BTHD, heads_from_keys(c_k_BTL, pass), heads_from_values(c_v_BTL, pass), scale,
                       reciprocal_, site_, pass);
   return {.heads_BTHD = o_BTHD, .weights_BHTT = p_BHTT, .keys_BTL = c_k_BTL};
+}
+
+// z[b,h,s] = Σ_l (q·A_h)[b,h,l] c_k[b,s,l] / √L;  o[b,h] = (Σ_s p[b,h,s] c_v[b,s])·U_h
+AttentionOutput LatentAttention::step(const Tensor& x_B1E, const Tensor& key_addition_B1L,
+                                      AttentionCache& cache, const Pass& pass) const {
+  const auto B = x_B1E.size(0);
+  const Tensor x = x_B1E.to(pass.dtype);
+  const Tensor q_B1HD = linear(x, q_weight_, {}, pass).view({B, 1, H_, D_});
+  const Tensor c_B1L = linear(x, k_down_, {}, pass);
+  const Tensor c_k_B1L = key_addition_B1L.defined() ? c_B1L + key_addition_B1L : c_B1L;
+  const Tensor c_k_BtL = cache.keys.append(c_k_B1L);
+  const bool one_latent = config_.shared_kv && !key_addition_B1L.defined();
+  const Tensor c_v_BtL =
+      one_latent ? c_k_BtL : cache.values.append(config_.shared_kv ? c_B1L : linear(x, v_down_, {}, pass));
+  const double scale = 1 / std::sqrt(static_cast<double>(L_));
+  const auto type = statistics_type(pass);
+  const Tensor z_BHt =
+      at::bmm(latent_queries(q_B1HD.squeeze(1), pass), c_k_BtL.transpose(1, 2)).to(type) * scale;
+  if (reciprocal_.alpha > 0) {
+    const Tensor term_BHw = reciprocal_term(q_B1HD, c_k_B1L, cache.queries, scale, pass);
+    z_BHt.narrow(2, z_BHt.size(2) - term_BHw.size(2), term_BHw.size(2)).add_(term_BHw);
+  }
+  const Tensor p_BHt = at::softmax(z_BHt, -1);
+  const Tensor o_BHD = heads_from_latent(at::bmm(p_BHt.to(pass.dtype), c_v_BtL), pass);
+  return {.heads_BTHD = o_BHD.unsqueeze(1), .weights_BHTT = p_BHt.unsqueeze(2), .keys_BTL = c_k_B1L};
+}
+
+// Only the new token's row changes: for it t is fixed, and the row of an earlier token needs no later key.
+Tensor LatentAttention::reciprocal_term(const Tensor& q_B1HD, const Tensor& c_k_B1L, Tensor& queries,
+                                        double scale, const Pass& pass) const {
+  const Tensor seen_BwHD = queries.defined() ? at::cat({queries, q_B1HD}, 1) : q_B1HD;
+  const Tensor k_BHD1 = heads_from_keys(c_k_B1L, pass).permute({0, 2, 3, 1});
+  const Tensor raw_BHw = at::matmul(seen_BwHD.transpose(1, 2), k_BHD1).squeeze(-1);
+  const auto kept = std::min(reciprocal_.window, seen_BwHD.size(1));
+  queries = seen_BwHD.narrow(1, seen_BwHD.size(1) - kept, kept).clone();
+  return raw_BHw.to(statistics_type(pass)) * (scale * reciprocal_.alpha);
+}
+
+Tensor LatentAttention::latent_queries(const Tensor& q_BHD, const Pass& pass) const {
+  if (!config_.per_head_q_latent) return linear(q_BHD, q_to_latent_, {}, pass);
+  return at::bmm(q_BHD.transpose(0, 1), q_to_latent_.to(pass.dtype)).transpose(0, 1);
+}
+
+Tensor LatentAttention::heads_from_latent(const Tensor& routed_BHL, const Pass& pass) const {
+  if (!config_.per_head_v_up) return linear(routed_BHL, v_up_, {}, pass);
+  return at::bmm(routed_BHL.transpose(0, 1), v_up_.to(pass.dtype)).transpose(0, 1);
 }
 
 Tensor LatentAttention::project(const Tensor& heads_BTHD, const Pass& pass) const {

@@ -10,17 +10,16 @@ namespace {
 // Σ_s R[b,t,s] u[b,s,f], or R[b,h,t,s] for the h-th group of channels.
 Tensor route(const Tensor& routing, const Tensor& u_BTF) {
   if (routing.dim() == 3) return at::bmm(routing, u_BTF);
-  const auto B = u_BTF.size(0), T = u_BTF.size(1), F = u_BTF.size(2), H = routing.size(1);
-  const Tensor groups = u_BTF.view({B, T, H, F / H}).transpose(1, 2);
+  const auto B = u_BTF.size(0), T = routing.size(2), F = u_BTF.size(2), H = routing.size(1);
+  const Tensor groups = u_BTF.unflatten(2, {H, F / H}).transpose(1, 2);
   return at::matmul(routing, groups).transpose(1, 2).reshape({B, T, F});
 }
 
 }  // namespace
 
-CrossToken::CrossToken(const CrossTokenConfig& config, const ParameterSet& parameters,
-                       const std::string& prefix)
-    : config_(config) {
-  if (config.rank == 0) {
+CrossToken::CrossToken(const Config& config, const ParameterSet& parameters, const std::string& prefix)
+    : config_(config.cross), H_(config.gpt.num_heads) {
+  if (config_.rank == 0) {
     proj_ = parameters[prefix + "cross_proj.weight"];
   } else {
     down_ = parameters[prefix + "cross_down.weight"];
@@ -38,6 +37,26 @@ Tensor CrossToken::operator()(const Tensor& u_BTF, const Tensor& weights_BHTT, c
   const Tensor low = config_.head_average ? route(routing, linear(u_BTF, down_, {}, pass))
                                           : linear(route(routing, u_BTF), down_, {}, pass);
   return linear(low, up_, {}, pass);
+}
+
+Tensor CrossToken::step(const Tensor& u_B1F, const Tensor& weights_BH1t, History& past,
+                        const Pass& pass) const {
+  const Tensor row = config_.head_average ? weights_BH1t.mean(1) : weights_BH1t;
+  const Tensor routing = sparsify_row(row, config_).to(pass.dtype);
+  if (config_.rank == 0) return linear(route(routing, past.append(u_B1F)), proj_, {}, pass);
+  if (config_.head_average)
+    return linear(route(routing, past.append(linear(u_B1F, down_, {}, pass))), up_, {}, pass);
+  if (H_ * config_.rank >= u_B1F.size(2))
+    return linear(linear(route(routing, past.append(u_B1F)), down_, {}, pass), up_, {}, pass);
+  const Tensor by_head = route(routing, past.append(down_by_head(u_B1F, pass)));
+  return linear(by_head.unflatten(2, {H_, config_.rank}).sum(2), up_, {}, pass);
+}
+
+// low[b,h,r] = Σ over the f of group h of u[b,f] down[r,f]; the sum over h is u·down.
+Tensor CrossToken::down_by_head(const Tensor& u_B1F, const Pass& pass) const {
+  const Tensor down_HgR = down_.to(pass.dtype).t().unflatten(0, {H_, u_B1F.size(2) / H_});
+  const Tensor groups_HBg = u_B1F.squeeze(1).unflatten(1, {H_, u_B1F.size(2) / H_}).transpose(0, 1);
+  return at::bmm(groups_HBg, down_HgR).transpose(0, 1).flatten(1).unsqueeze(1);
 }
 
 }  // namespace kablate

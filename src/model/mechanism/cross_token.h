@@ -3,6 +3,7 @@
 #pragma once
 
 #include "config/config.h"
+#include "model/decode_cache.h"
 #include "model/parameters.h"
 #include "model/pass.h"
 
@@ -10,14 +11,22 @@ namespace kablate {
 
 class CrossToken {
  public:
-  CrossToken(const CrossTokenConfig& config, const ParameterSet& parameters, const std::string& prefix);
+  CrossToken(const Config& config, const ParameterSet& parameters, const std::string& prefix);
 
   // (R·u)·cross_proj, [B, T, F], to be added with weight α_cross. R are the attention's weights P [B, H, T,
   // T] averaged over heads (or head h for the h-th group of F/H channels), then sparsified.
   Tensor operator()(const Tensor& u_BTF, const Tensor& weights_BHTT, const Pass& pass) const;
 
+  // The same for one token: u [B, 1, F] of it, weights [B, H, 1, t] of its row, in `past` what the row is
+  // routed over of the tokens before it. Kept is the narrowest that serves: u, with one routing for all heads
+  // its map down [r], with a routing a head each head's part of that map [H·r] where it is narrower than u.
+  Tensor step(const Tensor& u_B1F, const Tensor& weights_BH1t, History& past, const Pass& pass) const;
+
  private:
+  Tensor down_by_head(const Tensor& u_B1F, const Pass& pass) const;  // [B, 1, H·r]
+
   CrossTokenConfig config_;
+  std::int64_t H_;
   Tensor proj_, down_, up_;  // proj_, or down_ and up_ where the map has a rank
 };
 

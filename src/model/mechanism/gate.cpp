@@ -25,6 +25,17 @@ Tensor ReciprocalGate::make(const Tensor& u_BTF, const Pass& pass) const {
   return at::sigmoid(linear(pooled_BTG, to_heads_, {}, pass));
 }
 
+Tensor ReciprocalGate::step(const Tensor& u_B1F, std::int64_t length, Tensor& sum_BG,
+                            const Pass& pass) const {
+  TORCH_CHECK(pool_ != GatePool::kSequence, "a gate pooled over the whole sequence can't be decoded");
+  Tensor pooled_B1G = linear(u_B1F, proj_, {}, pass).to(statistics_type(pass));
+  if (pool_ == GatePool::kCausalMean) {
+    sum_BG = sum_BG.defined() ? sum_BG + pooled_B1G.squeeze(1) : pooled_B1G.squeeze(1).clone();
+    pooled_B1G = sum_BG.unsqueeze(1) / length;
+  }
+  return at::sigmoid(linear(pooled_B1G, to_heads_, {}, pass));
+}
+
 Tensor apply_gate(const Tensor& heads_BTHD, const Tensor& gate_BTH, double alpha) {
   return heads_BTHD * (gate_BTH * alpha + (1 - alpha)).unsqueeze(-1);
 }

@@ -16,6 +16,11 @@ class ReciprocalGate {
   // t, none, or over the whole sequence, which lets a token see its future.
   Tensor make(const Tensor& u_BTF, const Pass& pass) const;
 
+  // The same for one token, the `length`-th of its sequence: u [B, 1, F], g [B, 1, H]; `sum` [B, G] is kept
+  // from token to token where pooling needs it, undefined before the first. Pooling over the whole sequence
+  // can't be decoded.
+  Tensor step(const Tensor& u_B1F, std::int64_t length, Tensor& sum_BG, const Pass& pass) const;
+
  private:
   GatePool pool_;
   Tensor proj_, to_heads_;

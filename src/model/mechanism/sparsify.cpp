@@ -22,6 +22,13 @@ void select_row(const Value* row, std::int64_t size, std::int64_t k, std::vector
   for (std::int64_t s = 0; s < size; ++s) mask[s] = row[s] > least || (row[s] == least && room-- > 0) ? 1 : 0;
 }
 
+Tensor keep(const Tensor& routing, const Tensor& mask, const CrossTokenConfig& config) {
+  constexpr double kFloor = 1e-8;
+  const Tensor kept = routing * mask;
+  if (!config.normalize) return kept;
+  return kept / kept.sum(-1, /*keepdim=*/true).clamp_min(kFloor);
+}
+
 }  // namespace
 
 Tensor top_k_mask_reference(const Tensor& rows, std::int64_t k) {
@@ -55,14 +62,23 @@ Tensor rms_mask(const Tensor& routing_TT, double threshold) {
   return w.ge(rms_T1 * threshold).to(w.scalar_type()).tril();
 }
 
+Tensor rms_mask_row(const Tensor& row_t, double threshold) {
+  const Tensor rms = row_t.square().mean(-1, /*keepdim=*/true).sqrt();
+  return row_t.ge(rms * threshold).to(row_t.scalar_type());
+}
+
 Tensor sparsify(const Tensor& routing_TT, const CrossTokenConfig& config) {
-  constexpr double kFloor = 1e-8;
   if (config.sparsity == Sparsity::kNone) return routing_TT;
   const Tensor mask = config.sparsity == Sparsity::kTopK ? top_k_mask(routing_TT, config.top_k)
                                                          : rms_mask(routing_TT, config.rms_threshold);
-  const Tensor kept = routing_TT * mask;
-  if (!config.normalize) return kept;
-  return kept / kept.sum(-1, /*keepdim=*/true).clamp_min(kFloor);
+  return keep(routing_TT, mask, config);
+}
+
+Tensor sparsify_row(const Tensor& row_t, const CrossTokenConfig& config) {
+  if (config.sparsity == Sparsity::kNone) return row_t;
+  const Tensor mask = config.sparsity == Sparsity::kTopK ? top_k_mask(row_t, config.top_k)
+                                                         : rms_mask_row(row_t, config.rms_threshold);
+  return keep(row_t, mask, config);
 }
 
 }  // namespace kablate

@@ -11,11 +11,15 @@ namespace kablate {
 // already). Gradient flows through the kept values, not through the selection.
 Tensor sparsify(const Tensor& routing_TT, const CrossTokenConfig& config);
 
+// The same for the last row alone, [..., t]: that of a token that sees t of them.
+Tensor sparsify_row(const Tensor& row_t, const CrossTokenConfig& config);
+
 // 1 at the k largest entries of each row [..., T], 0 elsewhere; of equal entries the lower column wins.
 Tensor top_k_mask(const Tensor& rows, std::int64_t k);            // on the CPU a selection in linear time
 Tensor top_k_mask_reference(const Tensor& rows, std::int64_t k);  // by a stable sort, on any device
 
 // 1 where w >= τ·√(mean over the row's s <= t of w²), 0 elsewhere; rows [..., T, T].
 Tensor rms_mask(const Tensor& routing_TT, double threshold);
+Tensor rms_mask_row(const Tensor& row_t, double threshold);  // the last row alone
 
 }  // namespace kablate

@@ -1,0 +1,40 @@
+// Decoding token by token from a cache (model/decode_cache.h): each step costs what one token costs, where
+// the full pass computes all positions again. The mathematics of a step stands beside that of the full pass,
+// in the `step` of each part of the model.
+#pragma once
+
+#include <string>
+
+#include "model/decode_cache.h"
+#include "model/gpt.h"
+
+namespace kablate {
+
+class Decoder {
+ public:
+  // Begins empty. The model must outlive the object. Throws UserError with undecodable_reason().
+  explicit Decoder(const Gpt& model);
+
+  // The next token of each sequence, [B] int64, to the logits [B, V] that follow it, in the computing type,
+  // without gradient. B stays the same until reset(). At most GPT2_BLOCK_SIZE tokens.
+  Tensor step(const Tensor& tokens_B);
+
+  void reset();  // forgets all tokens
+
+  std::int64_t length() const { return cache_.length; }  // tokens since the start or reset()
+  const DecodeCache& cache() const { return cache_; }
+
+ private:
+  const Gpt& model_;
+  DecodeCache cache_;
+};
+
+// Why a configuration can't be decoded token by token, "" if it can: with RA_MLA_MLP_GATE_POOL = sequence a
+// gate hangs on the tokens that follow.
+std::string undecodable_reason(const Config& config);
+
+// The largest difference between decoding tokens [B, T] and the full pass over them: over positions, of
+// ‖step − full‖ / ‖full‖ of the logits of a position, the rows of all sequences together.
+double decode_gap(const Gpt& model, const Tensor& tokens_BT);
+
+}  // namespace kablate

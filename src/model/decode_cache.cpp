@@ -1,0 +1,43 @@
+#include "model/decode_cache.h"
+
+#include <ATen/ATen.h>
+
+namespace kablate {
+namespace {
+
+double bytes_a_sequence(const Tensor& kept) {
+  if (!kept.defined() || kept.size(0) == 0) return 0;
+  return static_cast<double>(kept.numel() * kept.element_size()) / static_cast<double>(kept.size(0));
+}
+
+}  // namespace
+
+Tensor History::append(const Tensor& row) {
+  TORCH_CHECK(length_ < capacity_, "a decode cache for ", capacity_, " tokens is full");
+  if (!rows_.defined()) {
+    auto sizes = row.sizes().vec();
+    sizes[1] = capacity_;
+    rows_ = at::empty(sizes, row.options());
+  }
+  rows_.narrow(1, length_++, 1).copy_(row);
+  return rows_.narrow(1, 0, length_);
+}
+
+double History::bytes_per_token() const { return bytes_a_sequence(rows_) / static_cast<double>(capacity_); }
+
+double DecodeCache::bytes_per_token() const {
+  double bytes = 0;
+  for (const auto& block : blocks)
+    bytes += block.attention.keys.bytes_per_token() + block.attention.values.bytes_per_token() +
+             block.cross.bytes_per_token();
+  return bytes;
+}
+
+double DecodeCache::bytes_fixed() const {
+  double bytes = 0;
+  for (const auto& block : blocks)
+    bytes += bytes_a_sequence(block.attention.queries) + bytes_a_sequence(block.gate_sum_BG);
+  return bytes;
+}
+
+}  // namespace kablate

@@ -1,0 +1,236 @@
+// Decoding token by token gives the logits of the full pass, for every arm, and keeps what shape/ says.
+#include <algorithm>
+#include <random>
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "generate/decode.h"
+#include "generate/sample.h"
+#include "shape/model_shape.h"
+#include "support/core/expect_error.h"
+#include "support/engine/model_fixture.h"
+
+namespace kablate {
+namespace {
+
+constexpr double kDoubleGap = 1e-12, kFloatGap = 1e-5;
+
+bool selects(const Config& config) {
+  return config.cross.enabled && config.cross.sparsity != Sparsity::kNone;
+}
+
+Config in_bfloat16(Config config) {
+  config.run.dtype = DType::kBFloat16;
+  return config;
+}
+
+Tensor some_tokens(const Config& config, std::int64_t B, std::uint64_t seed) {
+  return as_tensor(random_sequences(config, B, config.gpt.context, seed).inputs);
+}
+
+std::vector<Arm> decodable_arms(bool with_selection) {
+  std::vector<Arm> found;
+  for (const auto& arm : arms()) {
+    const Config config = small_config(arm.deltas);
+    if (undecodable_reason(config).empty() && (with_selection || !selects(config))) found.push_back(arm);
+  }
+  return found;
+}
+
+class DecodedArm : public testing::TestWithParam<Arm> {
+ protected:
+  Config config_ = small_config(GetParam().deltas);
+  ParameterSet parameters_ = random_parameters(config_, 7);
+  Tensor tokens_BT_ = some_tokens(config_, 3, 7);
+};
+
+TEST_P(DecodedArm, DecodesToTheLogitsOfTheFullPassInFloat64) {
+  EXPECT_LT(decode_gap(Gpt(config_, in_double(parameters_)), tokens_BT_), kDoubleGap);
+}
+
+// No row of these has weights at the edge of its selection that rounding could swap.
+TEST_P(DecodedArm, DecodesToTheLogitsOfTheFullPassInFloat32) {
+  EXPECT_LT(decode_gap(Gpt(config_, parameters_), tokens_BT_), kFloatGap);
+}
+
+// Both round to 8 bits, at other places; a selection could come out otherwise.
+class DecodedArmInBFloat16 : public DecodedArm {};
+TEST_P(DecodedArmInBFloat16, DecodesNearTheLogitsOfTheFullPass) {
+  EXPECT_LT(decode_gap(Gpt(in_bfloat16(config_), parameters_), tokens_BT_), 0.05);
+}
+
+TEST_P(DecodedArm, KeepsWhatTheShapeSays) {
+  // No more queries are ever needed than there are tokens.
+  auto& window = config_.attention.reciprocal_window;
+  window = std::min(window, config_.gpt.context);
+  for (const Config& config : {config_, in_bfloat16(config_)}) {
+    const Gpt model(config, parameters_);
+    Decoder decoder(model);
+    for (std::int64_t t = 0; t < config.gpt.context; ++t) decoder.step(tokens_BT_.select(1, t));
+    EXPECT_EQ(decoder.cache().bytes_per_token(), static_cast<double>(decode_cache_bytes_per_token(config)));
+    const bool sum = config.gate.enabled && config.gate.pool == GatePool::kCausalMean;
+    const bool narrow = config.run.dtype == DType::kBFloat16;
+    const std::int64_t wider = sum && narrow ? (config.gpt.num_layers - 1) * config.gate.dim * 2 : 0;
+    EXPECT_EQ(decoder.cache().bytes_fixed(), static_cast<double>(decode_cache_bytes_fixed(config) + wider));
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Arms, DecodedArm, testing::ValuesIn(decodable_arms(true)), arm_test_name);
+INSTANTIATE_TEST_SUITE_P(Arms, DecodedArmInBFloat16, testing::ValuesIn(decodable_arms(false)), arm_test_name);
+
+// A configuration of any combination that validate() lets pass.
+class RandomConfig {
+ public:
+  explicit RandomConfig(std::uint64_t seed) : random_(seed) {}
+
+  Deltas draw() {
+    while (true) {
+      const Deltas deltas = draw_any();
+      try {
+        small_config(deltas);
+        return deltas;
+      } catch (const UserError&) {
+      }
+    }
+  }
+
+ private:
+  std::int64_t number(std::int64_t least, std::int64_t most) {
+    return std::uniform_int_distribution(least, most)(random_);
+  }
+  std::string text(std::int64_t least, std::int64_t most) { return std::to_string(number(least, most)); }
+  std::string any(std::vector<std::string> values) {
+    return values[static_cast<std::size_t>(number(0, static_cast<std::int64_t>(values.size()) - 1))];
+  }
+  std::string flag() { return any({"y", "n"}); }
+
+  Deltas draw_any() {
+    const std::int64_t heads = number(1, 4);
+    return {{"GPT2_N_LAYER", text(1, 4)},
+            {"GPT2_N_HEAD", std::to_string(heads)},
+            {"GPT2_N_EMBD", std::to_string(heads * number(2, 8))},
+            {"GPT2_BLOCK_SIZE", text(1, 40)},
+            {"GPT2_BIAS", flag()},
+            {"GPT2_WEIGHT_TYING", flag()},
+            {"GPT2_ACTIVATION", any({"gelu", "gelu_tanh"})},
+            {"NORM_PLACEMENT", any({"pre", "post", "hybrid"})},
+            {"MLP_EXPANSION", any({"0", "1.37", "2", "3"})},
+            {"ENABLE_RA_MLA", any({"y", "y", "n"})},
+            {"RA_MLA_LATENT_DIM", any({"2", "4", "7", "12"})},
+            {"RA_MLA_SHARED_KV", flag()},
+            {"RA_MLA_PER_HEAD_Q_LATENT", flag()},
+            {"RA_MLA_PER_HEAD_V_UP", flag()},
+            {"RA_MLA_RA_ALPHA", any({"0", "0.6"})},
+            {"RA_MLA_RA_WINDOW", text(0, 12)},
+            {"RA_MLA_MLP_ATTN_GATE", flag()},
+            {"RA_MLA_MLP_GATE_POOL", any({"causal_mean", "token"})},
+            {"RA_MLA_MLP_CROSS_TOKEN", flag()},
+            {"RA_MLA_MLP_CROSS_RANK", any({"0", "1", "3", "11"})},
+            {"RA_MLA_MLP_SPARSE_MODE", any({"topk", "none", "rms"})},
+            {"RA_MLA_MLP_SPARSE_K", text(1, 9)},
+            {"RA_MLA_MLP_SPARSE_NORMALIZE", flag()},
+            {"RA_MLA_MLP_SPARSE_HEAD_AVERAGE", flag()},
+            {"RA_MLA_MLP_LATENT_RECIP", flag()},
+            {"RA_MLA_MLP_TYING_MODE", any({"tied_transpose", "untied", "per_head_scalar"})},
+            {"RA_MLA_MLP_LATENT_DIM", any({"0", "3"})}};
+  }
+
+  std::mt19937_64 random_;
+};
+
+// How far float32 itself is from float64, at the worst position: a norm over two nearly equal channels makes
+// much of little.
+double rounding_of_full_pass(const Config& config, const ParameterSet& parameters, const Tensor& tokens_BT) {
+  const Tensor exact = Gpt(config, in_double(parameters)).logits(tokens_BT);
+  const Tensor rounded = Gpt(config, parameters).logits(tokens_BT).to(at::kDouble);
+  const Tensor by_position_T = (rounded - exact).norm(2, {0, 2}) / exact.norm(2, {0, 2});
+  return by_position_T.max().item<double>();
+}
+
+std::string written(const Deltas& deltas) {
+  std::vector<std::string> assignments;
+  for (const auto& [symbol, value] : deltas) assignments.push_back(str(symbol, "=", value));
+  return join(assignments, " ");
+}
+
+TEST(Decoder, GivesTheLogitsOfTheFullPassForRandomConfigurations) {
+  const std::uint64_t seed = std::random_device{}();
+  RandomConfig random(seed);
+  int in_float32 = 0;
+  for (std::uint64_t i = 0; i < 100; ++i) {
+    const Deltas deltas = random.draw();
+    SCOPED_TRACE(str("seed ", seed, ", configuration ", i, ": ", written(deltas)));
+    const Config config = small_config(deltas);
+    const auto parameters = random_parameters(config, i + 1);
+    const Tensor tokens_BT = some_tokens(config, 1 + static_cast<std::int64_t>(i % 3), i);
+    EXPECT_LT(decode_gap(Gpt(config, in_double(parameters)), tokens_BT), kDoubleGap);
+    if (selects(config)) continue;  // discontinuous: compared in float64 (spec, section 3)
+    const double rounding = rounding_of_full_pass(config, parameters, tokens_BT);
+    EXPECT_LT(decode_gap(Gpt(config, parameters), tokens_BT), std::max(kFloatGap, 10 * rounding));
+    ++in_float32;
+  }
+  EXPECT_GT(in_float32, 20);
+}
+
+TEST(Decoder, BeginsAnewAfterReset) {
+  const Config config = small_config(arms().back().deltas);
+  const auto parameters = random_parameters(config, 3);
+  const Gpt model(config, parameters);
+  const Tensor tokens_BT = some_tokens(config, 2, 3);
+  Decoder decoder(model);
+  const Tensor first = decoder.step(tokens_BT.select(1, 0));
+  decoder.step(tokens_BT.select(1, 1));
+  EXPECT_EQ(decoder.length(), 2);
+  decoder.reset();
+  EXPECT_TRUE(at::equal(decoder.step(tokens_BT.select(1, 0)), first));
+}
+
+TEST(Decoder, RefusesMoreTokensThanTheContext) {
+  const Config config = small_config();
+  const auto parameters = random_parameters(config, 3);
+  const Gpt model(config, parameters);
+  Decoder decoder(model);
+  for (std::int64_t t = 0; t < config.gpt.context; ++t) decoder.step(at::zeros({1}, at::kLong));
+  EXPECT_THROW(decoder.step(at::zeros({1}, at::kLong)), c10::Error);
+}
+
+TEST(Decoder, RefusesAGateThatLooksAhead) {
+  const Config config = small_config({{"RA_MLA_MLP_ATTN_GATE", "y"}, {"RA_MLA_MLP_GATE_POOL", "sequence"}});
+  const auto parameters = random_parameters(config, 3);
+  const Gpt model(config, parameters);
+  testing_support::expect_error([&] { Decoder decoder(model); },
+                                {"RA_MLA_MLP_GATE_POOL = sequence", "causal_mean"});
+}
+
+// What sampling was before there was a cache: the last `context` tokens through the whole model.
+std::vector<std::int64_t> greedy_by_full_pass(const Gpt& model, std::vector<std::int64_t> tokens, int count) {
+  const std::int64_t context = model.config().gpt.context;
+  for (int n = 0; n < count; ++n) {
+    const auto seen = std::min<std::int64_t>(context, static_cast<std::int64_t>(tokens.size()));
+    const std::vector<std::int64_t> window(tokens.end() - seen, tokens.end());
+    tokens.push_back(
+        model.logits(at::tensor(window, at::kLong).unsqueeze(0))[0][seen - 1].argmax().item<std::int64_t>());
+  }
+  return tokens;
+}
+
+TEST(Sampling, GivesTheTextOfTheFullPassAlsoPastTheContext) {
+  for (const auto& arm : arms()) {
+    SCOPED_TRACE(arm.name);
+    const Config config = small_config(arm.deltas);
+    const auto parameters = in_double(random_parameters(config, 5));
+    const Gpt model(config, parameters);
+    for (const std::size_t size : {1u, 3u, 8u, 11u}) {
+      const std::vector<std::int64_t> prompt(size, 4);
+      const auto found = sample_tokens(model, prompt, config.gpt.context, at::kCPU,
+                                       {.tokens = 15, .top_k = 1, .vocabulary = config.gpt.vocabulary});
+      EXPECT_EQ(found, greedy_by_full_pass(model, prompt, 15)) << size;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace kablate
