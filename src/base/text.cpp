@@ -124,6 +124,17 @@ std::vector<std::int64_t> parse_list(std::string_view text, std::string_view wha
   return values;
 }
 
+std::string list_text(std::vector<std::int64_t> numbers) {
+  std::sort(numbers.begin(), numbers.end());
+  std::vector<std::string> parts;
+  for (std::size_t first = 0, last = 0; first < numbers.size(); first = ++last) {
+    while (last + 1 < numbers.size() && numbers[last + 1] == numbers[last] + 1) ++last;
+    if (last == first + 1) last = first;  // of two, each stands alone
+    parts.push_back(last == first ? str(numbers[first]) : str(numbers[first], "-", numbers[last]));
+  }
+  return join(parts, ", ");
+}
+
 std::string nearest_name(std::string_view name, const std::vector<std::string>& known) {
   std::string best;
   std::size_t best_distance = std::max<std::size_t>(2, name.size() / 4) + 1;

@@ -43,6 +43,9 @@ std::string human_count(double value);        // 230.4M
 // "1-3,7" -> {1, 2, 3, 7}: whole numbers >= `least`, none twice. Throws UserError naming `what`.
 std::vector<std::int64_t> parse_list(std::string_view text, std::string_view what, std::int64_t least);
 
+// The way back, sorted: {3, 1, 2, 7} -> "1-3, 7"; a run of two is written "1, 2".
+std::string list_text(std::vector<std::int64_t> numbers);
+
 // The name in `known` nearest to `name` by edit distance if it is near enough to be a slip; else "".
 std::string nearest_name(std::string_view name, const std::vector<std::string>& known);
 

@@ -70,6 +70,7 @@ class ExperimentFolder {
   Path audit() const { return path_ / "audit.json"; }
   Path report_markdown() const { return path_ / "report.md"; }
   Path report_csv() const { return path_ / "report.csv"; }
+  Path report_effects() const { return path_ / "report-effects.csv"; }
   Path trials() const { return path_ / "trials"; }
   TrialFolder trial(const TrialName& name) const { return TrialFolder(trials() / trial_folder_name(name)); }
   TrialFolder trial(const std::string& folder_name) const { return TrialFolder(trials() / folder_name); }

@@ -33,15 +33,25 @@ std::optional<double> number_at(const Json& row, const char* key) {
   return found != row.end() && found->is_number() ? std::optional(found->get<double>()) : std::nullopt;
 }
 
-std::vector<Evaluation> read_evaluations(const fs::path& path, std::vector<std::string>& problems) {
-  std::vector<Evaluation> evaluations;
-  if (!is_file(path)) return evaluations;
+MechanismRow mechanism_row(const Json& row) {
+  MechanismRow result{row["iteration"], static_cast<std::int64_t>(number_at(row, "block").value_or(0)), {}};
+  for (const auto& [key, value] : row.items())
+    if (value.is_number() && key != "iteration" && key != "block") result.values[key] = value;
+  return result;
+}
+
+void read_rows(const fs::path& path, TrialRecord& record, std::vector<std::string>& problems) {
+  if (!is_file(path)) return;
   std::string problem;
-  for (const auto& row : read_metrics(path, &problem))
-    if (row.contains("kind") && row["kind"] == "eval")
-      evaluations.push_back({row["iteration"], number_at(row, "train_loss"), number_at(row, "val_loss")});
+  for (const auto& row : read_metrics(path, &problem)) {
+    const auto kind = row.find("kind");
+    if (kind == row.end()) continue;
+    if (*kind == "eval")
+      record.evaluations.push_back(
+          {row["iteration"], number_at(row, "train_loss"), number_at(row, "val_loss")});
+    if (*kind == "mechanisms") record.mechanisms.push_back(mechanism_row(row));
+  }
   if (!problem.empty()) problems.push_back(problem);
-  return evaluations;
 }
 
 // Fills state and reason of a trial that has no valid DONE.
@@ -125,7 +135,7 @@ ExperimentRecord read_experiment(const ExperimentFolder& folder, const PlanRecor
     const auto trial_folder = folder.trial(trial.folder);
     auto record = read_trial(trial_folder);
     record.planned = trial;
-    record.evaluations = read_evaluations(trial_folder.metrics(), experiment.problems);
+    read_rows(trial_folder.metrics(), record, experiment.problems);
     if (is_file(trial_folder.done()) && !record.summary)
       experiment.problems.push_back(trial_folder.summary().string() +
                                     ": does not match DONE; the trial counts as unfinished");

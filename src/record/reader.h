@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -29,12 +30,19 @@ struct Evaluation {
   std::optional<double> train_loss, val_loss;
 };
 
+// What a block's mechanisms did at an evaluation: a row of metrics.jsonl of kind "mechanisms" (FORMAT.md).
+struct MechanismRow {
+  std::int64_t iteration = 0, block = 0;
+  std::map<std::string, double> values;  // by the row's keys; without those of mechanisms that are off
+};
+
 struct TrialRecord {
   PlannedTrial planned;
   TrialState state = TrialState::kMissing;
-  std::string reason;                   // of a failure
-  std::optional<TrialSummary> summary;  // kDone, and kDiverged where one was written
-  std::vector<Evaluation> evaluations;  // of unfinished trials too
+  std::string reason;                    // of a failure
+  std::optional<TrialSummary> summary;   // kDone, and kDiverged where one was written
+  std::vector<Evaluation> evaluations;   // of unfinished trials too
+  std::vector<MechanismRow> mechanisms;  // likewise
 };
 
 struct ExperimentRecord {

@@ -116,6 +116,15 @@ TEST(ParseList, NamesWhatIsWrong) {
   }
 }
 
+TEST(ListText, IsShortAndReadBack) {
+  EXPECT_EQ(list_text({}), "");
+  EXPECT_EQ(list_text({4}), "4");
+  EXPECT_EQ(list_text({8, 1, 3, 2, 7}), "1-3, 7, 8");
+  EXPECT_EQ(list_text({1, 2}), "1, 2");
+  const std::vector<std::int64_t> numbers{1, 2, 3, 4, 9, 11, 12, 13};
+  EXPECT_EQ(parse_list(list_text(numbers), "SEEDS", 1), numbers);
+}
+
 TEST(NearestName, FindsASlipAndNothingFarAway) {
   const Strings known{"GPT2_N_LAYER", "GPT2_N_HEAD", "SEEDS"};
   EXPECT_EQ(nearest_name("GPT2_N_LAYERS", known), "GPT2_N_LAYER");

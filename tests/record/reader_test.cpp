@@ -40,6 +40,26 @@ TEST(Experiment, IsReadBackAsWritten) {
             full_dotconfig(small_config()));
 }
 
+TEST(Experiment, HasWhatTheMechanismsDid) {
+  const TemporaryFolder root;
+  const ExperimentFolder folder(root.path());
+  const auto plan = ladder(1, {1});
+  write_experiment(folder, plan, small_config());
+  finish(folder_of(folder, plan, 0, 1), 0, 1, 2.5);
+  MetricsLog(folder_of(folder, plan, 0, 1), 100)
+      .append({{"kind", "mechanisms"},
+               {"iteration", 20},
+               {"block", 1},
+               {"gate_mean", 0.5},
+               {"gate_sd", nullptr}});
+  const auto trial = read_experiment(folder).trials.at(0);
+  EXPECT_EQ(trial.evaluations.size(), 1u);
+  ASSERT_EQ(trial.mechanisms.size(), 1u);
+  EXPECT_EQ(trial.mechanisms[0].iteration, 20);
+  EXPECT_EQ(trial.mechanisms[0].block, 1);
+  EXPECT_EQ(trial.mechanisms[0].values, (std::map<std::string, double>{{"gate_mean", 0.5}}));
+}
+
 TEST(Experiment, TellsTheStatesOfTrialsApart) {
   const TemporaryFolder root;
   const ExperimentFolder folder(root.path());

@@ -1,0 +1,96 @@
+#include "record/looks.h"
+
+#include <algorithm>
+#include <fstream>
+#include <iterator>
+#include <map>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "base/text.h"
+
+namespace kablate {
+namespace {
+
+std::vector<std::string> finished_folders(const std::vector<TrialRecord>& trials) {
+  std::vector<std::string> folders;
+  for (const auto& trial : trials)
+    if (trial.state == TrialState::kDone) folders.push_back(trial.planned.folder);
+  std::sort(folders.begin(), folders.end());
+  return folders;
+}
+
+// The seeds of which two of the trials or more are there.
+std::vector<std::int64_t> compared_seeds(const std::vector<std::string>& folders) {
+  std::map<std::int64_t, int> counts;
+  for (const auto& folder : folders)
+    if (const auto name = parse_trial_folder_name(folder)) ++counts[name->seed];
+  std::vector<std::int64_t> seeds;
+  for (const auto& [seed, count] : counts)
+    if (count > 1) seeds.push_back(seed);
+  return seeds;
+}
+
+// What is in `a` and not in `b`; both sorted.
+std::vector<std::int64_t> without(const std::vector<std::int64_t>& a, const std::vector<std::int64_t>& b) {
+  std::vector<std::int64_t> result;
+  std::set_difference(a.begin(), a.end(), b.begin(), b.end(), std::back_inserter(result));
+  return result;
+}
+
+}  // namespace
+
+std::vector<Look> read_looks(const ExperimentFolder& folder) {
+  std::vector<Look> looks;
+  std::ifstream file(folder.looks());
+  for (std::string line; std::getline(file, line);) {
+    try {
+      const auto json = Json::parse(line);
+      looks.push_back({json.at("time"), json.at("planned"), json.at("trials")});
+    } catch (const Json::exception&) {
+      continue;  // torn by a crash
+    }
+  }
+  return looks;
+}
+
+bool record_look(const ExperimentFolder& folder, const std::vector<std::int64_t>& planned,
+                 const std::vector<TrialRecord>& trials) {
+  const auto finished = finished_folders(trials);
+  const auto looks = read_looks(folder);
+  if (finished.empty() || (!looks.empty() && looks.back().trials == finished)) return false;
+  const Json row{{"time", utc_now()}, {"planned", planned}, {"trials", finished}};
+  std::ifstream before(folder.looks(), std::ios::binary | std::ios::ate);
+  const bool torn = before && before.tellg() > 0 && before.seekg(-1, std::ios::end).get() != '\n';
+  std::ofstream file(folder.looks(), std::ios::binary | std::ios::app);
+  file << (torn ? "\n" : "") + row.dump() + "\n" << std::flush;
+  if (!file) throw WorkError(str(folder.looks().string(), ": can't be written"));
+  return true;
+}
+
+std::vector<EarlierLook> earlier_looks(const std::vector<Look>& looks,
+                                       const std::vector<TrialRecord>& trials) {
+  const auto now = finished_folders(trials);
+  const auto seeds_now = compared_seeds(now);
+  std::map<std::vector<std::int64_t>, EarlierLook> by_seeds;
+  for (const auto& look : looks) {
+    std::vector<std::string> same;
+    auto folders = look.trials;
+    std::sort(folders.begin(), folders.end());
+    std::set_intersection(folders.begin(), folders.end(), now.begin(), now.end(), std::back_inserter(same));
+    const auto seeds = compared_seeds(same);
+    const auto since = without(seeds_now, seeds);
+    if (seeds.empty() || since.empty()) continue;
+    auto planned = look.planned;
+    std::sort(planned.begin(), planned.end());
+    by_seeds.try_emplace(seeds, EarlierLook{seeds, since, without(since, planned)});
+  }
+  std::vector<EarlierLook> result;
+  for (auto& [seeds, look] : by_seeds) result.push_back(std::move(look));
+  std::stable_sort(result.begin(), result.end(),
+                   [](const auto& a, const auto& b) { return a.seeds.size() < b.seeds.size(); });
+  return result;
+}
+
+}  // namespace kablate
