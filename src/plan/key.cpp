@@ -44,6 +44,15 @@ std::map<std::string, std::string> key_values(std::string_view key_text) {
   return values;
 }
 
+std::string arm_key(const Config& config, std::string_view key_text) {
+  std::string text;
+  for (const auto& line : split(key_text, '\n')) {
+    const bool follows_seed = config.data.seed == 0 && line.starts_with(str("DATA_SEED", kAssign));
+    if (!follows_seed && !line.starts_with(str("seed", kAssign))) text += line + "\n";
+  }
+  return key_of(text);
+}
+
 std::vector<std::string> key_differences(std::string_view then, std::string_view now) {
   const auto before = key_values(then), after = key_values(now);
   std::vector<std::string> phrases;

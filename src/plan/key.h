@@ -35,6 +35,10 @@ std::string key_of(std::string_view key_text);
 // The text taken apart: a line's name -> its value. Lines that are none are left out.
 std::map<std::string, std::string> key_values(std::string_view key_text);
 
+// The hash of the text without what a trial's seed decides: the same for all seeds of an arm. `config` is the
+// trial's.
+std::string arm_key(const Config& config, std::string_view key_text);
+
 // What changed from one trial's text to another's, a phrase each: "GPT2_N_LAYER 3 -> 4". Long hashes are cut.
 std::vector<std::string> key_differences(std::string_view then, std::string_view now);
 
