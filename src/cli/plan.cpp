@@ -6,7 +6,9 @@
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/prepare.h"
+#include "cli/sensitivity.h"
 #include "measure/machine.h"
+#include "record/noise.h"
 #include "record/reader.h"
 #include "record/writer.h"
 #include "report/render.h"
@@ -29,6 +31,7 @@ struct Outlook {
   std::vector<TrialDecision> decisions;            // a trial each
   std::int64_t parallel = 1;
   std::string undecided;  // why there are no decisions
+  Sensitivity sensitivity;
 };
 
 // The recorded speed of a trial that differs from this one in nothing but the seed.
@@ -102,18 +105,46 @@ std::optional<double> expected_total(const Outlook& outlook) {
   return total / static_cast<double>(outlook.parallel);
 }
 
+// arm_key of the baseline; "" where it is not selected or without keys.
+std::string baseline_key(const Outlook& outlook) {
+  for (const auto& trial : outlook.plan.trials)
+    if (trial.step == outlook.plan.baseline && !trial.key_text.empty())
+      return arm_key(trial.config, trial.key_text);
+  return "";
+}
+
 const char* action_name(TrialDecision::Action action) {
   constexpr const char* kNames[] = {"skip", "run", "blocked"};
   return kNames[static_cast<int>(action)];
+}
+
+std::string role(const PlannedStep& step, std::int64_t baseline) {
+  if (step.rerun_of) return str("rerun of ", *step.rerun_of);
+  if (step.control_of) return str("control of ", *step.control_of);
+  return step.number == baseline ? "baseline" : "arm";
+}
+
+Json match_json(const std::optional<Match>& match) {
+  if (!match) return nullptr;
+  return {{"MLP_EXPANSION", match->mlp_expansion},
+          {"mlp_width", match->width},
+          {"target", match->target},
+          {"reached", match->reached},
+          {"deviation_percent", 100 * match->deviation()}};
 }
 
 Json to_json(const Outlook& outlook) {
   Json json = to_json(outlook.record);
   for (std::size_t i = 0; i < outlook.plan.steps.size(); ++i) {
     const auto seconds = expected_seconds(outlook, i);
-    json["steps"][i]["expected_seconds_per_trial"] = seconds ? Json(*seconds) : Json("unknown");
-    json["steps"][i]["peak_tensor_bytes"] = outlook.record.steps[i].peak_tensor_bytes_expected;
+    auto& step = json["steps"][i];
+    step["expected_seconds_per_trial"] = seconds ? Json(*seconds) : Json("unknown");
+    step["peak_tensor_bytes"] = outlook.record.steps[i].peak_tensor_bytes_expected;
+    step["role"] = role(outlook.record.steps[i], outlook.record.baseline);
+    step["match"] = match_json(outlook.plan.steps[i].match);
   }
+  json["notes"] = outlook.plan.notes;
+  json.update(to_json(outlook.sensitivity));
   if (outlook.decisions.empty())  // no keys, no folders
     for (auto& trial : json["trials"]) trial.erase("folder");
   for (std::size_t t = 0; t < outlook.decisions.size(); ++t) {
@@ -128,14 +159,13 @@ Json to_json(const Outlook& outlook) {
 
 std::string steps_table(const Outlook& outlook) {
   TextTable table;
-  table.headings = {"step",          "name",        "parameters",  "GFLOP/iter",
+  table.headings = {"step",          "name",        "role",        "parameters",  "GFLOP/iter",
                     "tensor memory", "cache/token", "cache fixed", "time a trial"};
-  table.right = {false, false, true, true, true, true, true, true};
+  table.right = {false, false, false, true, true, true, true, true, true};
   for (std::size_t i = 0; i < outlook.record.steps.size(); ++i) {
     const auto& step = outlook.record.steps[i];
     const auto seconds = expected_seconds(outlook, i);
-    table.rows.push_back({std::to_string(step.number),
-                          step.name + (step.rerun_of ? str(" (rerun of ", *step.rerun_of, ")") : ""),
+    table.rows.push_back({std::to_string(step.number), step.name, role(step, outlook.record.baseline),
                           grouped(step.parameters), fixed(step.flops_per_iteration / 1e9, 2),
                           human_bytes(static_cast<double>(step.peak_tensor_bytes_expected)),
                           human_bytes(static_cast<double>(step.decode_cache_bytes_per_token)),
@@ -159,6 +189,24 @@ std::string parts_table(const Outlook& outlook) {
     table.rows.push_back(row);
   }
   return aligned(table);
+}
+
+// What each matched control was solved to, and which controls are not made.
+std::string controls_text(const Plan& plan) {
+  std::string text;
+  for (const auto& step : plan.steps) {
+    if (!step.match) continue;
+    const auto& match = *step.match;
+    const bool parameters = step.control == Control::kParameters;
+    text +=
+        str("step ", step.number, ": MLP_EXPANSION = ", match.mlp_expansion, " (width ", match.width, "), ",
+            parameters ? grouped(static_cast<std::int64_t>(match.reached)) + " parameters"
+                       : fixed(match.reached / 1e9, 4) + " GFLOP/iter",
+            ", ", match.deviation() < 0 ? "" : "+", fixed(100 * match.deviation(), 3), " % of step ",
+            *step.control_of, "'s\n");
+  }
+  for (const auto& note : plan.notes) text += note + "\n";
+  return text.empty() ? text : text + "\n";
 }
 
 void print_notes(const Outlook& outlook) {
@@ -194,14 +242,16 @@ int plan(const PlanCommand& command) {
   outlook.ms_per_iter.resize(outlook.plan.steps.size());
   decide_trials(outlook, base, folder);
   outlook.record = describe_plan(outlook.plan);
+  outlook.sensitivity = sensitivity_of(outlook.record, read_noise(folder), baseline_key(outlook));
   if (command.measure) measure_steps(outlook, base, folder);
   if (command.json) {
     std::printf("%s", json_text(to_json(outlook)).c_str());
     return kExitDone;
   }
-  std::printf("plan %s: %zu steps x %zu seeds\n\n%s\n%s\n", outlook.plan.name.c_str(),
+  std::printf("plan %s: %zu steps x %zu seeds\n\n%s\n%s%s\n%s\n", outlook.plan.name.c_str(),
               outlook.plan.steps.size(), outlook.plan.seeds.size(), steps_table(outlook).c_str(),
-              parts_table(outlook).c_str());
+              controls_text(outlook.plan).c_str(), parts_table(outlook).c_str(),
+              sensitivity_text(outlook.sensitivity).c_str());
   print_notes(outlook);
   return kExitDone;
 }

@@ -14,14 +14,15 @@
 namespace kablate {
 
 PlanRecord describe_plan(const Plan& plan) {
-  PlanRecord record{.name = plan.name,
-                    .text = plan.text,
-                    .baseline = plan.baseline,
-                    .steps = {},
-                    .seeds = plan.seeds,
-                    .trials = {}};
-  for (const auto& step : plan.steps)
-    record.steps.push_back(describe_step(step.number, step.name, step.rerun_of, step.config));
+  PlanRecord record;
+  record.name = plan.name, record.text = plan.text, record.baseline = plan.baseline;
+  record.factors = plan.factors, record.seeds = plan.seeds;
+  for (const auto& step : plan.steps) {
+    auto described = describe_step(step.number, step.name, step.rerun_of, step.config);
+    described.control = control_name(step.control), described.control_of = step.control_of;
+    described.cell = step.cell;
+    record.steps.push_back(std::move(described));
+  }
   for (const auto& trial : plan.trials)
     record.trials.push_back(
         {.step = trial.step,

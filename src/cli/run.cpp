@@ -38,6 +38,7 @@ int run(const PlanOptions& options) {
   const Settings settings = options.settings();
   const Config base = settings.bind();
   Plan plan = make_plan(settings, plans_folder());
+  for (const auto& note : plan.notes) log_info(note);
   const c10::Device device = resolve_device(base.run.device);
   const auto data = open_dataset(base, data_folder());
   check_steps_against_data(plan, base);

@@ -1,12 +1,13 @@
 """`plan`: what it says before a run, held against what the run then does."""
 
+import hashlib
 import json
 import os
 import sys
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from support import ProgramTest, read_json  # noqa: E402
+from support import ProgramTest, metrics, read_json, read_safetensors, read_text  # noqa: E402
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PUBLISHED = os.path.join(ROOT, "defconfigs", "gpt2-ra-mla-full")
@@ -89,6 +90,128 @@ class Decisions(PlanTest):
         self.assertGreater(plan["steps"][0]["expected_seconds_per_trial"], 0)
         self.assertGreater(plan["expected_seconds"], 0)
         self.assertFalse(os.path.exists(self.path("results")))
+
+
+class Controls(PlanTest):
+    """The plan that stands in the project, of the small model."""
+
+    symbols = {"ABLATION_PLAN": '"ra-mla-controls"', "GPT2_N_EMBD": 64, "GPT2_N_HEAD": 4,
+               "GPT2_BLOCK_SIZE": 32}
+
+    def test_match_their_arms(self):
+        plan = self.plan()
+        steps = {step["step"]: step for step in plan["steps"]}
+        self.assertEqual(sorted(steps), list(range(13)))
+        self.assertEqual([steps[i]["role"] for i in range(6)],
+                         ["baseline", "arm", "arm", "arm", "rerun of 2", "rerun of 3"])
+        self.assertEqual([(step["control"], step["control_of"]) for step in plan["steps"][6:]],
+                         [("parameters", 1), ("parameters", 2), ("parameters", 3), ("flops", 1), ("flops", 2),
+                          ("flops", 3), ("dead_twin", 3)])
+        for number in range(6, 12):
+            step, arm = steps[number], steps[steps[number]["control_of"]]
+            key = "parameters" if step["control"] == "parameters" else "flops_per_iteration"
+            self.assertEqual(step["role"], f"control of {arm['step']}")
+            self.assertLess(abs(step[key] / arm[key] - 1), 0.005)
+            match = step["match"]
+            self.assertEqual((match["reached"], match["target"]), (step[key], arm[key]))
+            self.assertAlmostEqual(match["deviation_percent"], 100 * (step[key] / arm[key] - 1))
+            self.assertEqual(round(float(match["MLP_EXPANSION"]) * 64), match["mlp_width"])
+        self.assertIsNone(steps[12]["match"])
+        self.assertEqual(plan["notes"], [])
+        text = self.done("plan").stdout
+        self.assertIn("mla, params of 2", text)
+        self.assertRegex(text, r"step 7: MLP_EXPANSION = [0-9.]+ \(width [0-9]+\), [0-9,]+ parameters, "
+                               r"[+-]0\.[0-9]+ % of step 2's")
+
+    def test_that_are_not_made_are_named(self):
+        plan = self.plan(RA_MLA_MLP_GATE_DIM=1, GPT2_VOCAB_SIZE=5000)
+        self.assertEqual([step["step"] for step in plan["steps"] if step["control_of"] == 1], [])
+        self.assertEqual(len(plan["notes"]), 2)
+        text = self.done("plan", RA_MLA_MLP_GATE_DIM=1, GPT2_VOCAB_SIZE=5000).stdout
+        self.assertRegex(text, r"step 6, control parameters of step 1 \(gate\), is not made: ")
+
+    def test_out_of_reach(self):
+        self.assert_refused(self.call("plan", GPT2_N_EMBD=4, GPT2_BLOCK_SIZE=8, GPT2_VOCAB_SIZE=24,
+                                      RA_MLA_LATENT_DIM=2, RA_MLA_MLP_GATE_DIM=3, MLP_EXPANSION="1"),
+                            "ra-mla-controls.yaml:13", "step 6, control parameters of step 1 (gate)",
+                            "the nearest is", "allowed: 0.5 %")
+
+    def test_dead_twin_trains_as_the_baseline(self):
+        """Every weight that both have and every loss, with dropout; the arm itself differs."""
+        self.done("run", "--steps", "0,3,12", OPTIMIZER="adamwspam")
+        trials = self.trials()
+        weights = {step: read_safetensors(os.path.join(trials[step, 1], "weights.safetensors"))
+                   for step in (0, 3, 12)}
+        self.assertEqual(set(weights[12]), set(weights[3]))
+        self.assertLess(set(weights[0]), set(weights[12]))
+        for name, tensor in weights[0].items():
+            self.assertEqual(tensor, weights[12][name], name)
+        self.assertNotEqual(weights[0]["transformer.wte.weight"], weights[3]["transformer.wte.weight"])
+        losses = {step: [(row["kind"], row["iteration"], row.get("loss"), row.get("val_loss"))
+                         for row in metrics(trials[step, 1])] for step in (0, 3, 12)}
+        self.assertEqual(losses[0], losses[12])
+        self.assertNotEqual(losses[0], losses[3])
+        record = read_json(self.path("results", "small", "plan.json"))["steps"]
+        self.assertEqual([(step["control"], step["control_of"]) for step in record],
+                         [("", None), ("", None), ("dead_twin", 3)])
+
+
+class Factorial(PlanTest):
+    def test_cells(self):
+        plan = self.plan(ABLATION_PLAN="factorial")
+        self.assertEqual(plan["factors"], ["RA_MLA_MLP_ATTN_GATE", "RA_MLA_MLP_CROSS_TOKEN",
+                                           "RA_MLA_MLP_LATENT_RECIP"])
+        self.assertEqual([(step["name"], step["cell"], step["role"]) for step in plan["steps"]],
+                         [("mla", 0, "baseline"), ("gate", 1, "arm"), ("cross", 2, "arm"),
+                          ("gate+cross", 3, "arm"), ("recip", 4, "arm"), ("gate+recip", 5, "arm"),
+                          ("cross+recip", 6, "arm"), ("all", 7, "arm"), ("mha", None, "arm"),
+                          ("mla+ra", None, "arm")])
+        self.assertEqual(plan["family_size"], 9)
+        self.assertEqual(plan["seeds_to_claim"], 10)
+
+
+class SmallestEffect(PlanTest):
+    # d at 80 % power, two-sided paired t, alpha = .05/3, by SciPy's quad over the distribution of the standard
+    # deviation: no non-central t in it.
+    EXPECTED = {3: 5.667476062885682, 8: 1.4503430243953497, 10: 1.2234701271466275}
+
+    def test_of_the_planned_seeds_and_of_8_and_10(self):
+        plan = self.plan("--seeds", "1-3")
+        self.assertEqual((plan["family_size"], plan["seeds_to_claim"]), (3, 8))
+        found = {effect["seeds"]: effect for effect in plan["smallest_effects"]}
+        for seeds, d in self.EXPECTED.items():
+            self.assertAlmostEqual(found[seeds]["d"], d, delta=1e-9)
+            self.assertIsNone(found[seeds]["nats"])
+        self.assertEqual(plan["smallest_effect_d"], found[3]["d"])
+        self.assertIsNone(plan["smallest_effect_nats"])
+        text = self.done("plan", "--seeds", "1-3").stdout
+        self.assertIn("alpha = 0.05/3", text)
+        self.assertIn("`make noise`", text)
+        self.assertIn("screening: 3 seeds; claim with 8", text)
+        self.assertNotIn("screening", self.done("plan", "--seeds", "1-8").stdout)
+        self.assertIn("screening: 1 seed; claim with 8", self.done("plan", "--seeds", "5").stdout)
+        self.assertIsNone(self.plan("--seeds", "5")["smallest_effect_d"])
+        alone = self.plan("--steps", "0")
+        self.assertEqual((alone["family_size"], alone["smallest_effects"]), (0, []))
+        with_controls = self.plan(ABLATION_PLAN="ra-mla-controls", GPT2_N_EMBD=64, GPT2_BLOCK_SIZE=32)
+        self.assertEqual(with_controls["family_size"], 3, "controls and reruns are no arms")
+
+    def noise(self, arm):
+        self.write(os.path.join("results", "small", "noise.json"), json.dumps(
+            {"arm": arm, "seeds": [1001, 1002, 1003], "val_losses": [2.0, 2.1, 2.2], "sd": 0.1,
+             "sd_low": 0.05, "sd_high": 0.6, "comparisons": 0, "pairs": 2, "rejected": 0}))
+
+    def test_in_nats(self):
+        self.done("run", "--steps", "0")
+        lines = read_text(self.trials()[0, 1], "key.txt").split("\n")
+        arm = "".join(line + "\n" for line in lines if not line.startswith(("seed = ", "DATA_SEED = ")))
+        self.noise(hashlib.sha256(arm.encode()).hexdigest())
+        plan = self.plan("--seeds", "1-8")
+        self.assertAlmostEqual(plan["smallest_effect_nats"], self.EXPECTED[8] * 0.1 * 2 ** 0.5, delta=1e-9)
+        self.assertIn("(sd 0.1000 of 3 seeds)", self.done("plan", "--seeds", "1-8").stdout)
+        other = self.plan("--seeds", "1-8", GPT2_MAX_ITERS=13)
+        self.assertIsNone(other["smallest_effect_nats"])
+        self.assertIn("of another baseline", self.done("plan", GPT2_MAX_ITERS=13).stdout)
 
 
 class Memory(PlanTest):
