@@ -197,13 +197,27 @@ TEST(Control, MatchesRandomConfigurations) {
   EXPECT_LT(tally.refused, 250);
 }
 
-// Mechanism 3 with per-head scalars needs a width that the latent width divides; the nearest such one counts.
+// Mechanism 3 with per-head scalars needs a width that the latent width divides; the nearest such one counts,
+// not the nearest of all, which is refused.
 TEST(Control, FindsAWidthThatTheBaselineAccepts) {
   const auto plan = plan_of(
       "name: p\nbaseline: 0\nsteps:\n  0: {set: {RA_MLA_MLP_ATTN_GATE: n, RA_MLA_MLP_CROSS_TOKEN: n}}\n"
       "  1: {set: {RA_MLA_MLP_ATTN_GATE: n}}\ncontrols: [parameters]\n",
-      {"RA_MLA_MLP_TYING_MODE=per_head_scalar", "RA_MLA_LATENT_DIM=4"});
-  EXPECT_EQ(plan.find_step(2)->config.mlp_width() % 4, 0);
+      {"RA_MLA_MLP_TYING_MODE=per_head_scalar", "RA_MLA_LATENT_DIM=8"});
+  const auto target = static_cast<double>(parameter_count(plan.steps[1].config));
+  const auto nearest = [&](std::int64_t multiple) {
+    std::int64_t best = multiple;
+    Config config = plan.steps[0].config;
+    const auto distance = [&](std::int64_t width) {
+      config.gpt.mlp_expansion = static_cast<double>(width) / 128;
+      return std::abs(static_cast<double>(parameter_count(config)) - target);
+    };
+    for (std::int64_t width = multiple; width < 4000; width += multiple)
+      if (distance(width) < distance(best)) best = width;
+    return best;
+  };
+  EXPECT_NE(nearest(1) % 8, 0) << "shows nothing";
+  EXPECT_EQ(plan.find_step(2)->config.mlp_width(), nearest(8));
 }
 
 TEST(Control, OutOfReachIsRefusedAndSaysByHowMuch) {
