@@ -10,6 +10,8 @@
 ##
 ## Whether it can be believed
 ##   make verify           train finished trials again and compare them, and the table, bit for bit (or RUN=DIR)
+##   make noise            the baseline on fresh seeds (FRESH=N): what chance alone does to a loss
+##   make calibrate        40 times the same arm against itself, 20 planted harms: does the test keep its word?
 ##
 ## Configuring
 ##   make list-defconfigs  names of the ready-made configurations
@@ -48,7 +50,7 @@ $(error Call make in Kablate's own folder: make -C FOLDER)
 endif
 
 # --- What was given on the command line: a name that nothing reads is an error, not a silence
-OWN := O V JOBS LIBTORCH CXX RESULTS RUN STEPS SEEDS
+OWN := O V JOBS LIBTORCH CXX RESULTS RUN STEPS SEEDS FRESH
 GIVEN := $(foreach v,$(.VARIABLES),$(if $(findstring command line,$(origin $v)),$v))
 OVERRIDES := $(filter-out $(OWN),$(GIVEN))
 ifneq ($(OVERRIDES),)
@@ -62,10 +64,11 @@ endif
 endif
 GOALS := $(or $(MAKECMDGOALS),all)
 only_for = $(if $(filter $1,$(GOALS)),,$(if $(strip $2),$(error $(strip $2): has no effect on 'make $(GOALS)', only on $1)))
-$(call only_for,all run plan,$(OVERRIDES))
+$(call only_for,all run plan noise,$(OVERRIDES))
 $(call only_for,all run plan verify,$(filter STEPS SEEDS,$(GIVEN)))
-$(call only_for,all run plan report verify,$(filter RESULTS,$(GIVEN)))
+$(call only_for,all run plan report verify noise calibrate,$(filter RESULTS,$(GIVEN)))
 $(call only_for,report verify,$(filter RUN,$(GIVEN)))
+$(call only_for,noise,$(filter FRESH,$(GIVEN)))
 $(foreach v,$(OVERRIDES),$(eval export KABLATE_SET_$v := $$(value $v)))
 
 quoted = '$(subst ','\'',$1)'
@@ -76,6 +79,7 @@ export KABLATE_RESULTS := $(value RESULTS)
 export KABLATE_RUN := $(value RUN)
 export KABLATE_STEPS := $(value STEPS)
 export KABLATE_SEEDS := $(value SEEDS)
+export KABLATE_FRESH := $(value FRESH)
 export JOBS V
 export PYTHONUTF8 := 1
 export PYTHONDONTWRITEBYTECODE := 1
@@ -85,7 +89,7 @@ Q := $(if $(filter 1,$(V)),,@)
 PYTHON := "$$OUT/.venv/bin/python"
 CONFIGURE := $(PYTHON) scripts/configure.py --config "$$OUT/.config"
 
-.PHONY: all run plan report verify build check lint format clean distclean help python config data torch \
+.PHONY: all run plan report verify noise calibrate build check lint format clean distclean help python config data torch \
         list-defconfigs menuconfig guiconfig oldconfig olddefconfig savedefconfig
 
 all: run
@@ -103,6 +107,13 @@ report: build
 # --- Whether it can be believed
 verify: build
 	$(Q)scripts/run.sh verify
+
+noise: build data
+	$(Q)scripts/run.sh noise
+
+calibrate: export KABLATE_SET_DATASET := shakespeare
+calibrate: build data
+	$(Q)scripts/run.sh calibrate
 
 # --- Set-up: Debian's packages and .venv; torch only where something is compiled
 python:

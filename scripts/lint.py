@@ -152,7 +152,7 @@ def check_lengths(path, text):
 def check_makefile(text):
     count = len(text.splitlines())
     return (
-        [f"Makefile:{count}: {count} lines; fewer than {MAX_MAKEFILE + 1} are allowed: move recipes to scripts/"]
+        [f"Makefile:{count}: {count} lines; at most {MAX_MAKEFILE} are allowed: move recipes to scripts/"]
         if count > MAX_MAKEFILE
         else []
     )

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Calls the program with what was given on make's command line: run.sh run|plan|report|verify.
-# Environment: OUT; V; KABLATE_STEPS, KABLATE_SEEDS, KABLATE_RESULTS, KABLATE_RUN; KABLATE_SET_ and a symbol.
+# Calls the program with what was given on make's command line: run.sh run|plan|report|verify|noise|calibrate.
+# Environment: OUT; V; KABLATE_STEPS, KABLATE_SEEDS, KABLATE_RESULTS, KABLATE_RUN, KABLATE_FRESH;
+# KABLATE_SET_ and a symbol.
 set -euo pipefail
 
 command=$1
@@ -10,9 +11,17 @@ case $command in
     [ -z "$KABLATE_STEPS" ] || arguments+=(--steps "$KABLATE_STEPS")
     [ -z "$KABLATE_SEEDS" ] || arguments+=(--seeds "$KABLATE_SEEDS")
     ;;
+  noise)
+    [ -z "$KABLATE_FRESH" ] || arguments+=(--fresh "$KABLATE_FRESH")
+    ;;
 esac
 case $command in
-  run | plan)
+  calibrate)
+    command=noise
+    arguments+=(--config defconfigs/calibration --fresh 400 --pairs 5 --planted-harm 20)
+    [ -z "$KABLATE_RESULTS" ] || arguments+=(--results "$KABLATE_RESULTS")
+    ;;
+  run | plan | noise)
     [ -z "$KABLATE_RESULTS" ] || arguments+=(--results "$KABLATE_RESULTS")
     for name in $(compgen -v KABLATE_SET_); do
       arguments+=(--set "${name#KABLATE_SET_}=${!name}")

@@ -16,6 +16,7 @@ void add_run_command(CLI::App& app, Action& action);
 void add_plan_command(CLI::App& app, Action& action);
 void add_report_command(CLI::App& app, Action& action);
 void add_verify_command(CLI::App& app, Action& action);
+void add_noise_command(CLI::App& app, Action& action);
 void add_logits_command(CLI::App& app, Action& action);
 void add_init_command(CLI::App& app, Action& action);
 void add_sample_command(CLI::App& app, Action& action);

@@ -128,9 +128,9 @@ class ProgramTest(unittest.TestCase):
     # --- Calls
 
     def arguments(self, command, *arguments, results="results", **symbols):
-        """run and plan get the results folder; what takes a configuration gets it, changed by `symbols`."""
+        """The command line, with the results folder, the configuration and `symbols` where it takes them."""
         line = [self.program, command, *arguments]
-        if command in ("run", "plan"):
+        if command in ("run", "plan", "noise"):
             line += ["--results", self.path(results)]
         if command not in FOLDER_COMMANDS and "--config" not in arguments and "--run" not in arguments:
             line += ["--config", self.path("small.config")]

@@ -53,6 +53,8 @@ class Help(MakeTest):
             "make plan",
             "make report",
             "make verify",
+            "make noise",
+            "make calibrate",
             "clean",
             "distclean",
             "V=1",
@@ -122,6 +124,14 @@ class Variables(MakeTest):
             ["verify", "--steps", "0", "--seeds", "1,2", "x y"],
         )
         self.assertEqual(self.arguments_of(goal="verify"), ["verify", "results/an experiment"])
+
+    def test_noise_takes_overrides_and_calibrate_has_its_own(self):
+        self.assertEqual(
+            self.arguments_of("FRESH=32", "GPT2_N_LAYER=3", "RESULTS=r", goal="noise"),
+            ["noise", "--fresh", "32", "--results", "r", "--set", "GPT2_N_LAYER=3"],
+        )
+        expected = "noise --config defconfigs/calibration --fresh 400 --pairs 5 --planted-harm 20 --results r"
+        self.assertEqual(self.arguments_of("RESULTS=r", goal="calibrate"), expected.split())
 
     def test_a_name_that_nothing_reads_is_an_error(self):
         for given in ("GPT2_N_LAYERS=3", "OPTIMIZER_ADAMW=y", "CONFIG_SEEDS=1", "steps=1"):

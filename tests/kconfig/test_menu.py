@@ -78,6 +78,7 @@ CHOICES = {
     "RA_MLA_MLP_GATE_POOL": "causal_mean token sequence",
 }
 DEFCONFIGS = [
+    "calibration",
     "gpt2-ra-mla-baseline",
     "gpt2-ra-mla-full",
     "gpt2-ra-mla-step1",

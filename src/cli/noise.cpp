@@ -1,0 +1,186 @@
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "cli/commands.h"
+#include "cli/prepare.h"
+#include "measure/machine.h"
+#include "plan/noise_plan.h"
+#include "record/noise.h"
+#include "record/reader.h"
+#include "report/render.h"
+#include "runner/runner.h"
+#include "runner/timing.h"
+#include "stats/calibration.h"
+#include "stats/power.h"
+#include "train/stop_signal.h"
+
+namespace kablate {
+namespace {
+
+struct NoiseCommand {
+  ConfigOptions configuration;
+  std::string results = "results";
+  std::int64_t fresh = 16, pairs = 2, planted_harm = 0;
+};
+
+void check(const NoiseCommand& command) {
+  const std::int64_t comparisons = command.fresh / (2 * command.pairs);
+  if (comparisons == 0)
+    throw UserError(str("--fresh = ", command.fresh, ": one comparison of ", command.pairs,
+                        " pairs takes 2 x ", command.pairs, " seeds; give more seeds, or fewer --pairs"));
+  if (command.planted_harm > comparisons)
+    throw UserError(str("--planted-harm = ", command.planted_harm, ": allowed: at most ", comparisons,
+                        ", the comparisons that ", command.fresh,
+                        " fresh seeds make with --pairs = ", command.pairs));
+}
+
+std::vector<std::int64_t> harmed_seeds(const NoiseCommand& command, const std::vector<std::int64_t>& seeds) {
+  std::vector<std::int64_t> harmed;
+  const auto pairs = static_cast<std::size_t>(command.pairs);
+  for (std::size_t i = 0; i < static_cast<std::size_t>(command.planted_harm); ++i)
+    for (std::size_t j = 0; j < pairs; ++j) harmed.push_back(seeds[harm_place(i, j, pairs)]);
+  return harmed;
+}
+
+RunResult train(Plan& plan, const Config& base, const ExperimentFolder& folder) {
+  const c10::Device device = resolve_device(base.run.device);
+  const auto data = open_dataset(base, data_folder());
+  make_writable_folder(folder.trials());
+  const std::int64_t threads = threads_of_trials(plan, base, folder, device);
+  assign_keys(plan, *data, threads, device);
+  const std::int64_t parallel = parallel_trials(base, threads, available_cores(), device.is_cpu());
+  const auto to_run = std::count_if(plan.trials.begin(), plan.trials.end(), [&](const Trial& trial) {
+    return decide(folder, trial).action == TrialDecision::Action::kRun;
+  });
+  check_disk_space(plan, to_run, parallel, folder);
+  log_info(str("noise floor of ", folder.path().string(), ": ", plan.trials.size(), " trials, ", threads,
+               threads == 1 ? " thread" : " threads", " a trial, up to ", parallel, " at once"));
+  return run_plan(folder, plan, {.threads = threads, .parallel = parallel, .data_folder = data_folder()});
+}
+
+std::vector<double> losses_of(const ExperimentFolder& folder, const Plan& plan, std::size_t first,
+                              std::size_t count) {
+  std::vector<double> losses;
+  for (std::size_t i = first; i < first + count; ++i) {
+    const Trial& trial = plan.trials[i];
+    const auto summary = finished(
+        folder.trial({.step = trial.step, .name = trial.name, .seed = trial.seed, .key = trial.key}));
+    if (!summary || !summary->val_loss)
+      throw WorkError(str("step ", trial.step, " ", trial.name, ", seed ", trial.seed, ": has no loss"));
+    losses.push_back(*summary->val_loss);
+  }
+  return losses;
+}
+
+NoiseFloor make_noise(const Plan& plan, const std::vector<double>& losses, std::int64_t pairs) {
+  const auto [n, mean, sd] = mean_sd(losses);
+  const Interval interval = sd_interval(*sd, n);
+  const Calibration self = compare_with_itself(losses, static_cast<std::size_t>(pairs));
+  return {.arm = arm_key(plan.trials[0].config, plan.trials[0].key_text),
+          .seeds = plan.seeds,
+          .val_losses = losses,
+          .sd = *sd,
+          .sd_low = interval.low,
+          .sd_high = interval.high,
+          .comparisons = static_cast<std::int64_t>(self.comparisons),
+          .pairs = pairs,
+          .rejected = static_cast<std::int64_t>(self.rejected)};
+}
+
+// What the seeds of a plan can find if pairing does not help: in nats, by the noise floor.
+void print_smallest_effects(const NoiseFloor& noise, const PlanRecord& planned) {
+  const auto family = std::count_if(planned.steps.begin(), planned.steps.end(), [&](const PlannedStep& step) {
+    return step.is_arm() && step.number != planned.baseline;
+  });
+  const double alpha = kCalibrationAlpha / static_cast<double>(std::max<std::ptrdiff_t>(1, family));
+  std::vector<std::size_t> counts{planned.seeds.size(), 8, 10};
+  std::sort(counts.begin(), counts.end());
+  counts.erase(std::unique(counts.begin(), counts.end()), counts.end());
+  std::printf("smallest effect found (80 %% power, paired t at .05/%ld; less where pairing helps):\n",
+              static_cast<long>(std::max<std::ptrdiff_t>(1, family)));
+  for (const auto n : counts)
+    if (n >= 2)
+      std::printf("  %3zu seeds: %s nats\n", n,
+                  fixed(smallest_effect(n, alpha) * noise.difference_sd(), 4).c_str());
+}
+
+void print_floor(const Plan& plan, const NoiseFloor& noise) {
+  std::printf("noise floor of step %ld %s: %zu fresh seeds, %ld to %ld\n", static_cast<long>(plan.baseline),
+              plan.steps[0].name.c_str(), noise.seeds.size(), static_cast<long>(noise.seeds.front()),
+              static_cast<long>(noise.seeds.back()));
+  std::printf("validation loss: mean %s, sd %s (95 %% interval %s to %s)\n",
+              fixed(mean_sd(noise.val_losses).mean, 4).c_str(), fixed(noise.sd, 5).c_str(),
+              fixed(noise.sd_low, 5).c_str(), fixed(noise.sd_high, 5).c_str());
+  std::printf("difference of two seeds: sd %s\n", fixed(noise.difference_sd(), 5).c_str());
+}
+
+int noise(const NoiseCommand& command) {
+  catch_stop_signals();
+  check(command);
+  const Settings settings = command.configuration.settings();
+  const Config base = settings.bind();
+  const PlanRecord planned = describe_plan(make_plan(settings, plans_folder()));
+  const auto seeds = fresh_seeds(planned.seeds, command.fresh);
+  Plan plan = noise_plan(settings, plans_folder(), seeds, harmed_seeds(command, seeds));
+  const ExperimentFolder folder = experiment_folder(command.results, settings.text("EXPERIMENT_NAME"));
+  const RunResult result = train(plan, base, folder);
+  if (result.interrupted) log_warning("interrupted; the same command goes on from here");
+  if (result.interrupted) return kExitInterrupted;
+  if (result.failed > 0 || result.blocked > 0) return kExitFailed;  // the runner has said why
+  const auto losses = losses_of(folder, plan, 0, seeds.size());
+  const NoiseFloor floor = make_noise(plan, losses, command.pairs);
+  write_noise(folder, floor);
+  std::error_code ignored;
+  if (std::filesystem::exists(folder.plan(), ignored)) write_report(folder, make_report(folder));
+  print_floor(plan, floor);
+  print_smallest_effects(floor, planned);
+  const auto allowed =
+      static_cast<std::int64_t>(allowed_rejections(static_cast<std::size_t>(floor.comparisons)));
+  std::printf(
+      "A/A: %ld of %ld rejected (allowed %ld): the baseline against itself, %ld pairs each, p < .05\n",
+      static_cast<long>(floor.rejected), static_cast<long>(floor.comparisons), static_cast<long>(allowed),
+      static_cast<long>(floor.pairs));
+  bool good = floor.rejected <= allowed;
+  if (command.planted_harm > 0) {
+    const auto harmed = losses_of(folder, plan, seeds.size(), plan.trials.size() - seeds.size());
+    const auto found = compare_with_harm(losses, harmed, static_cast<std::size_t>(command.pairs));
+    std::printf("planted harm: %zu of %zu found: the baseline without attention, mean %s, worse at p < .05\n",
+                found.rejected, found.comparisons, fixed(mean_sd(harmed).mean, 4).c_str());
+    good = good && found.rejected == found.comparisons;
+  }
+  std::printf("%s\n", folder.noise().c_str());
+  return good ? kExitDone : kExitFailed;
+}
+
+}  // namespace
+
+void add_noise_command(CLI::App& app, Action& action) {
+  const auto command = std::make_shared<NoiseCommand>();
+  auto* parser =
+      app.add_subcommand("noise", "Train the baseline on fresh seeds: how much its loss differs by chance");
+  command->configuration.add_to(*parser);
+  parser->add_option("--results", command->results, "Folder of the results")
+      ->capture_default_str()
+      ->type_name("DIR")
+      ->check(not_empty());
+  parser->add_option("--fresh", command->fresh, "How many fresh seeds")
+      ->capture_default_str()
+      ->type_name("N")
+      ->check(whole_number(4));
+  parser->add_option("--pairs", command->pairs, "Pairs of a comparison of the baseline with itself")
+      ->capture_default_str()
+      ->type_name("P")
+      ->check(whole_number(2));
+  parser
+      ->add_option("--planted-harm", command->planted_harm,
+                   "Comparisons with the baseline without attention, which must all find it worse")
+      ->capture_default_str()
+      ->type_name("H")
+      ->check(whole_number(0));
+  parser->callback([command, &action] { action = [command] { return noise(*command); }; });
+}
+
+}  // namespace kablate

@@ -1,0 +1,47 @@
+#include "stats/calibration.h"
+
+#include <cassert>
+
+#include <boost/math/distributions/binomial.hpp>
+
+#include "stats/paired.h"
+
+namespace kablate {
+
+Calibration compare_with_itself(std::span<const double> losses, std::size_t pairs) {
+  assert(pairs >= 2);
+  Calibration result{.comparisons = losses.size() / (2 * pairs)};
+  for (std::size_t i = 0; i < result.comparisons; ++i) {
+    const auto both = losses.subspan(2 * pairs * i, 2 * pairs);
+    const auto difference = paired_difference(both.first(pairs), both.last(pairs));
+    result.rejected += *difference.p < kCalibrationAlpha;
+  }
+  return result;
+}
+
+std::size_t harm_place(std::size_t comparison, std::size_t pair, std::size_t pairs) {
+  return 2 * pairs * comparison + pair;
+}
+
+Calibration compare_with_harm(std::span<const double> losses, std::span<const double> harmed,
+                              std::size_t pairs) {
+  assert(pairs >= 2);
+  Calibration result{.comparisons = harmed.size() / pairs};
+  for (std::size_t i = 0; i < result.comparisons; ++i) {
+    const auto baseline = losses.subspan(harm_place(i, 0, pairs), pairs);
+    const auto difference = paired_difference(harmed.subspan(pairs * i, pairs), baseline);
+    result.rejected += *difference.p < kCalibrationAlpha && difference.mean > 0;
+  }
+  return result;
+}
+
+std::size_t allowed_rejections(std::size_t comparisons) {
+  constexpr double kFalseAlarm = 0.02;
+  const boost::math::binomial chance(static_cast<double>(comparisons), kCalibrationAlpha);
+  std::size_t allowed = 0;
+  while (boost::math::cdf(boost::math::complement(chance, static_cast<double>(allowed))) >= kFalseAlarm)
+    ++allowed;
+  return allowed;
+}
+
+}  // namespace kablate
