@@ -6,6 +6,7 @@
 ## Getting a table
 ##   make                  set up, configure (`quick` if there is no .config), build, train, print the table
 ##   make plan             what would run: parameters, cost, memory; trains nothing
+##   make audit            prove that every switch of the plan is live and causal; trains nothing
 ##   make report           the table again, from what lies under results/ (or in RUN=DIR)
 ##
 ## Whether it can be believed
@@ -64,9 +65,9 @@ endif
 endif
 GOALS := $(or $(MAKECMDGOALS),all)
 only_for = $(if $(filter $1,$(GOALS)),,$(if $(strip $2),$(error $(strip $2): has no effect on 'make $(GOALS)', only on $1)))
-$(call only_for,all run plan noise,$(OVERRIDES))
-$(call only_for,all run plan verify,$(filter STEPS SEEDS,$(GIVEN)))
-$(call only_for,all run plan report verify noise calibrate,$(filter RESULTS,$(GIVEN)))
+$(call only_for,all run plan audit noise,$(OVERRIDES))
+$(call only_for,all run plan audit verify,$(filter STEPS SEEDS,$(GIVEN)))
+$(call only_for,all run plan audit report verify noise calibrate,$(filter RESULTS,$(GIVEN)))
 $(call only_for,report verify,$(filter RUN,$(GIVEN)))
 $(call only_for,noise,$(filter FRESH,$(GIVEN)))
 $(foreach v,$(OVERRIDES),$(eval export KABLATE_SET_$v := $$(value $v)))
@@ -89,7 +90,7 @@ Q := $(if $(filter 1,$(V)),,@)
 PYTHON := "$$OUT/.venv/bin/python"
 CONFIGURE := $(PYTHON) scripts/configure.py --config "$$OUT/.config"
 
-.PHONY: all run plan report verify noise calibrate build check lint format clean distclean help python config data torch \
+.PHONY: all run plan audit report verify noise calibrate build check lint format clean distclean help python config data torch \
         list-defconfigs menuconfig guiconfig oldconfig olddefconfig savedefconfig
 
 all: run
@@ -98,8 +99,8 @@ all: run
 run: build data
 	$(Q)scripts/run.sh run
 
-plan: build
-	$(Q)scripts/run.sh plan
+plan audit: build
+	$(Q)scripts/run.sh $@
 
 report: build
 	$(Q)scripts/run.sh report

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Calls the program with what was given on make's command line: run.sh run|plan|report|verify|noise|calibrate.
+# Calls the program with what was given on make's command line:
+# run.sh run|plan|audit|report|verify|noise|calibrate.
 # Environment: OUT; V; KABLATE_STEPS, KABLATE_SEEDS, KABLATE_RESULTS, KABLATE_RUN, KABLATE_FRESH;
 # KABLATE_SET_ and a symbol.
 set -euo pipefail
@@ -7,7 +8,7 @@ set -euo pipefail
 command=$1
 arguments=()
 case $command in
-  run | plan | verify)
+  run | plan | audit | verify)
     [ -z "$KABLATE_STEPS" ] || arguments+=(--steps "$KABLATE_STEPS")
     [ -z "$KABLATE_SEEDS" ] || arguments+=(--seeds "$KABLATE_SEEDS")
     ;;
@@ -21,7 +22,7 @@ case $command in
     arguments+=(--config defconfigs/calibration --fresh 400 --pairs 5 --planted-harm 20)
     [ -z "$KABLATE_RESULTS" ] || arguments+=(--results "$KABLATE_RESULTS")
     ;;
-  run | plan | noise)
+  run | plan | audit | noise)
     [ -z "$KABLATE_RESULTS" ] || arguments+=(--results "$KABLATE_RESULTS")
     for name in $(compgen -v KABLATE_SET_); do
       arguments+=(--set "${name#KABLATE_SET_}=${!name}")

@@ -60,11 +60,20 @@ std::string shortest(double value) {
   return {buffer.data(), end};
 }
 
-std::string fixed(double value, int digits) {
+namespace {
+
+std::string formatted(double value, std::chars_format format, int digits) {
   std::array<char, 400> buffer;
-  const auto result =
-      std::to_chars(buffer.data(), buffer.data() + buffer.size(), value, std::chars_format::fixed, digits);
+  const auto result = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value, format, digits);
   return {buffer.data(), result.ptr};
+}
+
+}  // namespace
+
+std::string fixed(double value, int digits) { return formatted(value, std::chars_format::fixed, digits); }
+
+std::string scientific(double value, int digits) {
+  return formatted(value, std::chars_format::scientific, digits);
 }
 
 std::string grouped(std::int64_t value) {

@@ -34,11 +34,12 @@ std::optional<double> parse_real(std::string_view text);
 // The shortest decimal text that reads back as exactly `value`: 0.1, 0.0006, 1e-08.
 std::string shortest(double value);
 
-std::string fixed(double value, int digits);  // 3.14159, 2 -> 3.14
-std::string grouped(std::int64_t value);      // 1234567 -> 1,234,567
-std::string human_bytes(double bytes);        // 1.5 MiB
-std::string human_duration(double seconds);   // 2 min 03 s
-std::string human_count(double value);        // 230.4M
+std::string fixed(double value, int digits);       // 3.14159, 2 -> 3.14
+std::string scientific(double value, int digits);  // 0.00123, 1 -> 1.2e-03
+std::string grouped(std::int64_t value);           // 1234567 -> 1,234,567
+std::string human_bytes(double bytes);             // 1.5 MiB
+std::string human_duration(double seconds);        // 2 min 03 s
+std::string human_count(double value);             // 230.4M
 
 // "1-3,7" -> {1, 2, 3, 7}: whole numbers >= `least`, none twice. Throws UserError naming `what`.
 std::vector<std::int64_t> parse_list(std::string_view text, std::string_view what, std::int64_t least);

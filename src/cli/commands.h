@@ -14,6 +14,7 @@ namespace kablate {
 using Action = std::function<int()>;
 void add_run_command(CLI::App& app, Action& action);
 void add_plan_command(CLI::App& app, Action& action);
+void add_audit_command(CLI::App& app, Action& action);
 void add_report_command(CLI::App& app, Action& action);
 void add_verify_command(CLI::App& app, Action& action);
 void add_noise_command(CLI::App& app, Action& action);

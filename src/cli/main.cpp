@@ -43,6 +43,7 @@ int parse_and_run(int argc, char** argv) {
   Action action;
   add_run_command(app, action);
   add_plan_command(app, action);
+  add_audit_command(app, action);
   add_report_command(app, action);
   add_verify_command(app, action);
   add_noise_command(app, action);

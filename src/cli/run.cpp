@@ -1,3 +1,4 @@
+#include "audit/audit.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -5,6 +6,7 @@
 #include "cli/commands.h"
 #include "cli/prepare.h"
 #include "measure/machine.h"
+#include "record/gate_check.h"
 #include "record/reader.h"
 #include "record/writer.h"
 #include "report/render.h"
@@ -33,6 +35,23 @@ int exit_code(const RunResult& result) {
   return result.failed > 0 || result.blocked > 0 ? kExitFailed : kExitDone;
 }
 
+// The first act of a run: an arm that fails a gate is blocked, the others train.
+void audit_first(Plan& plan, const ExperimentFolder& folder) {
+  make_deterministic(/*threads=*/1);
+  const auto checks = audit_plan(plan);
+  write_audit(folder, checks);
+  std::size_t blocked = 0;
+  for (const auto& step : plan.steps) {
+    const auto reason = failed_gates(checks, step.number);
+    if (reason.empty()) continue;
+    ++blocked;
+    log_error(str("step ", step.number, " (", step.name, ") is blocked: ", reason));
+    plan.block(step.number, reason);
+  }
+  if (blocked == 0)
+    log_info(str("audit: ", checks.size(), " checks of ", plan.steps.size(), " steps passed"));
+}
+
 int run(const PlanOptions& options) {
   catch_stop_signals();
   const Settings settings = options.settings();
@@ -44,6 +63,7 @@ int run(const PlanOptions& options) {
   check_steps_against_data(plan, base);
   const ExperimentFolder folder = options.experiment(settings);
   make_writable_folder(folder.path());
+  audit_first(plan, folder);
   const std::int64_t threads = threads_of_trials(plan, base, folder, device);
   assign_keys(plan, *data, threads, device);
   const std::int64_t parallel = parallel_trials(base, threads, available_cores(), device.is_cpu());

@@ -52,6 +52,7 @@ Steps resolve(const Settings& base, const PlanFile& file) {
     for (const auto& delta : deltas(file, written))
       step.settings.set(delta.symbol, delta.value, delta.origin);
     step.config = step.settings.bind();
+    step.blocked = blocked_reason(step.config);
     step.name = step_name(step.config, file, written);
     if (step.rerun_of) step.rerun_index = ++reruns[*step.rerun_of];
     steps.emplace(number, std::move(step));
@@ -180,6 +181,13 @@ const Step* Plan::find_step(std::int64_t number) const {
   return nullptr;
 }
 
+void Plan::block(std::int64_t number, const std::string& reason) {
+  for (auto& step : steps)
+    if (step.number == number && step.blocked.empty()) step.blocked = reason;
+  for (auto& trial : trials)
+    if (trial.step == number && trial.blocked.empty()) trial.blocked = reason;
+}
+
 Plan make_plan(const Settings& base, const std::filesystem::path& plans_folder) {
   const bool ladder = base.text("RA_MLA_ABLATION_MODE") == "y";
   const auto file = ladder ? read_plan_file(plans_folder, base.text("ABLATION_PLAN")) : single_step();
@@ -199,7 +207,8 @@ Plan make_plan(const Settings& base, const std::filesystem::path& plans_folder) 
                         "\" leaves nothing to train: ", join(plan.notes, "; ")));
   for (const auto seed : plan.seeds)
     for (const auto& step : plan.steps)
-      plan.trials.push_back({step.number, step.name, seed, step.rerun_index, step.config, "", ""});
+      plan.trials.push_back(
+          {step.number, step.name, seed, step.rerun_index, step.config, step.blocked, "", ""});
   return plan;
 }
 

@@ -27,6 +27,7 @@ struct Step {
   Control control = Control::kNone;
   std::optional<std::int64_t> control_of;  // the arm that it is a control of
   std::optional<Match> match;              // what a control of kind parameters or flops was solved to
+  std::string blocked = "";                // why it must not be trained; "" if it may
 };
 
 // One training run, in a process of its own.
@@ -36,6 +37,7 @@ struct Trial {
   std::int64_t seed = 1;
   std::int64_t rerun_index = 0;
   Config config;
+  std::string blocked;        // the step's
   std::string key_text, key;  // empty until assign_keys
 };
 
@@ -50,6 +52,9 @@ struct Plan {
   std::vector<Trial> trials;  // seed-major: every step under the first seed, then under the second …
 
   const Step* find_step(std::int64_t number) const;  // null if it is not selected
+
+  // Blocks a step and its trials, unless there is a reason already. REQUIRES: the step is selected.
+  void block(std::int64_t number, const std::string& reason);
 };
 
 // The plan that a configuration asks for: ABLATION_PLAN of `plans_folder`, its steps RA_MLA_ABLATION_STEPS

@@ -265,7 +265,7 @@ RunResult Run::finish_all() {
 TrialDecision decide(const ExperimentFolder& experiment, const Trial& trial) {
   using enum TrialDecision::Action;
   const auto folder = folder_of(experiment, trial);
-  if (const auto reason = blocked_reason(trial.config); !reason.empty()) return {kBlocked, reason};
+  if (!trial.blocked.empty()) return {kBlocked, trial.blocked};
   if (finished(folder)) return {kSkip, "done"};
   const TrialRecord record = read_trial(folder);
   switch (record.state) {

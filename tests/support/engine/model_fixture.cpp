@@ -118,17 +118,7 @@ void PrintTo(const Arm& arm, std::ostream* out) { *out << arm.name; }
 std::string arm_test_name(const testing::TestParamInfo<Arm>& info) { return info.param.name; }
 
 ParameterSet random_parameters(const Config& config, std::uint64_t seed) {
-  ParameterSet parameters(model_parameters(config));
-  at::NoGradGuard no_grad;
-  for (std::size_t i = 0; i < parameters.specs().size(); ++i) {
-    const auto& spec = parameters.specs()[i];
-    Tensor tensor = parameters.tensors()[i];
-    const double last = static_cast<double>(spec.shape.back());
-    const double deviation = spec.shape.size() == 1 ? 0.3 : 1.2 / std::sqrt(last);
-    fill_normal(stream_key(seed, "test/" + spec.name), tensor.data_ptr<float>(), tensor.numel());
-    tensor.mul_(deviation).add_(spec.mean);
-  }
-  return parameters;
+  return random_parameters(model_parameters(config), seed);
 }
 
 ParameterSet in_double(const ParameterSet& parameters) { return parameters.to(at::kCPU, at::kDouble); }
@@ -159,11 +149,6 @@ reference::Weights plain_weights(const ParameterSet& parameters) {
     weights[name] = {tensor.sizes().vec(), reference::Vector(values, values + flat.numel())};
   }
   return weights;
-}
-
-double relative_difference(const Tensor& a, const Tensor& b) {
-  const Tensor wide = b.to(at::kDouble);
-  return ((a.to(at::kDouble) - wide).norm() / wide.norm()).item<double>();
 }
 
 double relative_difference(const Tensor& a_BTV, const std::vector<reference::Matrix>& b) {

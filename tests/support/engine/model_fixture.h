@@ -8,6 +8,7 @@
 
 #include <gtest/gtest.h>
 
+#include "audit/subject.h"
 #include "config/config.h"
 #include "model/parameters.h"
 #include "support/configure.h"
@@ -30,8 +31,8 @@ const std::vector<Arm>& arms();
 void PrintTo(const Arm& arm, std::ostream* out);
 std::string arm_test_name(const testing::TestParamInfo<Arm>& info);
 
-// Every parameter drawn anew, biases and norms included, all of order 1: float32, so that a float64 copy has
-// the same values.
+// Every parameter of the configuration drawn anew, biases and norms included, all of order 1: float32, so
+// that a float64 copy has the same values.
 ParameterSet random_parameters(const Config& config, std::uint64_t seed);
 ParameterSet in_double(const ParameterSet& parameters);
 
@@ -45,8 +46,6 @@ reference::Weights plain_weights(const ParameterSet& parameters);
 
 // ‖a − b‖ / ‖b‖ over all elements; a is [B, T, V].
 double relative_difference(const Tensor& a_BTV, const std::vector<reference::Matrix>& b);
-double relative_difference(const Tensor& a, const Tensor& b);
-
 // The gradients of the mean cross entropy by parameter name.
 std::map<std::string, Tensor> loss_gradients(const Config& config, const ParameterSet& parameters,
                                              const Sequences& sequences);

@@ -1,0 +1,85 @@
+#include "audit/audit.h"
+
+#include <algorithm>
+#include <iterator>
+
+#include "audit/cut.h"
+#include "audit/gates.h"
+#include "base/text.h"
+#include "model/loss.h"
+
+namespace kablate {
+
+Config without_mechanisms(Config config) {
+  config.gate.enabled = config.cross.enabled = config.coupler.enabled = false;
+  config.attention.reciprocal_alpha = 0;
+  return config;
+}
+
+std::string type_name(at::ScalarType type) {
+  return type == at::kDouble ? "float64"
+                             : dtype_name(type == at::kFloat ? DType::kFloat32 : DType::kBFloat16);
+}
+
+at::ScalarType trained_type(const Config& config) {
+  return config.run.dtype == DType::kBFloat16 ? at::kBFloat16 : at::kFloat;
+}
+
+Evaluated run_model(const Config& config, const ParameterSet& parameters, const Tensor& tokens_BT,
+                    const Tensor& targets_BT, const Subject& subject) {
+  Evaluated result;
+  const Tensor logits = subject.logits(config, parameters, tokens_BT, Dropout());
+  cross_entropy(logits, targets_BT).backward();
+  result.logits_BTV = logits.detach();
+  for (const auto& [name, tensor] : parameters.by_name()) result.gradients[name] = tensor.grad();
+  return result;
+}
+
+std::vector<GateCheck> audit_step(const AuditedStep& step, const AuditedStep& baseline,
+                                  const Subject& subject) {
+  const auto small = cut({step.config, baseline.config});
+  const Config &config = small[0], &base = small[1];
+  std::vector<GateCheck> checks;
+  const auto add = [&](const char* name, const std::optional<Finding>& finding) {
+    if (finding) checks.push_back({step.number, name, finding->passed, finding->detail});
+  };
+  add("off_identity", off_identity(config, subject));
+  if (!step.dead_twin) {
+    add("liveness", liveness(config, subject));
+    add("dead_parameters", dead_parameters(config, subject));
+  }
+  add("causality", causality(config, subject));
+  add("decode_parity", decode_parity(config, subject));
+  if (step.number != baseline.number) add("pairing", pairing(config, base, subject));
+  if (step.dead_twin) add("dead_twin", dead_twin(config, base, subject));
+  return checks;
+}
+
+std::vector<GateCheck> audit_plan(const Plan& plan, const Subject& subject) {
+  const auto audited = [](const Step& step) {
+    return AuditedStep{step.number, step.config, step.control == Control::kDeadTwin};
+  };
+  const Step* baseline = plan.find_step(plan.baseline);
+  std::vector<GateCheck> all;
+  for (const auto& step : plan.steps) {
+    std::vector<GateCheck> checks;
+    if (step.rerun_of && plan.find_step(*step.rerun_of) != nullptr) {
+      std::copy_if(all.begin(), all.end(), std::back_inserter(checks),
+                   [&](const GateCheck& check) { return check.step == *step.rerun_of; });
+      for (auto& check : checks) check.step = step.number;
+    } else {
+      checks = audit_step(audited(step), audited(baseline != nullptr ? *baseline : step), subject);
+    }
+    all.insert(all.end(), checks.begin(), checks.end());
+  }
+  return all;
+}
+
+std::string failed_gates(const std::vector<GateCheck>& checks, std::int64_t step) {
+  std::vector<std::string> failed;
+  for (const auto& check : checks)
+    if (check.step == step && !check.passed) failed.push_back(str(check.check, " (", check.detail, ")"));
+  return failed.empty() ? "" : "gate failed: " + join(failed, "; ");
+}
+
+}  // namespace kablate

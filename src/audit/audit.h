@@ -1,0 +1,45 @@
+// The gates: what must hold for an arm before an hour is spent on training it (a failed gate blocks the arm,
+// and its reason stands in the table). Start here in audit/.
+//
+// Every gate works on a model cut in depth and width, with all of its switches as configured, and with random
+// weights of order 1 (cut.h, subject.h). It asks the program itself, through Subject, so that a test can put
+// a faulty program in its place.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "audit/subject.h"
+#include "config/config.h"
+#include "plan/plan.h"
+#include "record/gate_check.h"
+
+namespace kablate {
+
+struct AuditedStep {
+  std::int64_t number = 0;
+  Config config;
+  bool dead_twin = false;  // a declared control: mechanisms present with mixing weight 0
+};
+
+// The gates that apply to `step`, in the order above:
+//   off_identity     all mechanisms off is the plain model to the bit: logits, gradients, number of
+//   parameters liveness         each mechanism, at its mixing weight, moves the logits by at least 1e-3
+//   relative dead_parameters  every tensor of parameters gets a gradient that is not zero causality tokens
+//   after i change no bit of the logits up to i decode_parity    decoding token by token from the cache gives
+//   the logits of the full pass pairing          what the step shares with the baseline starts from the same
+//   bits, on the same samples dead_twin        a declared dead twin has the baseline's logits and gradients
+//   to the bit
+// A dead twin is exempt from liveness and dead_parameters. REQUIRES: validate() accepts both configurations.
+std::vector<GateCheck> audit_step(const AuditedStep& step, const AuditedStep& baseline,
+                                  const Subject& subject = program());
+
+// Every step of a plan; a rerun has its target's results. Where the baseline is not among the selected steps
+// there is nothing to pair with.
+std::vector<GateCheck> audit_plan(const Plan& plan, const Subject& subject = program());
+
+// "gate failed: liveness (…); causality (…)", or "" if the step has passed all of its gates.
+std::string failed_gates(const std::vector<GateCheck>& checks, std::int64_t step);
+
+}  // namespace kablate

@@ -1,0 +1,74 @@
+// No token may see its future: not in the reference type, not in the trial's own, not with dropout.
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+
+#include "audit/gates.h"
+#include "base/text.h"
+
+namespace kablate {
+namespace {
+
+constexpr std::int64_t kSequences = 2;
+
+// The first position whose logits differ between tokens that are equal before `changed`; T if there is none.
+std::int64_t first_difference(const Config& config, const ParameterSet& parameters, std::int64_t T,
+                              std::int64_t changed, const Dropout& dropout, const Subject& subject) {
+  const Tensor before = random_tokens(config, kSequences, T, 8);
+  Tensor after = before.clone();
+  after.narrow(1, changed, T - changed).add_(1).remainder_(config.gpt.vocabulary);
+  const Tensor equal_T = (subject.logits(config, parameters, before, dropout) ==
+                          subject.logits(config, parameters, after, dropout))
+                             .all(2)
+                             .all(0);
+  const Tensor differs = equal_T.logical_not().nonzero();
+  return differs.numel() == 0 ? T : differs[0][0].item<std::int64_t>();
+}
+
+// Three lengths; 1 more than a power of two is a multiple of no tile.
+std::vector<std::int64_t> lengths(std::int64_t context) {
+  std::vector<std::int64_t> chosen;
+  for (const std::int64_t T : {context, context / 2 + 1, std::int64_t{17}, std::int64_t{65}, std::int64_t{2}})
+    if (T > 1 && T <= context && std::find(chosen.begin(), chosen.end(), T) == chosen.end())
+      chosen.push_back(T);
+  return chosen;
+}
+
+// "" or where the future was seen.
+std::string leak(const Config& config, const ParameterSet& parameters, bool training,
+                 const Subject& subject) {
+  const at::AutoGradMode mode(training);
+  const Dropout dropout =
+      training && config.gpt.dropout > 0 ? Dropout(config.gpt.dropout, 1, {10, 11}) : Dropout();
+  for (const auto T : lengths(config.gpt.context))
+    for (const auto changed : {std::int64_t{1}, T / 2, T - 1}) {
+      const auto first =
+          first_difference(config, parameters, T, std::max<std::int64_t>(changed, 1), dropout, subject);
+      if (first < changed)
+        return str("with ", T, " tokens in ", training ? "training" : "evaluation", ", position ", first,
+                   " sees tokens from ", changed, " on");
+    }
+  return "";
+}
+
+}  // namespace
+
+std::optional<Finding> causality(const Config& step, const Subject& subject) {
+  if (step.gpt.context < 2) return {};  // there is no future
+  const auto drawn = random_parameters(subject.parameters(step), 9);
+  const auto own = trained_type(step);
+  for (const auto type : {at::kDouble, own})
+    for (const bool training : {false, true}) {
+      const auto parameters = type == at::kDouble ? drawn.to(at::kCPU, at::kDouble) : drawn;
+      const auto what = leak(step, parameters, training, subject);
+      if (what.empty()) continue;
+      const auto where = str("in ", type_name(type), " ", what);
+      if (step.run.allow_noncausal)
+        return Finding{true, "NOT CAUSAL, as RA_MLA_ALLOW_NONCAUSAL = y allows: " + where};
+      return Finding{false, where};
+    }
+  return Finding{true, str("tokens after a position change no bit before it: in ", type_name(at::kDouble),
+                           " and ", type_name(own), ", in training and evaluation, with ",
+                           lengths(step.gpt.context).size(), " lengths")};
+}
+
+}  // namespace kablate

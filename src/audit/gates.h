@@ -1,0 +1,44 @@
+// The gates themselves: each examines one step and gives its result, or nothing where it does not apply. All
+// take configurations that are already cut.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+
+#include "audit/audit.h"
+
+namespace kablate {
+
+// What a gate found; `step` and `check` are filled in by audit_step.
+struct Finding {
+  bool passed = false;
+  std::string detail;
+};
+
+std::optional<Finding> off_identity(const Config& step, const Subject& subject);     // off_identity.cpp
+std::optional<Finding> liveness(const Config& step, const Subject& subject);         // liveness.cpp
+std::optional<Finding> dead_parameters(const Config& step, const Subject& subject);  // liveness.cpp
+std::optional<Finding> causality(const Config& step, const Subject& subject);        // causality.cpp
+std::optional<Finding> decode_parity(const Config& step, const Subject& subject);    // decode_parity.cpp
+std::optional<Finding> pairing(const Config& step, const Config& baseline,
+                               const Subject& subject);  // pairing.cpp
+std::optional<Finding> dead_twin(const Config& twin, const Config& baseline,
+                                 const Subject& subject);  // pairing.cpp
+
+// The configuration with every mechanism and reciprocal attention switched off.
+Config without_mechanisms(Config config);
+
+std::string type_name(at::ScalarType type);         // "float64" …
+at::ScalarType trained_type(const Config& config);  // of matrix products, in the trial
+
+// Logits and the gradients of the mean cross entropy, by parameter; an undefined gradient where nothing reads
+// a parameter.
+struct Evaluated {
+  Tensor logits_BTV;
+  std::map<std::string, Tensor> gradients;
+};
+Evaluated run_model(const Config& config, const ParameterSet& parameters, const Tensor& tokens_BT,
+                    const Tensor& targets_BT, const Subject& subject);
+
+}  // namespace kablate

@@ -1,0 +1,87 @@
+#include "audit/plain_gpt.h"
+
+#include <cmath>
+#include <limits>
+
+#include <ATen/ATen.h>
+
+namespace kablate {
+
+Tensor PlainModel::linear(const Tensor& x, const std::string& name) const {
+  const auto bias = weights_.find(name + ".bias");
+  const Tensor w = weight(name + ".weight").to(dtype_);
+  return bias == weights_.end() ? at::linear(x.to(dtype_), w)
+                                : at::linear(x.to(dtype_), w, bias->second.to(dtype_));
+}
+
+Tensor PlainModel::norm(const Tensor& x, const std::string& name) const {
+  const auto bias = weights_.find(name + ".bias");
+  const Tensor& w = weight(name + ".weight");
+  return at::layer_norm(x, w.sizes(), w, bias == weights_.end() ? Tensor() : bias->second, 1e-5);
+}
+
+Tensor PlainModel::heads(const Tensor& y) const {
+  const auto B = y.size(0), T = y.size(1), H = c_.gpt.num_heads, D = c_.head_dim();
+  const Tensor split = y.size(2) == H * D ? y.view({B, T, H, D}) : y.unsqueeze(2).expand({B, T, H, D});
+  return split.transpose(1, 2);
+}
+
+// softmax(q·kᵀ/√width + causal)·v, heads side by side again: [B, T, E]
+Tensor PlainModel::attend(const Tensor& q, const Tensor& k, const Tensor& v, double width) const {
+  const auto B = q.size(0), H = q.size(1), T = q.size(2), D = q.size(3);
+  const Tensor mask = at::full({1, T, T}, -std::numeric_limits<double>::infinity(), q.options()).triu(1);
+  const Tensor scores = at::baddbmm(mask, q.reshape({B * H, T, D}), k.reshape({B * H, T, D}).transpose(1, 2),
+                                    1, 1 / std::sqrt(width));
+  const auto type = dtype_ == at::kDouble ? at::kDouble : at::kFloat;
+  const Tensor p = at::softmax(scores.view({B, H, T, T}), -1, type);
+  return at::matmul(p.to(dtype_), v).transpose(1, 2).flatten(2);
+}
+
+Tensor PlainModel::multi_head(const Tensor& x, const std::string& name) const {
+  const auto qkv = linear(x, name + "c_attn").split(c_.gpt.width, 2);
+  const Tensor o = attend(heads(qkv[0]), heads(qkv[1]), heads(qkv[2]), static_cast<double>(c_.head_dim()));
+  return linear(o, name + "c_proj");
+}
+
+Tensor PlainModel::latent(const Tensor& x, const std::string& name) const {
+  const auto& mla = c_.attention;
+  const auto map = [&](const Tensor& c, const Tensor& w) { return heads(at::linear(c, w.to(dtype_))); };
+  const Tensor narrow = x.to(dtype_);
+  const Tensor q = heads(linear(narrow, name + "q_proj"));
+  const Tensor c_k = linear(narrow, name + (mla.shared_kv ? "kv_down" : "k_down"));
+  const Tensor c_v = mla.shared_kv ? c_k : linear(narrow, name + "v_down");
+  const Tensor k = mla.per_head_q_latent ? map(c_k, weight(name + "q_to_latent").flatten(0, 1))
+                                         : map(c_k, weight(name + "q_to_latent_shared.weight").t());
+  const Tensor v = mla.per_head_v_up ? map(c_v, weight(name + "v_up").transpose(1, 2).flatten(0, 1))
+                                     : map(c_v, weight(name + "v_up_shared.weight"));
+  return linear(attend(q, k, v, static_cast<double>(mla.latent_dim)), name + "out_proj");
+}
+
+Tensor PlainModel::mlp(const Tensor& x, const std::string& name) const {
+  const bool tanh = c_.gpt.activation == Activation::kGeluTanh;
+  return linear(at::gelu(linear(x, name + "c_fc"), tanh ? "tanh" : "none"), name + "c_proj");
+}
+
+template <typename Function>
+Tensor PlainModel::residual(const Tensor& x, const std::string& name, Function f) const {
+  if (c_.gpt.norm_placement == NormPlacement::kPre) return x + f(norm(x, name));
+  if (c_.gpt.norm_placement == NormPlacement::kPost) return norm(x + f(x), name);
+  return x + norm(f(norm(x, name)), name + "_post");
+}
+
+Tensor PlainModel::logits(const Tensor& tokens_BT) const {
+  Tensor x = at::embedding(weight("transformer.wte.weight"), tokens_BT) +
+             weight("transformer.wpe.weight").narrow(0, 0, tokens_BT.size(1));
+  for (std::int64_t i = 0; i < c_.gpt.num_layers; ++i) {
+    const std::string block = "transformer.h." + std::to_string(i) + ".";
+    if (c_.gpt.attention)
+      x = residual(x, block + "ln_1", [&](const Tensor& in) {
+        return c_.attention.latent ? latent(in, block + "attn.") : multi_head(in, block + "attn.");
+      });
+    if (c_.mlp_width() > 0)
+      x = residual(x, block + "ln_2", [&](const Tensor& in) { return mlp(in, block + "mlp."); });
+  }
+  return linear(norm(x, "transformer.ln_f"), c_.gpt.tie_embeddings ? "transformer.wte" : "lm_head");
+}
+
+}  // namespace kablate

@@ -1,0 +1,39 @@
+// GPT with multi-head or latent attention, written a second time without any mechanism: what the program must
+// equal to the bit where all of them are off. It knows the choices of the plain model (biases, norm
+// placement, activation, shared maps) and nothing of src/model but its weights.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "config/config.h"
+#include "model/dims.h"
+
+namespace kablate {
+
+class PlainModel {
+ public:
+  // `weights` by checkpoint name; `dtype` of matrix products.
+  PlainModel(const Config& config, std::map<std::string, Tensor> weights, at::ScalarType dtype)
+      : c_(config), weights_(std::move(weights)), dtype_(dtype) {}
+
+  Tensor logits(const Tensor& tokens_BT) const;  // [B, T, V]
+
+ private:
+  const Tensor& weight(const std::string& name) const { return weights_.at(name); }
+  Tensor linear(const Tensor& x, const std::string& name) const;  // with its bias, where there is one
+  Tensor norm(const Tensor& x, const std::string& name) const;
+  Tensor heads(const Tensor& y) const;  // [B, T, E] or one head's [B, T, D] to [B, H, T, D]
+  Tensor attend(const Tensor& q, const Tensor& k, const Tensor& v, double width) const;
+  Tensor multi_head(const Tensor& x, const std::string& name) const;
+  Tensor latent(const Tensor& x, const std::string& name) const;
+  Tensor mlp(const Tensor& x, const std::string& name) const;
+  template <typename Function>
+  Tensor residual(const Tensor& x, const std::string& name, Function f) const;
+
+  Config c_;
+  std::map<std::string, Tensor> weights_;
+  at::ScalarType dtype_;
+};
+
+}  // namespace kablate

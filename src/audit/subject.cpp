@@ -1,0 +1,73 @@
+#include "audit/subject.h"
+
+#include <cmath>
+
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+
+#include "base/rng.h"
+#include "data/sample_order.h"
+#include "generate/decode.h"
+#include "model/gpt.h"
+#include "shape/model_shape.h"
+
+namespace kablate {
+namespace {
+
+Tensor decoded(const Config& config, const ParameterSet& parameters, const Tensor& tokens_BT) {
+  const at::NoGradGuard no_grad;
+  const Gpt model(config, parameters);
+  Decoder decoder(model);
+  std::vector<Tensor> rows_BV;
+  for (std::int64_t t = 0; t < tokens_BT.size(1); ++t)
+    rows_BV.push_back(decoder.step(tokens_BT.select(1, t)));
+  return at::stack(rows_BV, 1);
+}
+
+}  // namespace
+
+Subject program() {
+  return {
+      .parameters = model_parameters,
+      .initial_values =
+          [](const Config& config, std::uint64_t seed) {
+            return ParameterSet::initialized(model_parameters(config), seed);
+          },
+      .logits = [](const Config& config, const ParameterSet& parameters, const Tensor& tokens_BT,
+                   const Dropout& dropout) { return Gpt(config, parameters).logits(tokens_BT, dropout); },
+      .decoded_logits = decoded,
+      .sample_starts =
+          [](const Config& config, std::int64_t seed, std::int64_t num_tokens, std::int64_t count) {
+            return SampleOrder(data_seed(config.data, seed), num_tokens, config.gpt.context).starts(0, count);
+          }};
+}
+
+ParameterSet random_parameters(std::vector<Parameter> specs, std::uint64_t seed) {
+  ParameterSet parameters(std::move(specs));
+  const at::NoGradGuard no_grad;
+  for (std::size_t i = 0; i < parameters.specs().size(); ++i) {
+    const auto& spec = parameters.specs()[i];
+    Tensor tensor = parameters.tensors()[i];
+    const double last = static_cast<double>(spec.shape.back());
+    const double deviation = spec.shape.size() == 1 ? 0.3 : 1.2 / std::sqrt(last);
+    fill_normal(stream_key(seed, "test/" + spec.name), tensor.data_ptr<float>(), tensor.numel());
+    tensor.mul_(deviation).add_(spec.mean);
+  }
+  return parameters;
+}
+
+Tensor random_tokens(const Config& config, std::int64_t B, std::int64_t T, std::uint64_t seed) {
+  const auto key = stream_key(seed, "audit/tokens");
+  std::vector<std::int64_t> ids;
+  for (std::int64_t i = 0; i < B * T; ++i)
+    ids.push_back(static_cast<std::int64_t>(random_uniform(key, static_cast<std::uint64_t>(i)) *
+                                            static_cast<double>(config.gpt.vocabulary)));
+  return at::tensor(ids, at::kLong).view({B, T});
+}
+
+double relative_difference(const Tensor& a, const Tensor& b) {
+  const Tensor wide = b.to(at::kDouble);
+  return ((a.to(at::kDouble) - wide).norm() / wide.norm()).item<double>();
+}
+
+}  // namespace kablate

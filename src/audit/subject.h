@@ -1,0 +1,44 @@
+// What the gates examine: the program's own model, initial values, sample order and decoder, as functions.
+// The tests hand in programs with a planted fault.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "config/config.h"
+#include "model/parameters.h"
+#include "model/pass.h"
+#include "shape/parameter.h"
+
+namespace kablate {
+
+struct Subject {
+  std::function<std::vector<Parameter>(const Config&)> parameters;
+  std::function<ParameterSet(const Config&, std::uint64_t seed)> initial_values;
+
+  // Token ids [B, T] to logits [B, T, V].
+  std::function<Tensor(const Config&, const ParameterSet&, const Tensor& tokens_BT, const Dropout&)> logits;
+
+  // The same from a cache, a position at a time.
+  std::function<Tensor(const Config&, const ParameterSet&, const Tensor& tokens_BT)> decoded_logits;
+
+  // Where the first `count` training samples of a stream of `num_tokens` start.
+  std::function<std::vector<std::int64_t>(const Config&, std::int64_t seed, std::int64_t num_tokens,
+                                          std::int64_t count)>
+      sample_starts;
+};
+
+Subject program();  // this program
+
+// Every tensor drawn from N(mean, 1.2 / √(last dimension)) (vectors: N(mean, 0.3)), float32 on the CPU: far
+// from the small initial values, under which a live mechanism would hardly show.
+ParameterSet random_parameters(std::vector<Parameter> specs, std::uint64_t seed);
+
+// Token ids [B, T] of the configuration's vocabulary.
+Tensor random_tokens(const Config& config, std::int64_t B, std::int64_t T, std::uint64_t seed);
+
+// ‖a − b‖ / ‖b‖ over all elements, in float64.
+double relative_difference(const Tensor& a, const Tensor& b);
+
+}  // namespace kablate

@@ -1,0 +1,34 @@
+#include "record/gate_check.h"
+
+#include "base/error.h"
+#include "base/file.h"
+#include "record/writer.h"
+
+namespace kablate {
+
+Json to_json(const std::vector<GateCheck>& checks) {
+  Json list = Json::array();
+  for (const auto& check : checks)
+    list.push_back(
+        {{"step", check.step}, {"check", check.check}, {"passed", check.passed}, {"detail", check.detail}});
+  return {{"checks", list}};
+}
+
+void write_audit(const ExperimentFolder& folder, const std::vector<GateCheck>& checks) {
+  write_file(folder.audit(), json_text(to_json(checks)));
+}
+
+std::vector<GateCheck> read_audit(const ExperimentFolder& folder) {
+  try {
+    std::vector<GateCheck> checks;
+    for (const auto& check : Json::parse(read_text(folder.audit())).at("checks"))
+      checks.push_back({check.at("step"), check.at("check"), check.at("passed"), check.at("detail")});
+    return checks;
+  } catch (const UserError&) {
+    return {};
+  } catch (const Json::exception&) {
+    return {};
+  }
+}
+
+}  // namespace kablate

@@ -1,0 +1,229 @@
+// Every gate passes for every arm, and every planted fault is caught by its gate and by no other.
+#include <ATen/ATen.h>
+#include <ATen/CPUGeneratorImpl.h>
+#include <ATen/core/Generator.h>
+#include <ATen/core/grad_mode.h>
+#include <gtest/gtest.h>
+
+#include "audit/audit.h"
+#include "audit/cut.h"
+#include "base/text.h"
+#include "shape/model_shape.h"
+#include "support/engine/model_fixture.h"
+
+namespace kablate {
+namespace {
+
+Config all_mechanisms(const Deltas& more = {}) {
+  return small_config(mechanisms(true, true, true) + Deltas{{"RA_MLA_ALLOW_NONCAUSAL", "n"}} + more);
+}
+
+std::vector<GateCheck> audit(const Config& config, const Subject& subject = program(), bool twin = false) {
+  return audit_step({1, config, twin}, {0, small_config(mechanisms(false, false, false)), false}, subject);
+}
+
+// The gates that failed, joined by blanks.
+std::string failed(const std::vector<GateCheck>& checks) {
+  std::vector<std::string> names;
+  for (const auto& check : checks)
+    if (!check.passed) names.push_back(check.check);
+  return join(names, " ");
+}
+
+const std::string& detail(const std::vector<GateCheck>& checks, const char* name) {
+  static const std::string none;
+  for (const auto& check : checks)
+    if (check.check == name) return check.detail;
+  return none;
+}
+
+class AuditedArm : public testing::TestWithParam<Arm> {};
+
+TEST_P(AuditedArm, PassesEveryGate) {
+  const auto& [name, deltas] = GetParam();
+  const auto checks = audit(small_config(deltas + Deltas{{"RA_MLA_ALLOW_NONCAUSAL", "n"}}));
+  EXPECT_GE(checks.size(), 4);
+  if (name == "GateSequence")
+    EXPECT_EQ(failed(checks), "causality");
+  else
+    EXPECT_EQ(failed(checks), "") << failed_gates(checks, 1);
+}
+
+INSTANTIATE_TEST_SUITE_P(Gates, AuditedArm, testing::ValuesIn(arms()), arm_test_name);
+
+TEST(Gates, AreThoseThatApply) {
+  std::vector<std::string> names;
+  for (const auto& check : audit(all_mechanisms())) names.push_back(check.check);
+  EXPECT_EQ(join(names, " "), "off_identity liveness dead_parameters causality decode_parity pairing");
+  names.clear();
+  const auto plain = small_config(mechanisms(false, false, false));
+  for (const auto& check : audit_step({0, plain, false}, {0, plain, false})) names.push_back(check.check);
+  EXPECT_EQ(join(names, " "), "off_identity dead_parameters causality decode_parity")
+      << "nothing to switch on, nothing to pair with";
+}
+
+TEST(Gates, SayThatALeakIsAllowed) {
+  const auto checks =
+      audit(small_config({{"RA_MLA_MLP_ATTN_GATE", "y"}, {"RA_MLA_MLP_GATE_POOL", "sequence"}}));
+  EXPECT_EQ(failed(checks), "");
+  EXPECT_NE(detail(checks, "causality").find("NOT CAUSAL"), std::string::npos);
+}
+
+// --- Planted faults
+
+TEST(PlantedFault, ADeadTwinThatIsNotDeclaredIsCaught) {
+  const Deltas zero{
+      {"RA_MLA_MLP_GATE_ALPHA", "0"}, {"RA_MLA_MLP_CROSS_ALPHA", "0"}, {"RA_MLA_MLP_RECIP_ALPHA", "0"}};
+  const auto checks = audit(all_mechanisms(zero));
+  EXPECT_EQ(failed(checks), "liveness dead_parameters");
+  EXPECT_NE(detail(checks, "liveness").find("gate is DEAD"), std::string::npos);
+  EXPECT_NE(detail(checks, "dead_parameters").find("mlp.cross_proj.weight"), std::string::npos);
+  EXPECT_EQ(failed(audit(all_mechanisms(zero), program(), /*twin=*/true)), "") << "a declared one is exempt";
+}
+
+TEST(PlantedFault, ADeclaredDeadTwinThatLivesIsCaught) {
+  EXPECT_EQ(failed(audit(all_mechanisms(), program(), /*twin=*/true)), "dead_twin");
+}
+
+TEST(PlantedFault, OneMechanismOfSeveralThatNothingCallsIsCaught) {
+  struct Case {
+    const char* name;
+    void (*forget)(Config&);
+  };
+  for (const auto& [name, forget] :
+       {Case{"gate", [](Config& c) { c.gate.enabled = false; }},
+        Case{"cross-token aggregation", [](Config& c) { c.cross.enabled = false; }},
+        Case{"latent reciprocity", [](Config& c) { c.coupler.enabled = false; }},
+        Case{"reciprocal attention", [](Config& c) { c.attention.reciprocal_alpha = 0; }}}) {
+    SCOPED_TRACE(name);
+    Subject subject = program();
+    const auto forgotten = [forget = forget](Config config) {
+      forget(config);
+      return config;
+    };
+    subject.logits = [=](const Config& config, const ParameterSet& parameters, const Tensor& tokens,
+                         const Dropout& dropout) {
+      return program().logits(forgotten(config), parameters, tokens, dropout);
+    };
+    subject.decoded_logits = [=](const Config& config, const ParameterSet& parameters, const Tensor& tokens) {
+      return program().decoded_logits(forgotten(config), parameters, tokens);
+    };
+    const auto checks = audit(all_mechanisms({{"RA_MLA_RA_ALPHA", "0.5"}}), subject);
+    const bool has_parameters = std::string_view(name) != "reciprocal attention";
+    EXPECT_EQ(failed(checks), has_parameters ? "liveness dead_parameters" : "liveness");
+    EXPECT_NE(detail(checks, "liveness").find(str(name, " is DEAD")), std::string::npos)
+        << detail(checks, "liveness");
+  }
+}
+
+TEST(PlantedFault, AParameterThatNothingReadsIsCaught) {
+  Subject subject = program();
+  subject.parameters = [](const Config& config) {
+    auto all = model_parameters(config);
+    all.push_back({"transformer.h.1.mlp.forgotten.weight", {3, 4}, 0, 0.02, Part::kMlp});
+    return all;
+  };
+  const auto checks = audit(all_mechanisms(), subject);
+  EXPECT_EQ(failed(checks), "off_identity dead_parameters");
+  EXPECT_EQ(detail(checks, "dead_parameters"), "without a gradient: transformer.h.1.mlp.forgotten.weight");
+}
+
+// Position t reads a little of token t + 1.
+TEST(PlantedFault, ALeakIsCaught) {
+  Subject subject = program();
+  subject.logits = [](const Config& config, const ParameterSet& parameters, const Tensor& tokens,
+                      const Dropout& dropout) {
+    const Tensor logits = program().logits(config, parameters, tokens, dropout);
+    const Tensor ahead = at::roll(tokens, -1, 1).to(logits.scalar_type()).unsqueeze(-1);
+    return config.gate.enabled ? logits + 1e-4 * ahead : logits;
+  };
+  const auto checks = audit(all_mechanisms(), subject);
+  EXPECT_EQ(failed(checks), "causality decode_parity");
+  EXPECT_NE(detail(checks, "causality").find("sees tokens from"), std::string::npos);
+}
+
+// In evaluation nothing leaks: only the pass with dropout does.
+TEST(PlantedFault, ALeakInTrainingAloneIsCaught) {
+  Subject subject = program();
+  subject.logits = [](const Config& config, const ParameterSet& parameters, const Tensor& tokens,
+                      const Dropout& dropout) {
+    const Tensor logits = program().logits(config, parameters, tokens, dropout);
+    const Tensor ones = at::ones({tokens.size(0), 4096}, logits.scalar_type());
+    const bool training = dropout.apply(ones, "probe").eq(0).any().item<bool>();
+    return training ? logits + 1e-4 * at::roll(tokens, -1, 1).to(logits.scalar_type()).unsqueeze(-1) : logits;
+  };
+  const auto checks = audit(all_mechanisms({{"GPT2_DROPOUT", "0.1"}}), subject);
+  EXPECT_EQ(failed(checks), "causality");
+  EXPECT_NE(detail(checks, "causality").find("in training"), std::string::npos);
+}
+
+TEST(PlantedFault, AModelThatIsNotPlainWhenOffIsCaught) {
+  Subject subject = program();
+  subject.logits = [](const Config& config, const ParameterSet& parameters, const Tensor& tokens,
+                      const Dropout& dropout) {
+    return program().logits(config, parameters, tokens, dropout) * (1 + 1e-6);
+  };
+  EXPECT_NE(failed(audit(all_mechanisms(), subject)).find("off_identity"), std::string::npos);
+}
+
+// Values from one running generator: a parameter more moves all that come after it.
+TEST(PlantedFault, InitialValuesThatDependOnTheOrderOfConstructionAreCaught) {
+  Subject subject = program();
+  subject.initial_values = [](const Config& config, std::uint64_t seed) {
+    ParameterSet parameters(model_parameters(config));
+    auto generator = at::make_generator<at::CPUGeneratorImpl>(seed);
+    const at::NoGradGuard no_grad;
+    for (auto tensor : parameters.tensors()) tensor.normal_(0, 0.02, generator);
+    return parameters;
+  };
+  const auto checks = audit(all_mechanisms(), subject);
+  EXPECT_EQ(failed(checks), "pairing");
+  EXPECT_NE(detail(checks, "pairing").find("starts from other values"), std::string::npos);
+}
+
+TEST(PlantedFault, ASampleOrderThatDependsOnTheArmIsCaught) {
+  Subject subject = program();
+  subject.sample_starts = [](const Config& config, std::int64_t seed, std::int64_t tokens,
+                             std::int64_t count) {
+    return program().sample_starts(config, seed + (config.gate.enabled ? 1 : 0), tokens, count);
+  };
+  const auto checks = audit(all_mechanisms(), subject);
+  EXPECT_EQ(failed(checks), "pairing");
+  EXPECT_NE(detail(checks, "pairing").find("other samples"), std::string::npos);
+}
+
+TEST(PlantedFault, ADecoderOfAnotherModelIsCaught) {
+  Subject subject = program();
+  subject.decoded_logits = [](const Config& config, const ParameterSet& parameters, const Tensor& tokens) {
+    Config other = config;
+    other.gate.alpha *= 1.001;
+    return program().decoded_logits(other, parameters, tokens);
+  };
+  EXPECT_EQ(failed(audit(all_mechanisms(), subject)), "decode_parity");
+}
+
+// --- Cutting
+
+TEST(Cut, KeepsSwitchesAndMakesTheSeedsModelSmall) {
+  const Config full = configure({});
+  const Config small = cut({full})[0];
+  EXPECT_LT(parameter_count(small), 100000);
+  EXPECT_EQ(small.gpt.num_layers, 3);
+  for (const auto& [before, after] :
+       {std::pair{full.gate.alpha, small.gate.alpha}, std::pair{full.cross.alpha, small.cross.alpha},
+        std::pair{full.coupler.alpha, small.coupler.alpha}})
+    EXPECT_EQ(before, after);
+  EXPECT_TRUE(small.gate.enabled && small.cross.enabled && small.coupler.enabled && small.gpt.bias);
+  EXPECT_EQ(small.cross.top_k, full.cross.top_k);
+}
+
+TEST(Cut, LeavesWidthsThatMustDivideValid) {
+  const Deltas scalar{{"RA_MLA_MLP_TYING_MODE", "per_head_scalar"}, {"RA_MLA_MLP_SPARSE_HEAD_AVERAGE", "n"}};
+  for (const auto& more :
+       {Deltas{}, Deltas{{"MLP_EXPANSION", "3"}},
+        Deltas{{"GPT2_N_EMBD", "96"}, {"MLP_EXPANSION", "2.75"}, {"RA_MLA_LATENT_DIM", "24"}}})
+    EXPECT_NO_THROW(validate(cut({configure(scalar + more)})[0]));
+}
+
+}  // namespace
+}  // namespace kablate
