@@ -7,6 +7,7 @@
 #include "cli/prepare.h"
 #include "measure/machine.h"
 #include "record/gate_check.h"
+#include "record/looks.h"
 #include "record/reader.h"
 #include "record/writer.h"
 #include "report/render.h"
@@ -79,6 +80,7 @@ int run(const PlanOptions& options) {
   std::printf("%s\n", render_terminal(report).c_str());
   std::fflush(stdout);
   write_report(folder, report);
+  record_look(folder, report.seeds, report.trials);
   std::printf("%s\n%s\n", folder.report_markdown().c_str(), folder.report_csv().c_str());
   if (result.interrupted) log_warning("interrupted; the same command goes on from here");
   return exit_code(result);
@@ -104,6 +106,7 @@ void add_report_command(CLI::App& app, Action& action) {
       const Report report = make_report(experiment);
       std::printf("%s", render_terminal(report).c_str());
       write_report(experiment, report);
+      record_look(experiment, report.seeds, report.trials);
       return kExitDone;
     };
   });

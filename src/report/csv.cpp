@@ -1,47 +1,65 @@
 #include <algorithm>
+#include <bit>
 
 #include "base/file.h"
 #include "base/text.h"
+#include "report/columns.h"
 #include "report/render.h"
 
 namespace kablate {
 namespace {
 
-std::string csv_text(const std::optional<double>& value) { return value ? shortest(*value) : ""; }
+using Real = std::optional<double>;
+using Delta = std::optional<PairedDifference>;
+
+std::string csv_text(const Real& value) { return value ? shortest(*value) : ""; }
 std::string csv_text(const std::optional<std::int64_t>& value) { return value ? std::to_string(*value) : ""; }
 
 struct Cell {
-  const char* column;
+  std::string column;
   std::string text;
 };
+using Cells = std::vector<Cell>;
 
-// The columns of spec, section 9, in its order, then ours.
-std::vector<Cell> cells(const ReportRow& r) {
-  using Real = std::optional<double>;
-  const auto mean = [](const auto& value) { return value ? Real(value->mean) : Real(); };
-  const auto sd = [](const auto& value) { return value ? Real(value->sd) : Real(); };
-  Real low, high;
-  if (r.delta && r.delta->interval) low = r.delta->interval->low, high = r.delta->interval->high;
+template <typename T>
+Real mean_of(const std::optional<T>& value) {
+  return value ? Real(value->mean) : Real();
+}
+template <typename T>
+Real sd_of(const std::optional<T>& value) {
+  return value ? Real(value->sd) : Real();
+}
+Real low_of(const Delta& delta) { return delta && delta->interval ? Real(delta->interval->low) : Real(); }
+Real high_of(const Delta& delta) { return delta && delta->interval ? Real(delta->interval->high) : Real(); }
+Real of(const Delta& delta, Real PairedDifference::*field) { return delta ? (*delta).*field : Real(); }
+
+void add(Cells& cells, const Cells& more) { cells.insert(cells.end(), more.begin(), more.end()); }
+
+// The columns of spec, section 9, in its order.
+Cells specified_cells(const ReportRow& r) {
   return {{"step", std::to_string(r.step)},
           {"name", r.name},
           {"seeds", std::to_string(r.seeds)},
           {"status", r.status},
           {"parameters", csv_text(r.parameters)},
-          {"val_loss_mean", csv_text(mean(r.val_loss))},
-          {"val_loss_sd", csv_text(sd(r.val_loss))},
-          {"delta_mean", csv_text(mean(r.delta))},
-          {"delta_ci_low", csv_text(low)},
-          {"delta_ci_high", csv_text(high)},
+          {"val_loss_mean", csv_text(mean_of(r.val_loss))},
+          {"val_loss_sd", csv_text(sd_of(r.val_loss))},
+          {"delta_mean", csv_text(mean_of(r.delta))},
+          {"delta_ci_low", csv_text(low_of(r.delta))},
+          {"delta_ci_high", csv_text(high_of(r.delta))},
           {"ms_per_iter", csv_text(r.ms_per_iter)},
           {"tokens_per_s", csv_text(r.tokens_per_s)},
           {"peak_tensor_bytes", csv_text(r.peak_tensor_bytes)},
           {"decode_cache_bytes_per_token", csv_text(r.decode_cache_bytes_per_token)},
-          {"identical_to", r.identical_to},
-          {"delta_percent", csv_text(r.delta_percent)},
-          {"delta_sd", csv_text(sd(r.delta))},
+          {"identical_to", r.identical_to}};
+}
+
+Cells trial_cells(const ReportRow& r) {
+  return {{"delta_percent", csv_text(r.delta_percent)},
+          {"delta_sd", csv_text(sd_of(r.delta))},
           {"delta_seeds", r.delta ? std::to_string(r.delta->n) : ""},
-          {"train_loss_mean", csv_text(mean(r.train_loss))},
-          {"train_loss_sd", csv_text(sd(r.train_loss))},
+          {"train_loss_mean", csv_text(mean_of(r.train_loss))},
+          {"train_loss_sd", csv_text(sd_of(r.train_loss))},
           {"peak_resident_bytes", csv_text(r.peak_resident_bytes)},
           {"decode_cache_bytes_fixed", csv_text(r.decode_cache_bytes_fixed)},
           {"flops_per_iteration", csv_text(r.flops_per_iteration)},
@@ -54,31 +72,80 @@ std::vector<Cell> cells(const ReportRow& r) {
           {"device", r.device},
           {"dtype", r.dtype},
           {"pids", r.pids},
-          {"rerun_of", csv_text(r.rerun_of)}};
+          {"rerun_of", csv_text(r.rerun_of)},
+          {"role", r.role},
+          {"control", r.control}};
+}
+
+Cells test_cells(const ReportRow& r) {
+  const HolmResult* holm = r.verdict && r.verdict->holm ? &*r.verdict->holm : nullptr;
+  return {{"delta_correlation", csv_text(of(r.delta, &PairedDifference::correlation))},
+          {"delta_d", csv_text(of(r.delta, &PairedDifference::effect))},
+          {"p_t", csv_text(of(r.delta, &PairedDifference::p))},
+          {"p_holm", holm != nullptr ? shortest(holm->adjusted_p) : ""},
+          {"holm_level", holm != nullptr ? shortest(holm->level) : ""},
+          {"p_sign_flip", r.sign_flip ? shortest(r.sign_flip->p) : ""},
+          {"sign_flip_assignments", r.sign_flip ? std::to_string(r.sign_flip->assignments) : ""},
+          {"sign_flip_exact", r.sign_flip ? (r.sign_flip->exact ? "y" : "n") : ""},
+          {"verdict", r.verdict ? r.verdict->text : ""},
+          {"delta_noise", csv_text(r.delta_noise)}};
+}
+
+// A further difference: its columns begin with `name`.
+Cells delta_cells(const std::string& name, const Delta& delta) {
+  return {{name + "_delta", csv_text(mean_of(delta))},
+          {name + "_seeds", delta ? std::to_string(delta->n) : ""},
+          {name + "_ci_low", csv_text(low_of(delta))},
+          {name + "_ci_high", csv_text(high_of(delta))},
+          {name + "_p_t", csv_text(of(delta, &PairedDifference::p))}};
+}
+
+Cells budget_cells(const std::string& name, const ReportRow& r, const std::optional<EqualBudget>& reading) {
+  std::string read;
+  if (reading)
+    read = reading->treated_read ? str("step ", r.step) : reading->other_read ? "baseline" : "neither";
+  Cells cells{{name + "_read", read}, {name + "_iteration", reading ? shortest(reading->iteration) : ""}};
+  add(cells, delta_cells(name, reading ? Delta(reading->delta) : Delta()));
+  return cells;
+}
+
+Cells cells_of(const ReportRow& r) {
+  Cells cells = specified_cells(r);
+  add(cells, trial_cells(r));
+  add(cells, test_cells(r));
+  cells.push_back({"previous_step", r.delta_previous ? csv_text(r.previous) : ""});
+  add(cells, delta_cells("previous", r.delta_previous));
+  cells.push_back({"worth_iterations", r.worth ? csv_text(r.worth->iterations) : ""});
+  cells.push_back({"worth", r.worth ? r.worth->text : ""});
+  cells.push_back({"reaches_baseline_at", r.worth ? csv_text(r.worth->reaches_baseline_at) : ""});
+  add(cells, budget_cells("equal_flops", r, r.equal_flops));
+  add(cells, budget_cells("equal_time", r, r.equal_time));
+  add(cells, delta_cells("versus_control", r.versus_control));
+  return cells;
 }
 
 }  // namespace
 
-std::string csv_field(const std::string& text) {
-  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
-  std::string quoted = "\"";
-  for (const char c : text) {
-    if (c == '"') quoted += '"';
-    quoted += c;
-  }
-  return quoted + '"';
-}
-
 std::string render_csv(const Report& report) {
-  std::string text;
-  const auto add_line = [&](const std::vector<std::string>& fields) { text += join(fields, ",") + "\n"; };
   std::vector<std::string> header;
-  for (const auto& cell : cells(ReportRow{})) header.push_back(cell.column);
-  add_line(header);
+  for (const auto& cell : cells_of(ReportRow{})) header.push_back(cell.column);
+  std::string text = csv_line(header);
   for (const auto& row : report.rows) {
     std::vector<std::string> fields;
-    for (const auto& cell : cells(row)) fields.push_back(csv_field(cell.text));
-    add_line(fields);
+    for (const auto& cell : cells_of(row)) fields.push_back(cell.text);
+    text += csv_line(fields);
+  }
+  return text;
+}
+
+std::string render_effects_csv(const Report& report) {
+  std::string text =
+      csv_line({"effect", "order", "seeds", "mean", "sd", "ci_low", "ci_high", "p_t", "p_holm"});
+  for (const auto& effect : report.effects) {
+    const Delta e = effect.estimate;
+    text += csv_line({effect_name(report, effect.factors), std::to_string(std::popcount(effect.factors)),
+                      std::to_string(e->n), shortest(e->mean), csv_text(e->sd), csv_text(low_of(e)),
+                      csv_text(high_of(e)), csv_text(e->p), shortest(effect.holm.adjusted_p)});
   }
   return text;
 }
@@ -86,6 +153,12 @@ std::string render_csv(const Report& report) {
 void write_report(const ExperimentFolder& folder, const Report& report) {
   write_file_if_changed(folder.report_markdown(), render_markdown(report));
   write_file_if_changed(folder.report_csv(), render_csv(report));
+  if (!report.effects.empty()) {
+    write_file_if_changed(folder.report_effects(), render_effects_csv(report));
+  } else {
+    std::error_code ignored;  // of an earlier plan
+    std::filesystem::remove(folder.report_effects(), ignored);
+  }
 }
 
 }  // namespace kablate

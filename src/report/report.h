@@ -8,47 +8,74 @@
 #include <string>
 #include <vector>
 
+#include "record/noise.h"
 #include "record/reader.h"
+#include "report/curves.h"
+#include "stats/factorial.h"
 #include "stats/paired.h"
+#include "stats/sign_flip.h"
+#include "stats/verdict.h"
 
 namespace kablate {
 
 // A step of the plan. Numbers that do not exist are empty. Losses are validation losses at the last
-// iteration.
+// iteration, in nats a token.
 struct ReportRow {
   using Real = std::optional<double>;
   using Integer = std::optional<std::int64_t>;
 
   std::int64_t step = 0;
   std::string name;
+  std::string role;       // "baseline", "arm", "control of 2", "rerun of 2"
+  std::string control;    // "parameters", "flops", "dead_twin", or ""
+  Integer control_of;     // the arm
   std::size_t seeds = 0;  // finished ones: all means are over them
   std::string status;     // "done", "partial (2 of 3): …", "blocked: …", "diverged", "missing" …
   Integer parameters;
   std::optional<MeanSd> val_loss, train_loss;
   std::optional<PairedDifference> delta;  // to the baseline, over the seeds that both have finished
   Real delta_percent;                     // of the baseline's mean over the same seeds
+  std::optional<SignFlip> sign_flip;      // of the same differences
+  Real delta_noise;                       // in units of NoiseFloor::difference_sd()
+  std::optional<Verdict> verdict;         // of the family's arms, none of whose trials diverged
+  Integer previous;                       // the arm (or baseline) before this arm, by number
+  std::optional<PairedDifference> delta_previous;
+  std::optional<PairedDifference> versus_control;  // of a matched control: its arm minus it
+  std::optional<Worth> worth;                      // against the baseline, as the next two
+  std::optional<EqualBudget> equal_flops, equal_time;
   Real ms_per_iter, tokens_per_s, mfu, mfu_nanogpt, wall_seconds, train_seconds;  // means over seeds
   Integer peak_tensor_bytes, peak_resident_bytes, beside;                         // the most of any seed
   Integer decode_cache_bytes_per_token, decode_cache_bytes_fixed;
   Real flops_per_iteration;
   std::string threads, device, dtype, pids;  // joined by blanks where seeds differ
   std::optional<std::int64_t> rerun_of;
-  std::string identical_to;  // the step's number, "no: seed 1, iteration 40" …, "" without rerun_of
+  // Of a rerun and of a dead twin: the number of the step (the twin's: the baseline) that every seed equals;
+  // or "no: seed 1, iteration 40", "no: seed 1, tensor NAME"; "unknown: …". "" for other steps.
+  std::string identical_to;
+};
+
+// What a step's mechanisms did at one evaluation, mean over seeds and blocks.
+struct MechanismUse {
+  std::int64_t step = 0, iteration = 0;
+  std::map<std::string, double> values;
 };
 
 struct Report {
   std::string name, folder;
   std::int64_t baseline = 0;
+  std::vector<std::int64_t> seeds;  // planned
   std::vector<ReportRow> rows;
-  std::vector<TrialRecord> trials;  // as planned
-  std::vector<std::string> notes;   // what a reader must know to judge the table
+  std::vector<TrialRecord> trials;       // as planned
+  std::vector<std::string> notes;        // what a reader must know to judge the table
+  std::vector<std::string> factors;      // symbols of a factorial plan, bit 0 first
+  std::vector<FactorialEffect> effects;  // of a factorial of which two seeds or more are whole
+  std::vector<MechanismUse> uses;        // of each step that has them: the first evaluation, then the last
+  std::optional<NoiseFloor> noise;       // of this baseline
+
+  const ReportRow* find_row(std::int64_t step) const;  // null if there is none
 };
 
 Report make_report(const ExperimentFolder& folder);                          // of the plan in plan.json
 Report make_report(const ExperimentFolder& folder, const PlanRecord& plan);  // of this one
-
-// Whether a rerun's trials equal its target's, as ReportRow::identical_to says it.
-std::string compare_rerun(const ExperimentFolder& folder, const ExperimentRecord& experiment,
-                          const PlannedStep& rerun);
 
 }  // namespace kablate

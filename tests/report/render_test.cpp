@@ -106,7 +106,18 @@ TEST(TerminalTable, OfALadderFitsIn120Columns) {
   ASSERT_GT(lines.size(), 9u);
   for (std::size_t i = 2; i < lines.size(); ++i) EXPECT_LE(display_width(lines[i]), 120u) << lines[i];
   EXPECT_THAT(lines[5], HasSubstr("gate        235.1M  2.4960 ± 0.0030  -0.0100"));
-  EXPECT_THAT(lines[5], HasSubstr("[-0.0100, -0.0100]  -0.40"));
+  EXPECT_THAT(lines[5], HasSubstr("[-0.0100, -0.0100]  not enough seeds (3 of 8), leans better"));
+}
+
+TEST(TerminalTable, LeavesColumnsOutBeforeItGetsTooWide) {
+  const TemporaryFolder root;
+  auto report = ladder_report(root);
+  EXPECT_THAT(render_terminal(report), Not(HasSubstr("%  verdict"))) << "the percentage goes first";
+  for (auto& row : report.rows) row.verdict.reset();
+  EXPECT_THAT(lines_of(render_terminal(report))[5], HasSubstr("[-0.0100, -0.0100]  -0.40"));
+  for (auto& row : report.rows) row.name = "mla, params of 2, and a long name besides";
+  for (const auto& line : lines_of(render_terminal(report))) EXPECT_LE(display_width(line), 120u) << line;
+  EXPECT_THAT(render_terminal(report), HasSubstr("-0.0100"));
 }
 
 TEST(TerminalTable, AlignsByCharactersNotBytes) {

@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "support/core/experiment.h"
+#include "support/core/report_experiment.h"
 #include "support/temporary_folder.h"
 
 namespace kablate {
@@ -12,33 +12,11 @@ namespace {
 using testing::Contains;
 using testing::HasSubstr;
 using testing::Not;
+using testing_support::Experiment;
 using testing_support::finish;
 using testing_support::folder_of;
 using testing_support::ladder;
 using testing_support::small_config;
-
-// An experiment in a folder of its own.
-struct Experiment {
-  explicit Experiment(PlanRecord record) : folder(root.path() / "e"), plan(std::move(record)) {
-    write_experiment(folder, plan, small_config());
-  }
-  TrialSummary done(std::int64_t step, std::int64_t seed, double loss) {
-    return finish(folder_of(folder, plan, step, seed), step, seed, loss);
-  }
-  // Finishes a trial again with a changed summary.
-  template <typename Change>
-  void change(std::int64_t step, std::int64_t seed, Change&& change) {
-    const auto trial = folder_of(folder, plan, step, seed);
-    auto summary = *finished(trial);
-    change(summary);
-    finish_trial(trial, summary);
-  }
-  Report report() const { return make_report(folder); }
-
-  TemporaryFolder root;
-  ExperimentFolder folder;
-  PlanRecord plan;
-};
 
 TEST(Report, PairsStepsWithTheBaselineBySeed) {
   Experiment e(ladder(2, {1, 2, 3}));
@@ -160,54 +138,6 @@ TEST(Report, CountsOtherTrialsThreadsAndNeighbours) {
   const auto notes = e.report().notes;
   EXPECT_THAT(notes, Contains(HasSubstr("1 other trial folder(s)")));
   EXPECT_THAT(notes, Contains(HasSubstr("ran on 1 thread(s), cpu float32, with up to 1 other trial(s)")));
-}
-
-TEST(Rerun, EqualsItsTargetOnlyBitForBit) {
-  Experiment e(ladder(4, {1, 2}, 1));  // step 3 reruns step 1
-  for (const auto seed : {1, 2}) e.done(1, seed, 3.0 + seed), e.done(3, seed, 3.0 + seed);
-  EXPECT_EQ(e.report().rows[3].identical_to, "1") << "times differ, and that is allowed";
-  EXPECT_EQ(e.report().rows[1].identical_to, "");
-  e.done(3, 2, 5.0000000000000009);
-  EXPECT_EQ(e.report().rows[3].identical_to, "no: seed 2, iteration 10");
-  e.done(3, 2, 5.0);
-  e.change(3, 1, [](TrialSummary& s) { s.weights_sha256 = "other"; });
-  EXPECT_EQ(e.report().rows[3].identical_to, "no: seed 1, weights");
-}
-
-TEST(Rerun, WithMoreOrFewerRowsIsNotEqual) {
-  Experiment e(ladder(4, {1}, 1));
-  e.done(1, 1, 3), e.done(3, 1, 3);
-  MetricsLog(folder_of(e.folder, e.plan, 3, 1), 100)
-      .append({{"kind", "train"}, {"iteration", 30}, {"loss", 1}});
-  EXPECT_EQ(e.report().rows[3].identical_to, "no: seed 1, iteration 30");
-  MetricsLog(folder_of(e.folder, e.plan, 3, 1), 20);
-  EXPECT_EQ(e.report().rows[3].identical_to, "no: seed 1, iteration 20");
-}
-
-TEST(Rerun, WithoutLogsOrChecksumsIsNotEqual) {
-  Experiment e(ladder(4, {1}, 1));
-  e.done(1, 1, 3), e.done(3, 1, 3);
-  for (const auto step : {1, 3}) e.change(step, 1, [](TrialSummary& s) { s.weights_sha256 = ""; });
-  EXPECT_EQ(e.report().rows[3].identical_to, "no: seed 1, weights");
-  for (const auto step : {1, 3}) {
-    e.change(step, 1, [](TrialSummary& s) { s.weights_sha256 = "w"; });
-    std::filesystem::remove(folder_of(e.folder, e.plan, step, 1).metrics());
-  }
-  EXPECT_EQ(e.report().rows[3].identical_to, "no: seed 1, no loss log");
-}
-
-TEST(Rerun, OfWhatWasNotRunSaysSo) {
-  auto plan = ladder(4, {1, 2}, 1);
-  {
-    Experiment e(plan);
-    e.done(1, 1, 3), e.done(3, 1, 3), e.done(3, 2, 3);
-    EXPECT_EQ(e.report().rows[3].identical_to, "unknown: seed 2 not finished");
-  }
-  plan.steps.erase(plan.steps.begin() + 1);
-  std::erase_if(plan.trials, [](const PlannedTrial& trial) { return trial.step == 1; });
-  Experiment e(plan);
-  e.done(3, 1, 3);
-  EXPECT_EQ(e.report().rows[2].identical_to, "step 1 was not run");
 }
 
 }  // namespace

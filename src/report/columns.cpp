@@ -1,0 +1,198 @@
+#include "report/columns.h"
+
+#include <algorithm>
+
+#include "base/text.h"
+
+namespace kablate {
+namespace {
+
+using Real = std::optional<double>;
+using Row = const ReportRow&;
+
+template <typename T, typename Format>
+std::string shown(const std::optional<T>& value, Format&& format) {
+  return value ? format(*value) : "";
+}
+
+std::string loss_text(const std::optional<MeanSd>& loss) {
+  if (!loss) return "";
+  return fixed(loss->mean, 4) + (loss->sd ? " ± " + fixed(*loss->sd, 4) : "");
+}
+
+std::string change_text(const std::optional<PairedDifference>& delta) {
+  return shown(delta, [](const auto& d) { return signed_fixed(d.mean, 4); });
+}
+
+std::string range_text(const std::optional<PairedDifference>& delta) {
+  return delta ? shown(delta->interval, interval_text) : "";
+}
+
+std::string holm_text(Row r) {
+  return r.verdict && r.verdict->holm ? p_text(r.verdict->holm->adjusted_p) : "";
+}
+
+std::string bytes_text(const std::optional<std::int64_t>& bytes) {
+  return shown(bytes, [](auto value) { return human_bytes(static_cast<double>(value)); });
+}
+
+// Short; what is not equal is said in full below the table.
+std::string equals_text(Row row) {
+  if (row.identical_to.empty() || equals_its_target(row)) return row.identical_to;
+  return row.identical_to.starts_with("no") ? "NO" : "?";
+}
+
+std::string budget_text(const std::optional<EqualBudget>& reading) {
+  if (!reading) return "";
+  const std::string side = reading->treated_read ? "arm" : reading->other_read ? "baseline" : "both";
+  return str(signed_fixed(reading->delta.mean, 4), " (", side, " at ", fixed(reading->iteration, 0), ")");
+}
+
+auto real(Real ReportRow::*field, int digits) {
+  return [field, digits](Row r) { return shown(r.*field, [&](double v) { return fixed(v, digits); }); };
+}
+
+auto percent(Real ReportRow::*field) {
+  return [field](Row r) { return shown(r.*field, [](double v) { return fixed(100 * v, 2) + " %"; }); };
+}
+
+auto of_delta(Real PairedDifference::*field, int digits) {
+  return [field, digits](Row r) {
+    return r.delta ? shown((*r.delta).*field, [&](double v) { return signed_fixed(v, digits); }) : "";
+  };
+}
+
+Column step_column() {
+  return {"step", true, [](Row r) { return std::to_string(r.step); }};
+}
+Column arm_column() { return {"arm", false, arm_text}; }
+Column percent_column() {
+  return {"%", true,
+          [](Row r) { return shown(r.delta_percent, [](double p) { return signed_fixed(p, 2); }); }};
+}
+Column verdict_column() {
+  return {"verdict", false, [](Row r) { return r.verdict ? r.verdict->text : ""; }};
+}
+
+std::size_t width_of(const TextTable& table) {
+  const std::string text = aligned(table);
+  std::size_t width = 0;
+  for (const auto& line : split(text, '\n')) width = std::max(width, display_width(line));
+  return width;
+}
+
+}  // namespace
+
+std::string arm_text(Row row) { return row.rerun_of ? str(row.name, " (rerun)") : row.name; }
+
+bool has_target(Row row) { return row.rerun_of || row.control == "dead_twin"; }
+
+bool equals_its_target(Row row) {
+  return has_target(row) && !row.identical_to.empty() &&
+         row.identical_to.find_first_not_of("0123456789") == std::string::npos;
+}
+
+std::vector<Column> terminal_columns() {
+  return {
+      step_column(),
+      {"arm", false, [](Row r) { return r.name; }},
+      {"params", true, [](Row r) { return shown(r.parameters, human_count); }, 2},
+      {"val loss", false, [](Row r) { return loss_text(r.val_loss); }},
+      {"change", true, [](Row r) { return change_text(r.delta); }},
+      {"95 % interval", false, [](Row r) { return range_text(r.delta); }, 1},
+      {"%", true, percent_column().text, 4},
+      {"p Holm", true, holm_text, 3},
+      verdict_column(),
+      {"equals", false, equals_text},
+  };
+}
+
+std::vector<Column> finding_columns() {
+  return {step_column(),
+          arm_column(),
+          {"role", false, [](Row r) { return r.role; }},
+          {"seeds", true, [](Row r) { return std::to_string(r.seeds); }},
+          {"status", false, [](Row r) { return r.status; }},
+          {"params", true, [](Row r) { return shown(r.parameters, grouped); }},
+          {"val loss", false, [](Row r) { return loss_text(r.val_loss); }},
+          {"train loss", false, [](Row r) { return loss_text(r.train_loss); }},
+          {"change", true, [](Row r) { return change_text(r.delta); }},
+          {"95 % interval", false, [](Row r) { return range_text(r.delta); }},
+          percent_column(),
+          verdict_column(),
+          {"equals", false, [](Row r) { return r.identical_to; }}};
+}
+
+std::vector<Column> test_columns() {
+  const auto p_of = [](Row r) { return r.delta ? shown(r.delta->p, p_text) : ""; };
+  return {
+      step_column(),
+      arm_column(),
+      {"pairs", true, [](Row r) { return r.delta ? std::to_string(r.delta->n) : ""; }},
+      {"sd", true,
+       [](Row r) { return r.delta ? shown(r.delta->sd, [](double v) { return fixed(v, 5); }) : ""; }},
+      {"d", true, of_delta(&PairedDifference::effect, 2)},
+      {"ρ", true, of_delta(&PairedDifference::correlation, 3)},
+      {"p", true, p_of},
+      {"p Holm", true, holm_text},
+      {"p sign flip", true, [](Row r) { return shown(r.sign_flip, [](auto& s) { return p_text(s.p); }); }},
+      {"in noise sd", true, real(&ReportRow::delta_noise, 2)},
+      {"to step", true, [](Row r) { return r.delta_previous ? std::to_string(*r.previous) : ""; }},
+      {"change", true, [](Row r) { return change_text(r.delta_previous); }},
+      {"95 % interval", false, [](Row r) { return range_text(r.delta_previous); }}};
+}
+
+std::vector<Column> worth_columns() {
+  const auto reached = [](Row r) {
+    return r.worth ? shown(r.worth->reaches_baseline_at, [](double v) { return fixed(v, 0); }) : "";
+  };
+  return {step_column(),
+          arm_column(),
+          {"worth, iterations", false, [](Row r) { return r.worth ? r.worth->text : ""; }},
+          {"reaches the baseline at", true, reached},
+          {"at equal FLOPs", false, [](Row r) { return budget_text(r.equal_flops); }},
+          {"at equal time", false, [](Row r) { return budget_text(r.equal_time); }}};
+}
+
+std::vector<Column> cost_columns() {
+  return {step_column(),
+          arm_column(),
+          {"ms/iter", true, real(&ReportRow::ms_per_iter, 1)},
+          {"tokens/s", true, real(&ReportRow::tokens_per_s, 0)},
+          {"FLOPs/iter", true, [](Row r) { return shown(r.flops_per_iteration, human_count); }},
+          {"MFU", true, percent(&ReportRow::mfu)},
+          {"MFU, nanoGPT's", true, percent(&ReportRow::mfu_nanogpt), 1},
+          {"peak", true, [](Row r) { return bytes_text(r.peak_tensor_bytes); }},
+          {"peak resident", true, [](Row r) { return bytes_text(r.peak_resident_bytes); }, 2},
+          {"cache/token", true, [](Row r) { return bytes_text(r.decode_cache_bytes_per_token); }}};
+}
+
+TextTable make_table(const Report& report, const std::vector<Column>& columns, std::size_t width) {
+  std::vector<Column> kept;
+  for (const auto& column : columns)
+    if (std::any_of(report.rows.begin(), report.rows.end(),
+                    [&](const auto& row) { return !column.text(row).empty(); }))
+      kept.push_back(column);
+  const auto build = [&] {
+    TextTable table;
+    table.rows.resize(report.rows.size());
+    for (const auto& column : kept) {
+      table.headings.push_back(column.heading);
+      table.right.push_back(column.right);
+      for (std::size_t i = 0; i < report.rows.size(); ++i)
+        table.rows[i].push_back(column.text(report.rows[i]));
+    }
+    return table;
+  };
+  auto table = build();
+  while (width > 0 && width_of(table) > width) {
+    const auto widest = std::max_element(kept.begin(), kept.end(),
+                                         [](const auto& a, const auto& b) { return a.drop < b.drop; });
+    if (widest == kept.end() || widest->drop == 0) break;
+    kept.erase(widest);
+    table = build();
+  }
+  return table;
+}
+
+}  // namespace kablate

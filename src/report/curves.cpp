@@ -1,0 +1,127 @@
+#include "report/curves.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/text.h"
+
+namespace kablate {
+namespace {
+
+Curve mean_of_side(const std::vector<TrialPair>& pairs, const TrialRecord* TrialPair::*side) {
+  std::vector<Curve> curves;
+  for (const auto& pair : pairs) curves.push_back(curve_of(*(pair.*side)));
+  return mean_curve(curves);
+}
+
+// Of one pair: trials of one step have as many.
+double iterations_of(const TrialRecord& trial) { return static_cast<double>(trial.summary->iterations); }
+
+// The losses of one side at an iteration; empty if some trial's curve has none there.
+std::optional<std::vector<double>> losses_at(const std::vector<TrialPair>& pairs,
+                                             const TrialRecord* TrialPair::*side, double iteration) {
+  std::vector<double> losses;
+  for (const auto& pair : pairs) {
+    const auto loss = loss_at(curve_of(*(pair.*side)), iteration);
+    if (!loss) return {};
+    losses.push_back(*loss);
+  }
+  return losses;
+}
+
+}  // namespace
+
+Curve curve_of(const TrialRecord& trial) {
+  Curve curve;
+  for (const auto& evaluation : trial.evaluations)
+    if (evaluation.val_loss)
+      curve.push_back({static_cast<double>(evaluation.iteration), *evaluation.val_loss});
+  return curve;
+}
+
+Curve mean_curve(const std::vector<Curve>& curves) {
+  Curve mean;
+  if (curves.empty()) return mean;
+  for (const auto& point : curves.front()) {
+    double sum = 0;
+    const bool shared = std::all_of(curves.begin(), curves.end(), [&](const Curve& curve) {
+      const auto found = std::find_if(curve.begin(), curve.end(), [&](const CurvePoint& other) {
+        return other.iteration == point.iteration;
+      });
+      if (found != curve.end()) sum += found->loss;
+      return found != curve.end();
+    });
+    if (shared) mean.push_back({point.iteration, sum / static_cast<double>(curves.size())});
+  }
+  return mean;
+}
+
+std::optional<double> loss_at(const Curve& curve, double iteration) {
+  if (curve.empty() || iteration < curve.front().iteration || iteration > curve.back().iteration) return {};
+  for (std::size_t i = 1; i < curve.size(); ++i)
+    if (iteration < curve[i].iteration) {
+      const auto &a = curve[i - 1], &b = curve[i];
+      return a.loss + (b.loss - a.loss) * (iteration - a.iteration) / (b.iteration - a.iteration);
+    }
+  return curve.back().loss;
+}
+
+std::optional<double> first_reaching(const Curve& curve, double loss) {
+  for (std::size_t i = 0; i < curve.size(); ++i) {
+    if (curve[i].loss > loss) continue;
+    if (i == 0) return curve[0].iteration;
+    const auto &a = curve[i - 1], &b = curve[i];
+    return a.iteration + (b.iteration - a.iteration) * (a.loss - loss) / (a.loss - b.loss);
+  }
+  return {};
+}
+
+std::optional<Worth> worth_of(const std::vector<TrialPair>& pairs) {
+  if (pairs.empty()) return {};
+  const auto own = mean_of_side(pairs, &TrialPair::treated), base = mean_of_side(pairs, &TrialPair::other);
+  if (own.empty() || base.empty()) return {};
+  const double end = iterations_of(*pairs.front().other);
+  const double loss = mean_sd(losses_of(pairs, &TrialPair::treated)).mean;
+  const double base_loss = mean_sd(losses_of(pairs, &TrialPair::other)).mean;
+  Worth worth;
+  worth.reaches_baseline_at = first_reaching(own, base_loss);
+  const auto reached = first_reaching(base, loss);
+  if (loss < base_loss) {
+    worth.text = "more than 0: the baseline ends above it";
+  } else if (!reached) {
+    worth.text = "unknown: the baseline's evaluations end above its final loss";
+  } else if (*reached == base.front().iteration && base.front().loss < loss) {
+    worth.text = str("less than ", fixed(base.front().iteration - end, 0),
+                     ": the baseline is below it at its first evaluation");
+  } else {
+    worth.iterations = loss == base_loss ? 0 : *reached - end;
+    worth.text = fixed(*worth.iterations, 0);
+  }
+  return worth;
+}
+
+std::optional<EqualBudget> at_equal_budget(const std::vector<TrialPair>& pairs,
+                                           std::optional<double> treated_cost,
+                                           std::optional<double> other_cost) {
+  if (pairs.empty() || !treated_cost || !other_cost || *treated_cost <= 0 || *other_cost <= 0) return {};
+  const double treated_end = iterations_of(*pairs.front().treated);
+  const double other_end = iterations_of(*pairs.front().other);
+  const double treated_total = *treated_cost * treated_end, other_total = *other_cost * other_end;
+  EqualBudget reading;
+  std::optional<std::vector<double>> treated = losses_of(pairs, &TrialPair::treated);
+  std::optional<std::vector<double>> other = losses_of(pairs, &TrialPair::other);
+  if (treated_total > other_total) {
+    reading.treated_read = true, reading.iteration = other_total / *treated_cost;
+    treated = losses_at(pairs, &TrialPair::treated, reading.iteration);
+  } else if (other_total > treated_total) {
+    reading.other_read = true, reading.iteration = treated_total / *other_cost;
+    other = losses_at(pairs, &TrialPair::other, reading.iteration);
+  } else {
+    reading.iteration = treated_end;
+  }
+  if (!treated || !other) return {};
+  reading.delta = paired_difference(*treated, *other);
+  return reading;
+}
+
+}  // namespace kablate

@@ -1,0 +1,172 @@
+// What a reader must know to judge the table, a sentence or two a matter.
+#include <algorithm>
+#include <set>
+
+#include "base/text.h"
+#include "record/looks.h"
+#include "report/parts.h"
+#include "report/table.h"
+#include "stats/power.h"
+
+namespace kablate {
+namespace {
+
+using Notes = std::vector<std::string>;
+
+std::size_t family_of(const PlanRecord& plan) {
+  return static_cast<std::size_t>(
+      std::count_if(plan.steps.begin(), plan.steps.end(),
+                    [&](const PlannedStep& step) { return step.is_arm() && step.number != plan.baseline; }));
+}
+
+std::string arms_text(std::size_t family) { return str(family, family == 1 ? " arm" : " arms"); }
+
+// The most pairs that an arm of the family has; 0 without a difference.
+std::size_t most_pairs(const Report& report) {
+  std::size_t pairs = 0;
+  for (const auto& row : report.rows)
+    if (row.role == "arm" && row.delta) pairs = std::max(pairs, row.delta->n);
+  return pairs;
+}
+
+void add_test_notes(const Report& report, std::size_t family, Notes& notes) {
+  const auto pairs = most_pairs(report);
+  if (pairs == 0) return;
+  notes.push_back(str("A verdict comes from the paired t test at Holm's level in the family of the plan's ",
+                      arms_text(family), " (alpha ", shortest(kAlpha), "; neither controls nor reruns); ",
+                      pairs_to_claim(family),
+                      " seeds or more can claim. p Holm is adjusted for the family."));
+  const double level = kAlpha / static_cast<double>(family), least = least_sign_flip_p(pairs);
+  if (least > level)
+    notes.push_back(str("The sign-flip test can't reach Holm's first level of ", p_text(level), " with ",
+                        pairs, pairs == 1 ? " pair" : " pairs", ": its p is ", p_text(least),
+                        " at the least, whatever the differences."));
+  for (const auto& row : report.rows) {
+    if (row.delta && row.delta->correlation && *row.delta->correlation <= 0)
+      notes.push_back(str("Step ", row.step, ": the losses of its pairs have correlation ρ = ",
+                          fixed(*row.delta->correlation, 2), ": pairing by seed did not help."));
+    if (row.sign_flip && !row.sign_flip->exact)
+      notes.push_back(str("Step ", row.step, ": the sign-flip p is from ",
+                          grouped(row.sign_flip->assignments), " keyed draws; to ", kMostEnumerated,
+                          " pairs every assignment is counted."));
+  }
+}
+
+void add_curve_note(const Report& report, Notes& notes) {
+  if (std::any_of(report.rows.begin(), report.rows.end(),
+                  [](const auto& row) { return row.worth || row.equal_flops || row.equal_time; }))
+    notes.push_back(
+        "What a difference is worth, and the differences at equal FLOPs and time, are read from the "
+        "validation "
+        "curves between evaluations. Where the learning rate decays, a loss in the middle of a run is not "
+        "the "
+        "final loss of a shorter run: it is too high, so what is read early looks worse than it would be.");
+}
+
+void add_noise_note(const ExperimentFolder& folder, const Report& report, std::size_t family, Notes& notes) {
+  if (!report.noise) {
+    std::error_code ignored;
+    if (std::filesystem::exists(folder.noise(), ignored))
+      notes.push_back("noise.json is damaged or of another baseline than this one: it is not used.");
+    return;
+  }
+  const auto& noise = *report.noise;
+  std::string note =
+      str("Noise floor: the baseline's loss has sd ", fixed(noise.sd, 5), " over ", noise.seeds.size(),
+          " fresh seeds (95 % interval ", fixed(noise.sd_low, 5), " to ", fixed(noise.sd_high, 5),
+          "); the baseline against itself was rejected in ", noise.rejected, " of ", noise.comparisons,
+          " comparisons at p < ", shortest(kAlpha), ".");
+  if (const auto planned = report.seeds.size(); planned >= 2 && family > 0) {
+    const double d = smallest_effect(planned, kAlpha / static_cast<double>(family));
+    note += str(" Without any gain from pairing, ", planned, " seeds find a difference of ",
+                fixed(d * noise.difference_sd(), 4), " nats in 80 of 100 cases (d = ", fixed(d, 2), ").");
+  }
+  notes.push_back(note);
+}
+
+std::string seeds_text(const std::vector<std::int64_t>& seeds) {
+  return str(seeds.size() == 1 ? "seed " : "seeds ", list_text(seeds));
+}
+
+void add_look_notes(const ExperimentFolder& folder, const Report& report, Notes& notes) {
+  const auto looks = earlier_looks(read_looks(folder), report.trials);
+  bool added = false;
+  for (const auto& look : looks) {
+    if (!look.unplanned.empty()) {
+      std::string text = seeds_text(look.unplanned);
+      text.front() = 'S';
+      notes.push_back(str(text, look.unplanned.size() == 1 ? " was" : " were", " added after a look at ",
+                          seeds_text(look.seeds), "."));
+      added = true;
+    } else {
+      notes.push_back(str("There was a look at ", seeds_text(look.seeds), " before ", seeds_text(look.since),
+                          ", planned by then, had finished."));
+    }
+  }
+  if (added)
+    notes.push_back(
+        "To look and then add seeds makes a chance finding likelier than alpha says: the verdicts above do "
+        "not "
+        "correct for it. looks.jsonl has every look.");
+}
+
+}  // namespace
+
+std::vector<std::string> plan_notes(const ExperimentRecord& experiment) {
+  Notes notes;
+  const auto& plan = experiment.plan;
+  if (plan.find_step(plan.baseline) == nullptr)
+    notes.push_back(str("The plan's baseline, step ", plan.baseline,
+                        ", is not among the selected steps: there is no difference to it."));
+  for (const auto& step : plan.steps)
+    if (step.noncausal)
+      notes.push_back(
+          str("Step ", step.number, " (", step.name,
+              ") is NOT CAUSAL: RA_MLA_MLP_GATE_POOL = sequence "
+              "lets a token see its future, and RA_MLA_ALLOW_NONCAUSAL = y let it be trained. Its loss "
+              "says nothing about a language model."));
+  const auto seeds = plan.seeds.size(), needed = pairs_to_claim(family_of(plan));
+  std::string note = str(seeds, seeds == 1 ? " seed" : " seeds",
+                         " planned; ± is the standard deviation over "
+                         "seeds, a difference is paired by seed, its interval is Student's t at 95 %.");
+  if (seeds == 1) note += " One seed shows no spread: it says nothing about a difference.";
+  if (seeds > 1 && seeds < needed) note += str(" So few seeds screen; claim with ", needed, " or more.");
+  notes.push_back(note);
+  return notes;
+}
+
+std::vector<std::string> statistics_notes(const ExperimentFolder& folder, const ExperimentRecord& experiment,
+                                          const Report& report) {
+  Notes notes;
+  const auto family = family_of(experiment.plan);
+  add_test_notes(report, family, notes);
+  add_look_notes(folder, report, notes);
+  add_noise_note(folder, report, family, notes);
+  add_curve_note(report, notes);
+  return notes;
+}
+
+std::vector<std::string> run_notes(const ExperimentRecord& experiment, const Report& report) {
+  Notes notes;
+  std::set<std::string> threads, devices;
+  std::optional<std::int64_t> beside;
+  for (const auto& row : report.rows) {
+    if (!row.threads.empty()) threads.insert(row.threads);
+    if (!row.device.empty()) devices.insert(row.device + " " + row.dtype);
+    beside = std::max(beside, row.beside);
+  }
+  const auto listed = [](const std::set<std::string>& texts) {
+    return join(std::vector<std::string>(texts.begin(), texts.end()), " and ");
+  };
+  if (!threads.empty())
+    notes.push_back(str("A trial ran on ", listed(threads), " thread(s), ", listed(devices), ", with up to ",
+                        beside.value_or(0), " other trial(s) beside it; times depend on that."));
+  if (!experiment.others.empty())
+    notes.push_back(str(experiment.others.size(),
+                        " other trial folder(s) lie in trials/, of earlier configurations, "
+                        "steps or seeds; they are not in this table."));
+  notes.insert(notes.end(), experiment.problems.begin(), experiment.problems.end());
+  return notes;
+}
+
+}  // namespace kablate

@@ -1,0 +1,108 @@
+// A row's own numbers: means over its finished trials, and its state.
+#include <algorithm>
+#include <map>
+
+#include "base/text.h"
+#include "report/parts.h"
+
+namespace kablate {
+namespace {
+
+using Trials = std::vector<const TrialRecord*>;
+
+// The values that are there of one field over trials.
+template <typename T>
+std::vector<double> collect(const Trials& trials, std::optional<T> TrialSummary::*field) {
+  std::vector<double> values;
+  for (const auto* trial : trials)
+    if (const auto& value = (*trial->summary).*field) values.push_back(static_cast<double>(*value));
+  return values;
+}
+
+std::optional<MeanSd> mean_over(const Trials& trials, std::optional<double> TrialSummary::*field) {
+  const auto values = collect(trials, field);
+  return values.empty() ? std::nullopt : std::optional(mean_sd(values));
+}
+
+std::optional<double> mean_value(const Trials& trials, std::optional<double> TrialSummary::*field) {
+  const auto mean = mean_over(trials, field);
+  return mean ? std::optional(mean->mean) : std::nullopt;
+}
+
+std::optional<std::int64_t> most(const Trials& trials, std::optional<std::int64_t> TrialSummary::*field) {
+  std::optional<std::int64_t> result;
+  for (const auto* trial : trials) result = std::max(result, (*trial->summary).*field);
+  return result;
+}
+
+// The different texts among trials in the order of the seeds.
+template <typename GetText>
+std::string distinct(const Trials& trials, GetText&& get) {
+  std::vector<std::string> texts;
+  for (const auto* trial : trials)
+    if (const std::string text = get(*trial->summary);
+        !text.empty() && std::find(texts.begin(), texts.end(), text) == texts.end())
+      texts.push_back(text);
+  return join(texts, " ");
+}
+
+std::string number_text(const std::optional<std::int64_t>& value) {
+  return value ? std::to_string(*value) : "";
+}
+
+std::string status_of(const ExperimentRecord& experiment, const PlannedStep& step) {
+  if (!step.blocked.empty()) return "blocked: " + step.blocked;
+  std::map<TrialState, int> counts;
+  int trials = 0;
+  for (const auto seed : experiment.plan.seeds)
+    if (const auto* trial = experiment.find_trial(step.number, seed)) ++counts[trial->state], ++trials;
+  if (trials == 0) return state_name(TrialState::kMissing);
+  if (counts.size() == 1) return state_name(counts.begin()->first);
+  std::vector<std::string> rest;
+  for (const auto& [state, count] : counts)
+    if (state != TrialState::kDone) rest.push_back(str(count, " ", state_name(state)));
+  return str("partial (", counts[TrialState::kDone], " of ", trials, "): ", join(rest, ", "));
+}
+
+std::string role_of(const ExperimentRecord& experiment, const PlannedStep& step) {
+  if (step.rerun_of) return str("rerun of ", *step.rerun_of);
+  if (!step.control.empty())
+    return step.control_of ? str("control of ", *step.control_of) : std::string("control");
+  return step.number == experiment.plan.baseline ? "baseline" : "arm";
+}
+
+}  // namespace
+
+ReportRow describe_row(const ExperimentRecord& experiment, const PlannedStep& step) {
+  const auto done = finished_trials(experiment, step.number);
+  ReportRow row;
+  row.step = step.number;
+  row.name = step.name;
+  row.role = role_of(experiment, step);
+  row.control = step.control, row.control_of = step.control_of;
+  row.rerun_of = step.rerun_of;
+  row.seeds = done.size();
+  row.status = status_of(experiment, step);
+  row.parameters = step.parameters;
+  row.decode_cache_bytes_per_token = step.decode_cache_bytes_per_token;
+  row.decode_cache_bytes_fixed = step.decode_cache_bytes_fixed;
+  row.flops_per_iteration = step.flops_per_iteration;
+  row.val_loss = mean_over(done, &TrialSummary::val_loss);
+  row.train_loss = mean_over(done, &TrialSummary::train_loss);
+  row.ms_per_iter = mean_value(done, &TrialSummary::ms_per_iter);
+  row.tokens_per_s = mean_value(done, &TrialSummary::tokens_per_s);
+  row.mfu = mean_value(done, &TrialSummary::mfu);
+  row.mfu_nanogpt = mean_value(done, &TrialSummary::mfu_nanogpt);
+  row.wall_seconds = mean_value(done, &TrialSummary::wall_seconds);
+  row.train_seconds = mean_value(done, &TrialSummary::train_seconds);
+  row.peak_tensor_bytes = most(done, &TrialSummary::peak_tensor_bytes);
+  row.peak_resident_bytes = most(done, &TrialSummary::peak_resident_bytes);
+  row.beside = most(done, &TrialSummary::beside);
+  row.threads = distinct(done, [](const TrialSummary& s) { return number_text(s.threads); });
+  row.device = distinct(done, [](const TrialSummary& s) { return s.device; });
+  row.dtype = distinct(done, [](const TrialSummary& s) { return s.dtype; });
+  row.pids = distinct(done, [](const TrialSummary& s) { return number_text(s.pid); });
+  return row;
+}
+
+}  // namespace kablate

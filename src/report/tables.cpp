@@ -1,0 +1,104 @@
+// The tables that are not a row a step.
+#include <algorithm>
+#include <bit>
+#include <set>
+
+#include "base/text.h"
+#include "report/columns.h"
+
+namespace kablate {
+namespace {
+
+template <typename T, typename Format>
+std::string shown(const std::optional<T>& value, Format&& format) {
+  return value ? format(*value) : "";
+}
+
+std::string two_digits(double value) { return signed_fixed(value, 2); }
+
+}  // namespace
+
+TextTable control_table(const Report& report) {
+  TextTable table{{"arm", "control", "equal in", "pairs", "arm - control", "95 % interval", "d", "p"},
+                  {false, false, false, true, true, false, true, true},
+                  {}};
+  for (const auto& row : report.rows) {
+    if (!row.versus_control) continue;
+    const auto* arm = report.find_row(*row.control_of);
+    const auto& d = *row.versus_control;
+    table.rows.push_back({str(*row.control_of, " ", arm == nullptr ? "" : arm->name),
+                          str(row.step, " ", row.name), row.control == "flops" ? "FLOPs" : row.control,
+                          std::to_string(d.n), signed_fixed(d.mean, 4), shown(d.interval, interval_text),
+                          shown(d.effect, two_digits), shown(d.p, p_text)});
+  }
+  return table;
+}
+
+std::string effect_name(const Report& report, std::uint32_t factors) {
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < report.factors.size(); ++i)
+    if ((factors >> i & 1) != 0) names.push_back(report.factors[i]);
+  return join(names, " x ");
+}
+
+TextTable effect_table(const Report& report) {
+  TextTable table{{"effect", "seeds", "change", "95 % interval", "d", "p", "p Holm"},
+                  {false, true, true, false, true, true, true},
+                  {}};
+  for (const auto& effect : report.effects) {
+    const auto& e = effect.estimate;
+    table.rows.push_back({effect_name(report, effect.factors), std::to_string(e.n), signed_fixed(e.mean, 4),
+                          shown(e.interval, interval_text), shown(e.effect, two_digits), shown(e.p, p_text),
+                          p_text(effect.holm.adjusted_p)});
+  }
+  return table;
+}
+
+TextTable mechanism_table(const Report& report) {
+  std::set<std::string> keys;
+  for (const auto& use : report.uses)
+    for (const auto& [key, value] : use.values) keys.insert(key);
+  TextTable table{{"step", "arm", "iteration"}, {true, false, true}, {}};
+  for (auto key : keys) {
+    std::replace(key.begin(), key.end(), '_', ' ');
+    table.headings.push_back(key);
+    table.right.push_back(true);
+  }
+  for (const auto& use : report.uses) {
+    const auto* row = report.find_row(use.step);
+    std::vector<std::string> cells{std::to_string(use.step), row == nullptr ? "" : arm_text(*row),
+                                   std::to_string(use.iteration)};
+    for (const auto& key : keys) {
+      const auto found = use.values.find(key);
+      cells.push_back(found == use.values.end() ? "" : fixed(found->second, 4));
+    }
+    table.rows.push_back(std::move(cells));
+  }
+  return table;
+}
+
+TextTable trial_table(const Report& report) {
+  TextTable table{{"step", "arm", "seed", "state", "val loss", "wall time", "process", "host", "threads",
+                   "beside", "went on", "weights", "files"},
+                  {true, false, true, false, true, true, true, false, true, true, true, false, false},
+                  {}};
+  const auto integer = [](const auto& value) {
+    return shown(value, [](auto v) { return std::to_string(v); });
+  };
+  for (const auto& trial : report.trials) {
+    const auto& planned = trial.planned;
+    const auto* row = report.find_row(planned.step);
+    const auto state =
+        std::string(state_name(trial.state)) + (trial.reason.empty() ? "" : ": " + trial.reason);
+    const auto s = trial.summary.value_or(TrialSummary{});
+    table.rows.push_back({std::to_string(planned.step), row == nullptr ? "" : arm_text(*row),
+                          std::to_string(planned.seed), state,
+                          shown(s.val_loss, [](double v) { return fixed(v, 6); }),
+                          shown(s.wall_seconds, human_duration), integer(s.pid), s.host, integer(s.threads),
+                          integer(s.beside), trial.summary ? std::to_string(s.interruptions) : "",
+                          s.weights_sha256.substr(0, 12), "trials/" + planned.folder});
+  }
+  return table;
+}
+
+}  // namespace kablate

@@ -1,0 +1,121 @@
+// Reruns and dead twins against what they must equal.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "support/core/report_experiment.h"
+#include "support/core/tensor_file.h"
+
+namespace kablate {
+namespace {
+
+using testing::HasSubstr;
+using testing_support::Experiment;
+using testing_support::folder_of;
+using testing_support::ladder;
+using testing_support::safetensors_of;
+
+TEST(Rerun, EqualsItsTargetOnlyBitForBit) {
+  Experiment e(ladder(4, {1, 2}, 1));  // step 3 reruns step 1
+  for (const auto seed : {1, 2}) e.done(1, seed, 3.0 + seed), e.done(3, seed, 3.0 + seed);
+  EXPECT_EQ(e.report().rows[3].identical_to, "1") << "times differ, and that is allowed";
+  EXPECT_EQ(e.report().rows[1].identical_to, "");
+  e.done(3, 2, 5.0000000000000009);
+  EXPECT_EQ(e.report().rows[3].identical_to, "no: seed 2, iteration 10");
+  e.done(3, 2, 5.0);
+  e.change(3, 1, [](TrialSummary& s) { s.weights_sha256 = "other"; });
+  EXPECT_EQ(e.report().rows[3].identical_to, "no: seed 1, weights");
+}
+
+TEST(Rerun, WithMoreOrFewerRowsIsNotEqual) {
+  Experiment e(ladder(4, {1}, 1));
+  e.done(1, 1, 3), e.done(3, 1, 3);
+  MetricsLog(folder_of(e.folder, e.plan, 3, 1), 100)
+      .append({{"kind", "train"}, {"iteration", 30}, {"loss", 1}});
+  EXPECT_EQ(e.report().rows[3].identical_to, "no: seed 1, iteration 30");
+  MetricsLog(folder_of(e.folder, e.plan, 3, 1), 20);
+  EXPECT_EQ(e.report().rows[3].identical_to, "no: seed 1, iteration 20");
+}
+
+TEST(Rerun, WithoutLogsOrChecksumsIsNotEqual) {
+  Experiment e(ladder(4, {1}, 1));
+  e.done(1, 1, 3), e.done(3, 1, 3);
+  for (const auto step : {1, 3}) e.change(step, 1, [](TrialSummary& s) { s.weights_sha256 = ""; });
+  EXPECT_EQ(e.report().rows[3].identical_to, "no: seed 1, weights");
+  for (const auto step : {1, 3}) {
+    e.change(step, 1, [](TrialSummary& s) { s.weights_sha256 = "w"; });
+    std::filesystem::remove(folder_of(e.folder, e.plan, step, 1).metrics());
+  }
+  EXPECT_EQ(e.report().rows[3].identical_to, "no: seed 1, no loss log");
+}
+
+TEST(Rerun, OfWhatWasNotRunSaysSo) {
+  auto plan = ladder(4, {1, 2}, 1);
+  {
+    Experiment e(plan);
+    e.done(1, 1, 3), e.done(3, 1, 3), e.done(3, 2, 3);
+    EXPECT_EQ(e.report().rows[3].identical_to, "unknown: seed 2 not finished");
+  }
+  plan.steps.erase(plan.steps.begin() + 1);
+  std::erase_if(plan.trials, [](const PlannedTrial& trial) { return trial.step == 1; });
+  Experiment e(plan);
+  e.done(3, 1, 3);
+  EXPECT_EQ(e.report().rows[2].identical_to, "step 1 was not run");
+}
+
+using Weights = std::map<std::string, std::vector<float>>;
+
+// A baseline (step 0) and its dead twin (step 2, of arm 1), both finished with equal losses and weights, the
+// twin with a parameter more.
+struct Twins : Experiment {
+  Twins() : Experiment(plan_of()) {
+    for (const std::int64_t step : {0, 2}) done(step, 1, 3.0);
+    write_weights(0, {{"h.0.w", {1, 2}}, {"wte", {0.0F}}});
+    write_weights(2, {{"h.0.gate", {5}}, {"h.0.w", {1, 2}}, {"wte", {0.0F}}});
+  }
+  static PlanRecord plan_of() {
+    auto plan = ladder(3, {1});
+    plan.steps[2].control = "dead_twin", plan.steps[2].control_of = 1;
+    return plan;
+  }
+  void write_weights(std::int64_t step, const Weights& weights) {
+    write_file(trial(step, 1).weights(), safetensors_of(weights));
+  }
+  std::string twin() const { return report().rows[2].identical_to; }
+};
+
+TEST(DeadTwin, EqualsTheBaselineInEveryWeightThatItHas) {
+  Twins e;
+  EXPECT_EQ(e.twin(), "0") << "its own parameter and its checksums are another matter";
+  e.write_weights(2, {{"h.0.gate", {5}}, {"h.0.w", {1, 2}}, {"wte", {-0.0F}}});
+  EXPECT_EQ(e.twin(), "no: seed 1, tensor wte");
+  e.write_weights(2, {{"h.0.gate", {5}}, {"wte", {0.0F}}});
+  EXPECT_EQ(e.twin(), "no: seed 1, tensor h.0.w");
+}
+
+TEST(DeadTwin, EqualsTheBaselineInEveryLoss) {
+  Twins e;
+  {
+    MetricsLog log(e.trial(2, 1), 0);
+    log.append({{"kind", "train"}, {"iteration", 10}, {"loss", 4.0}, {"grad_norm", 7}});
+    log.append({{"kind", "mechanisms"}, {"iteration", 20}, {"block", 0}, {"gate_mean", 0.5}});
+    log.append({{"kind", "eval"}, {"iteration", 20}, {"train_loss", 2.9}, {"val_loss", 3.0}});
+  }
+  EXPECT_EQ(e.twin(), "0") << "what its mechanisms did has no counterpart";
+  MetricsLog(e.trial(2, 1), 20)
+      .append({{"kind", "eval"}, {"iteration", 20}, {"train_loss", 2.9}, {"val_loss", 3.0000000000000004}});
+  EXPECT_EQ(e.twin(), "no: seed 1, iteration 20");
+  MetricsLog(e.trial(2, 1), 10).append({{"kind", "train"}, {"iteration", 10}, {"loss", 4.5}});
+  EXPECT_EQ(e.twin(), "no: seed 1, iteration 10");
+}
+
+TEST(DeadTwin, WithoutItsFilesIsNotEqual) {
+  Twins e;
+  std::filesystem::remove(e.trial(2, 1).weights());
+  EXPECT_THAT(e.twin(), HasSubstr("no: seed 1, "));
+  EXPECT_THAT(e.twin(), HasSubstr("weights.safetensors: can't be read"));
+  std::filesystem::remove(e.trial(2, 1).done());
+  EXPECT_EQ(e.twin(), "unknown: seed 1 not finished");
+}
+
+}  // namespace
+}  // namespace kablate
