@@ -66,6 +66,9 @@ Column step_column() {
   return {"step", true, [](Row r) { return std::to_string(r.step); }};
 }
 Column arm_column() { return {"arm", false, arm_text}; }
+Column name_column() {
+  return {"arm", false, [](Row r) { return r.name; }};
+}
 Column percent_column() {
   return {"%", true,
           [](Row r) { return shown(r.delta_percent, [](double p) { return signed_fixed(p, 2); }); }};
@@ -95,7 +98,7 @@ bool equals_its_target(Row row) {
 std::vector<Column> terminal_columns() {
   return {
       step_column(),
-      {"arm", false, [](Row r) { return r.name; }},
+      name_column(),
       {"params", true, [](Row r) { return shown(r.parameters, human_count); }, 2},
       {"val loss", false, [](Row r) { return loss_text(r.val_loss); }},
       {"change", true, [](Row r) { return change_text(r.delta); }},
@@ -161,10 +164,22 @@ std::vector<Column> cost_columns() {
           {"tokens/s", true, real(&ReportRow::tokens_per_s, 0)},
           {"FLOPs/iter", true, [](Row r) { return shown(r.flops_per_iteration, human_count); }},
           {"MFU", true, percent(&ReportRow::mfu)},
-          {"MFU, nanoGPT's", true, percent(&ReportRow::mfu_nanogpt), 1},
+          {"MFU, nanoGPT's", true, percent(&ReportRow::mfu_nanogpt)},
           {"peak", true, [](Row r) { return bytes_text(r.peak_tensor_bytes); }},
-          {"peak resident", true, [](Row r) { return bytes_text(r.peak_resident_bytes); }, 2},
+          {"peak resident", true, [](Row r) { return bytes_text(r.peak_resident_bytes); }},
           {"cache/token", true, [](Row r) { return bytes_text(r.decode_cache_bytes_per_token); }}};
+}
+
+std::vector<Column> terminal_cost_columns() {
+  auto columns = cost_columns();
+  columns[1] = name_column();
+  for (auto& column : columns)
+    column.drop = column.heading == "peak resident" ? 5 : column.heading.starts_with("MFU") ? 4 : 0;
+  for (auto& column : worth_columns()) {
+    column.drop = column.heading == "at equal time" ? 3 : column.heading == "at equal FLOPs" ? 2 : 0;
+    if (column.drop > 0) columns.push_back(std::move(column));
+  }
+  return columns;
 }
 
 TextTable make_table(const Report& report, const std::vector<Column>& columns, std::size_t width) {

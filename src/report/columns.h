@@ -19,6 +19,7 @@ struct Column {
 
 // What was found: losses, differences, verdicts. The terminal's have `drop`s.
 std::vector<Column> terminal_columns();
+std::vector<Column> terminal_cost_columns();
 std::vector<Column> finding_columns();  // of report.md
 std::vector<Column>
 test_columns();  // how sure it is: d, ρ, the p of each test, the difference to the arm before

@@ -95,7 +95,7 @@ std::optional<Worth> worth_of(const std::vector<TrialPair>& pairs) {
                      ": the baseline is below it at its first evaluation");
   } else {
     worth.iterations = loss == base_loss ? 0 : *reached - end;
-    worth.text = fixed(*worth.iterations, 0);
+    worth.text = fixed(std::round(*worth.iterations) + 0.0, 0);  // + 0.0: no "-0"
   }
   return worth;
 }

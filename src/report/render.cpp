@@ -58,10 +58,7 @@ std::string render_terminal(const Report& report) {
   std::string below;
   for (const auto& row : report.rows) below += below_the_table(row);
   if (!below.empty()) text += "\n" + below;
-  auto columns = cost_columns();
-  for (const auto& column : worth_columns())
-    if (column.heading.starts_with("at equal")) columns.push_back(column), columns.back().drop = 3;
-  if (const auto costs = make_table(report, columns, kTerminal); tells_something(costs))
+  if (const auto costs = make_table(report, terminal_cost_columns(), kTerminal); tells_something(costs))
     text += "\n" + aligned(costs);
   if (const auto controls = control_table(report); !controls.rows.empty())
     text += str("\n", kControlsTitle, "\n\n", aligned(controls));

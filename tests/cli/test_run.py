@@ -3,6 +3,8 @@
 import csv
 import hashlib
 import io
+import json
+import math
 import os
 import re
 import subprocess
@@ -83,6 +85,10 @@ class Ladder(ProgramTest):
             half = 12.706204736432095 * abs(first - second) / 2  # Student's t, 97.5 %, one degree of freedom
             self.assertAlmostEqual(float(row["delta_ci_low"]), (first + second) / 2 - half, 10)
             self.assertAlmostEqual(float(row["delta_ci_high"]), (first + second) / 2 + half, 10)
+            t = (first + second) / abs(first - second)  # of one degree of freedom: Cauchy's distribution
+            self.assertAlmostEqual(float(row["p_t"]), 1 - 2 / math.pi * math.atan(abs(t)), 9)
+            self.assertEqual(float(row["p_sign_flip"]), 0.5 if first * second > 0 else 1)
+            self.assertEqual(row["verdict"].startswith("not enough seeds (2 of 8)"), row["role"] == "arm")
 
     def test_reruns_have_processes_of_their_own(self):
         trials = self.trials()
@@ -99,7 +105,11 @@ class Ladder(ProgramTest):
 
     def test_files_of_a_trial(self):
         self.assertEqual(set(os.listdir(self.path("results", "small"))),
-                         {"plan.json", "base.config", "base.defconfig", "report.md", "report.csv", "trials"})
+                         {"plan.json", "base.config", "base.defconfig", "report.md", "report.csv", "trials",
+                          "looks.jsonl"})
+        look, = read_text(self.path("results", "small", "looks.jsonl")).splitlines()
+        trials = sorted(os.listdir(self.path("results", "small", "trials")))
+        self.assertEqual(json.loads(look)["trials"], trials)
         for (step, seed), trial in self.trials().items():
             self.assert_tidy(trial)
             summary = read_json(trial, "summary.json")

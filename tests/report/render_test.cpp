@@ -120,6 +120,14 @@ TEST(TerminalTable, LeavesColumnsOutBeforeItGetsTooWide) {
   EXPECT_THAT(render_terminal(report), HasSubstr("-0.0100"));
 }
 
+TEST(TerminalTable, HasWhatStepsCostBelow) {
+  const TemporaryFolder root;
+  const auto text = render_terminal(ladder_report(root));
+  EXPECT_THAT(text, HasSubstr("peak  cache/token  at equal FLOPs        at equal time\n"));
+  EXPECT_THAT(text, HasSubstr("1.0 MiB        320 B  -0.0100 (both at 20)  -0.0100 (both at 20)\n"));
+  EXPECT_THAT(text, Not(HasSubstr("(rerun)")));
+}
+
 TEST(TerminalTable, AlignsByCharactersNotBytes) {
   EXPECT_EQ(display_width("2.5 ± 0.1"), 9u);
   const TextTable table{
