@@ -4,24 +4,11 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "base/hash.h"
-#include "base/text.h"
 #include "record/writer.h"
 
 namespace kablate {
 
 double NoiseFloor::difference_sd() const { return std::sqrt(2.0) * sd; }
-
-std::string noise_arm(const std::string& key_text) {
-  constexpr std::string_view kSeed = "seed = ", kDataSeed = "DATA_SEED = ";
-  const auto lines = split(key_text, '\n');
-  std::string seed, kept;
-  for (const auto& line : lines)
-    if (line.starts_with(kSeed)) seed = line.substr(kSeed.size());
-  for (const auto& line : lines)  // DATA_SEED 0 is written as the trial's seed
-    if (!line.starts_with(kSeed) && line != str(kDataSeed, seed)) kept += line + "\n";
-  return hex(sha256(kept));
-}
 
 Json to_json(const NoiseFloor& noise) {
   return {{"arm", noise.arm},

@@ -26,9 +26,6 @@ struct NoiseFloor {
   double difference_sd() const;
 };
 
-// What NoiseFloor::arm says of a trial with this key.txt: equal for trials that differ in their seed alone.
-std::string noise_arm(const std::string& key_text);
-
 Json to_json(const NoiseFloor& noise);
 NoiseFloor noise_from_json(const Json& json);  // throws Json::exception where to_json did not write it
 

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 
+#include "base/error.h"
+#include "config/settings.h"
+#include "plan/key.h"
 #include "report/parts.h"
 
 namespace kablate {
@@ -11,8 +14,15 @@ namespace {
 std::optional<NoiseFloor> noise_of(const ExperimentFolder& folder, const ExperimentRecord& experiment) {
   auto noise = read_noise(folder);
   if (!noise) return {};
-  for (const auto* trial : finished_trials(experiment, experiment.plan.baseline))
-    if (noise_arm(read_key_text(folder.trial(trial->planned.folder))) == noise->arm) return noise;
+  for (const auto* trial : finished_trials(experiment, experiment.plan.baseline)) {
+    const auto files = folder.trial(trial->planned.folder);
+    try {
+      if (arm_key(Settings::from_file(files.config()).bind(), read_key_text(files)) == noise->arm)
+        return noise;
+    } catch (const UserError&) {
+      continue;  // a configuration of another version of the program: not this baseline's
+    }
+  }
   return {};
 }
 

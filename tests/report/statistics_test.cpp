@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "plan/key.h"
 #include "record/looks.h"
 #include "report/render.h"
 #include "stats/power.h"
@@ -199,7 +200,7 @@ TEST(FactorialReport, DoesNotMixTrialsOfDifferentThreads) {
 
 TEST(NoiseFloor, MeasuresDifferencesInItsUnits) {
   const Shifted e({-0.1}, 8);
-  NoiseFloor noise{.arm = noise_arm("key\n"),
+  NoiseFloor noise{.arm = arm_key(testing_support::small_config(), "key\n"),
                    .seeds = {1001, 1002, 1003},
                    .val_losses = {3, 3.01, 3.02},
                    .sd = 0.01,
