@@ -171,8 +171,8 @@ class Factorial(PlanTest):
 
 
 class SmallestEffect(PlanTest):
-    # d at 80 % power, two-sided paired t, alpha = .05/3, by SciPy's quad over the distribution of the standard
-    # deviation: no non-central t in it.
+    # d at 80 % power, two-sided paired t, alpha = .05/3, by SciPy integrating over the distribution of the
+    # standard deviation: no non-central t in it.
     EXPECTED = {3: 5.667476062885682, 8: 1.4503430243953497, 10: 1.2234701271466275}
 
     def test_of_the_planned_seeds_and_of_8_and_10(self):
