@@ -38,6 +38,7 @@ Tensor Block::residual(const Tensor& x_BTE, const Norm& norm, const std::optiona
 Tensor Block::run(const Tensor& x_BTE, BlockContext& context, const Decoding* decoding,
                   const Pass& pass) const {
   const BlockContext below = std::exchange(context, {});
+  if (pass.observations != nullptr) pass.observations->emplace_back();
   AttentionOutput attention;
   Tensor mixed_BTE = x_BTE;
   if (attention_ != nullptr)
@@ -54,8 +55,12 @@ Tensor Block::run(const Tensor& x_BTE, BlockContext& context, const Decoding* de
 AttentionOutput Block::attend(const Tensor& x_BTE, const BlockContext& below, const Decoding* decoding,
                               const Pass& pass) const {
   const Tensor addition = below.latent_BTL.defined() ? below.latent_BTL * config_.coupler.alpha : Tensor();
-  return decoding == nullptr ? attention_->attend(x_BTE, addition, pass)
+  const auto attention = decoding == nullptr
+                             ? attention_->attend(x_BTE, addition, pass)
                              : attention_->step(x_BTE, addition, decoding->cache.attention, pass);
+  if (auto* seen = pass.observed(); seen != nullptr && addition.defined())
+    seen->context_relative_norm = relative_norm(addition, attention.keys_BTL - addition);
+  return attention;
 }
 
 Tensor Block::project_heads(const AttentionOutput& attention, const BlockContext& below,
@@ -70,14 +75,18 @@ Tensor Block::mlp(const Tensor& x_BTE, const AttentionOutput& attention, BlockCo
   if (coupler_) {
     const Tensor enrich_BTF = coupler_->enrich(attention.keys_BTL, pass);
     if (makes_context_) above.latent_BTL = coupler_->context(u_BTF, pass);  // from u before enrichment
-    u_BTF = u_BTF + enrich_BTF * config_.coupler.alpha;
+    const Tensor added_BTF = enrich_BTF * config_.coupler.alpha;
+    if (auto* seen = pass.observed()) seen->enrich_relative_norm = relative_norm(added_BTF, u_BTF);
+    u_BTF = u_BTF + added_BTF;
   }
   if (cross_) {
     const Tensor& rows_BHTT = attention.weights_BHTT;
     const Tensor cross_BTF = decoding == nullptr
                                  ? (*cross_)(u_BTF, rows_BHTT, pass)
                                  : cross_->step(u_BTF, rows_BHTT, decoding->cache.cross, pass);
-    u_BTF = u_BTF + cross_BTF * config_.cross.alpha;
+    const Tensor added_BTF = cross_BTF * config_.cross.alpha;
+    if (auto* seen = pass.observed()) seen->cross_relative_norm = relative_norm(added_BTF, u_BTF);
+    u_BTF = u_BTF + added_BTF;
   }
   if (gate_)
     above.gate_BTH = decoding == nullptr

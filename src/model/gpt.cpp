@@ -1,6 +1,7 @@
 #include "model/gpt.h"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 namespace kablate {
 namespace {
@@ -35,10 +36,22 @@ Tensor Gpt::logits(const Tensor& tokens_BT, const Dropout& dropout) const {
   return linear(final_values(tokens_BT, pass), head_weight_, {}, pass);
 }
 
+std::vector<BlockObservation> Gpt::observe(const Tensor& tokens_BT) const {
+  const at::NoGradGuard no_grad;
+  std::vector<BlockObservation> observations;
+  Pass pass = make_pass(tokens_BT.size(1), dtype_, tokens_BT.device(), {});
+  pass.observations = &observations;
+  final_values(tokens_BT, pass);
+  return observations;
+}
+
 Tensor Gpt::step(const Tensor& tokens_B, DecodeCache& cache) const {
   const std::int64_t position = cache.length++, most = config_.gpt.context;
   TORCH_CHECK(position < most, "token ", position + 1, " of a sequence for a model of context ", most);
-  const Pass pass{.dtype = dtype_, .causal_bias = {}, .dropout = {}};  // a row sees all that is in the cache
+  const Pass pass{.dtype = dtype_,
+                  .causal_bias = {},
+                  .dropout = {},
+                  .observations = nullptr};  // a row sees all that is in the cache
   const Tensor position_1E = position_embedding_.narrow(0, position, 1);
   Tensor x_B1E = at::embedding(token_embedding_, tokens_B.unsqueeze(1)) + position_1E;
   BlockContext context;

@@ -27,6 +27,9 @@ class Gpt {
   // what logits() gives at that position, up to rounding. generate/decode.h is the way to use it.
   Tensor step(const Tensor& tokens_B, DecodeCache& cache) const;
 
+  // What the mechanisms of each block do on these sequences, from the lowest up: one pass without dropout.
+  std::vector<BlockObservation> observe(const Tensor& tokens_BT) const;
+
   const Config& config() const { return config_; }
 
  private:

@@ -27,7 +27,7 @@ Tensor Dropout::apply(const Tensor& x, const std::string& site) const {
 Pass make_pass(std::int64_t T, at::ScalarType dtype, at::Device device, Dropout dropout) {
   const auto options = at::TensorOptions().dtype(dtype).device(device);
   const Tensor bias = at::full({T, T}, -std::numeric_limits<double>::infinity(), options).triu(1);
-  return {.dtype = dtype, .causal_bias = bias, .dropout = std::move(dropout)};
+  return {.dtype = dtype, .causal_bias = bias, .dropout = std::move(dropout), .observations = nullptr};
 }
 
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, const Pass& pass) {

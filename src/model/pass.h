@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "model/dims.h"
+#include "model/observation.h"
 
 namespace kablate {
 
@@ -31,6 +32,10 @@ struct Pass {
   at::ScalarType dtype = at::kFloat;  // of matrix products; statistics are at least float32 (spec, line 7)
   Tensor causal_bias;                 // [T, T]: 0 where s <= t, -inf elsewhere, in `dtype`
   Dropout dropout;
+  // Gets what each block did, one after the other; null in training and evaluation, where nobody asks.
+  std::vector<BlockObservation>* observations = nullptr;
+
+  BlockObservation* observed() const { return observations != nullptr ? &observations->back() : nullptr; }
 };
 
 // `T` positions on `device`.

@@ -1,5 +1,5 @@
-// metrics.jsonl: one JSON object a line, appended as the trial goes. A row has "kind" ("train" or "eval"),
-// "iteration", and numbers; what is no number is null.
+// metrics.jsonl: one JSON object a line, appended as the trial goes. A row has "kind" ("train", "eval" or
+// "mechanisms"), "iteration", and numbers; what is no number is null.
 #pragma once
 
 #include <cstdint>

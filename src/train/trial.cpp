@@ -26,6 +26,7 @@
 #include "shape/model_shape.h"
 #include "train/checkpoint.h"
 #include "train/evaluator.h"
+#include "train/mechanism_log.h"
 #include "train/session.h"
 #include "train/stop_signal.h"
 
@@ -131,7 +132,10 @@ bool TrialLoop::evaluate_now() {
                     {"val_loss", losses_->validation}});
   log_info(str("iteration ", iteration_, ": training loss ", fixed(losses_->train, 4), ", validation loss ",
                fixed(losses_->validation, 4)));
-  return std::isfinite(losses_->train) && std::isfinite(losses_->validation);
+  if (!std::isfinite(losses_->train) || !std::isfinite(losses_->validation)) return false;
+  for (const auto& row : mechanism_rows(session_.model, *session_.data, session_.device, iteration_))
+    metrics_->append(row);
+  return true;
 }
 
 TrialOutcome TrialLoop::diverged(const std::string& reason) {

@@ -27,7 +27,8 @@ SMALL = {
     "GPT2_WARMUP_STEPS": 2, "GPT2_EVAL_INTERVAL": 5, "GPT2_EVAL_SAMPLES": 8, "GPT2_LOG_INTERVAL": 1,
     "SEEDS": '"1"', "DEVICE_CPU": "y", "THREADS": 1, "PARALLEL_TRIALS": 2,
 }
-FOLDER_COMMANDS = ("report", "verify", "rerun", "diff")  # what they work on brings its configuration
+# What they work on brings its configuration.
+FOLDER_COMMANDS = ("report", "verify", "rerun", "diff")
 PATIENCE = 120  # seconds for what takes a few on an idle machine
 
 
@@ -226,7 +227,7 @@ class ProgramTest(unittest.TestCase):
         self.assertEqual(summary["weights_sha256"], expected["weights_sha256"])
         self.assertEqual(summary["metrics_sha256"], expected["metrics_sha256"])
         self.assertEqual(loss_log(trial), loss_log(undisturbed))
-        logged = [(row["kind"], row["iteration"]) for row in metrics(trial)]
+        logged = [(row["kind"], row["iteration"], row.get("block")) for row in metrics(trial)]
         self.assertEqual(len(logged), len(set(logged)))
         self.assert_tidy(trial)
 

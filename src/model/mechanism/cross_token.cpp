@@ -31,6 +31,7 @@ Tensor CrossToken::operator()(const Tensor& u_BTF, const Tensor& weights_BHTT, c
   Tensor rows = config_.head_average ? weights_BHTT.mean(1) : weights_BHTT;
   if (config_.detach) rows = rows.detach();
   const Tensor routing = sparsify(rows, config_).to(pass.dtype);
+  if (auto* seen = pass.observed()) observe_routing(routing, *seen);
   if (config_.rank == 0) return linear(route(routing, u_BTF), proj_, {}, pass);
   // One routing for all channels commutes with the map down: routing r channels instead of F is the same
   // number.

@@ -22,7 +22,9 @@ Tensor ReciprocalGate::make(const Tensor& u_BTF, const Pass& pass) const {
   } else if (pool_ == GatePool::kSequence) {
     pooled_BTG = pooled_BTG.mean(1, /*keepdim=*/true).expand_as(pooled_BTG);
   }
-  return at::sigmoid(linear(pooled_BTG, to_heads_, {}, pass));
+  const Tensor gate_BTH = at::sigmoid(linear(pooled_BTG, to_heads_, {}, pass));
+  if (auto* seen = pass.observed()) observe_gate(gate_BTH, *seen);
+  return gate_BTH;
 }
 
 Tensor ReciprocalGate::step(const Tensor& u_B1F, std::int64_t length, Tensor& sum_BG,

@@ -13,6 +13,12 @@ struct Context {
   Matrix latent;  // [T][L]
 };
 
+Matrix scaled(const Matrix& x, double factor) {
+  Matrix y = zeros(x.size(), x[0].size());
+  add(y, x, factor);
+  return y;
+}
+
 // What a block's attention leaves for its MLP.
 struct Attention {
   std::vector<Matrix> weights;  // P [H][T][T]
@@ -46,7 +52,7 @@ class Sequence {
     x = norm(x, "transformer.ln_f");
     const Matrix logits =
         linear(x, weight(c_.gpt.tie_embeddings ? "transformer.wte.weight" : "lm_head.weight"));
-    return {logits, routing_};
+    return {logits, routing_, traces_};
   }
 
  private:
@@ -82,6 +88,7 @@ class Sequence {
   Matrix block(const Matrix& x, Context& context) {
     const Context below = context;
     context = {};
+    traces_.emplace_back();
     Attention attention;
     const auto attend = [&](const Matrix& in) {
       Matrix out =
@@ -119,12 +126,16 @@ class Sequence {
     return linear(heads, weight(name("attn.c_proj.weight")), bias(name("attn.c_proj.bias")));
   }
 
-  Matrix latent_attention(const Matrix& x, const Context& below, Attention& attention) const {
+  Matrix latent_attention(const Matrix& x, const Context& below, Attention& attention) {
     const bool shared = c_.attention.shared_kv;
     const Matrix q = linear(x, weight(name("attn.q_proj.weight")));
     Matrix keys = linear(x, weight(name(shared ? "attn.kv_down.weight" : "attn.k_down.weight")));
     const Matrix values = shared ? keys : linear(x, weight(name("attn.v_down.weight")));
-    if (!below.latent.empty()) add(keys, below.latent, c_.coupler.alpha);
+    traces_.back().keys = keys;
+    if (!below.latent.empty()) {
+      traces_.back().key_addition = scaled(below.latent, c_.coupler.alpha);
+      add(keys, traces_.back().key_addition);
+    }
     Matrix heads = zeros(x.size(), E_);
     for (std::size_t h = 0; h < H_; ++h) {
       attention.weights.push_back(causal_softmax(latent_scores(q, keys, h)));
@@ -183,12 +194,19 @@ class Sequence {
     for (auto& row : u)
       for (auto& value : row) value = activate(c_.gpt.activation, value);
     const bool last = block_ + 1 == blocks_;
+    Trace& trace = traces_.back();
     if (c_.coupler.enabled) {
       if (!last) above.latent = latent_context(u);
-      add(u, enrichment(attention.keys), c_.coupler.alpha);
+      trace.u = u;
+      trace.enrichment = scaled(enrichment(attention.keys), c_.coupler.alpha);
+      add(u, trace.enrichment);
     }
-    if (c_.cross.enabled) add(u, cross_token(u, attention.weights), c_.cross.alpha);
-    if (c_.gate.enabled && !last) above.gate = make_gate(u);
+    if (c_.cross.enabled) {
+      trace.u_enriched = u;
+      trace.cross = scaled(cross_token(u, attention.weights), c_.cross.alpha);
+      add(u, trace.cross);
+    }
+    if (c_.gate.enabled && !last) above.gate = trace.gate = make_gate(u);
     return linear(u, weight(name("mlp.c_proj.weight")), bias(name("mlp.c_proj.bias")));
   }
 
@@ -285,6 +303,7 @@ class Sequence {
   Drop drop_;
   std::size_t E_, H_, D_, L_, F_, blocks_, block_ = 0;
   Routing routing_;
+  std::vector<Trace> traces_;
 };
 
 }  // namespace

@@ -26,9 +26,18 @@ struct Routing {
   double margin = std::numeric_limits<double>::infinity();
 };
 
+// What the mechanisms of a block made and added in one sequence; empty where off.
+struct Trace {
+  Matrix gate;                // [T][H], for the block above
+  Matrix keys, key_addition;  // [T][L]: c_k before α_recip·context, and that
+  Matrix u, enrichment, u_enriched,
+      cross;  // [T][F]: u before α_recip·enrich, that, u before α_cross·cross, that
+};
+
 struct Output {
   Matrix logits;  // [T][V]
   Routing routing;
+  std::vector<Trace> traces;  // by block
 };
 
 // The factor of one element at a dropout site: 0, or 1/(1-p). Sites are "embedding" [T, E], and of each block
