@@ -10,6 +10,7 @@
 ##   make report           the table again, from what lies under results/ (or in RUN=DIR)
 ##
 ## Whether it can be believed
+##   make knockout RUN=DIR switch each mechanism of a trained model off (RUN: a trial's folder): is it used?
 ##   make verify           train finished trials again and compare them, and the table, bit for bit (or RUN=DIR)
 ##   make noise            the baseline on fresh seeds (FRESH=N): what chance alone does to a loss
 ##   make calibrate        40 times the same arm against itself, 20 planted harms: does the test keep its word?
@@ -68,7 +69,7 @@ only_for = $(if $(filter $1,$(GOALS)),,$(if $(strip $2),$(error $(strip $2): has
 $(call only_for,all run plan audit noise,$(OVERRIDES))
 $(call only_for,all run plan audit verify,$(filter STEPS SEEDS,$(GIVEN)))
 $(call only_for,all run plan audit report verify noise calibrate,$(filter RESULTS,$(GIVEN)))
-$(call only_for,report verify,$(filter RUN,$(GIVEN)))
+$(call only_for,report verify knockout,$(filter RUN,$(GIVEN)))
 $(call only_for,noise,$(filter FRESH,$(GIVEN)))
 $(foreach v,$(OVERRIDES),$(eval export KABLATE_SET_$v := $$(value $v)))
 
@@ -90,7 +91,8 @@ Q := $(if $(filter 1,$(V)),,@)
 PYTHON := "$$OUT/.venv/bin/python"
 CONFIGURE := $(PYTHON) scripts/configure.py --config "$$OUT/.config"
 
-.PHONY: all run plan audit report verify noise calibrate build check lint format clean distclean help python config data torch \
+.PHONY: all run plan audit report verify knockout noise calibrate build check lint format clean distclean help \
+        python config data torch \
         list-defconfigs menuconfig guiconfig oldconfig olddefconfig savedefconfig
 
 all: run
@@ -115,6 +117,10 @@ noise: build data
 calibrate: export KABLATE_SET_DATASET := shakespeare
 calibrate: build data
 	$(Q)scripts/run.sh calibrate
+
+knockout: build
+	$(Q)[ -n "$$KABLATE_RUN" ] || { echo "Say which trained model: make knockout RUN=TRIAL_DIR" >&2; exit 2; }
+	$(Q)scripts/run.sh knockout
 
 # --- Set-up: Debian's packages and .venv; torch only where something is compiled
 python:

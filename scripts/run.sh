@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Calls the program with what was given on make's command line:
-# run.sh run|plan|audit|report|verify|noise|calibrate.
+# run.sh run|plan|audit|report|verify|knockout|noise|calibrate.
 # Environment: OUT; V; KABLATE_STEPS, KABLATE_SEEDS, KABLATE_RESULTS, KABLATE_RUN, KABLATE_FRESH;
 # KABLATE_SET_ and a symbol.
 set -euo pipefail
@@ -31,6 +31,9 @@ case $command in
   report | verify)
     experiment=$(sed -n 's/^CONFIG_EXPERIMENT_NAME="\(.*\)"$/\1/p' "$OUT/.config")
     arguments+=("${KABLATE_RUN:-${KABLATE_RESULTS:-results}/$experiment}")
+    ;;
+  knockout)
+    arguments+=("$KABLATE_RUN")
     ;;
 esac
 [ "${V:-}" != 1 ] || printf '%q ' "$OUT/build/kablate" "$command" "${arguments[@]}" $'\n'

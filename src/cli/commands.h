@@ -18,6 +18,7 @@ void add_audit_command(CLI::App& app, Action& action);
 void add_report_command(CLI::App& app, Action& action);
 void add_verify_command(CLI::App& app, Action& action);
 void add_noise_command(CLI::App& app, Action& action);
+void add_knockout_command(CLI::App& app, Action& action);
 void add_logits_command(CLI::App& app, Action& action);
 void add_init_command(CLI::App& app, Action& action);
 void add_sample_command(CLI::App& app, Action& action);

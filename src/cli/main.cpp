@@ -47,6 +47,7 @@ int parse_and_run(int argc, char** argv) {
   add_report_command(app, action);
   add_verify_command(app, action);
   add_noise_command(app, action);
+  add_knockout_command(app, action);
   add_logits_command(app, action);
   add_init_command(app, action);
   add_sample_command(app, action);

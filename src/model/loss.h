@@ -13,4 +13,7 @@ using LossFunction = std::function<Tensor(const Tensor& logits_BTV, const Tensor
 // Mean negative log-likelihood in nats, in float32 at least.
 Tensor cross_entropy(const Tensor& logits_BTV, const Tensor& targets_BT);
 
+// The same mean for each sequence, [B].
+Tensor sequence_cross_entropy(const Tensor& logits_BTV, const Tensor& targets_BT);
+
 }  // namespace kablate

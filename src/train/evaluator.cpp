@@ -1,38 +1,17 @@
 #include "train/evaluator.h"
 
-#include <ATen/ATen.h>
-#include <ATen/core/grad_mode.h>
-
 #include "data/sample_order.h"
+#include "model/evaluation.h"
 
 namespace kablate {
-namespace {
-
-double mean_loss(const Config& config, const Gpt& model, const LossFunction& loss, const TokenStream& tokens,
-                 const std::vector<std::int64_t>& starts, c10::Device device,
-                 const std::function<void()>& between) {
-  const auto most = static_cast<std::size_t>(config.train.batch_size);
-  double total = 0;
-  for (std::size_t first = 0; first < starts.size(); first += most) {
-    between();
-    const std::size_t count = std::min(most, starts.size() - first);
-    const Batch batch = make_batch(tokens, std::span(starts).subspan(first, count), config.gpt.context);
-    const Tensor value = loss(model.logits(batch.inputs.to(device)), batch.targets.to(device));
-    total += value.item<double>() * static_cast<double>(count);
-  }
-  return total / static_cast<double>(starts.size());
-}
-
-}  // namespace
 
 Losses evaluate(const Config& config, const Gpt& model, const LossFunction& loss, const Dataset& data,
                 c10::Device device, const std::function<void()>& between) {
-  const at::NoGradGuard no_grad;
   const std::int64_t T = config.gpt.context;
   const auto validation = evaluation_starts(data.validation().size(), T, config.train.eval_samples);
   const auto train = evaluation_starts(data.train().size(), T, static_cast<std::int64_t>(validation.size()));
-  return {.train = mean_loss(config, model, loss, data.train(), train, device, between),
-          .validation = mean_loss(config, model, loss, data.validation(), validation, device, between)};
+  return {.train = mean_loss(model, loss, data.train(), train, device, between),
+          .validation = mean_loss(model, loss, data.validation(), validation, device, between)};
 }
 
 }  // namespace kablate

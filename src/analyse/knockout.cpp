@@ -1,0 +1,142 @@
+#include "analyse/knockout.h"
+
+#include <cmath>
+
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+
+#include "base/text.h"
+#include "data/sample_order.h"
+#include "model/evaluation.h"
+#include "model/gpt.h"
+#include "model/loss.h"
+#include "shape/model_shape.h"
+
+namespace kablate {
+namespace {
+
+constexpr const char *kGate = "gate", *kCross = "cross", *kRecip = "recip", *kEnrich = "recip attn-to-mlp",
+                     *kContext = "recip mlp-to-attn", *kReciprocalAttention = "ra", *kAll = "all";
+
+struct Variant {
+  Config config;
+  ParameterSet parameters;
+};
+
+// A coupler whose directions share a map becomes one with a map each that holds the same numbers.
+Variant untied(const Variant& model) {
+  Variant result{model.config, model.parameters};
+  result.config.coupler.tying = Tying::kUntied;
+  result.config.coupler.bottleneck = 0;
+  result.parameters =
+      ParameterSet(model_parameters(result.config))
+          .to(model.parameters.tensors()[0].device(), model.parameters.tensors()[0].scalar_type());
+  const auto given = model.parameters.by_name();
+  for (const auto& [name, tensor] : result.parameters.by_name()) {
+    if (const auto same = given.find(name); same != given.end()) {
+      tensor.copy_(same->second);
+      continue;
+    }
+    const std::string coupler = name.substr(0, name.find("coupler.")) + "coupler.";
+    const Tensor& W_FL = given.at(coupler + "W");
+    tensor.copy_(name == coupler + "attn_to_mlp.weight" ? W_FL : W_FL.t());
+  }
+  return result;
+}
+
+// Both directions are linear in the map that ends them.
+Variant without_direction(const Variant& model, const std::string& direction) {
+  Variant result =
+      model.config.coupler.tying == Tying::kTiedTranspose
+          ? untied(model)
+          : Variant{model.config, model.parameters.to(model.parameters.tensors()[0].device(),
+                                                      model.parameters.tensors()[0].scalar_type())};
+  const std::string map = direction == kEnrich ? "attn_to_mlp" : "mlp_to_attn";
+  for (const auto& [name, tensor] : result.parameters.by_name())
+    if (name.find("coupler.") != std::string::npos && name.find(map) != std::string::npos) tensor.zero_();
+  return result;
+}
+
+Variant changed(const Variant& model, const std::string& mechanism, double scale) {
+  if (mechanism == kEnrich || mechanism == kContext) return without_direction(model, mechanism);
+  Variant result = model;
+  const bool all = mechanism == kAll;
+  if (all || mechanism == kGate) result.config.gate.alpha *= scale;
+  if (all || mechanism == kCross) result.config.cross.alpha *= scale;
+  if (all || mechanism == kRecip) result.config.coupler.alpha *= scale;
+  if (all || mechanism == kReciprocalAttention) result.config.attention.reciprocal_alpha *= scale;
+  return result;
+}
+
+struct Evaluated {
+  double val_loss = 0;
+  std::vector<double> windows;
+};
+
+Evaluated evaluate_windows(const Variant& model, const Dataset& data, c10::Device device,
+                           const std::function<void()>& between) {
+  const Config& config = model.config;
+  const auto starts =
+      evaluation_starts(data.validation().size(), config.gpt.context, config.train.eval_samples);
+  Evaluated result;
+  const LossFunction loss = [&](const Tensor& logits_BTV, const Tensor& targets_BT) {
+    const Tensor each_B = sequence_cross_entropy(logits_BTV, targets_BT).cpu();
+    const auto* values = each_B.const_data_ptr<double>();
+    result.windows.insert(result.windows.end(), values, values + each_B.numel());
+    return cross_entropy(logits_BTV, targets_BT);
+  };
+  result.val_loss =
+      mean_loss(Gpt(config, model.parameters), loss, data.validation(), starts, device, between);
+  return result;
+}
+
+}  // namespace
+
+std::vector<std::string> knockout_mechanisms(const Config& config) {
+  std::vector<std::string> names;
+  if (config.gate.enabled) names.emplace_back(kGate);
+  if (config.cross.enabled) names.emplace_back(kCross);
+  if (config.coupler.enabled) names.emplace_back(kRecip);
+  if (config.reciprocal_attention()) names.emplace_back(kReciprocalAttention);
+  const bool several = names.size() > 1;
+  if (config.coupler.enabled && config.gpt.num_layers > 1) {
+    names.emplace_back(kEnrich);
+    names.emplace_back(kContext);
+  }
+  if (several) names.emplace_back(kAll);
+  return names;
+}
+
+KnockoutStudy knock_out(const Config& config, const ParameterSet& parameters, const Dataset& data,
+                        c10::Device device, const std::vector<double>& scales,
+                        const std::function<void()>& between) {
+  const at::NoGradGuard no_grad;
+  const Variant trained{config, parameters};
+  const Evaluated as_trained = evaluate_windows(trained, data, device, between);
+  KnockoutStudy study{as_trained.val_loss, as_trained.windows.size(), {}};
+  for (const auto& mechanism : knockout_mechanisms(config)) {
+    const bool only_off = mechanism == kEnrich || mechanism == kContext || mechanism == kAll;
+    for (const double scale : only_off ? std::vector<double>{0} : scales) {
+      if (scale == 1) continue;
+      const Evaluated found = evaluate_windows(changed(trained, mechanism, scale), data, device, between);
+      study.rows.push_back(
+          {mechanism, scale, found.val_loss, paired_difference(found.windows, as_trained.windows)});
+    }
+  }
+  return study;
+}
+
+std::string knockout_verdict(const Knockout& off) {
+  const std::string name = off.mechanism == kAll ? "the mechanisms together" : off.mechanism;
+  const auto& interval = off.change.interval;
+  if (!interval) return str(name, ": one window is too few to say");
+  const std::string by = str(fixed(std::abs(off.change.mean), 4), " nats");
+  if (interval->low > 0) return str(name, ": used; without it the loss rises by ", by);
+  if (interval->high < 0) return str(name, ": used, to no good; without it the loss falls by ", by);
+  if (off.change.mean == 0 && *off.change.sd == 0)
+    return str(name, ": not used; without it no window's loss changes");
+  return str(name,
+             ": no sign that it is used; without it the loss changes by less than the windows tell apart");
+}
+
+}  // namespace kablate

@@ -1,0 +1,142 @@
+#include "analyse/knockout.h"
+
+#include <cmath>
+#include <cstdio>
+
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "cli/commands.h"
+#include "cli/options.h"
+#include "data/dataset.h"
+#include "interchange/weights.h"
+#include "measure/machine.h"
+#include "plan/key.h"
+#include "runner/stored_trial.h"
+#include "shape/model_shape.h"
+#include "train/stop_signal.h"
+
+namespace kablate {
+namespace {
+
+struct KnockoutCommand {
+  std::string run, scales = "0,0.5,1,2", data_path;
+  bool json = false;
+};
+
+std::vector<double> parse_scales(const std::string& text) {
+  std::vector<double> scales;
+  for (const auto& word : split(text, ',')) {
+    const auto scale = parse_real(word);
+    if (!scale || *scale < 0)
+      throw UserError(str("--scales = ", text, ": \"", word,
+                          "\": allowed: numbers >= 0 separated by commas, such as 0,2"));
+    scales.push_back(*scale);
+  }
+  return scales;
+}
+
+ParameterSet load_parameters(const StoredTrial& trial, c10::Device device) {
+  const auto specs = model_parameters(trial.config);
+  const NamedTensors weights = read_weights(trial.folder.weights(), specs);
+  const ParameterSet parameters(specs);
+  const at::NoGradGuard no_grad;
+  for (const auto& [name, tensor] : parameters.by_name()) tensor.copy_(weights.at(name));
+  return parameters.to(device, at::kFloat);
+}
+
+// Why the weights do not give the loss that the trial ended with.
+std::string cause(const StoredTrial& trial, const Program& program) {
+  const auto differences = key_differences(trial.key_text, KeysHere(program).text(trial));
+  if (differences.empty()) return "another CPU or damaged weights; `kablate verify` tells which";
+  return "what the trial was made by differs: " + join(differences, ", ");
+}
+
+Json to_json(const KnockoutStudy& study) {
+  Json rows = Json::array();
+  const auto number = [](const std::optional<double>& value) { return value ? Json(*value) : Json(); };
+  for (const auto& row : study.rows) {
+    const auto& interval = row.change.interval;
+    Json json{{"mechanism", row.mechanism},
+              {"scale", row.scale},
+              {"val_loss", row.val_loss},
+              {"change", row.change.mean},
+              {"change_sd", number(row.change.sd)},
+              {"change_ci_low", interval ? Json(interval->low) : Json()},
+              {"change_ci_high", interval ? Json(interval->high) : Json()}};
+    if (row.scale == 0) json["verdict"] = knockout_verdict(row);
+    rows.push_back(std::move(json));
+  }
+  return {{"val_loss", study.val_loss}, {"windows", study.windows}, {"rows", rows}};
+}
+
+void print(const KnockoutStudy& study, const StoredTrial& trial) {
+  std::printf("%s, %zu validation windows, validation loss as trained %s\n\n", trial.label().c_str(),
+              study.windows, fixed(study.val_loss, 4).c_str());
+  std::printf("%-18s %6s %9s %9s   %s\n", "mechanism", "scale", "val loss", "change", "95 % over windows");
+  for (const auto& row : study.rows) {
+    const auto& interval = row.change.interval;
+    const std::string range =
+        interval ? str("[", fixed(interval->low, 4), ", ", fixed(interval->high, 4), "]") : "";
+    std::printf("%-18s %6s %9s %+9.4f   %s\n", row.mechanism.c_str(), shortest(row.scale).c_str(),
+                fixed(row.val_loss, 4).c_str(), row.change.mean, range.c_str());
+  }
+  std::printf("\n");
+  for (const auto& row : study.rows)
+    if (row.scale == 0) std::printf("%s\n", knockout_verdict(row).c_str());
+  std::printf(
+      "\nThe intervals are over the windows of one trained model; how another seed would come out they don't "
+      "say.\n");
+}
+
+int knock_out_trial(const KnockoutCommand& command) {
+  const auto scales = parse_scales(command.scales);
+  const Program program{data_folder(), source_folder(), source_key(), command.data_path};
+  const StoredTrial trial = read_stored_trial(existing_trial(command.run), program);
+  if (knockout_mechanisms(trial.config).empty()) {
+    if (command.json)
+      std::printf("%s\n",
+                  Json{{"val_loss", *trial.summary.val_loss}, {"rows", Json::array()}}.dump(2).c_str());
+    else
+      std::printf("%s has no mechanism: there is nothing to knock out\n", trial.label().c_str());
+    return kExitDone;
+  }
+  catch_stop_signals();
+  make_deterministic(trial.threads);
+  const c10::Device device = resolve_device(trial.config.run.device);
+  const auto data = open_dataset(trial.config, data_folder());
+  const auto study =
+      knock_out(trial.config, load_parameters(trial, device), *data, device, scales, throw_if_stop_requested);
+  if (study.val_loss != trial.summary.val_loss)
+    throw WorkError(str(command.run, ": the trained model's validation loss is ", shortest(study.val_loss),
+                        " here, summary.json says ", shortest(*trial.summary.val_loss), ": ",
+                        cause(trial, program)));
+  if (command.json)
+    std::printf("%s\n", to_json(study).dump(2).c_str());
+  else
+    print(study, trial);
+  return kExitDone;
+}
+
+}  // namespace
+
+void add_knockout_command(CLI::App& app, Action& action) {
+  const auto command = std::make_shared<KnockoutCommand>();
+  auto* parser = app.add_subcommand(
+      "knockout", "Switch each mechanism of a trained model off, or scale it: is it used at all?");
+  parser->add_option("TRIAL_DIR", command->run, "A finished trial's folder")->required();
+  parser->add_option("--scales", command->scales, "What to multiply a mechanism's weight by; 0 is off")
+      ->capture_default_str()
+      ->type_name("LIST")
+      ->check(not_empty());
+  parser->add_option("--data-path", command->data_path, "Where the data of DATA_PATH lie now")
+      ->type_name("PATH")
+      ->check(not_empty());
+  parser->add_flag("--json", command->json, "Print JSON");
+  parser->callback([command, &action] { action = [command] { return knock_out_trial(*command); }; });
+}
+
+}  // namespace kablate

@@ -1,0 +1,30 @@
+#include "model/evaluation.h"
+
+#include <algorithm>
+#include <span>
+
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+
+#include "data/batch.h"
+
+namespace kablate {
+
+double mean_loss(const Gpt& model, const LossFunction& loss, const TokenStream& tokens,
+                 const std::vector<std::int64_t>& starts, c10::Device device,
+                 const std::function<void()>& between) {
+  const at::NoGradGuard no_grad;
+  const Config& config = model.config();
+  const auto most = static_cast<std::size_t>(config.train.batch_size);
+  double total = 0;
+  for (std::size_t first = 0; first < starts.size(); first += most) {
+    between();
+    const std::size_t count = std::min(most, starts.size() - first);
+    const Batch batch = make_batch(tokens, std::span(starts).subspan(first, count), config.gpt.context);
+    const Tensor value = loss(model.logits(batch.inputs.to(device)), batch.targets.to(device));
+    total += value.item<double>() * static_cast<double>(count);
+  }
+  return total / static_cast<double>(starts.size());
+}
+
+}  // namespace kablate

@@ -1,0 +1,20 @@
+// The loss of a model over given windows of a token stream, without dropout or gradient.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "data/dataset.h"
+#include "model/gpt.h"
+#include "model/loss.h"
+
+namespace kablate {
+
+// The mean of `loss` over the windows that begin at `starts`, in batches of GPT2_BATCH_SIZE: a batch counts
+// as its number of windows. `between` is called before each batch; it may throw to stop.
+double mean_loss(const Gpt& model, const LossFunction& loss, const TokenStream& tokens,
+                 const std::vector<std::int64_t>& starts, c10::Device device,
+                 const std::function<void()>& between);
+
+}  // namespace kablate
