@@ -81,7 +81,7 @@ int verify(const VerifyCommand& command) {
     throw UserError(command.folder + ": no trial here is finished, so there is nothing to verify");
   const bool table = !is_experiment(command.folder) || report_table(ExperimentFolder(command.folder));
   const auto equal = std::count_if(result.findings.begin(), result.findings.end(),
-                                   [](const Finding& f) { return f.verdict == Verdict::kEqual; });
+                                   [](const Finding& f) { return f.verdict == VerifyOutcome::kEqual; });
   std::printf("%ld of %zu finished trials are equal bit for bit%s\n", static_cast<long>(equal),
               result.findings.size(),
               result.unfinished == 0 ? "" : str("; ", result.unfinished, " not finished").c_str());

@@ -35,7 +35,7 @@ class Verifier {
  private:
   void examine(const TrialFolder& folder);
   void judge(std::size_t place, const RetrainEnd& end);
-  void put(std::size_t place, Verdict verdict, const std::string& text);
+  void put(std::size_t place, VerifyOutcome verdict, const std::string& text);
 
   struct Job {
     StoredTrial stored;
@@ -54,7 +54,7 @@ class Verifier {
   Verification result_;
 };
 
-void Verifier::put(std::size_t place, Verdict verdict, const std::string& text) {
+void Verifier::put(std::size_t place, VerifyOutcome verdict, const std::string& text) {
   findings_[place] = Finding{verdict, labels_[place], text};
   for (; told_ < findings_.size() && findings_[told_]; ++told_) {
     result_.findings.push_back(*findings_[told_]);
@@ -76,15 +76,15 @@ void Verifier::examine(const TrialFolder& folder) {
   try {
     stored = read_stored_trial(folder, program_);
   } catch (const UserError& fault) {
-    return put(place, Verdict::kDamaged, str("damaged: ", fault.what()));
+    return put(place, VerifyOutcome::kDamaged, str("damaged: ", fault.what()));
   }
   labels_[place] = stored->label();
   if (const auto damage = find_damage(folder, stored->summary); !damage.empty())
-    return put(place, Verdict::kDamaged, "damaged: " + join(damage, "; "));
+    return put(place, VerifyOutcome::kDamaged, "damaged: " + join(damage, "; "));
   const std::string here = keys_.text(*stored);
   if (here != stored->key_text)
     return put(
-        place, Verdict::kRefused,
+        place, VerifyOutcome::kRefused,
         "refused: what it was made by differs: " + join(key_differences(stored->key_text, here), ", "));
   const TrialFolder again(scratch_.path() / folder.path().lexically_normal().filename());
   jobs_.push_back({*stored, {again, stored->config, order_again(*stored, key_of(here), program_)}, place});
@@ -94,17 +94,17 @@ void Verifier::judge(std::size_t place, const RetrainEnd& end) {
   const Job& job = jobs_[place];
   if (!end.summary) {
     result_.kept.push_back(job.again.folder.path());
-    return put(job.place, Verdict::kFailed, "failed when trained again: " + end.failure);
+    return put(job.place, VerifyOutcome::kFailed, "failed when trained again: " + end.failure);
   }
   const auto comparison =
       compare_results(job.stored.folder, job.stored.summary, job.again.folder, *end.summary);
   if (!comparison.equal()) {
     result_.kept.push_back(job.again.folder.path());
-    return put(job.place, Verdict::kDiffers, "differs: " + comparison.describe());
+    return put(job.place, VerifyOutcome::kDiffers, "differs: " + comparison.describe());
   }
   std::error_code ignored;
   std::filesystem::remove_all(job.again.folder.path(), ignored);
-  put(job.place, Verdict::kEqual, "equal");
+  put(job.place, VerifyOutcome::kEqual, "equal");
 }
 
 Verification Verifier::run(const std::vector<TrialFolder>& trials) {

@@ -12,7 +12,7 @@
 
 namespace kablate {
 
-enum class Verdict {
+enum class VerifyOutcome {
   kEqual,    // weights, loss log and final losses, bit for bit
   kDiffers,  // trained again, and not equal
   kDamaged,  // the stored files are not those that were recorded when the trial finished
@@ -21,7 +21,7 @@ enum class Verdict {
 };
 
 struct Finding {
-  Verdict verdict;
+  VerifyOutcome verdict;
   std::string label;  // "step 2 gate+cross, seed 1"
   std::string
       text;  // "equal", "differs: weights, first at iteration 40 (…)", "refused: sources 12ab -> 34cd"
