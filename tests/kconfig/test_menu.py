@@ -86,7 +86,9 @@ DEFCONFIGS = [
     "gpt2-ra-mla-step3",
     "nanogpt-char-cpu",
     "quick",
+    "ra-mla-8-seeds",
     "ra-mla-char",
+    "ra-mla-factorial",
 ]
 
 
