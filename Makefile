@@ -12,6 +12,7 @@
 ## Whether it can be believed
 ##   make knockout RUN=DIR switch each mechanism of a trained model off (RUN: a trial's folder): is it used?
 ##   make verify           train finished trials again and compare them, and the table, bit for bit (or RUN=DIR)
+##   make rerun RUN=DIR    train one trial again from its folder; if the result differs, name the causes
 ##   make noise            the baseline on fresh seeds (FRESH=N): what chance alone does to a loss
 ##   make calibrate        40 times the same arm against itself, 20 planted harms: does the test keep its word?
 ##
@@ -69,7 +70,7 @@ only_for = $(if $(filter $1,$(GOALS)),,$(if $(strip $2),$(error $(strip $2): has
 $(call only_for,all run plan audit noise,$(OVERRIDES))
 $(call only_for,all run plan audit verify,$(filter STEPS SEEDS,$(GIVEN)))
 $(call only_for,all run plan audit report verify noise calibrate,$(filter RESULTS,$(GIVEN)))
-$(call only_for,report verify knockout,$(filter RUN,$(GIVEN)))
+$(call only_for,report verify rerun knockout,$(filter RUN,$(GIVEN)))
 $(call only_for,noise,$(filter FRESH,$(GIVEN)))
 $(foreach v,$(OVERRIDES),$(eval export KABLATE_SET_$v := $$(value $v)))
 
@@ -91,8 +92,8 @@ Q := $(if $(filter 1,$(V)),,@)
 PYTHON := "$$OUT/.venv/bin/python"
 CONFIGURE := $(PYTHON) scripts/configure.py --config "$$OUT/.config"
 
-.PHONY: all run plan audit report verify knockout noise calibrate build check lint format clean distclean help \
-        python config data torch \
+.PHONY: all run plan audit report verify rerun knockout noise calibrate build check lint format clean distclean \
+        help python config data torch \
         list-defconfigs menuconfig guiconfig oldconfig olddefconfig savedefconfig
 
 all: run
@@ -108,8 +109,11 @@ report: build
 	$(Q)scripts/run.sh report
 
 # --- Whether it can be believed
-verify: build
+verify: build data
 	$(Q)scripts/run.sh verify
+
+rerun: build data
+	$(Q)scripts/run.sh rerun
 
 noise: build data
 	$(Q)scripts/run.sh noise

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Calls the program with what was given on make's command line:
-# run.sh run|plan|audit|report|verify|knockout|noise|calibrate.
+# run.sh run|plan|audit|report|verify|rerun|knockout|noise|calibrate.
 # Environment: OUT; V; KABLATE_STEPS, KABLATE_SEEDS, KABLATE_RESULTS, KABLATE_RUN, KABLATE_FRESH;
 # KABLATE_SET_ and a symbol.
 set -euo pipefail
@@ -32,7 +32,8 @@ case $command in
     experiment=$(sed -n 's/^CONFIG_EXPERIMENT_NAME="\(.*\)"$/\1/p' "$OUT/.config")
     arguments+=("${KABLATE_RUN:-${KABLATE_RESULTS:-results}/$experiment}")
     ;;
-  knockout)
+  rerun | knockout)
+    [ -n "$KABLATE_RUN" ] || { echo "make $command: give a trial's folder with RUN=DIR" >&2; exit 2; }
     arguments+=("$KABLATE_RUN")
     ;;
 esac

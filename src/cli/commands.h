@@ -17,6 +17,8 @@ void add_plan_command(CLI::App& app, Action& action);
 void add_audit_command(CLI::App& app, Action& action);
 void add_report_command(CLI::App& app, Action& action);
 void add_verify_command(CLI::App& app, Action& action);
+void add_rerun_command(CLI::App& app, Action& action);
+void add_diff_command(CLI::App& app, Action& action);
 void add_noise_command(CLI::App& app, Action& action);
 void add_knockout_command(CLI::App& app, Action& action);
 void add_logits_command(CLI::App& app, Action& action);

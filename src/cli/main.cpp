@@ -46,6 +46,8 @@ int parse_and_run(int argc, char** argv) {
   add_audit_command(app, action);
   add_report_command(app, action);
   add_verify_command(app, action);
+  add_rerun_command(app, action);
+  add_diff_command(app, action);
   add_noise_command(app, action);
   add_knockout_command(app, action);
   add_logits_command(app, action);

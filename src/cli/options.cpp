@@ -71,6 +71,11 @@ CLI::Validator whole_number(std::int64_t least) {
   return {check, /*validator_desc=*/""};
 }
 
+bool is_experiment(const std::string& path) {
+  std::error_code ignored;
+  return std::filesystem::is_regular_file(ExperimentFolder(path).plan(), ignored);
+}
+
 std::filesystem::path source_folder() { return KABLATE_SOURCE_DIR; }
 std::filesystem::path plans_folder() { return source_folder() / "defconfigs" / "plans"; }
 std::filesystem::path data_folder() { return program_folder().parent_path() / "data"; }

@@ -16,11 +16,6 @@ struct VerifyCommand {
   std::string folder, steps, seeds, data_path;
 };
 
-bool is_experiment(const std::string& path) {
-  std::error_code ignored;
-  return std::filesystem::is_regular_file(ExperimentFolder(path).plan(), ignored);
-}
-
 // The trials of the plan that were asked for.
 std::vector<TrialFolder> selected_trials(const VerifyCommand& command) {
   const ExperimentFolder experiment(command.folder);

@@ -46,6 +46,8 @@ Plan noise_plan(const Settings& base, const std::filesystem::path& plans_folder,
             .text = whole.text,
             .baseline = whole.baseline,
             .steps = {},
+            .factors = {},
+            .notes = {},
             .seeds = seeds,
             .trials = {}};
   add_trials(plan, baseline, seeds);

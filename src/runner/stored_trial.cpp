@@ -21,6 +21,16 @@ std::int64_t key_number(const TrialFolder& folder, const std::map<std::string, s
   return *value;
 }
 
+std::string hash_of_data(const StoredTrial& trial, const std::filesystem::path& data_folder) {
+  try {
+    return open_dataset(trial.config, data_folder)->hash();
+  } catch (const UserError& fault) {
+    const bool prepared = trial.config.data.dataset == DatasetKind::kShakespeare;
+    throw UserError(str(trial.label(), " needs the data it was made from: ", fault.what(),
+                        prepared ? "" : "; put them there, or say with --data-path where they lie"));
+  }
+}
+
 }  // namespace
 
 std::string StoredTrial::label() const {
@@ -50,7 +60,7 @@ std::string KeysHere::text(const StoredTrial& trial) {
   const auto source = str(static_cast<int>(config.data.dataset), " ", config.gpt.vocabulary, " ",
                           config.gpt.context, " ", config.data.path);
   auto& hash = data_hashes_[source];
-  if (hash.empty()) hash = open_dataset(config, program_.data_folder)->hash();
+  if (hash.empty()) hash = hash_of_data(trial, program_.data_folder);
   return key_text(config, trial.summary.step, trial.rerun_index, trial.summary.seed,
                   {.data_hash = hash,
                    .threads = trial.threads,

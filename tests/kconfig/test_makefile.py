@@ -53,6 +53,7 @@ class Help(MakeTest):
             "make plan",
             "make report",
             "make verify",
+            "make rerun",
             "make noise",
             "make calibrate",
             "clean",
@@ -124,6 +125,12 @@ class Variables(MakeTest):
             ["verify", "--steps", "0", "--seeds", "1,2", "x y"],
         )
         self.assertEqual(self.arguments_of(goal="verify"), ["verify", "results/an experiment"])
+
+    def test_rerun_needs_a_run(self):
+        self.assertEqual(self.arguments_of("RUN=a b", goal="rerun"), ["rerun", "a b"])
+        answer = self.make("-o", "build", "-o", "data", "rerun")
+        self.assertEqual(answer.returncode, 2)
+        self.assertIn("make rerun: give a trial's folder with RUN=DIR", answer.stderr)
 
     def test_noise_takes_overrides_and_calibrate_has_its_own(self):
         self.assertEqual(

@@ -1,0 +1,50 @@
+#include <tuple>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "cli/commands.h"
+#include "cli/options.h"
+#include "report/run_difference.h"
+
+namespace kablate {
+namespace {
+
+struct DiffCommand {
+  std::string a, b;
+};
+
+std::vector<DifferenceSection> sections_of(const DiffCommand& command) {
+  if (is_experiment(command.a) != is_experiment(command.b)) {
+    const auto& [experiment, other] =
+        is_experiment(command.a) ? std::tie(command.a, command.b) : std::tie(command.b, command.a);
+    throw UserError(str(experiment, " is an experiment's folder and ", other,
+                        " is not; give two experiments, or two trials"));
+  }
+  if (is_experiment(command.a))
+    return experiment_differences(ExperimentFolder(command.a), ExperimentFolder(command.b));
+  return trial_differences(existing_trial(command.a), existing_trial(command.b));
+}
+
+int diff(const DiffCommand& command) {
+  const auto sections = sections_of(command);
+  std::printf("a: %s\nb: %s\n", command.a.c_str(), command.b.c_str());
+  for (const auto& section : sections) {
+    std::printf("\n%s\n", section.title.c_str());
+    if (section.lines.empty()) std::printf("  no difference\n");
+    for (const auto& line : section.lines) std::printf("  %s\n", line.c_str());
+  }
+  return kExitDone;
+}
+
+}  // namespace
+
+void add_diff_command(CLI::App& app, Action& action) {
+  const auto command = std::make_shared<DiffCommand>();
+  auto* parser = app.add_subcommand(
+      "diff", "Say what differs between two trials or two experiments: configuration, key, results");
+  parser->add_option("A", command->a, "A trial's or an experiment's folder")->required();
+  parser->add_option("B", command->b, "Another of the same kind")->required();
+  parser->callback([command, &action] { action = [command] { return diff(*command); }; });
+}
+
+}  // namespace kablate

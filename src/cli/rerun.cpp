@@ -1,0 +1,71 @@
+#include "runner/rerun.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "cli/commands.h"
+#include "cli/options.h"
+#include "train/stop_signal.h"
+
+namespace kablate {
+namespace {
+
+struct RerunCommand {
+  std::string folder, data_path;
+};
+
+void print_differences(const RerunPlan& plan) {
+  for (const auto& damage : plan.damage) std::printf("damaged there: %s\n", damage.c_str());
+  for (const auto* phrases : {&plan.causes.key, &plan.causes.machine})
+    for (const auto& phrase : *phrases) std::printf("differs here: %s\n", phrase.c_str());
+  if (plan.causes.names().empty())
+    std::printf("the same here: configuration, sources, LibTorch, threads, data, device, CPU and system\n");
+  std::fflush(stdout);
+}
+
+// What a difference comes from, as far as the records say.
+std::string explanation(const Causes& causes) {
+  if (!causes.key.empty()) return "known causes: " + join(causes.names(), ", ");
+  const std::string same = "same configuration, sources, LibTorch, threads, data and device";
+  return causes.machine.empty() ? same + ", and the same CPU, compiler and system: this is a defect"
+                                : str(same, ": this is a defect, or comes of ", join(causes.names(), ", "));
+}
+
+int rerun_trial(const RerunCommand& command) {
+  catch_stop_signals();
+  const Program program{data_folder(), source_folder(), source_key(), command.data_path};
+  const RerunPlan plan = plan_rerun(existing_trial(command.folder), program);
+  print_differences(plan);
+  log_info(str("training ", plan.stored.label(), " again, ", plan.stored.threads,
+               plan.stored.threads == 1 ? " thread" : " threads"));
+  const RerunResult result = rerun(plan, program);
+  if (result.interrupted) {
+    log_warning("interrupted; nothing was kept of what was being trained again");
+    return kExitInterrupted;
+  }
+  const std::string label = plan.stored.label();
+  if (result.equal()) {
+    std::printf("%s: equal: weights %s and every logged loss\n", label.c_str(),
+                plan.stored.summary.weights_sha256.c_str());
+    return plan.damage.empty() ? kExitDone : kExitFailed;
+  }
+  const std::string what = result.failure.empty() ? "differs: " + result.comparison.describe()
+                                                  : "failed when trained again: " + result.failure;
+  std::printf("%s: %s\n%s\nkept to be looked at: %s\n", label.c_str(), what.c_str(),
+              explanation(plan.causes).c_str(), result.kept.c_str());
+  return kExitFailed;
+}
+
+}  // namespace
+
+void add_rerun_command(CLI::App& app, Action& action) {
+  const auto command = std::make_shared<RerunCommand>();
+  auto* parser = app.add_subcommand(
+      "rerun", "Train one trial again from its folder, and name what differs here if the result does");
+  parser->add_option("RUN", command->folder, "A trial's folder")->required();
+  parser->add_option("--data-path", command->data_path, "Where the data of DATA_PATH lie now")
+      ->type_name("PATH")
+      ->check(not_empty());
+  parser->callback([command, &action] { action = [command] { return rerun_trial(*command); }; });
+}
+
+}  // namespace kablate

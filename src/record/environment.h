@@ -1,0 +1,23 @@
+// environment.json: where a trial was made. For people, and for finding the cause of a difference.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+#include "record/layout.h"
+
+namespace kablate {
+
+// An empty object if there is none or it is damaged.
+Json read_environment(const TrialFolder& folder);
+
+// What differs, a phrase each: "cpu: Xeon 8375C -> EPYC 7763", "git.commit: …"; of long texts (a patch) only
+// that they do.
+std::vector<std::string> environment_differences(const Json& then, const Json& now);
+
+// Those of them that can change a number although no line of the key differs: the CPU, what LibTorch uses of
+// it, the compiler and the operating system.
+std::vector<std::string> environment_causes(const Json& then, const Json& now);
+
+}  // namespace kablate
