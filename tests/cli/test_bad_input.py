@@ -76,10 +76,10 @@ class BadInput(ProgramTest):
         self.assert_all_refused(cases)
 
     def test_command_lines(self):
-        commands = "run, plan, report, logits, init, sample"
+        commands = ["allowed: run, plan, ", ", report, verify, ", ", logits, init, sample"]
         for arguments, *fragments in [([], "subcommand is required", "--help"),
-                                      (["walk"], '"walk"', commands),
-                                      (["--version"], '"--version"', commands),
+                                      (["walk"], '"walk"', *commands),
+                                      (["--version"], '"--version"', *commands),
                                       (["plan", "--set"], "--set", "SYMBOL=VALUE")]:
             with self.subTest(arguments=arguments):
                 self.assert_refused(self.call_bare(*arguments), *fragments)
