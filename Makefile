@@ -122,7 +122,7 @@ calibrate: export KABLATE_SET_DATASET := shakespeare
 calibrate: build data
 	$(Q)scripts/run.sh calibrate
 
-knockout: build
+knockout: build data
 	$(Q)[ -n "$$KABLATE_RUN" ] || { echo "Say which trained model: make knockout RUN=TRIAL_DIR" >&2; exit 2; }
 	$(Q)scripts/run.sh knockout
 

@@ -50,7 +50,8 @@ std::vector<GateCheck> audit_step(const AuditedStep& step, const AuditedStep& ba
   }
   add("causality", causality(config, subject));
   add("decode_parity", decode_parity(config, subject));
-  if (step.number != baseline.number) add("pairing", pairing(config, base, subject));
+  if (step.number == baseline.number) return checks;
+  add("pairing", pairing(config, base, step.config, baseline.config, subject));
   if (step.dead_twin) add("dead_twin", dead_twin(config, base, subject));
   return checks;
 }
@@ -59,7 +60,7 @@ std::vector<GateCheck> audit_plan(const Plan& plan, const Subject& subject) {
   const auto audited = [](const Step& step) {
     return AuditedStep{step.number, step.config, step.control == Control::kDeadTwin};
   };
-  const Step* baseline = plan.find_step(plan.baseline);
+  const AuditedStep baseline{plan.baseline, plan.baseline_config, false};
   std::vector<GateCheck> all;
   for (const auto& step : plan.steps) {
     std::vector<GateCheck> checks;
@@ -68,7 +69,7 @@ std::vector<GateCheck> audit_plan(const Plan& plan, const Subject& subject) {
                    [&](const GateCheck& check) { return check.step == *step.rerun_of; });
       for (auto& check : checks) check.step = step.number;
     } else {
-      checks = audit_step(audited(step), audited(baseline != nullptr ? *baseline : step), subject);
+      checks = audit_step(audited(step), baseline, subject);
     }
     all.insert(all.end(), checks.begin(), checks.end());
   }

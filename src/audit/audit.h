@@ -23,20 +23,22 @@ struct AuditedStep {
   bool dead_twin = false;  // a declared control: mechanisms present with mixing weight 0
 };
 
-// The gates that apply to `step`, in the order above:
-//   off_identity     all mechanisms off is the plain model to the bit: logits, gradients, number of
-//   parameters liveness         each mechanism, at its mixing weight, moves the logits by at least 1e-3
-//   relative dead_parameters  every tensor of parameters gets a gradient that is not zero causality tokens
-//   after i change no bit of the logits up to i decode_parity    decoding token by token from the cache gives
-//   the logits of the full pass pairing          what the step shares with the baseline starts from the same
-//   bits, on the same samples dead_twin        a declared dead twin has the baseline's logits and gradients
-//   to the bit
-// A dead twin is exempt from liveness and dead_parameters. REQUIRES: validate() accepts both configurations.
+// The gates that apply to `step`, in this order:
+//
+//   off_identity     all mechanisms off is the plain model to the bit: logits, gradients, parameters
+//   liveness         each mechanism, at its weight, moves the logits by at least 1e-3 relative
+//   dead_parameters  every tensor of parameters gets a gradient that is not zero
+//   causality        tokens after i change no bit of the logits up to i
+//   decode_parity    decoding token by token from the cache gives the logits of the full pass
+//   pairing          what is shared with the baseline starts from the same bits, on the same samples
+//   dead_twin        a declared dead twin has the baseline's logits and gradients to the bit
+//
+// A dead twin is exempt from liveness and dead_parameters. They run on the CPU, whatever DEVICE is.
+// REQUIRES: validate() accepts both configurations.
 std::vector<GateCheck> audit_step(const AuditedStep& step, const AuditedStep& baseline,
                                   const Subject& subject = program());
 
-// Every step of a plan; a rerun has its target's results. Where the baseline is not among the selected steps
-// there is nothing to pair with.
+// Every selected step of a plan against its baseline, selected or not; a rerun has its target's results.
 std::vector<GateCheck> audit_plan(const Plan& plan, const Subject& subject = program());
 
 // "gate failed: liveness (…); causality (…)", or "" if the step has passed all of its gates.

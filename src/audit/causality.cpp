@@ -41,8 +41,7 @@ std::string leak(const Config& config, const ParameterSet& parameters, bool trai
       training && config.gpt.dropout > 0 ? Dropout(config.gpt.dropout, 1, {10, 11}) : Dropout();
   for (const auto T : lengths(config.gpt.context))
     for (const auto changed : {std::int64_t{1}, T / 2, T - 1}) {
-      const auto first =
-          first_difference(config, parameters, T, std::max<std::int64_t>(changed, 1), dropout, subject);
+      const auto first = first_difference(config, parameters, T, changed, dropout, subject);
       if (first < changed)
         return str("with ", T, " tokens in ", training ? "training" : "evaluation", ", position ", first,
                    " sees tokens from ", changed, " on");
@@ -62,7 +61,8 @@ std::optional<Finding> causality(const Config& step, const Subject& subject) {
       const auto what = leak(step, parameters, training, subject);
       if (what.empty()) continue;
       const auto where = str("in ", type_name(type), " ", what);
-      if (step.run.allow_noncausal)
+      const bool meant = step.gate.enabled && step.gate.pool == GatePool::kSequence;
+      if (meant && step.run.allow_noncausal)
         return Finding{true, "NOT CAUSAL, as RA_MLA_ALLOW_NONCAUSAL = y allows: " + where};
       return Finding{false, where};
     }

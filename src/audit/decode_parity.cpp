@@ -1,46 +1,57 @@
 // Decoding from the cache computes the model that was trained.
+#include <algorithm>
+#include <cmath>
+
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 
 #include "audit/gates.h"
 #include "base/text.h"
+#include "generate/decode.h"
 
 namespace kablate {
 namespace {
 
 constexpr double kDouble = 1e-10, kFloat = 1e-5;  // relative to the logits' norm at a position
-constexpr double kSetAside = 0.01;                // of the positions, in float32
+constexpr double kRounding = 100;                 // times what float32 itself costs at a position
+constexpr double kSetAside = 0.01;                // of the positions, where the mechanism selects
 
-// ‖decoded − full‖ / ‖full‖ of each position, [B, T]
-Tensor gaps(const Config& config, const ParameterSet& parameters, const Subject& subject) {
-  const at::NoGradGuard no_grad;
-  const Tensor tokens = random_tokens(config, 2, config.gpt.context, 10);
-  const Tensor full = subject.logits(config, parameters, tokens, Dropout()).to(at::kDouble);
-  const Tensor decoded = subject.decoded_logits(config, parameters, tokens).to(at::kDouble);
-  return (decoded - full).norm(2, -1) / full.norm(2, -1);
+// ‖found − expected‖ / ‖expected‖ of each position, [B, T]
+Tensor gaps(const Tensor& found_BTV, const Tensor& expected_BTV) {
+  const Tensor expected = expected_BTV.to(at::kDouble);
+  return (found_BTV.to(at::kDouble) - expected).norm(2, -1) / expected.norm(2, -1);
 }
 
 }  // namespace
 
 std::optional<Finding> decode_parity(const Config& step, const Subject& subject) {
-  if (step.gate.enabled && step.gate.pool == GatePool::kSequence) return {};  // needs the future: no decoder
+  if (!undecodable_reason(step).empty()) return {};
+  const at::NoGradGuard no_grad;
   Config config = step;
   config.run.dtype = DType::kFloat32;
-  const auto drawn = random_parameters(subject.parameters(config), 11);
-  const double in_double = gaps(config, drawn.to(at::kCPU, at::kDouble), subject).max().item<double>();
-  const Tensor in_float = gaps(config, drawn, subject);
-  // A weight at the edge of a selection may fall on its other side in float32; float64 has none that close.
+  const auto narrow = random_parameters(subject.parameters(config), 11);
+  const auto wide = narrow.to(at::kCPU, at::kDouble);
+  const Tensor tokens = random_tokens(config, 2, config.gpt.context, 10);
+  const Tensor full_wide = subject.logits(config, wide, tokens, Dropout()),
+               full_narrow = subject.logits(config, narrow, tokens, Dropout());
+  const double in_double = gaps(subject.decoded_logits(config, wide, tokens), full_wide).max().item<double>();
+  const Tensor in_float = gaps(subject.decoded_logits(config, narrow, tokens), full_narrow);
+  // A few numbers in a norm magnify rounding, and a weight at the edge of a selection may fall on its other
+  // side in float32; in float64 none is that close, so a decoder of another model can't hide there.
+  const Tensor allowed = (gaps(full_narrow, full_wide) * kRounding).clamp_min(kFloat);
   const bool selects = config.cross.enabled && config.cross.sparsity != Sparsity::kNone;
-  const auto over = in_float.gt(kFloat).sum().item<std::int64_t>();
-  const auto allowed =
-      selects ? static_cast<std::int64_t>(kSetAside * static_cast<double>(in_float.numel())) : 0;
+  const auto over = in_float.gt(allowed).sum().item<std::int64_t>();
+  const auto aside =
+      selects ? std::max<std::int64_t>(1, std::llround(kSetAside * static_cast<double>(in_float.numel())))
+              : 0;
   const auto found =
       str("the cached pass differs from the full one by at most ", scientific(in_double, 1),
           " relative in float64 and ", scientific(in_float.max().item<double>(), 1), " in float32",
-          over > 0 ? str(" (", over, " of ", in_float.numel(), " positions over ", scientific(kFloat, 0), ")")
+          over > 0 ? str(" (", over, " of ", in_float.numel(), " positions over ", scientific(kFloat, 0),
+                         " and over rounding)")
                    : "");
   // Written so that what is no number fails.
-  return Finding{in_double <= kDouble && over <= allowed && in_float.isfinite().all().item<bool>(), found};
+  return Finding{in_double <= kDouble && over <= aside && in_float.isfinite().all().item<bool>(), found};
 }
 
 }  // namespace kablate

@@ -21,8 +21,9 @@ std::optional<Finding> liveness(const Config& step, const Subject& subject);    
 std::optional<Finding> dead_parameters(const Config& step, const Subject& subject);  // liveness.cpp
 std::optional<Finding> causality(const Config& step, const Subject& subject);        // causality.cpp
 std::optional<Finding> decode_parity(const Config& step, const Subject& subject);    // decode_parity.cpp
-std::optional<Finding> pairing(const Config& step, const Config& baseline,
-                               const Subject& subject);  // pairing.cpp
+// pairing.cpp; `asked` are the configurations before they were cut, which decide the samples.
+std::optional<Finding> pairing(const Config& step, const Config& baseline, const Config& step_asked,
+                               const Config& baseline_asked, const Subject& subject);
 std::optional<Finding> dead_twin(const Config& twin, const Config& baseline,
                                  const Subject& subject);  // pairing.cpp
 

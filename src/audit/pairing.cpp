@@ -34,16 +34,18 @@ bool same_samples_asked(const Config& a, const Config& b) {
 
 }  // namespace
 
-std::optional<Finding> pairing(const Config& step, const Config& baseline, const Subject& subject) {
+std::optional<Finding> pairing(const Config& step, const Config& baseline, const Config& step_asked,
+                               const Config& baseline_asked, const Subject& subject) {
   std::size_t compared = 0;
   if (const auto what = unequal_start(step, baseline, subject, compared); !what.empty())
     return Finding{false, what};
   std::string samples = "; its samples are others by configuration";
-  if (same_samples_asked(step, baseline)) {
-    constexpr std::int64_t kTokens = 100000, kSamples = 64;
+  if (same_samples_asked(step_asked, baseline_asked)) {
+    constexpr std::int64_t kSamples = 64;
+    const std::int64_t num_tokens = 1000 * step_asked.gpt.context;
     for (const std::int64_t seed : {1, 2})
-      if (subject.sample_starts(step, seed, kTokens, kSamples) !=
-          subject.sample_starts(baseline, seed, kTokens, kSamples))
+      if (subject.sample_starts(step_asked, seed, num_tokens, kSamples) !=
+          subject.sample_starts(baseline_asked, seed, num_tokens, kSamples))
         return Finding{false, str("trains on other samples than the baseline (seed ", seed, ")")};
     samples = " and the same samples";
   }

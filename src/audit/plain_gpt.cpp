@@ -17,7 +17,9 @@ Tensor PlainModel::linear(const Tensor& x, const std::string& name) const {
 Tensor PlainModel::norm(const Tensor& x, const std::string& name) const {
   const auto bias = weights_.find(name + ".bias");
   const Tensor& w = weight(name + ".weight");
-  return at::layer_norm(x, w.sizes(), w, bias == weights_.end() ? Tensor() : bias->second, 1e-5);
+  // In the statistics' type: what comes from a matrix product may be narrower.
+  return at::layer_norm(x.to(w.scalar_type()), w.sizes(), w, bias == weights_.end() ? Tensor() : bias->second,
+                        1e-5);
 }
 
 Tensor PlainModel::heads(const Tensor& y) const {

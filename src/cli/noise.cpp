@@ -92,9 +92,7 @@ NoiseFloor make_noise(const Plan& plan, const std::vector<double>& losses, std::
 
 // What the seeds of a plan can find if pairing does not help: in nats, by the noise floor.
 void print_smallest_effects(const NoiseFloor& noise, const PlanRecord& planned) {
-  const auto family = std::count_if(planned.steps.begin(), planned.steps.end(), [&](const PlannedStep& step) {
-    return step.is_arm() && step.number != planned.baseline;
-  });
+  const auto family = static_cast<std::ptrdiff_t>(planned.family());
   const double alpha = kCalibrationAlpha / static_cast<double>(std::max<std::ptrdiff_t>(1, family));
   std::vector<std::size_t> counts{planned.seeds.size(), 8, 10};
   std::sort(counts.begin(), counts.end());

@@ -16,6 +16,7 @@ namespace kablate {
 PlanRecord describe_plan(const Plan& plan) {
   PlanRecord record;
   record.name = plan.name, record.text = plan.text, record.baseline = plan.baseline;
+  record.arms = plan.arms;
   record.factors = plan.factors, record.seeds = plan.seeds;
   for (const auto& step : plan.steps) {
     auto described = describe_step(step.number, step.name, step.rerun_of, step.config);

@@ -42,12 +42,10 @@ std::string noise_text(const Sensitivity& sensitivity) {
 Sensitivity sensitivity_of(const PlanRecord& plan, const std::optional<NoiseFloor>& noise,
                            const std::string& arm) {
   Sensitivity result;
-  result.other_noise = noise && noise->arm != arm;
-  if (!result.other_noise) result.noise = noise;
+  result.other_noise = noise && !arm.empty() && noise->arm != arm;  // "": the baseline's key is not known
+  if (noise && noise->arm == arm) result.noise = noise;
   result.planned = std::ssize(plan.seeds);
-  result.family = std::count_if(plan.steps.begin(), plan.steps.end(), [&](const PlannedStep& step) {
-    return step.is_arm() && step.number != plan.baseline;
-  });
+  result.family = static_cast<std::int64_t>(plan.family());
   if (result.family == 0) return result;
   const auto family = static_cast<std::size_t>(result.family);
   result.to_claim = static_cast<std::int64_t>(pairs_to_claim(family));

@@ -195,6 +195,8 @@ Plan make_plan(const Settings& base, const std::filesystem::path& plans_folder) 
   plan.name = file.name, plan.text = file.text, plan.baseline = file.baseline, plan.factors = file.factors;
   plan.seeds = parse_list(base.text("SEEDS"), base.origin("SEEDS") + ": SEEDS", 1);
   const auto steps = resolve(base, file);
+  plan.baseline_config = steps.at(file.baseline).config;
+  for (const auto& [number, step] : steps) plan.arms += !step.rerun_of && number != file.baseline;
   const auto selected = select(base, file);
   for (const auto number : selected)
     if (steps.contains(number)) plan.steps.push_back(steps.at(number));

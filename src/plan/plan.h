@@ -45,7 +45,9 @@ struct Plan {
   std::string name;
   std::string text;  // of the plan file; of what stands for it where RA_MLA_ABLATION_MODE is n
   std::int64_t baseline = 0;
-  std::vector<Step> steps;           // the selected ones, by number
+  Config baseline_config;   // selected or not
+  std::int64_t arms = 0;    // of the whole plan: selected or not, neither baseline nor rerun nor control
+  std::vector<Step> steps;  // the selected ones, by number
   std::vector<std::string> factors;  // the symbols of its factorial
   std::vector<std::string> notes;    // the selected controls that were not made, each with the reason
   std::vector<std::int64_t> seeds;

@@ -20,8 +20,9 @@ void write_audit(const ExperimentFolder& folder, const std::vector<GateCheck>& c
 
 std::vector<GateCheck> read_audit(const ExperimentFolder& folder) {
   try {
+    const Json json = Json::parse(read_text(folder.audit()));
     std::vector<GateCheck> checks;
-    for (const auto& check : Json::parse(read_text(folder.audit())).at("checks"))
+    for (const auto& check : json.at("checks"))
       checks.push_back({check.at("step"), check.at("check"), check.at("passed"), check.at("detail")});
     return checks;
   } catch (const UserError&) {

@@ -1,5 +1,7 @@
 #include "record/plan_record.h"
 
+#include <algorithm>
+
 #include "shape/model_shape.h"
 
 namespace kablate {
@@ -20,6 +22,13 @@ const PlannedStep* PlanRecord::find_step(std::int64_t number) const {
   for (const auto& step : steps)
     if (step.number == number) return &step;
   return nullptr;
+}
+
+std::size_t PlanRecord::family() const {
+  const auto selected = std::count_if(steps.begin(), steps.end(), [&](const PlannedStep& step) {
+    return step.is_arm() && step.number != baseline;
+  });
+  return static_cast<std::size_t>(std::max<std::int64_t>(selected, arms));
 }
 
 PlannedStep describe_step(std::int64_t number, const std::string& name, std::optional<std::int64_t> rerun_of,
@@ -90,8 +99,8 @@ Json to_json(const PlanRecord& plan) {
   for (const auto& step : plan.steps) steps.push_back(to_json(step));
   for (const auto& trial : plan.trials)
     trials.push_back({{"step", trial.step}, {"seed", trial.seed}, {"folder", trial.folder}});
-  return {{"name", plan.name},   {"plan", plan.text},       {"baseline", plan.baseline}, {"steps", steps},
-          {"seeds", plan.seeds}, {"factors", plan.factors}, {"trials", trials}};
+  return {{"name", plan.name}, {"plan", plan.text},   {"baseline", plan.baseline}, {"arms", plan.arms},
+          {"steps", steps},    {"seeds", plan.seeds}, {"factors", plan.factors},   {"trials", trials}};
 }
 
 PlanRecord plan_from_json(const Json& json) {
@@ -99,6 +108,7 @@ PlanRecord plan_from_json(const Json& json) {
   json.at("name").get_to(plan.name);
   json.at("plan").get_to(plan.text);
   json.at("baseline").get_to(plan.baseline);
+  plan.arms = json.value("arms", std::int64_t{0});  // plans recorded before it was
   json.at("factors").get_to(plan.factors);
   json.at("seeds").get_to(plan.seeds);
   for (const auto& step : json.at("steps")) plan.steps.push_back(planned_step_from_json(step));

@@ -44,6 +44,7 @@ struct PlanRecord {
   std::string name;
   std::string text;  // the plan file
   std::int64_t baseline = 0;
+  std::int64_t arms = 0;  // of the whole plan, selected or not; without the baseline
   std::vector<PlannedStep> steps;
   std::vector<std::string> factors;  // the symbols of the plan's factorial, in its order; empty without one
   std::vector<std::int64_t> seeds;
@@ -51,6 +52,10 @@ struct PlanRecord {
   bool operator==(const PlanRecord&) const = default;
 
   const PlannedStep* find_step(std::int64_t number) const;  // null if it is not selected
+
+  // How many arms verdicts speak of: all that were planned. Leaving some out of a run must not make the
+  // others easier to believe.
+  std::size_t family() const;
 };
 
 // A step with all that its configuration says about it.

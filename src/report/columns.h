@@ -35,6 +35,7 @@ TextTable control_table(const Report& report);  // arms against their matched co
 TextTable effect_table(const Report& report);   // main effects and interactions
 TextTable mechanism_table(const Report& report);
 TextTable trial_table(const Report& report);
+TextTable gate_table(const Report& report);  // a row a step, and the details of the gates that failed
 
 // "GATE x CROSS": the symbols of a set of factors.
 std::string effect_name(const Report& report, std::uint32_t factors);

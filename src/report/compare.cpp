@@ -45,23 +45,20 @@ std::optional<std::int64_t> arm_before(const PlanRecord& plan, std::int64_t step
   return result;
 }
 
-bool has_diverged(const ExperimentRecord& experiment, std::int64_t step) {
-  return std::any_of(experiment.trials.begin(), experiment.trials.end(), [&](const TrialRecord& trial) {
-    return trial.planned.step == step && trial.state == TrialState::kDiverged;
-  });
-}
-
-// What remains of an arm whose other seeds diverged is a selection of the better ones: no verdict.
+// No verdict where trials of the arm or of the baseline diverged. The plan's arms that were not selected keep
+// their places in the family.
 void judge(const ExperimentRecord& experiment, std::vector<ReportRow>& rows) {
   std::vector<ReportRow*> arms;
   std::vector<std::optional<PairedDifference>> family;
   for (auto& row : rows) {
     if (row.role != "arm") continue;
     const auto* step = experiment.plan.find_step(row.step);
-    const bool barred = !step->blocked.empty() || has_diverged(experiment, row.step);
+    const bool barred = !step->blocked.empty() || has_diverged(experiment, row.step) ||
+                        has_diverged(experiment, experiment.plan.baseline);
     arms.push_back(&row);
     family.push_back(barred ? std::nullopt : row.delta);
   }
+  family.resize(std::max(family.size(), experiment.plan.family()));
   const auto judged = verdicts(family);
   for (std::size_t i = 0; i < arms.size(); ++i) arms[i]->verdict = judged[i];
 }

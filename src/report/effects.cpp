@@ -57,6 +57,8 @@ MechanismUse mean_use(const std::vector<const TrialRecord*>& trials, std::int64_
 std::vector<FactorialEffect> effects_of(const ExperimentRecord& experiment) {
   const auto steps = steps_of_cells(experiment.plan);
   if (steps.empty()) return {};
+  if (std::any_of(steps.begin(), steps.end(), [&](auto step) { return has_diverged(experiment, step); }))
+    return {};
   std::vector<std::vector<double>> losses;
   for (const auto seed : experiment.plan.seeds)
     if (auto cells = losses_of_seed(experiment, steps, seed); !cells.empty())

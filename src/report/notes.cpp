@@ -13,12 +13,6 @@ namespace {
 
 using Notes = std::vector<std::string>;
 
-std::size_t family_of(const PlanRecord& plan) {
-  return static_cast<std::size_t>(
-      std::count_if(plan.steps.begin(), plan.steps.end(),
-                    [&](const PlannedStep& step) { return step.is_arm() && step.number != plan.baseline; }));
-}
-
 std::string arms_text(std::size_t family) { return str(family, family == 1 ? " arm" : " arms"); }
 
 // The most pairs that an arm of the family has; 0 without a difference.
@@ -125,7 +119,7 @@ std::vector<std::string> plan_notes(const ExperimentRecord& experiment) {
               ") is NOT CAUSAL: RA_MLA_MLP_GATE_POOL = sequence "
               "lets a token see its future, and RA_MLA_ALLOW_NONCAUSAL = y let it be trained. Its loss "
               "says nothing about a language model."));
-  const auto seeds = plan.seeds.size(), needed = pairs_to_claim(family_of(plan));
+  const auto seeds = plan.seeds.size(), needed = pairs_to_claim(plan.family());
   std::string note = str(seeds, seeds == 1 ? " seed" : " seeds",
                          " planned; ± is the standard deviation over "
                          "seeds, a difference is paired by seed, its interval is Student's t at 95 %.");
@@ -138,7 +132,7 @@ std::vector<std::string> plan_notes(const ExperimentRecord& experiment) {
 std::vector<std::string> statistics_notes(const ExperimentFolder& folder, const ExperimentRecord& experiment,
                                           const Report& report) {
   Notes notes;
-  const auto family = family_of(experiment.plan);
+  const auto family = experiment.plan.family();
   add_test_notes(report, family, notes);
   add_look_notes(folder, report, notes);
   add_noise_note(folder, report, family, notes);

@@ -1,5 +1,7 @@
 #include "report/pairing.h"
 
+#include <algorithm>
+
 #include "base/text.h"
 
 namespace kablate {
@@ -18,6 +20,12 @@ std::vector<const TrialRecord*> finished_trials(const ExperimentRecord& experime
     if (trial != nullptr && trial->state == TrialState::kDone) trials.push_back(trial);
   }
   return trials;
+}
+
+bool has_diverged(const ExperimentRecord& experiment, std::int64_t step) {
+  return std::any_of(experiment.trials.begin(), experiment.trials.end(), [&](const TrialRecord& trial) {
+    return trial.planned.step == step && trial.state == TrialState::kDiverged;
+  });
 }
 
 bool comparable(const TrialSummary& a, const TrialSummary& b) {

@@ -19,6 +19,9 @@ struct TrialPair {
 // The finished trials of a step in the order of the plan's seeds.
 std::vector<const TrialRecord*> finished_trials(const ExperimentRecord& experiment, std::int64_t step);
 
+// Whether a trial of the step diverged: what remains of its seeds is a selection of the better ones.
+bool has_diverged(const ExperimentRecord& experiment, std::int64_t step);
+
 // Trials of different threads or devices add numbers in another order: their difference is not the arm's
 // alone.
 bool comparable(const TrialSummary& a, const TrialSummary& b);

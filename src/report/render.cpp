@@ -94,6 +94,7 @@ std::string render_markdown(const Report& report) {
   text += row_section(report, "What it cost", cost_columns(), "");
   text += section("How the mechanisms were used", mechanism_table(report),
                   "At the first evaluation and at the last; mean over seeds and blocks.");
+  text += section("Gates before training", gate_table(report), "`kablate audit` prints what each found.");
   return text + section("Trials", trial_table(report),
                         "Each ran in a process of its own; `went on` counts how often it resumed.");
 }

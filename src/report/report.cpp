@@ -52,6 +52,7 @@ Report make_report(const ExperimentFolder& folder, const PlanRecord& plan) {
   append(report.notes, plan_notes(experiment));
   compare_rows(experiment, report.rows, report.notes);
   report.noise = noise_of(folder, experiment);
+  report.gates = read_audit(folder);
   for (std::size_t i = 0; i < report.rows.size(); ++i) {
     auto& row = report.rows[i];
     row.identical_to = identical_to(folder, experiment, plan.steps[i]);

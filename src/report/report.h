@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "record/gate_check.h"
 #include "record/noise.h"
 #include "record/reader.h"
 #include "report/curves.h"
@@ -71,6 +72,7 @@ struct Report {
   std::vector<FactorialEffect> effects;  // of a factorial of which two seeds or more are whole
   std::vector<MechanismUse> uses;        // of each step that has them: the first evaluation, then the last
   std::optional<NoiseFloor> noise;       // of this baseline
+  std::vector<GateCheck> gates;          // what the run found before it trained
 
   const ReportRow* find_row(std::int64_t step) const;  // null if there is none
 };

@@ -77,6 +77,23 @@ TextTable mechanism_table(const Report& report) {
   return table;
 }
 
+TextTable gate_table(const Report& report) {
+  TextTable table{{"step", "arm", "passed", "failed"}, {true, false, false, false}, {}};
+  for (const auto& row : report.rows) {
+    std::vector<std::string> passed, failed;
+    for (const auto& gate : report.gates) {
+      if (gate.step != row.step) continue;
+      if (gate.passed)
+        passed.push_back(gate.check);
+      else
+        failed.push_back(str(gate.check, ": ", gate.detail));
+    }
+    if (!passed.empty() || !failed.empty())
+      table.rows.push_back({std::to_string(row.step), arm_text(row), join(passed, ", "), join(failed, "; ")});
+  }
+  return table;
+}
+
 TextTable trial_table(const Report& report) {
   TextTable table{{"step", "arm", "seed", "state", "val loss", "wall time", "process", "host", "threads",
                    "beside", "went on", "weights", "files"},

@@ -62,6 +62,22 @@ TEST(Gates, AreThoseThatApply) {
       << "nothing to switch on, nothing to pair with";
 }
 
+TEST(Gates, PassInBFloat16AndWithAContextOfOneToken) {
+  for (const auto& more :
+       {Deltas{{"DTYPE", "bfloat16"}}, Deltas{{"GPT2_BLOCK_SIZE", "1"}},
+        Deltas{{"DTYPE", "bfloat16"}, {"NORM_PLACEMENT", "hybrid"}},
+        Deltas{{"DTYPE", "bfloat16"}, {"NORM_PLACEMENT", "post"}},
+        Deltas{{"DTYPE", "bfloat16"}, {"ENABLE_RA_MLA", "n"}, {"RA_MLA_MLP_LATENT_RECIP", "n"}}}) {
+    const auto checks = audit(all_mechanisms(more));
+    EXPECT_EQ(failed(checks), "") << more[0].first << ": " << failed_gates(checks, 1);
+  }
+}
+
+TEST(Gates, SayThatOtherSamplesAreAskedFor) {
+  const auto checks = audit(all_mechanisms({{"GPT2_BLOCK_SIZE", "300"}}));
+  EXPECT_NE(detail(checks, "pairing").find("its samples are others"), std::string::npos);
+}
+
 TEST(Gates, SayThatALeakIsAllowed) {
   const auto checks =
       audit(small_config({{"RA_MLA_MLP_ATTN_GATE", "y"}, {"RA_MLA_MLP_GATE_POOL", "sequence"}}));
@@ -116,6 +132,43 @@ TEST(PlantedFault, OneMechanismOfSeveralThatNothingCallsIsCaught) {
   }
 }
 
+// With one map for both directions, the other keeps its parameters alive.
+TEST(PlantedFault, OneDirectionOfATiedCouplerThatNothingCallsIsCaught) {
+  Subject subject = program();
+  subject.logits = [](const Config& config, const ParameterSet& parameters, const Tensor& tokens,
+                      const Dropout& dropout) {
+    if (!config.coupler.enabled || config.gpt.num_layers == 1)
+      return program().logits(config, parameters, tokens, dropout);
+    Config split = config;  // the same numbers in two maps, and the context's is 0
+    split.coupler.tying = Tying::kUntied;
+    split.coupler.bottleneck = 0;
+    const auto given = parameters.by_name();
+    const ParameterSet two =
+        ParameterSet(model_parameters(split)).to(at::kCPU, parameters.tensors()[0].scalar_type());
+    for (const auto& [name, tensor] : two.by_name()) {
+      const auto same = given.find(name);
+      if (same != given.end())
+        tensor.detach().copy_(same->second.detach());
+      else if (name.find("attn_to_mlp") != std::string::npos)
+        tensor.detach().copy_(given.at(name.substr(0, name.find("attn_to_mlp")) + "W").detach());
+    }
+    return program().logits(split, two, tokens, dropout);
+  };
+  const auto checks = audit(all_mechanisms(), subject);
+  EXPECT_NE(failed(checks).find("liveness"), std::string::npos);
+  EXPECT_NE(detail(checks, "liveness").find("latent reciprocity, MLP to attention is DEAD"),
+            std::string::npos)
+      << detail(checks, "liveness");
+}
+
+// No planted fault: with one head the gate scales all that the second norm then divides by its own size.
+TEST(Gates, FindAGateThatTheNormAfterItUndoes) {
+  const Deltas one_head{{"NORM_PLACEMENT", "hybrid"}, {"GPT2_N_HEAD", "1"}};
+  const auto checks = audit(all_mechanisms(one_head));
+  EXPECT_EQ(failed(checks), "liveness");
+  EXPECT_NE(detail(checks, "liveness").find("gate is DEAD"), std::string::npos);
+}
+
 TEST(PlantedFault, AParameterThatNothingReadsIsCaught) {
   Subject subject = program();
   subject.parameters = [](const Config& config) {
@@ -140,6 +193,18 @@ TEST(PlantedFault, ALeakIsCaught) {
   const auto checks = audit(all_mechanisms(), subject);
   EXPECT_EQ(failed(checks), "causality decode_parity");
   EXPECT_NE(detail(checks, "causality").find("sees tokens from"), std::string::npos);
+}
+
+// RA_MLA_ALLOW_NONCAUSAL allows the pooling that is meant to see the future, and nothing else.
+TEST(PlantedFault, ALeakIsCaughtWhereAnotherOneIsAllowed) {
+  Subject subject = program();
+  subject.logits = [](const Config& config, const ParameterSet& parameters, const Tensor& tokens,
+                      const Dropout& dropout) {
+    const Tensor logits = program().logits(config, parameters, tokens, dropout);
+    return logits + 1e-4 * at::roll(tokens, -1, 1).to(logits.scalar_type()).unsqueeze(-1);
+  };
+  const auto checks = audit(all_mechanisms({{"RA_MLA_ALLOW_NONCAUSAL", "y"}}), subject);
+  EXPECT_NE(failed(checks).find("causality"), std::string::npos);
 }
 
 // In evaluation nothing leaks: only the pass with dropout does.

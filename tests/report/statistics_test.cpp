@@ -4,7 +4,9 @@
 
 #include <cmath>
 
+#include "base/file.h"
 #include "plan/key.h"
+#include "record/gate_check.h"
 #include "record/looks.h"
 #include "report/render.h"
 #include "stats/power.h"
@@ -281,6 +283,21 @@ TEST(MechanismUses, AreMeansOfTheFirstAndTheLastEvaluation) {
   EXPECT_THAT(text, HasSubstr("## How the mechanisms were used"));
   EXPECT_THAT(text, HasSubstr("| step | arm | iteration | gate mean | routing entropy |"));
   EXPECT_THAT(text, HasSubstr("| 1 | arm1 | 30 | 0.5000 | 4.5000 |"));
+}
+
+TEST(Gates, StandInTheReportWithTheReasonOfWhatFailed) {
+  const Experiment e(ladder(2, {1}));
+  write_audit(e.folder, {{0, "causality", true, "no bit"},
+                         {1, "liveness", false, "gate is DEAD"},
+                         {1, "causality", true, "no bit"}});
+  EXPECT_EQ(read_audit(e.folder).size(), 3u);
+  EXPECT_EQ(read_audit(e.folder)[1], (GateCheck{1, "liveness", false, "gate is DEAD"}));
+  const auto text = render_markdown(e.report());
+  EXPECT_THAT(text, HasSubstr("## Gates before training"));
+  EXPECT_THAT(text, HasSubstr("| causality | liveness: gate is DEAD |"));
+  write_file(e.folder.audit(), "{\"checks\": [{\"step\": 1}]}");
+  EXPECT_TRUE(read_audit(e.folder).empty()) << "damaged";
+  EXPECT_EQ(render_markdown(e.report()).find("Gates before"), std::string::npos);
 }
 
 }  // namespace
