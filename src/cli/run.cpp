@@ -64,11 +64,11 @@ int run(const PlanOptions& options) {
   check_steps_against_data(plan, base);
   const ExperimentFolder folder = options.experiment(settings);
   make_writable_folder(folder.path());
-  audit_first(plan, folder);
   const std::int64_t threads = threads_of_trials(plan, base, folder, device);
   assign_keys(plan, *data, threads, device);
   const std::int64_t parallel = parallel_trials(base, threads, available_cores(), device.is_cpu());
   check_disk_space(plan, count_to_run(folder, plan), parallel, folder);
+  audit_first(plan, folder);
   const PlanRecord record = describe_plan(plan);
   write_experiment(folder, record, base);
   log_info(str("experiment ", folder.path().string(), ": ", plan.steps.size(), " steps x ", plan.seeds.size(),

@@ -148,7 +148,8 @@ class Controls(PlanTest):
             self.assertEqual(tensor, weights[12][name], name)
         self.assertNotEqual(weights[0]["transformer.wte.weight"], weights[3]["transformer.wte.weight"])
         losses = {step: [(row["kind"], row["iteration"], row.get("loss"), row.get("val_loss"))
-                         for row in metrics(trials[step, 1])] for step in (0, 3, 12)}
+                         for row in metrics(trials[step, 1]) if row["kind"] != "mechanisms"]
+                  for step in (0, 3, 12)}
         self.assertEqual(losses[0], losses[12])
         self.assertNotEqual(losses[0], losses[3])
         record = read_json(self.path("results", "small", "plan.json"))["steps"]
@@ -191,7 +192,8 @@ class SmallestEffect(PlanTest):
         self.assertNotIn("screening", self.done("plan", "--seeds", "1-8").stdout)
         self.assertIn("screening: 1 seed; claim with 8", self.done("plan", "--seeds", "5").stdout)
         self.assertIsNone(self.plan("--seeds", "5")["smallest_effect_d"])
-        alone = self.plan("--steps", "0")
+        self.assertEqual(self.plan("--steps", "0,3")["family_size"], 3, "the plan's arms, selected or not")
+        alone = self.plan(RA_MLA_ABLATION_MODE="n")
         self.assertEqual((alone["family_size"], alone["smallest_effects"]), (0, []))
         with_controls = self.plan(ABLATION_PLAN="ra-mla-controls", GPT2_N_EMBD=64, GPT2_BLOCK_SIZE=32)
         self.assertEqual(with_controls["family_size"], 3, "controls and reruns are no arms")

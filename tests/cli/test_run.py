@@ -106,7 +106,7 @@ class Ladder(ProgramTest):
     def test_files_of_a_trial(self):
         self.assertEqual(set(os.listdir(self.path("results", "small"))),
                          {"plan.json", "base.config", "base.defconfig", "report.md", "report.csv", "trials",
-                          "looks.jsonl"})
+                          "looks.jsonl", "audit.json"})
         look, = read_text(self.path("results", "small", "looks.jsonl")).splitlines()
         trials = sorted(os.listdir(self.path("results", "small", "trials")))
         self.assertEqual(json.loads(look)["trials"], trials)
