@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/prepare.h"
+#include "cli/sensitivity.h"
 #include "measure/machine.h"
 #include "plan/noise_plan.h"
 #include "record/noise.h"
@@ -14,7 +15,6 @@
 #include "runner/runner.h"
 #include "runner/timing.h"
 #include "stats/calibration.h"
-#include "stats/power.h"
 #include "train/stop_signal.h"
 
 namespace kablate {
@@ -56,6 +56,7 @@ RunResult train(Plan& plan, const Config& base, const ExperimentFolder& folder) 
     return decide(folder, trial).action == TrialDecision::Action::kRun;
   });
   check_disk_space(plan, to_run, parallel, folder);
+  audit_first(plan);
   log_info(str("noise floor of ", folder.path().string(), ": ", plan.trials.size(), " trials, ", threads,
                threads == 1 ? " thread" : " threads", " a trial, up to ", parallel, " at once"));
   return run_plan(folder, plan, {.threads = threads, .parallel = parallel, .data_folder = data_folder()});
@@ -90,21 +91,6 @@ NoiseFloor make_noise(const Plan& plan, const std::vector<double>& losses, std::
           .rejected = static_cast<std::int64_t>(self.rejected)};
 }
 
-// What the seeds of a plan can find if pairing does not help: in nats, by the noise floor.
-void print_smallest_effects(const NoiseFloor& noise, const PlanRecord& planned) {
-  const auto family = static_cast<std::ptrdiff_t>(planned.family());
-  const double alpha = kCalibrationAlpha / static_cast<double>(std::max<std::ptrdiff_t>(1, family));
-  std::vector<std::size_t> counts{planned.seeds.size(), 8, 10};
-  std::sort(counts.begin(), counts.end());
-  counts.erase(std::unique(counts.begin(), counts.end()), counts.end());
-  std::printf("smallest effect found (80 %% power, paired t at .05/%ld; less where pairing helps):\n",
-              static_cast<long>(std::max<std::ptrdiff_t>(1, family)));
-  for (const auto n : counts)
-    if (n >= 2)
-      std::printf("  %3zu seeds: %s nats\n", n,
-                  fixed(smallest_effect(n, alpha) * noise.difference_sd(), 4).c_str());
-}
-
 void print_floor(const Plan& plan, const NoiseFloor& noise) {
   std::printf("noise floor of step %ld %s: %zu fresh seeds, %ld to %ld\n", static_cast<long>(plan.baseline),
               plan.steps[0].name.c_str(), noise.seeds.size(), static_cast<long>(noise.seeds.front()),
@@ -134,7 +120,7 @@ int noise(const NoiseCommand& command) {
   std::error_code ignored;
   if (std::filesystem::exists(folder.plan(), ignored)) write_report(folder, make_report(folder));
   print_floor(plan, floor);
-  print_smallest_effects(floor, planned);
+  std::printf("%s", sensitivity_text(sensitivity_of(planned, floor, floor.arm)).c_str());
   const auto allowed =
       static_cast<std::int64_t>(allowed_rejections(static_cast<std::size_t>(floor.comparisons)));
   std::printf(

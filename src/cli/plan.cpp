@@ -118,12 +118,6 @@ const char* action_name(TrialDecision::Action action) {
   return kNames[static_cast<int>(action)];
 }
 
-std::string role(const PlannedStep& step, std::int64_t baseline) {
-  if (step.rerun_of) return str("rerun of ", *step.rerun_of);
-  if (step.control_of) return str("control of ", *step.control_of);
-  return step.number == baseline ? "baseline" : "arm";
-}
-
 Json match_json(const std::optional<Match>& match) {
   if (!match) return nullptr;
   return {{"MLP_EXPANSION", match->mlp_expansion},
@@ -140,7 +134,7 @@ Json to_json(const Outlook& outlook) {
     auto& step = json["steps"][i];
     step["expected_seconds_per_trial"] = seconds ? Json(*seconds) : Json("unknown");
     step["peak_tensor_bytes"] = outlook.record.steps[i].peak_tensor_bytes_expected;
-    step["role"] = role(outlook.record.steps[i], outlook.record.baseline);
+    step["role"] = outlook.record.steps[i].role(outlook.record.baseline);
     step["match"] = match_json(outlook.plan.steps[i].match);
   }
   json["notes"] = outlook.plan.notes;
@@ -165,7 +159,7 @@ std::string steps_table(const Outlook& outlook) {
   for (std::size_t i = 0; i < outlook.record.steps.size(); ++i) {
     const auto& step = outlook.record.steps[i];
     const auto seconds = expected_seconds(outlook, i);
-    table.rows.push_back({std::to_string(step.number), step.name, role(step, outlook.record.baseline),
+    table.rows.push_back({std::to_string(step.number), step.name, step.role(outlook.record.baseline),
                           grouped(step.parameters), fixed(step.flops_per_iteration / 1e9, 2),
                           human_bytes(static_cast<double>(step.peak_tensor_bytes_expected)),
                           human_bytes(static_cast<double>(step.decode_cache_bytes_per_token)),

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "audit/audit.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -31,6 +32,22 @@ PlanRecord describe_plan(const Plan& plan) {
          .folder = trial_folder_name(
              {.step = trial.step, .name = trial.name, .seed = trial.seed, .key = trial.key})});
   return record;
+}
+
+std::vector<GateCheck> audit_first(Plan& plan) {
+  make_deterministic(/*threads=*/1);  // the models are small
+  const auto checks = audit_plan(plan);
+  std::size_t blocked = 0;
+  for (const auto& step : plan.steps) {
+    const auto reason = failed_gates(checks, step.number);
+    if (reason.empty()) continue;
+    ++blocked;
+    log_error(str("step ", step.number, " (", step.name, ") is blocked: ", reason));
+    plan.block(step.number, reason);
+  }
+  if (blocked == 0)
+    log_info(str("audit: ", checks.size(), " checks of ", plan.steps.size(), " steps passed"));
+  return checks;
 }
 
 std::optional<std::int64_t> known_threads(const Config& base, const ExperimentFolder& folder,

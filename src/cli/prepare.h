@@ -10,12 +10,17 @@
 #include "cli/options.h"
 #include "data/dataset.h"
 #include "plan/plan.h"
+#include "record/gate_check.h"
 #include "record/plan_record.h"
 
 namespace kablate {
 
 // The plan with what `plan.json` says of it.
 PlanRecord describe_plan(const Plan& plan);
+
+// The first act of whatever trains a plan: the gates. A step that fails one is blocked, with a line in the
+// log; the others stay as they are. Fixes this process to one thread.
+std::vector<GateCheck> audit_first(Plan& plan);
 
 // The threads of a trial if they are known: THREADS, or what an earlier run of the experiment chose; 1 on a
 // GPU.

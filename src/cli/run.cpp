@@ -1,4 +1,3 @@
-#include "audit/audit.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -36,23 +35,6 @@ int exit_code(const RunResult& result) {
   return result.failed > 0 || result.blocked > 0 ? kExitFailed : kExitDone;
 }
 
-// The first act of a run: an arm that fails a gate is blocked, the others train.
-void audit_first(Plan& plan, const ExperimentFolder& folder) {
-  make_deterministic(/*threads=*/1);
-  const auto checks = audit_plan(plan);
-  write_audit(folder, checks);
-  std::size_t blocked = 0;
-  for (const auto& step : plan.steps) {
-    const auto reason = failed_gates(checks, step.number);
-    if (reason.empty()) continue;
-    ++blocked;
-    log_error(str("step ", step.number, " (", step.name, ") is blocked: ", reason));
-    plan.block(step.number, reason);
-  }
-  if (blocked == 0)
-    log_info(str("audit: ", checks.size(), " checks of ", plan.steps.size(), " steps passed"));
-}
-
 int run(const PlanOptions& options) {
   catch_stop_signals();
   const Settings settings = options.settings();
@@ -68,7 +50,7 @@ int run(const PlanOptions& options) {
   assign_keys(plan, *data, threads, device);
   const std::int64_t parallel = parallel_trials(base, threads, available_cores(), device.is_cpu());
   check_disk_space(plan, count_to_run(folder, plan), parallel, folder);
-  audit_first(plan, folder);
+  write_audit(folder, audit_first(plan));
   const PlanRecord record = describe_plan(plan);
   write_experiment(folder, record, base);
   log_info(str("experiment ", folder.path().string(), ": ", plan.steps.size(), " steps x ", plan.seeds.size(),

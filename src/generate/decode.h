@@ -33,8 +33,4 @@ class Decoder {
 // gate hangs on the tokens that follow.
 std::string undecodable_reason(const Config& config);
 
-// The largest difference between decoding tokens [B, T] and the full pass over them: over positions, of
-// ‖step − full‖ / ‖full‖ of the logits of a position, the rows of all sequences together.
-double decode_gap(const Gpt& model, const Tensor& tokens_BT);
-
 }  // namespace kablate

@@ -11,7 +11,8 @@ namespace {
 void add_trials(Plan& plan, const Step& step, const std::vector<std::int64_t>& seeds) {
   plan.steps.push_back(step);
   for (const auto seed : seeds)
-    plan.trials.push_back({step.number, step.name, seed, step.rerun_index, step.config, "", ""});
+    plan.trials.push_back(
+        {step.number, step.name, seed, step.rerun_index, step.config, step.blocked, "", ""});
 }
 
 Step without_attention(const Step& baseline) {
@@ -42,14 +43,9 @@ Plan noise_plan(const Settings& base, const std::filesystem::path& plans_folder,
   all.set("RA_MLA_ABLATION_STEPS", "", "kablate noise");
   const Plan whole = make_plan(all, plans_folder);
   const Step& baseline = *whole.find_step(whole.baseline);
-  Plan plan{.name = whole.name,
-            .text = whole.text,
-            .baseline = whole.baseline,
-            .steps = {},
-            .factors = {},
-            .notes = {},
-            .seeds = seeds,
-            .trials = {}};
+  Plan plan;
+  plan.name = whole.name, plan.text = whole.text, plan.seeds = seeds;
+  plan.baseline = whole.baseline, plan.baseline_config = baseline.config;
   add_trials(plan, baseline, seeds);
   if (!harmed.empty()) add_trials(plan, without_attention(baseline), harmed);
   return plan;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/text.h"
 #include "shape/model_shape.h"
 
 namespace kablate {
@@ -22,6 +23,12 @@ const PlannedStep* PlanRecord::find_step(std::int64_t number) const {
   for (const auto& step : steps)
     if (step.number == number) return &step;
   return nullptr;
+}
+
+std::string PlannedStep::role(std::int64_t baseline) const {
+  if (rerun_of) return str("rerun of ", *rerun_of);
+  if (!control.empty()) return control_of ? str("control of ", *control_of) : std::string("control");
+  return number == baseline ? "baseline" : "arm";
 }
 
 std::size_t PlanRecord::family() const {

@@ -32,6 +32,9 @@ struct PlannedStep {
 
   // What a verdict is about: neither a control nor a rerun.
   bool is_arm() const { return control.empty() && !rerun_of; }
+
+  // "baseline", "arm", "control of 2", "rerun of 2"
+  std::string role(std::int64_t baseline) const;
 };
 
 struct PlannedTrial {

@@ -130,19 +130,19 @@ std::vector<Column> test_columns() {
   const auto p_of = [](Row r) { return r.delta ? shown(r.delta->p, p_text) : ""; };
   return {
       step_column(),
-      arm_column(),
+      name_column(),
       {"pairs", true, [](Row r) { return r.delta ? std::to_string(r.delta->n) : ""; }},
       {"sd", true,
-       [](Row r) { return r.delta ? shown(r.delta->sd, [](double v) { return fixed(v, 5); }) : ""; }},
+       [](Row r) { return r.delta ? shown(r.delta->sd, [](double v) { return fixed(v, 5); }) : ""; }, 3},
       {"d", true, of_delta(&PairedDifference::effect, 2)},
       {"ρ", true, of_delta(&PairedDifference::correlation, 3)},
       {"p", true, p_of},
-      {"p Holm", true, holm_text},
+      {"p Holm", true, holm_text, 2},
       {"p sign flip", true, [](Row r) { return shown(r.sign_flip, [](auto& s) { return p_text(s.p); }); }},
-      {"in noise sd", true, real(&ReportRow::delta_noise, 2)},
+      {"in noise sd", true, real(&ReportRow::delta_noise, 2), 4},
       {"to step", true, [](Row r) { return r.delta_previous ? std::to_string(*r.previous) : ""; }},
       {"change", true, [](Row r) { return change_text(r.delta_previous); }},
-      {"95 % interval", false, [](Row r) { return range_text(r.delta_previous); }}};
+      {"95 % interval", false, [](Row r) { return range_text(r.delta_previous); }, 1}};
 }
 
 std::vector<Column> worth_columns() {

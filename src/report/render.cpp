@@ -28,6 +28,7 @@ std::string effects_title(const Report& report) {
              with_digits(report.effects.front().estimate.n, "seed", "seeds"), ")");
 }
 
+constexpr const char* kTestsTitle = "How sure each difference is";
 constexpr const char* kControlsTitle = "Against matched controls";
 constexpr const char* kEffectsMeaning =
     "A main effect is the mean loss with the mechanism on minus the mean with it off, over all settings of "
@@ -58,6 +59,8 @@ std::string render_terminal(const Report& report) {
   std::string below;
   for (const auto& row : report.rows) below += below_the_table(row);
   if (!below.empty()) text += "\n" + below;
+  if (const auto tests = make_table(report, test_columns(), kTerminal); tells_something(tests))
+    text += str("\n", kTestsTitle, "\n\n", aligned(tests));
   if (const auto costs = make_table(report, terminal_cost_columns(), kTerminal); tells_something(costs))
     text += "\n" + aligned(costs);
   if (const auto controls = control_table(report); !controls.rows.empty())
@@ -79,7 +82,7 @@ std::string render_markdown(const Report& report) {
                   "An arm minus the baseline that was widened to its count. p is not adjusted.");
   if (!report.effects.empty()) text += section(effects_title(report), effect_table(report), kEffectsMeaning);
   text += row_section(
-      report, "How sure each difference is", test_columns(),
+      report, kTestsTitle, test_columns(),
       str("To ", baseline,
           ": the pairs, the sd of their differences, d = change / sd, the "
           "correlation ρ of the pairs' losses, p of the paired t test, adjusted by Holm, and of the "

@@ -8,9 +8,9 @@
 
 namespace kablate {
 
-// What was found and what it cost, 120 wide or less for a ladder (columns are left out before a line is
-// broken), arms against matched controls, a factorial's effects, and the notes. Columns in which no row has
-// anything are left out.
+// What was found, how sure it is and what it cost, 120 wide or less for a ladder (columns are left out before
+// a line is broken), arms against matched controls, a factorial's effects, and the notes. Columns in which no
+// row has anything are left out.
 std::string render_terminal(const Report& report);
 
 // The same in full, how sure each difference is, what it is worth, how the mechanisms were used, and a row a

@@ -64,13 +64,6 @@ std::string status_of(const ExperimentRecord& experiment, const PlannedStep& ste
   return str("partial (", counts[TrialState::kDone], " of ", trials, "): ", join(rest, ", "));
 }
 
-std::string role_of(const ExperimentRecord& experiment, const PlannedStep& step) {
-  if (step.rerun_of) return str("rerun of ", *step.rerun_of);
-  if (!step.control.empty())
-    return step.control_of ? str("control of ", *step.control_of) : std::string("control");
-  return step.number == experiment.plan.baseline ? "baseline" : "arm";
-}
-
 }  // namespace
 
 ReportRow describe_row(const ExperimentRecord& experiment, const PlannedStep& step) {
@@ -78,7 +71,7 @@ ReportRow describe_row(const ExperimentRecord& experiment, const PlannedStep& st
   ReportRow row;
   row.step = step.number;
   row.name = step.name;
-  row.role = role_of(experiment, step);
+  row.role = step.role(experiment.plan.baseline);
   row.control = step.control, row.control_of = step.control_of;
   row.rerun_of = step.rerun_of;
   row.seeds = done.size();

@@ -14,7 +14,7 @@ Calibration compare_with_itself(std::span<const double> losses, std::size_t pair
   for (std::size_t i = 0; i < result.comparisons; ++i) {
     const auto both = losses.subspan(2 * pairs * i, 2 * pairs);
     const auto difference = paired_difference(both.first(pairs), both.last(pairs));
-    result.rejected += *difference.p < kCalibrationAlpha;
+    result.rejected += *difference.p < kAlpha;
   }
   return result;
 }
@@ -30,14 +30,14 @@ Calibration compare_with_harm(std::span<const double> losses, std::span<const do
   for (std::size_t i = 0; i < result.comparisons; ++i) {
     const auto baseline = losses.subspan(harm_place(i, 0, pairs), pairs);
     const auto difference = paired_difference(harmed.subspan(pairs * i, pairs), baseline);
-    result.rejected += *difference.p < kCalibrationAlpha && difference.mean > 0;
+    result.rejected += *difference.p < kAlpha && difference.mean > 0;
   }
   return result;
 }
 
 std::size_t allowed_rejections(std::size_t comparisons) {
   constexpr double kFalseAlarm = 0.02;
-  const boost::math::binomial chance(static_cast<double>(comparisons), kCalibrationAlpha);
+  const boost::math::binomial chance(static_cast<double>(comparisons), kAlpha);
   std::size_t allowed = 0;
   while (boost::math::cdf(boost::math::complement(chance, static_cast<double>(allowed))) >= kFalseAlarm)
     ++allowed;

@@ -5,13 +5,13 @@
 #include <cstddef>
 #include <span>
 
-namespace kablate {
+#include "stats/verdict.h"
 
-constexpr double kCalibrationAlpha = 0.05;
+namespace kablate {
 
 struct Calibration {
   std::size_t comparisons = 0;
-  std::size_t rejected = 0;  // with p < kCalibrationAlpha
+  std::size_t rejected = 0;  // with p < kAlpha
 };
 
 // A/A: `losses` of one arm under different seeds, in the order of the seeds, cut into ⌊n / 2P⌋ comparisons of
@@ -23,13 +23,13 @@ Calibration compare_with_itself(std::span<const double> losses, std::size_t pair
 std::size_t harm_place(std::size_t comparison, std::size_t pair, std::size_t pairs);
 
 // A planted harm: `harmed` holds P losses a comparison, each paired with the baseline's loss of the same seed
-// (harm_place). `rejected` counts those found: p < kCalibrationAlpha, and the mean is worse.
+// (harm_place). `rejected` counts those found: p < kAlpha, and the mean is worse.
 // REQUIRES: pairs >= 2; losses reach as far as harm_place asks.
 Calibration compare_with_harm(std::span<const double> losses, std::span<const double> harmed,
                               std::size_t pairs);
 
 // The number of rejections that so many A/A comparisons exceed by chance alone in fewer than 2 of 100 cases
-// (binomial with kCalibrationAlpha): 5 of 40, 1 of 4.
+// (binomial with kAlpha): 5 of 40, 1 of 4.
 std::size_t allowed_rejections(std::size_t comparisons);
 
 }  // namespace kablate

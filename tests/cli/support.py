@@ -7,6 +7,7 @@ import os
 import random
 import re
 import resource
+import shutil
 import struct
 import subprocess
 import tempfile
@@ -237,3 +238,32 @@ class ProgramTest(unittest.TestCase):
                     "weights.safetensors",
                     "weights.sha256", "tokenizer.json", "sample.txt", "summary.json", "DONE"}
         self.assertEqual(set(os.listdir(trial)), expected)
+
+
+class TrainedOnce(ProgramTest):
+    """A test works on a copy of what `run` with `run_arguments` made once for its class, and has an empty
+    folder `scratch`."""
+
+    run_arguments = ()
+
+    @classmethod
+    def setUpClass(cls):
+        made = cls("train")
+        made.setUp()
+        cls.addClassCleanup(made.doCleanups)
+        made.done("run", *cls.run_arguments)
+        cls.made = made
+
+    def train(self):
+        """Stands for the test that setUpClass needs."""
+
+    def setUp(self):
+        super().setUp()
+        made = vars(type(self)).get("made")
+        if made is not None:
+            shutil.copytree(made.path("results"), self.path("results"))
+            os.makedirs(self.path("scratch"))
+            self.begin()
+
+    def begin(self):
+        """What a class adds to its tests' set-up."""

@@ -38,7 +38,7 @@ class Noise(ProgramTest):
                              (1, 2, int(abs(t) > 12.706204736432095)))
             self.assertRegex(ended.stdout, rf"sd {sd:.5f} \(95 % interval {noise['sd_low']:.5f} to ")
             self.assertIn(f"A/A: {noise['rejected']} of 1 rejected (allowed 1)", ended.stdout)
-            self.assertRegex(ended.stdout, r"(?m)^ +8 seeds: \d\.\d{4} nats$")
+            self.assertRegex(ended.stdout, r"(?m)^ +8  1\.45  0\.\d{4}$")
 
         with self.subTest("the experiment's plan and table stand"):
             self.assertEqual(read_bytes(self.path("results", "small", "plan.json")), plan)

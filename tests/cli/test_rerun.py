@@ -8,30 +8,16 @@ import sys
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from support import ProgramTest, read_bytes, read_json, read_text  # noqa: E402
+from support import TrainedOnce, read_bytes, read_json, read_text  # noqa: E402
 
 
-class Rerun(ProgramTest):
+class Rerun(TrainedOnce):
     """Step 0 over two seeds, trained once; a test works on a copy in another place."""
 
-    @classmethod
-    def setUpClass(cls):
-        made = cls("train")
-        made.setUp()
-        cls.addClassCleanup(made.doCleanups)
-        made.done("run", "--steps", "0", "--seeds", "1,2")
-        cls.made = made
+    run_arguments = ("--steps", "0", "--seeds", "1,2")
 
-    def train(self):
-        """Stands for the test that setUpClass needs."""
-
-    def setUp(self):
-        super().setUp()
-        made = vars(type(self)).get("made")
-        if made is not None:
-            shutil.copytree(made.path("results"), self.path("results"))
-            os.makedirs(self.path("scratch"))
-            self.trial = self.trials()[0, 1]
+    def begin(self):
+        self.trial = self.trials()[0, 1]
 
     def rerun(self, *arguments, code=0):
         return self.done("rerun", self.trial, *arguments, code=code,

@@ -11,31 +11,17 @@ import sys
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from support import ProgramTest, read_bytes, read_json, read_text  # noqa: E402
+from support import ProgramTest, TrainedOnce, read_bytes, read_json, read_text  # noqa: E402
 
 
-class Verify(ProgramTest):
+class Verify(TrainedOnce):
     """Steps 0 and 2 over two seeds, trained once; a test works on a copy."""
 
-    @classmethod
-    def setUpClass(cls):
-        made = cls("train")
-        made.setUp()
-        cls.addClassCleanup(made.doCleanups)
-        made.done("run", "--steps", "0,2", "--seeds", "1,2")
-        cls.made = made
+    run_arguments = ("--steps", "0,2", "--seeds", "1,2")
 
-    def train(self):
-        """Stands for the test that setUpClass needs."""
-
-    def setUp(self):
-        super().setUp()
-        made = vars(type(self)).get("made")
-        if made is not None:
-            self.addCleanup(self.assert_scratch_is_empty)
-            shutil.copytree(made.path("results"), self.path("results"))
-            os.makedirs(self.path("scratch"))
-            os.remove(self.path("text"))  # DATA_PATH of the trials is the other test's
+    def begin(self):
+        self.addCleanup(self.assert_scratch_is_empty)
+        os.remove(self.path("text"))  # DATA_PATH of the trials is the other test's
 
     def assert_scratch_is_empty(self):
         self.assertEqual(self.kept, len(os.listdir(self.path("scratch"))))

@@ -3,6 +3,7 @@
 #include <random>
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
 
 #include "base/error.h"
@@ -18,6 +19,21 @@ namespace {
 
 constexpr double kDoubleGap = 1e-12, kFloatGap = 1e-5;
 constexpr double kDoubleToFloat = 0x1p-52 / 0x1p-23;  // of the roundings
+
+// The largest difference between decoding tokens [B, T] and the full pass over them: over positions, of
+// ‖step − full‖ / ‖full‖ of the logits of a position, the rows of all sequences together.
+double decode_gap(const Gpt& model, const Tensor& tokens_BT) {
+  const at::NoGradGuard no_grad;
+  const Tensor full_BTV = model.logits(tokens_BT).to(at::kDouble);
+  Decoder decoder(model);
+  double largest = 0;
+  for (std::int64_t t = 0; t < tokens_BT.size(1); ++t) {
+    const Tensor full_BV = full_BTV.select(1, t);
+    const Tensor step_BV = decoder.step(tokens_BT.select(1, t)).to(at::kDouble);
+    largest = std::max(largest, ((step_BV - full_BV).norm() / full_BV.norm()).item<double>());
+  }
+  return largest;
+}
 
 bool selects(const Config& config) {
   return config.cross.enabled && config.cross.sparsity != Sparsity::kNone;
