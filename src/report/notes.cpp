@@ -1,5 +1,6 @@
 // What a reader must know to judge the table, a sentence or two a matter.
 #include <algorithm>
+#include <cmath>
 #include <set>
 
 #include "base/text.h"
@@ -12,6 +13,8 @@ namespace kablate {
 namespace {
 
 using Notes = std::vector<std::string>;
+
+constexpr double kTwoSided95 = 1.96;  // normal deviates
 
 std::string arms_text(std::size_t family) { return str(family, family == 1 ? " arm" : " arms"); }
 
@@ -57,6 +60,20 @@ void add_curve_note(const Report& report, Notes& notes) {
         "final loss of a shorter run: it is too high, so what is read early looks worse than it would be.");
 }
 
+// A verdict on a change that unpaired seeds could bring about by chance.
+void add_verdict_notes(const Report& report, Notes& notes) {
+  for (const auto& row : report.rows) {
+    if (!row.verdict || !row.verdict->holm || !row.verdict->holm->rejected) continue;
+    const double n = static_cast<double>(row.delta->n);
+    const double chance = kTwoSided95 * report.noise->difference_sd() / std::sqrt(n);
+    if (std::abs(row.delta->mean) < chance)
+      notes.push_back(str("Step ", row.step, ": the means of ", row.delta->n,
+                          " unpaired seeds of the baseline differ by up to ± ", fixed(chance, 4),
+                          " (95 %, noise floor), more than this change: its verdict rests on how alike the "
+                          "pairs are."));
+  }
+}
+
 void add_noise_note(const ExperimentFolder& folder, const Report& report, std::size_t family, Notes& notes) {
   if (!report.noise) {
     std::error_code ignored;
@@ -76,6 +93,7 @@ void add_noise_note(const ExperimentFolder& folder, const Report& report, std::s
                 fixed(d * noise.difference_sd(), 4), " nats in 80 of 100 cases (d = ", fixed(d, 2), ").");
   }
   notes.push_back(note);
+  add_verdict_notes(report, notes);
 }
 
 std::string seeds_text(const std::vector<std::int64_t>& seeds) {

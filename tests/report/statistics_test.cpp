@@ -223,6 +223,12 @@ TEST(NoiseFloor, MeasuresDifferencesInItsUnits) {
   const double effect = smallest_effect(8, 0.05) * 0.01 * std::sqrt(2.0);
   EXPECT_THAT(report.notes,
               Contains(HasSubstr(str("8 seeds find a difference of ", fixed(effect, 4), " nats"))));
+  EXPECT_THAT(report.notes, Not(Contains(HasSubstr("how alike the pairs are"))));
+  noise.sd = 0.2;  // 1.96 · 0.2 · √(2 / 8) = 0.196, more than the change of 0.1
+  write_noise(e.folder, noise);
+  EXPECT_THAT(e.report().notes,
+              Contains(HasSubstr("Step 1: the means of 8 unpaired seeds of the baseline differ by up to ± "
+                                 "0.1960 (95 %, noise floor), more than this change")));
   noise.arm = "another";
   write_noise(e.folder, noise);
   EXPECT_FALSE(e.report().rows[1].delta_noise) << "the noise of another configuration says nothing";
