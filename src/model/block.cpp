@@ -55,8 +55,9 @@ Tensor Block::run(const Tensor& x_BTE, BlockContext& context, const Decoding* de
 AttentionOutput Block::attend(const Tensor& x_BTE, const BlockContext& below, const Decoding* decoding,
                               const Pass& pass) const {
   const Tensor addition = below.latent_BTL.defined() ? below.latent_BTL * config_.coupler.alpha : Tensor();
+  const RowsRequest rows = cross_ ? cross_->request() : RowsRequest{};
   const auto attention = decoding == nullptr
-                             ? attention_->attend(x_BTE, addition, pass)
+                             ? attention_->attend(x_BTE, addition, rows, pass)
                              : attention_->step(x_BTE, addition, decoding->cache.attention, pass);
   if (auto* seen = pass.observed(); seen != nullptr && addition.defined())
     seen->context_relative_norm = relative_norm(addition, attention.keys_BTL - addition);
@@ -80,10 +81,9 @@ Tensor Block::mlp(const Tensor& x_BTE, const AttentionOutput& attention, BlockCo
     u_BTF = u_BTF + added_BTF;
   }
   if (cross_) {
-    const Tensor& rows_BHTT = attention.weights_BHTT;
-    const Tensor cross_BTF = decoding == nullptr
-                                 ? (*cross_)(u_BTF, rows_BHTT, pass)
-                                 : cross_->step(u_BTF, rows_BHTT, decoding->cache.cross, pass);
+    const Tensor cross_BTF =
+        decoding == nullptr ? (*cross_)(u_BTF, attention.rows, pass)
+                            : cross_->step(u_BTF, attention.rows.by_head_BHTT, decoding->cache.cross, pass);
     const Tensor added_BTF = cross_BTF * config_.cross.alpha;
     if (auto* seen = pass.observed()) seen->cross_relative_norm = relative_norm(added_BTF, u_BTF);
     u_BTF = u_BTF + added_BTF;

@@ -18,6 +18,8 @@ class Dropout {
   Dropout() = default;  // off: evaluation, or probability 0
   Dropout(double probability, std::uint64_t seed, std::vector<std::uint64_t> samples);
 
+  bool active() const { return probability_ > 0; }
+
   // x with elements zeroed and the rest scaled by 1/(1-p); x is [B, ...], row b belonging to sample number
   // samples[b].
   Tensor apply(const Tensor& x, const std::string& site) const;

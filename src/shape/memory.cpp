@@ -25,6 +25,13 @@ struct LayerBytes {
 
 double value_bytes(const Config& config) { return config.run.dtype == DType::kFloat32 ? 4 : 2; }
 
+// Whether attention goes through the kernels (model/kernel/fused_attention.h), on a CPU that has them: they
+// keep logarithmic sums where the written-out form keeps P.
+bool by_kernels(const LayerShape& s) {
+  const bool pairs = s.config.run.dtype == DType::kFloat32 || s.D % 2 == 0;
+  return s.config.gpt.dropout == 0 && pairs && s.D <= 256;
+}
+
 // Input and statistics of a norm, and its output as the next map's input.
 double norm_kept(const LayerShape& s, double value) {
   return kFloat * static_cast<double>(s.E) + 2 * kFloat + value * static_cast<double>(s.E);
@@ -35,7 +42,11 @@ void add_attention(const LayerShape& s, LayerBytes& bytes) {
   if (!c.gpt.attention) return;
   const double value = value_bytes(c), pairs = static_cast<double>(s.H * s.T), E = static_cast<double>(s.E);
   const bool copies = value < kFloat;  // P stands there in float32 and in the computing type
-  bytes.attention_kept = norm_kept(s, value) + 4 * value * E + pairs * (kFloat + (copies ? value : 0));
+  const bool kernels = by_kernels(s), rows_by_head = c.cross.enabled && !c.cross.head_average;
+  const double rows = rows_by_head ? pairs * kFloat : 0;
+  bytes.attention_kept =
+      norm_kept(s, value) + 4 * value * E +
+      (kernels ? kFloat * static_cast<double>(s.H) + rows : pairs * (kFloat + (copies ? value : 0)));
   if (c.attention.latent) {
     const double latents = c.attention.shared_kv && !(c.coupler.enabled && s.receives_context) ? 1 : 2;
     bytes.attention_kept += latents * value * static_cast<double>(s.L);
@@ -43,6 +54,10 @@ void add_attention(const LayerShape& s, LayerBytes& bytes) {
   if (c.gate.enabled && s.receives_context)
     bytes.attention_kept += value * (E + 2 * static_cast<double>(s.H));
   if (c.gpt.dropout > 0) bytes.attention_kept += pairs * 2 * kFloat;  // mask and product
+  if (kernels) {
+    bytes.attention_passing = rows + 4 * value * E + kFloat * E;
+    return;
+  }
   bytes.attention_passing = pairs * (2 * kFloat + (copies ? value : 0)) + 2 * kFloat * E;
   if (c.reciprocal_attention()) bytes.attention_passing += pairs * kFloat;
 }
@@ -51,6 +66,16 @@ void add_cross_token(const LayerShape& s, LayerBytes& bytes) {
   const auto& cross = s.config.cross;
   const double value = value_bytes(s.config), F = static_cast<double>(s.F);
   const double row = static_cast<double>(cross.head_average ? s.T : s.H * s.T);
+  const double routed = cross.rank > 0 && cross.head_average ? static_cast<double>(cross.rank) : F;
+  bytes.mlp_kept += value * (F + routed + static_cast<double>(cross.rank));  // u, R·u, the narrow values
+  bytes.mlp_passing += value * F;
+  if (cross.sparsity == Sparsity::kTopK && cross.head_average && by_kernels(s)) {
+    // The entries, their columns, the entries normalised and what they were divided by.
+    const double entries = static_cast<double>(std::min(cross.top_k, s.T));
+    bytes.mlp_kept += kFloat * (cross.normalize ? 3 * entries + 2 : 2 * entries);
+    bytes.mlp_passing += kFloat * entries;
+    return;
+  }
   if (cross.sparsity != Sparsity::kNone) {
     // The mask and the rows, for their product; without averaging the rows are P, which attention has kept
     // already.
@@ -58,9 +83,7 @@ void add_cross_token(const LayerShape& s, LayerBytes& bytes) {
     if (cross.normalize) bytes.mlp_kept += row * kFloat + 2 * kFloat;  // the kept row, for its quotient
   }
   bytes.mlp_kept += row * value;  // as it routes
-  const double routed = cross.rank > 0 && cross.head_average ? static_cast<double>(cross.rank) : F;
-  bytes.mlp_kept += value * (F + routed + static_cast<double>(cross.rank));  // u, R·u, the narrow values
-  bytes.mlp_passing += value * F + row * kFloat;
+  bytes.mlp_passing += row * kFloat;
 }
 
 void add_mlp(const LayerShape& s, LayerBytes& bytes) {

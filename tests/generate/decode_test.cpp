@@ -76,7 +76,7 @@ TEST_P(DecodedArm, DecodesToTheLogitsOfTheFullPassInFloat32) {
 // Both round to 8 bits, at other places; a selection could come out otherwise.
 class DecodedArmInBFloat16 : public DecodedArm {};
 TEST_P(DecodedArmInBFloat16, DecodesNearTheLogitsOfTheFullPass) {
-  EXPECT_LT(decode_gap(Gpt(in_bfloat16(config_), parameters_), tokens_BT_), 0.05);
+  EXPECT_LT(decode_gap(Gpt(in_bfloat16(config_), parameters_), tokens_BT_), 0.1);
 }
 
 TEST_P(DecodedArm, KeepsWhatTheShapeSays) {

@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include "model/kernel/fused_attention.h"
+
 namespace kablate {
 namespace {
 
@@ -24,10 +26,14 @@ Tensor plain_scores(const Tensor& q_BHTD, const Tensor& k_BHTD, double scale, co
   return z.view({B, H, T, T});
 }
 
+bool use_kernels(const Tensor& q, const Pass& pass) {
+  return !pass.dropout.active() && fused_attention_serves(q);
+}
+
 }  // namespace
 
-Attended attend(const Tensor& q_BTHD, const Tensor& k_BTHD, const Tensor& v_BTHD, double scale,
-                const Reciprocal& reciprocal, const std::string& site, const Pass& pass) {
+Attended attend_written_out(const Tensor& q_BTHD, const Tensor& k_BTHD, const Tensor& v_BTHD, double scale,
+                            const Reciprocal& reciprocal, const std::string& site, const Pass& pass) {
   const Tensor q_BHTD = q_BTHD.transpose(1, 2), k_BHTD = k_BTHD.transpose(1, 2),
                v_BHTD = v_BTHD.transpose(1, 2);
   const Tensor z_BHTT = reciprocal.alpha > 0 ? reciprocal_scores(q_BHTD, k_BHTD, scale, reciprocal, pass)
@@ -35,7 +41,23 @@ Attended attend(const Tensor& q_BTHD, const Tensor& k_BTHD, const Tensor& v_BTHD
   const Tensor p_BHTT = at::softmax(z_BHTT, -1, statistics_type(pass));
   const Tensor dropped_BHTT = pass.dropout.apply(p_BHTT, site);
   const Tensor o_BHTD = at::matmul(dropped_BHTT.to(pass.dtype), v_BHTD);
-  return {.values_BTHD = o_BHTD.transpose(1, 2), .weights_BHTT = p_BHTT};
+  Attended attended{.values_BTHD = o_BHTD.transpose(1, 2), .rows = {}};
+  attended.rows.by_head_BHTT = p_BHTT;
+  return attended;
+}
+
+Attended attend(const Tensor& q_BTHD, const Tensor& k_BTHD, const Tensor& v_BTHD, double scale,
+                const Reciprocal& reciprocal, const RowsRequest& rows, const std::string& site,
+                const Pass& pass) {
+  if (use_kernels(q_BTHD, pass)) return fused_attention(q_BTHD, k_BTHD, v_BTHD, scale, reciprocal, rows);
+  return attend_written_out(q_BTHD, k_BTHD, v_BTHD, scale, reciprocal, site, pass);
+}
+
+Attended attend(const Tensor& qkv_BT3HD, double scale, const RowsRequest& rows, const std::string& site,
+                const Pass& pass) {
+  const Tensor q_BTHD = qkv_BT3HD.select(2, 0);
+  if (use_kernels(q_BTHD, pass)) return fused_attention(qkv_BT3HD, scale, rows);
+  return attend_written_out(q_BTHD, qkv_BT3HD.select(2, 1), qkv_BT3HD.select(2, 2), scale, {}, site, pass);
 }
 
 }  // namespace kablate

@@ -1,27 +1,32 @@
-// Causal attention from queries, keys and values, written out: scores, softmax, weighted values. The plain
-// reference that a faster kernel will stand beside.
+// Causal attention from queries, keys and values: the kernels where they serve, or written out.
 #pragma once
 
 #include <string>
 
+#include "model/attention/reciprocal.h"
+#include "model/attention/rows.h"
 #include "model/pass.h"
 
 namespace kablate {
 
-// Reciprocal attention (spec, section 2): inside the band 0 <= t-s <= window,
-// Z[t,s] <- Z[t,s] + alpha · Z[s,t], from the scores before the addition.
-struct Reciprocal {
-  double alpha = 0;  // 0 is off
-  std::int64_t window = 0;
-};
-
 struct Attended {
-  Tensor values_BTHD;   // P·v
-  Tensor weights_BHTT;  // P before dropout, float32 (float64 in a float64 pass)
+  Tensor values_BTHD;  // P·v
+  AttentionRows rows;
 };
 
-// q, k, v [B, T, H, D]; P = softmax over s <= t of scale · q·kᵀ. `site` names the dropout of P.
+// q, k, v [B, T, H, D]; P = softmax over s <= t of scale · q·kᵀ. `site` names the dropout of P, which only
+// the written-out form has.
 Attended attend(const Tensor& q_BTHD, const Tensor& k_BTHD, const Tensor& v_BTHD, double scale,
-                const Reciprocal& reciprocal, const std::string& site, const Pass& pass);
+                const Reciprocal& reciprocal, const RowsRequest& rows, const std::string& site,
+                const Pass& pass);
+
+// The same of [q k v] packed, [B, T, 3, H, D], without a reciprocal term.
+Attended attend(const Tensor& qkv_BT3HD, double scale, const RowsRequest& rows, const std::string& site,
+                const Pass& pass);
+
+// Scores, softmax, weighted values, one after the other, with P of every head as rows: the plain reference,
+// which also serves in float64, with dropout, and on a CPU without the kernels' instructions.
+Attended attend_written_out(const Tensor& q_BTHD, const Tensor& k_BTHD, const Tensor& v_BTHD, double scale,
+                            const Reciprocal& reciprocal, const std::string& site, const Pass& pass);
 
 }  // namespace kablate

@@ -13,9 +13,9 @@
 namespace kablate {
 
 struct AttentionOutput {
-  Tensor heads_BTHD;    // o = P·v, before gating and the output map
-  Tensor weights_BHTT;  // P, float32, for routing
-  Tensor keys_BTL;      // c_k after the latent context was added; undefined for multi-head attention
+  Tensor heads_BTHD;   // o = P·v, before gating and the output map
+  AttentionRows rows;  // for routing
+  Tensor keys_BTL;     // c_k after the latent context was added; undefined for multi-head attention
 };
 
 class Attention {
@@ -23,12 +23,12 @@ class Attention {
   virtual ~Attention() = default;
 
   // x [B, T, E]; key_addition [B, T, L] is added to the latent keys, undefined for none.
-  virtual AttentionOutput attend(const Tensor& x_BTE, const Tensor& key_addition_BTL,
+  virtual AttentionOutput attend(const Tensor& x_BTE, const Tensor& key_addition_BTL, const RowsRequest& rows,
                                  const Pass& pass) const = 0;
 
   // The same for the token after those of the cache, which gets what later tokens need of it: x [B, 1, E],
-  // key_addition [B, 1, L]. Gives heads [B, 1, H, D], weights [B, H, 1, t] over the t tokens up to it, and
-  // its key [B, 1, L].
+  // key_addition [B, 1, L]. Gives heads [B, 1, H, D], the rows of every head [B, H, 1, t] over the t tokens
+  // up to it, and its key [B, 1, L].
   virtual AttentionOutput step(const Tensor& x_B1E, const Tensor& key_addition_B1L, AttentionCache& cache,
                                const Pass& pass) const = 0;
 
@@ -44,7 +44,7 @@ std::unique_ptr<Attention> make_attention(const Config& config, const ParameterS
 class MultiHeadAttention : public Attention {
  public:
   MultiHeadAttention(const Config& config, const ParameterSet& parameters, const std::string& prefix);
-  AttentionOutput attend(const Tensor& x_BTE, const Tensor& key_addition_BTL,
+  AttentionOutput attend(const Tensor& x_BTE, const Tensor& key_addition_BTL, const RowsRequest& rows,
                          const Pass& pass) const override;
   AttentionOutput step(const Tensor& x_B1E, const Tensor& key_addition_B1L, AttentionCache& cache,
                        const Pass& pass) const override;
@@ -64,7 +64,7 @@ class MultiHeadAttention : public Attention {
 class LatentAttention : public Attention {
  public:
   LatentAttention(const Config& config, const ParameterSet& parameters, const std::string& prefix);
-  AttentionOutput attend(const Tensor& x_BTE, const Tensor& key_addition_BTL,
+  AttentionOutput attend(const Tensor& x_BTE, const Tensor& key_addition_BTL, const RowsRequest& rows,
                          const Pass& pass) const override;
   AttentionOutput step(const Tensor& x_B1E, const Tensor& key_addition_B1L, AttentionCache& cache,
                        const Pass& pass) const override;

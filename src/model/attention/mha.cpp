@@ -19,13 +19,12 @@ MultiHeadAttention::MultiHeadAttention(const Config& config, const ParameterSet&
 }
 
 AttentionOutput MultiHeadAttention::attend(const Tensor& x_BTE, const Tensor& key_addition_BTL,
-                                           const Pass& pass) const {
+                                           const RowsRequest& rows, const Pass& pass) const {
   TORCH_CHECK(!key_addition_BTL.defined(), "multi-head attention has no latent keys to add to");
   const Tensor qkv = queries_keys_values(x_BTE, pass);
   const double scale = 1 / std::sqrt(static_cast<double>(D_));
-  const auto [o_BTHD, p_BHTT] =
-      kablate::attend(qkv.select(2, 0), qkv.select(2, 1), qkv.select(2, 2), scale, Reciprocal{}, site_, pass);
-  return {.heads_BTHD = o_BTHD, .weights_BHTT = p_BHTT, .keys_BTL = {}};
+  const auto attended = kablate::attend(qkv, scale, rows, site_, pass);
+  return {.heads_BTHD = attended.values_BTHD, .rows = attended.rows, .keys_BTL = {}};
 }
 
 AttentionOutput MultiHeadAttention::step(const Tensor& x_B1E, const Tensor& key_addition_B1L,
@@ -39,7 +38,9 @@ AttentionOutput MultiHeadAttention::step(const Tensor& x_B1E, const Tensor& key_
   const auto type = statistics_type(pass);
   const Tensor p_BH1t = at::softmax(at::matmul(q_BH1D, k_BHtD.transpose(-1, -2)).to(type) * scale, -1);
   const Tensor o_BH1D = at::matmul(p_BH1t.to(pass.dtype), v_BHtD);
-  return {.heads_BTHD = o_BH1D.transpose(1, 2), .weights_BHTT = p_BH1t, .keys_BTL = {}};
+  AttentionOutput output{.heads_BTHD = o_BH1D.transpose(1, 2), .rows = {}, .keys_BTL = {}};
+  output.rows.by_head_BHTT = p_BH1t;
+  return output;
 }
 
 Tensor MultiHeadAttention::queries_keys_values(const Tensor& x_BTE, const Pass& pass) const {

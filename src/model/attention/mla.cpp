@@ -41,7 +41,7 @@ Tensor LatentAttention::heads_from_values(const Tensor& c_v_BTL, const Pass& pas
 }
 
 AttentionOutput LatentAttention::attend(const Tensor& x_BTE, const Tensor& key_addition_BTL,
-                                        const Pass& pass) const {
+                                        const RowsRequest& rows, const Pass& pass) const {
   const auto B = x_BTE.size(0), T = x_BTE.size(1);
   const Tensor x = x_BTE.to(pass.dtype);
   const Tensor q_BTHD = linear(x, q_weight_, {}, pass).view({B, T, H_, D_});
@@ -49,10 +49,10 @@ AttentionOutput LatentAttention::attend(const Tensor& x_BTE, const Tensor& key_a
   const Tensor c_k_BTL = key_addition_BTL.defined() ? c_BTL + key_addition_BTL : c_BTL;
   const Tensor c_v_BTL = config_.shared_kv ? c_BTL : linear(x, v_down_, {}, pass);
   const double scale = 1 / std::sqrt(static_cast<double>(L_));
-  const auto [o_BTHD, p_BHTT] =
+  const auto attended =
       kablate::attend(q_BTHD, heads_from_keys(c_k_BTL, pass), heads_from_values(c_v_BTL, pass), scale,
-                      reciprocal_, site_, pass);
-  return {.heads_BTHD = o_BTHD, .weights_BHTT = p_BHTT, .keys_BTL = c_k_BTL};
+                      reciprocal_, rows, site_, pass);
+  return {.heads_BTHD = attended.values_BTHD, .rows = attended.rows, .keys_BTL = c_k_BTL};
 }
 
 // z[b,h,s] = Σ_l (q·A_h)[b,h,l] c_k[b,s,l] / √L;  o[b,h] = (Σ_s p[b,h,s] c_v[b,s])·U_h
@@ -77,7 +77,9 @@ AttentionOutput LatentAttention::step(const Tensor& x_B1E, const Tensor& key_add
   }
   const Tensor p_BHt = at::softmax(z_BHt, -1);
   const Tensor o_BHD = heads_from_latent(at::bmm(p_BHt.to(pass.dtype), c_v_BtL), pass);
-  return {.heads_BTHD = o_BHD.unsqueeze(1), .weights_BHTT = p_BHt.unsqueeze(2), .keys_BTL = c_k_B1L};
+  AttentionOutput output{.heads_BTHD = o_BHD.unsqueeze(1), .rows = {}, .keys_BTL = c_k_B1L};
+  output.rows.by_head_BHTT = p_BHt.unsqueeze(2);
+  return output;
 }
 
 // Only the new token's row changes: for it t is fixed, and the row of an earlier token needs no later key.

@@ -1,7 +1,10 @@
 #include "model/mechanism/cross_token.h"
 
+#include <functional>
+
 #include <ATen/ATen.h>
 
+#include "model/kernel/selected_route.h"
 #include "model/mechanism/sparsify.h"
 
 namespace kablate {
@@ -13,6 +16,27 @@ Tensor route(const Tensor& routing, const Tensor& u_BTF) {
   const auto B = u_BTF.size(0), T = routing.size(2), F = u_BTF.size(2), H = routing.size(1);
   const Tensor groups = u_BTF.unflatten(2, {H, F / H}).transpose(1, 2);
   return at::matmul(routing, groups).transpose(1, 2).reshape({B, T, F});
+}
+
+using Router = std::function<Tensor(const Tensor& u_BTF)>;
+
+// R·u by the selected entries alone.
+Router route_by_entries(const CrossTokenConfig& config, const AttentionRows& rows, const Pass& pass) {
+  const Tensor largest_BTk = config.detach ? rows.largest_BTk.detach() : rows.largest_BTk;
+  const Tensor weights_BTk = config.normalize ? normalize_rows(largest_BTk) : largest_BTk;
+  const Tensor columns_BTk = rows.columns_BTk;
+  if (auto* seen = pass.observed()) observe_routing(dense_rows(weights_BTk, columns_BTk), *seen);
+  return [=](const Tensor& u_BTF) { return route_selected(weights_BTk, columns_BTk, u_BTF); };
+}
+
+Router make_routing(const CrossTokenConfig& config, const AttentionRows& rows, const Pass& pass) {
+  if (rows.columns_BTk.defined()) return route_by_entries(config, rows, pass);
+  Tensor R = rows.mean_BTT.defined() ? rows.mean_BTT : rows.by_head_BHTT;
+  if (config.head_average && R.dim() == 4) R = R.mean(1);
+  if (config.detach) R = R.detach();
+  const Tensor routing = sparsify(R, config).to(pass.dtype);
+  if (auto* seen = pass.observed()) observe_routing(routing, *seen);
+  return [=](const Tensor& u_BTF) { return route(routing, u_BTF); };
 }
 
 }  // namespace
@@ -27,16 +51,18 @@ CrossToken::CrossToken(const Config& config, const ParameterSet& parameters, con
   }
 }
 
-Tensor CrossToken::operator()(const Tensor& u_BTF, const Tensor& weights_BHTT, const Pass& pass) const {
-  Tensor rows = config_.head_average ? weights_BHTT.mean(1) : weights_BHTT;
-  if (config_.detach) rows = rows.detach();
-  const Tensor routing = sparsify(rows, config_).to(pass.dtype);
-  if (auto* seen = pass.observed()) observe_routing(routing, *seen);
-  if (config_.rank == 0) return linear(route(routing, u_BTF), proj_, {}, pass);
+RowsRequest CrossToken::request() const {
+  const bool selects = config_.head_average && config_.sparsity == Sparsity::kTopK;
+  return {.wanted = true, .by_head = !config_.head_average, .most = selects ? config_.top_k : 0};
+}
+
+Tensor CrossToken::operator()(const Tensor& u_BTF, const AttentionRows& rows, const Pass& pass) const {
+  const Router routing = make_routing(config_, rows, pass);
+  if (config_.rank == 0) return linear(routing(u_BTF), proj_, {}, pass);
   // One routing for all channels commutes with the map down: routing r channels instead of F is the same
   // number.
-  const Tensor low = config_.head_average ? route(routing, linear(u_BTF, down_, {}, pass))
-                                          : linear(route(routing, u_BTF), down_, {}, pass);
+  const Tensor low = config_.head_average ? routing(linear(u_BTF, down_, {}, pass))
+                                          : linear(routing(u_BTF), down_, {}, pass);
   return linear(low, up_, {}, pass);
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "config/config.h"
+#include "model/attention/rows.h"
 #include "model/decode_cache.h"
 #include "model/parameters.h"
 #include "model/pass.h"
@@ -13,9 +14,12 @@ class CrossToken {
  public:
   CrossToken(const Config& config, const ParameterSet& parameters, const std::string& prefix);
 
-  // (R·u)·cross_proj, [B, T, F], to be added with weight α_cross. R are the attention's weights P [B, H, T,
-  // T] averaged over heads (or head h for the h-th group of F/H channels), then sparsified.
-  Tensor operator()(const Tensor& u_BTF, const Tensor& weights_BHTT, const Pass& pass) const;
+  // The rows that it wants of its layer's attention.
+  RowsRequest request() const;
+
+  // (R·u)·cross_proj, [B, T, F], to be added with weight α_cross. R are the attention's weights P averaged
+  // over heads (or head h for the h-th group of F/H channels), then sparsified; in whichever form `rows` has.
+  Tensor operator()(const Tensor& u_BTF, const AttentionRows& rows, const Pass& pass) const;
 
   // The same for one token: u [B, 1, F] of it, weights [B, H, 1, t] of its row, in `past` what the row is
   // routed over of the tokens before it. Kept is the narrowest that serves: u, with one routing for all heads

@@ -23,13 +23,16 @@ void select_row(const Value* row, std::int64_t size, std::int64_t k, std::vector
 }
 
 Tensor keep(const Tensor& routing, const Tensor& mask, const CrossTokenConfig& config) {
-  constexpr double kFloor = 1e-8;
   const Tensor kept = routing * mask;
-  if (!config.normalize) return kept;
-  return kept / kept.sum(-1, /*keepdim=*/true).clamp_min(kFloor);
+  return config.normalize ? normalize_rows(kept) : kept;
 }
 
 }  // namespace
+
+Tensor normalize_rows(const Tensor& kept) {
+  constexpr double kFloor = 1e-8;
+  return kept / kept.sum(-1, /*keepdim=*/true).clamp_min(kFloor);
+}
 
 Tensor top_k_mask_reference(const Tensor& rows, std::int64_t k) {
   const std::int64_t kept = std::min(k, rows.size(-1));

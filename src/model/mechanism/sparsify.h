@@ -11,7 +11,10 @@ namespace kablate {
 // already). Gradient flows through the kept values, not through the selection.
 Tensor sparsify(const Tensor& routing_TT, const CrossTokenConfig& config);
 
-// The same for the last row alone, [..., t]: that of a token that sees t of them.
+// Rows [..., k] divided by their sums, each at least 1e-8.
+Tensor normalize_rows(const Tensor& kept);
+
+// The same as sparsify() for the last row alone, [..., t]: that of a token that sees t of them.
 Tensor sparsify_row(const Tensor& row_t, const CrossTokenConfig& config);
 
 // 1 at the k largest entries of each row [..., T], 0 elsewhere; of equal entries the lower column wins.

@@ -5,6 +5,8 @@
 
 #include <ATen/ATen.h>
 
+#include "model/kernel/fused_attention.h"
+
 namespace kablate {
 namespace {
 
@@ -27,6 +29,10 @@ Tensor norm(const PlainGpt& gpt, const Tensor& x, const std::string& name) {
 
 // softmax(q·kᵀ/√width + causal)·v; q, k, v [B, H, T, D]
 Tensor attend(const PlainGpt& gpt, const Tensor& q, const Tensor& k, const Tensor& v, double width) {
+  if (fused_attention_serves(q))
+    return fused_attention(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), 1 / std::sqrt(width), {},
+                           {})
+        .values_BTHD.transpose(1, 2);
   const auto T = q.size(2);
   const Tensor mask = at::full({1, T, T}, -std::numeric_limits<double>::infinity(), q.options()).triu(1);
   const Tensor scores =

@@ -1,0 +1,104 @@
+// Causal attention on the CPU in tiles (Dao et al. 2022, FlashAttention: softmax in one pass over blocks of
+// keys, probabilities computed again in the backward pass), for one (sequence, head) pair a call. No tensor
+// library here: the files that include cpu_routing_body.h are compiled for one instruction set each.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace kablate::kernel {
+
+// [B, T, H, D] in the element type of the problem, D dense; strides in elements. A head stride of 0 is keys
+// or values that all heads share.
+struct HeadsView {
+  void* data = nullptr;
+  std::int64_t batch = 0, position = 0, head = 0;
+};
+
+struct AttentionProblem {
+  std::int64_t T = 0, H = 0, D = 0;  // D <= kMostHeadWidth, even
+  bool bfloat16 = false;             // else float32
+  float scale = 1;                   // of q·k
+  float reciprocal_alpha = 0;        // Z[t,s] += alpha·Z[s,t] where t-s <= window; 0 is off
+  std::int64_t reciprocal_window = 0;
+  HeadsView q, k, v;
+};
+
+constexpr std::int64_t kMostHeadWidth = 256;
+
+struct AttentionForward {
+  HeadsView values;          // P·v, out
+  float* log_sum = nullptr;  // [B, H, T], out: log Σ exp(Z), what the backward pass makes P from again
+};
+
+// The gradient of routing rows, and which entries it is of: as in RoutingRows.
+struct RowsGradient {
+  const float* weights = nullptr;  // null: no rows were asked for
+  const std::int32_t* columns = nullptr;
+  std::int64_t most = 0;
+  bool by_head = false;
+};
+
+struct AttentionBackward {
+  HeadsView values, values_gradient;  // of the forward pass, and from above
+  const float* log_sum = nullptr;
+  RowsGradient rows;
+  HeadsView q_gradient, k_gradient, v_gradient;  // out; written, not added to
+};
+
+// R[t, s] = mean over heads of P_h[t, s]: all of it, or of each row the `most` largest, the largest first, of
+// equal ones the lower column. A row of fewer tokens has column -1 and weight 0 in the rest.
+struct RoutingRows {
+  const float* log_sum = nullptr;   // of the forward pass
+  std::int64_t most = 0;            // 0: all
+  bool by_head = false;             // P of every head instead of the mean; only without `most`
+  float* weights = nullptr;         // out, [B, T, most], [B, T, T] or [B, H, T, T]
+  std::int32_t* columns = nullptr;  // out, [B, T, most]
+};
+
+// y[t] = Σ_j weights[t, j] · u[columns[t, j]], for one sequence: u and y [T, F] in the element type, dense.
+struct RouteProblem {
+  std::int64_t T = 0, F = 0, most = 0;
+  bool bfloat16 = false;
+  const float* weights = nullptr;         // [B, T, most]
+  const std::int32_t* columns = nullptr;  // -1 where a row has fewer
+  const void* u = nullptr;                // [B, T, F]
+};
+
+constexpr std::int64_t kQueriesAtOnce = 64;  // rows are made for so many positions a call
+
+// Functions of one instruction set. `scratch` is 64-byte aligned, of at least the bytes that the function
+// beside it says; what it holds before does not matter.
+struct AttentionKernels {
+  const char* name;
+  std::size_t (*forward_scratch)(const AttentionProblem&);
+  std::size_t (*backward_scratch)(const AttentionProblem&);
+  std::size_t (*rows_scratch)(const AttentionProblem&, const RoutingRows&);
+  void (*forward)(const AttentionProblem&, const AttentionForward&, std::int64_t b, std::int64_t h,
+                  void* scratch);
+  void (*backward)(const AttentionProblem&, const AttentionBackward&, std::int64_t b, std::int64_t h,
+                   void* scratch);
+  // Of positions from q0, a multiple of kQueriesAtOnce.
+  void (*rows)(const AttentionProblem&, const RoutingRows&, std::int64_t b, std::int64_t q0, void* scratch);
+  // y [B, T, F] of sequence b; the gradients of the weights [B, T, most], and of the channels f0 to f1 of u,
+  // with scratch for T·(f1 - f0) floats.
+  void (*route)(const RouteProblem&, void* y, std::int64_t b);
+  void (*route_weights_gradient)(const RouteProblem&, const void* y_gradient, float* gradient,
+                                 std::int64_t b);
+  void (*route_u_gradient)(const RouteProblem&, const void* y_gradient, void* gradient, std::int64_t b,
+                           std::int64_t f0, std::int64_t f1, void* scratch);
+};
+
+const AttentionKernels* avx512_attention();  // AVX-512 with its bfloat16 dot product
+const AttentionKernels* avx2_attention();    // AVX2 with FMA
+
+// Whether this CPU has the instructions.
+bool runs_avx512_attention();
+bool runs_avx2_attention();
+
+// The ones in use: the best that this CPU runs, or null where it has neither, unless set otherwise (for tests
+// and benchmarks; null is none).
+const AttentionKernels* cpu_attention();
+void set_cpu_attention(const AttentionKernels* kernels);
+
+}  // namespace kablate::kernel

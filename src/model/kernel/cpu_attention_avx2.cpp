@@ -1,0 +1,13 @@
+// Compiled for AVX2 (CMakeLists.txt): nothing here may run before the CPU was asked whether it has it.
+#include "model/kernel/vector_avx2.h"
+// The order matters.
+#include "model/kernel/cpu_routing_body.h"
+
+namespace kablate::kernel {
+
+const AttentionKernels* avx2_attention() {
+  static constexpr AttentionKernels kKernels = kernels("avx2");
+  return &kKernels;
+}
+
+}  // namespace kablate::kernel

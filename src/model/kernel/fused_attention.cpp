@@ -1,0 +1,207 @@
+#include "model/kernel/fused_attention.h"
+
+#include <algorithm>
+#include <optional>
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <c10/core/CPUAllocator.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include "model/kernel/cpu_attention.h"
+
+namespace kablate {
+namespace {
+
+using kernel::AttentionProblem;
+using kernel::HeadsView;
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+HeadsView view_of(const Tensor& x_BTHD) {
+  return {const_cast<void*>(x_BTHD.const_data_ptr()), x_BTHD.stride(0), x_BTHD.stride(1), x_BTHD.stride(2)};
+}
+
+// The kernels read rows of channels that lie together; bfloat16 reads them in pairs.
+Tensor readable(const Tensor& x_BTHD) {
+  const bool pairs = x_BTHD.scalar_type() == at::kBFloat16;
+  const auto odd = [&](std::int64_t stride) { return pairs && stride % 2 != 0; };
+  const bool fits = x_BTHD.stride(3) == 1 && !odd(x_BTHD.stride(0)) && !odd(x_BTHD.stride(1)) &&
+                    !odd(x_BTHD.stride(2)) && !odd(x_BTHD.storage_offset());
+  return fits ? x_BTHD : x_BTHD.contiguous();
+}
+
+// f(b, n, scratch) for b < B and n < N, each by one thread alone: the bits don't depend on their number.
+template <typename Function>
+void for_pairs(std::int64_t B, std::int64_t N, std::size_t scratch_bytes, const Function& f) {
+  at::parallel_for(0, B * N, 1, [&](std::int64_t begin, std::int64_t end) {
+    const auto scratch = c10::GetCPUAllocator()->allocate(scratch_bytes);
+    for (auto i = begin; i < end; ++i) f(i / N, i % N, scratch.get());
+  });
+}
+
+// What a call computes: heads [B, T, H, D] or packed [B, T, 3, H, D], and its numbers.
+struct Call {
+  double scale = 1;
+  Reciprocal reciprocal;
+  RowsRequest rows;
+
+  // Kept for the backward pass.
+  c10::IValue to_value() const {
+    return std::vector<double>{scale, reciprocal.alpha, static_cast<double>(reciprocal.window),
+                               static_cast<double>(rows.most), static_cast<double>(rows.by_head)};
+  }
+  static Call from_value(const c10::IValue& value) {
+    const auto numbers = value.toDoubleVector();
+    return {numbers[0],
+            {numbers[1], static_cast<std::int64_t>(numbers[2])},
+            {.wanted = true, .by_head = numbers[4] != 0, .most = static_cast<std::int64_t>(numbers[3])}};
+  }
+};
+
+// Queries, keys and values from three tensors or from one.
+struct Heads {
+  explicit Heads(const variable_list& list)
+      : q(list.size() == 3 ? list[0] : list[0].select(2, 0)),
+        k(list.size() == 3 ? list[1] : list[0].select(2, 1)),
+        v(list.size() == 3 ? list[2] : list[0].select(2, 2)) {}
+  Tensor q, k, v;
+};
+
+AttentionProblem problem_of(const Heads& heads, const Call& call) {
+  return {.T = heads.q.size(1),
+          .H = heads.q.size(2),
+          .D = heads.q.size(3),
+          .bfloat16 = heads.q.scalar_type() == at::kBFloat16,
+          .scale = static_cast<float>(call.scale),
+          .reciprocal_alpha = static_cast<float>(call.reciprocal.alpha),
+          .reciprocal_window = call.reciprocal.window,
+          .q = view_of(heads.q),
+          .k = view_of(heads.k),
+          .v = view_of(heads.v)};
+}
+
+struct Made {
+  Tensor values_BTHD, log_sum_BHT, rows, columns_BTk;
+};
+
+void make_rows(const AttentionProblem& problem, const Call& call, std::int64_t B, Made& made) {
+  const std::int64_t T = problem.T, k = std::min(call.rows.most, T);
+  const auto options = made.log_sum_BHT.options();
+  const bool by_head = call.rows.by_head;
+  made.rows = by_head ? at::empty({B, problem.H, T, T}, options) : at::empty({B, T, k > 0 ? k : T}, options);
+  if (k > 0) made.columns_BTk = at::empty({B, T, k}, options.dtype(at::kInt));
+  const kernel::RoutingRows out{made.log_sum_BHT.const_data_ptr<float>(), k, by_head,
+                                made.rows.data_ptr<float>(),
+                                k > 0 ? made.columns_BTk.data_ptr<std::int32_t>() : nullptr};
+  const auto* kernels = kernel::cpu_attention();
+  const auto blocks = (T + kernel::kQueriesAtOnce - 1) / kernel::kQueriesAtOnce;
+  for_pairs(B, blocks, kernels->rows_scratch(problem, out),
+            [&](std::int64_t b, std::int64_t block, void* scratch) {
+              kernels->rows(problem, out, b, block * kernel::kQueriesAtOnce, scratch);
+            });
+}
+
+Made run_forward(const Heads& heads, const Call& call) {
+  const auto B = heads.q.size(0), T = heads.q.size(1), H = heads.q.size(2), D = heads.q.size(3);
+  const auto problem = problem_of(heads, call);
+  Made made{at::empty({B, T, H, D}, heads.q.options()),
+            at::empty({B, H, T}, heads.q.options().dtype(at::kFloat)),
+            {},
+            {}};
+  const auto* kernels = kernel::cpu_attention();
+  const kernel::AttentionForward out{view_of(made.values_BTHD), made.log_sum_BHT.data_ptr<float>()};
+  for_pairs(B, H, kernels->forward_scratch(problem), [&](std::int64_t b, std::int64_t h, void* scratch) {
+    kernels->forward(problem, out, b, h, scratch);
+  });
+  if (call.rows.wanted) make_rows(problem, call, B, made);
+  return made;
+}
+
+// From above: the gradient of the values and, if anything used them, of the rows.
+void run_backward(const Heads& heads, const Call& call, const Made& made, const variable_list& above,
+                  const Heads& gradients) {
+  const auto problem = problem_of(heads, call);
+  const Tensor values = above[0].defined() ? readable(above[0]) : at::zeros_like(made.values_BTHD);
+  const Tensor rows = above.size() > 1 && above[1].defined() ? above[1].contiguous() : Tensor();
+  kernel::RowsGradient rows_gradient;
+  if (rows.defined()) {
+    rows_gradient.weights = rows.const_data_ptr<float>();
+    rows_gradient.most = rows.size(-1);
+    rows_gradient.by_head = call.rows.by_head;
+    if (made.columns_BTk.defined()) rows_gradient.columns = made.columns_BTk.const_data_ptr<std::int32_t>();
+  }
+  const kernel::AttentionBackward out{view_of(made.values_BTHD),
+                                      view_of(values),
+                                      made.log_sum_BHT.const_data_ptr<float>(),
+                                      rows_gradient,
+                                      view_of(gradients.q),
+                                      view_of(gradients.k),
+                                      view_of(gradients.v)};
+  const auto* kernels = kernel::cpu_attention();
+  for_pairs(
+      values.size(0), problem.H, kernels->backward_scratch(problem),
+      [&](std::int64_t b, std::int64_t h, void* scratch) { kernels->backward(problem, out, b, h, scratch); });
+}
+
+// k and v are missing where the first tensor holds all three.
+struct Fused : torch::autograd::Function<Fused> {
+  static variable_list forward(AutogradContext* ctx, const Tensor& first, const std::optional<Tensor>& k,
+                               const std::optional<Tensor>& v, const Call& call) {
+    variable_list saved{first};
+    if (k) saved.insert(saved.end(), {*k, *v});
+    const Made made = run_forward(Heads(saved), call);
+    for (const auto& tensor : {made.values_BTHD, made.log_sum_BHT, made.columns_BTk}) saved.push_back(tensor);
+    ctx->save_for_backward(saved);
+    ctx->saved_data["call"] = call.to_value();
+    ctx->set_materialize_grads(false);
+    if (!call.rows.wanted) return {made.values_BTHD};
+    if (!made.columns_BTk.defined()) return {made.values_BTHD, made.rows};
+    ctx->mark_non_differentiable({made.columns_BTk});
+    return {made.values_BTHD, made.rows, made.columns_BTk};
+  }
+
+  static variable_list backward(AutogradContext* ctx, const variable_list& above) {
+    const auto saved = ctx->get_saved_variables();
+    const auto call = Call::from_value(ctx->saved_data["call"]);
+    const auto inputs = variable_list(saved.begin(), saved.end() - 3);
+    const Made made{saved.end()[-3], saved.end()[-2], {}, saved.end()[-1]};
+    variable_list gradients;
+    for (const auto& input : inputs) gradients.push_back(at::empty(input.sizes(), input.options()));
+    run_backward(Heads(inputs), call, made, above, Heads(gradients));
+    gradients.resize(4);  // none of what is missing, and of the call
+    return gradients;
+  }
+};
+
+Attended unpack(const variable_list& made) {
+  Attended attended{.values_BTHD = made[0], .rows = {}};
+  if (made.size() == 2) (made[1].dim() == 4 ? attended.rows.by_head_BHTT : attended.rows.mean_BTT) = made[1];
+  if (made.size() == 3) attended.rows.largest_BTk = made[1], attended.rows.columns_BTk = made[2];
+  return attended;
+}
+
+}  // namespace
+
+bool fused_attention_serves(const Tensor& q_BTHD) {
+  const auto D = q_BTHD.size(-1);
+  const bool type =
+      q_BTHD.scalar_type() == at::kFloat || (q_BTHD.scalar_type() == at::kBFloat16 && D % 2 == 0);
+  return q_BTHD.is_cpu() && type && D <= kernel::kMostHeadWidth && kernel::cpu_attention() != nullptr;
+}
+
+Attended fused_attention(const Tensor& q_BTHD, const Tensor& k_BTHD, const Tensor& v_BTHD, double scale,
+                         const Reciprocal& reciprocal, const RowsRequest& rows) {
+  TORCH_CHECK(q_BTHD.sizes() == k_BTHD.sizes() && q_BTHD.sizes() == v_BTHD.sizes(), "queries ",
+              q_BTHD.sizes(), ", keys ", k_BTHD.sizes(), " and values ", v_BTHD.sizes(),
+              " must have one shape");
+  return unpack(Fused::apply(readable(q_BTHD), std::optional(readable(k_BTHD)),
+                             std::optional(readable(v_BTHD)), Call{scale, reciprocal, rows}));
+}
+
+Attended fused_attention(const Tensor& qkv_BT3HD, double scale, const RowsRequest& rows) {
+  return unpack(Fused::apply(qkv_BT3HD.contiguous(), std::optional<Tensor>(), std::optional<Tensor>(),
+                             Call{scale, {}, rows}));
+}
+
+}  // namespace kablate

@@ -1,0 +1,23 @@
+// Causal attention that keeps no [B, H, T, T]: the tiles of cpu_attention.h with their gradient. The plain
+// reference, which it is tested against, is attend_written_out() in attention/attend.h.
+#pragma once
+
+#include "model/attention/attend.h"
+
+namespace kablate {
+
+// Whether these queries can go through fused_attention: float32 or bfloat16 on a CPU with AVX2 or AVX-512,
+// heads no wider than 256, and even in bfloat16.
+bool fused_attention_serves(const Tensor& q_BTHD);
+
+// q, k, v [B, T, H, D]; P = softmax over s <= t of scale · q·kᵀ, with the reciprocal term. Keys and values
+// that all heads share may be expanded. Rows have a gradient, the selection has none; asking for them changes
+// no bit of the values. REQUIRES: fused_attention_serves(q). Errors against float64 of values and gradients:
+// 1e-6 in float32 and 5e-3 in bfloat16, relative, of a tensor's norm.
+Attended fused_attention(const Tensor& q_BTHD, const Tensor& k_BTHD, const Tensor& v_BTHD, double scale,
+                         const Reciprocal& reciprocal, const RowsRequest& rows);
+
+// The same of [q k v] packed, [B, T, 3, H, D], whose gradient is made packed as well.
+Attended fused_attention(const Tensor& qkv_BT3HD, double scale, const RowsRequest& rows);
+
+}  // namespace kablate

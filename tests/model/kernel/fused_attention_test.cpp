@@ -1,0 +1,273 @@
+// The attention kernels against the written-out reference in float64, values and gradients, on random shapes.
+#include <cmath>
+#include <limits>
+#include <random>
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include "base/text.h"
+#include "model/attention/attend.h"
+#include "model/kernel/cpu_attention.h"
+#include "model/kernel/fused_attention.h"
+#include "model/kernel/selected_route.h"
+#include "model/mechanism/sparsify.h"
+
+namespace kablate {
+namespace {
+
+constexpr double kFloatGap = 1e-6, kHalfGap = 5e-3;
+
+struct Case {
+  std::int64_t B, T, H, D;
+  at::ScalarType type;
+  Reciprocal reciprocal;
+  double scale;
+};
+
+std::string text_of(const Case& c) {
+  return str("B ", c.B, ", T ", c.T, ", H ", c.H, ", D ", c.D, ", ",
+             c.type == at::kFloat ? "float32" : "bfloat16", ", alpha ", c.reciprocal.alpha, ", window ",
+             c.reciprocal.window);
+}
+
+std::uint32_t seed_of_this_run() {
+  static const std::uint32_t seed = [] {
+    const auto drawn = std::random_device{}();
+    std::printf("seed of the random shapes: %u\n", drawn);
+    return drawn;
+  }();
+  return seed;
+}
+
+class Shapes {
+ public:
+  Case draw() {
+    const auto pick = [&](std::int64_t low, std::int64_t high) {
+      return std::uniform_int_distribution<std::int64_t>(low, high)(engine_);
+    };
+    const bool half = pick(0, 1) == 1;
+    const auto T = pick(1, 200), D = half ? 2 * pick(1, 40) : pick(1, 80);
+    const double alpha = pick(0, 2) == 0 ? 0.3 : 0;
+    return {pick(1, 3),
+            T,
+            pick(1, 3),
+            D,
+            half ? at::kBFloat16 : at::kFloat,
+            {alpha, pick(0, 2 * T)},
+            0.5 / std::sqrt(static_cast<double>(D))};
+  }
+
+ private:
+  std::mt19937 engine_{seed_of_this_run()};
+};
+
+// A leaf, and the same numbers in float64 as another.
+struct Twin {
+  Twin(at::IntArrayRef shape, at::ScalarType type)
+      : own(at::randn(shape).to(type).set_requires_grad(true)),
+        exact(own.detach().to(at::kDouble).set_requires_grad(true)) {}
+  Tensor own, exact;
+};
+
+double gap(const Tensor& x, const Tensor& exact) {
+  const double whole = exact.norm().item<double>(),
+               difference = (x.to(at::kDouble) - exact).norm().item<double>();
+  return whole > 1e-9 ? difference / whole : difference;
+}
+
+Pass pass_of(std::int64_t T) { return make_pass(T, at::kDouble, at::kCPU, {}); }
+
+// Every test on the kernels of each instruction set.
+class FusedAttention : public testing::TestWithParam<std::string> {
+ protected:
+  void SetUp() override {
+    const bool wide = GetParam() == "Avx512";
+    if (!(wide ? kernel::runs_avx512_attention() : kernel::runs_avx2_attention()))
+      GTEST_SKIP() << "this CPU has no " << GetParam();
+    kernel::set_cpu_attention(wide ? kernel::avx512_attention() : kernel::avx2_attention());
+    at::manual_seed(seed_of_this_run());
+  }
+  void TearDown() override { kernel::set_cpu_attention(before_); }
+
+ private:
+  const kernel::AttentionKernels* before_ = kernel::cpu_attention();
+};
+INSTANTIATE_TEST_SUITE_P(Cpu, FusedAttention, testing::Values("Avx512", "Avx2"),
+                         [](const auto& info) { return info.param; });
+
+TEST_P(FusedAttention, AgreesWithTheReferenceInValuesAndGradients) {
+  Shapes shapes;
+  for (int i = 0; i < 60; ++i) {
+    const Case c = shapes.draw();
+    SCOPED_TRACE(text_of(c));
+    const double most = c.type == at::kFloat ? kFloatGap : kHalfGap;
+    const Twin q({c.B, c.T, c.H, c.D}, c.type), k({c.B, c.T, c.H, c.D}, c.type),
+        v({c.B, c.T, c.H, c.D}, c.type);
+    const Tensor above = at::randn({c.B, c.T, c.H, c.D}).to(c.type);
+    const Tensor o = fused_attention(q.own, k.own, v.own, c.scale, c.reciprocal, {}).values_BTHD;
+    const Tensor exact =
+        attend_written_out(q.exact, k.exact, v.exact, c.scale, c.reciprocal, "", pass_of(c.T)).values_BTHD;
+    EXPECT_LE(gap(o, exact), most);
+    o.backward(above);
+    exact.backward(above.to(at::kDouble));
+    for (const auto& [name, twin] : {std::pair{"q", &q}, {"k", &k}, {"v", &v}})
+      // One token has no gradient of its scores: what is left is rounding.
+      if (c.T > 1 || *name == 'v') {
+        EXPECT_LE(gap(twin->own.grad(), twin->exact.grad()), most) << name;
+      }
+  }
+}
+
+TEST_P(FusedAttention, TakesThemPackedAndKeysThatHeadsShare) {
+  const std::int64_t B = 2, T = 70, H = 3, D = 20;
+  const Tensor qkv = at::randn({B, T, 3, H, D}).set_requires_grad(true);
+  const Tensor apart = qkv.detach().clone().set_requires_grad(true);
+  const Tensor above = at::randn({B, T, H, D});
+  const Tensor packed = fused_attention(qkv, 0.2, {}).values_BTHD;
+  const Tensor separate =
+      fused_attention(apart.select(2, 0), apart.select(2, 1), apart.select(2, 2), 0.2, {}, {}).values_BTHD;
+  EXPECT_TRUE(at::equal(packed, separate));
+  packed.backward(above);
+  separate.backward(above);
+  EXPECT_TRUE(at::equal(qkv.grad(), apart.grad()));
+
+  const Tensor q = at::randn({B, T, H, D}), shared = at::randn({B, T, 1, D}).set_requires_grad(true);
+  const Tensor own = shared.detach().clone().set_requires_grad(true);
+  const auto run = [&](const Tensor& k) { return fused_attention(q, k, k, 0.2, {}, {}).values_BTHD; };
+  const Tensor expanded = run(shared.expand({B, T, H, D})), copied = run(own.repeat({1, 1, H, 1}));
+  EXPECT_TRUE(at::equal(expanded, copied));
+  expanded.backward(above);
+  copied.backward(above);
+  EXPECT_LE(gap(shared.grad(), own.grad().to(at::kDouble)), kFloatGap);
+}
+
+TEST_P(FusedAttention, LooksAtNoLaterToken) {
+  Shapes shapes;
+  for (int i = 0; i < 20; ++i) {
+    const Case c = shapes.draw();
+    SCOPED_TRACE(text_of(c));
+    const auto seen = c.T / 2;
+    const auto draw = [&] { return at::randn({c.B, c.T, c.H, c.D}).to(c.type); };
+    const Tensor q = draw(), k = draw(), v = draw();
+    const auto run = [&](bool other) {
+      const auto change = [&](const Tensor& x) {
+        return other ? at::cat({x.narrow(1, 0, seen), 100 * draw().narrow(1, seen, c.T - seen)}, 1) : x;
+      };
+      return fused_attention(change(q), change(k), change(v), c.scale, c.reciprocal,
+                             {.wanted = true, .by_head = false, .most = 0});
+    };
+    const auto first = run(false), second = run(true);
+    EXPECT_TRUE(at::equal(first.values_BTHD.narrow(1, 0, seen), second.values_BTHD.narrow(1, 0, seen)));
+    EXPECT_TRUE(at::equal(first.rows.mean_BTT.narrow(1, 0, seen), second.rows.mean_BTT.narrow(1, 0, seen)));
+  }
+}
+
+TEST_P(FusedAttention, HasTheSameBitsOnAnyNumberOfThreads) {
+  const Tensor qkv = at::randn({3, 130, 3, 2, 16}).set_requires_grad(true);
+  const auto run = [&](int threads) {
+    at::set_num_threads(threads);
+    qkv.mutable_grad().reset();
+    const auto made = fused_attention(qkv, 0.25, {.wanted = true, .by_head = false, .most = 4});
+    (made.values_BTHD.square().sum() + made.rows.largest_BTk.square().sum()).backward();
+    at::set_num_threads(1);
+    return std::vector<Tensor>{made.values_BTHD, made.rows.largest_BTk, qkv.grad().clone()};
+  };
+  const auto one = run(1), three = run(3);
+  for (std::size_t i = 0; i < one.size(); ++i) EXPECT_TRUE(at::equal(one[i], three[i])) << i;
+}
+
+TEST_P(FusedAttention, ANanInAQueryComesOut) {
+  Tensor q = at::randn({1, 20, 1, 8});
+  q[0][12][0][3] = std::numeric_limits<float>::quiet_NaN();
+  const Tensor k = at::randn({1, 20, 1, 8});
+  const Tensor o = fused_attention(q, k, k, 1, {}, {}).values_BTHD;
+  EXPECT_TRUE(at::isnan(o.select(1, 12)).all().item<bool>());
+  EXPECT_FALSE(at::isnan(o.narrow(1, 0, 12)).any().item<bool>());
+}
+
+TEST_P(FusedAttention, MakesRowsWithTheirGradientAndLeavesTheValuesAlone) {
+  Shapes shapes;
+  for (int i = 0; i < 30; ++i) {
+    const Case c = shapes.draw();
+    SCOPED_TRACE(text_of(c));
+    const double most = c.type == at::kFloat ? kFloatGap : kHalfGap;
+    const Twin q({c.B, c.T, c.H, c.D}, c.type), k({c.B, c.T, c.H, c.D}, c.type),
+        v({c.B, c.T, c.H, c.D}, c.type);
+    const bool by_head = i % 2 == 1;
+    const auto made = fused_attention(q.own, k.own, v.own, c.scale, c.reciprocal,
+                                      {.wanted = true, .by_head = by_head, .most = 0});
+    const auto exact = attend_written_out(q.exact, k.exact, v.exact, c.scale, c.reciprocal, "", pass_of(c.T));
+    const Tensor rows = by_head ? made.rows.by_head_BHTT : made.rows.mean_BTT;
+    const Tensor exact_rows = by_head ? exact.rows.by_head_BHTT : exact.rows.by_head_BHTT.mean(1);
+    const Tensor above = at::randn({c.B, c.T, c.H, c.D}).to(c.type), rows_above = at::randn(rows.sizes());
+    EXPECT_TRUE(at::equal(made.values_BTHD,
+                          fused_attention(q.own, k.own, v.own, c.scale, c.reciprocal, {}).values_BTHD));
+    EXPECT_LE(gap(rows, exact_rows), most);
+    ((made.values_BTHD * above).sum() + (rows * rows_above).sum()).backward();
+    ((exact.values_BTHD * above).sum() + (exact_rows * rows_above).sum()).backward();
+    for (const auto& [name, twin] : {std::pair{"q", &q}, {"k", &k}, {"v", &v}})
+      if (c.T > 1 || *name == 'v') {
+        EXPECT_LE(gap(twin->own.grad(), twin->exact.grad()), most) << name;
+      }
+  }
+}
+
+// The selection is compared on the kernel's own rows: near ties fall otherwise in float64.
+TEST_P(FusedAttention, SelectsTheLargestOfEachRow) {
+  Shapes shapes;
+  for (int i = 0; i < 30; ++i) {
+    const Case c = shapes.draw();
+    const std::int64_t k = 1 + i % 9;
+    SCOPED_TRACE(str(text_of(c), ", k ", k));
+    const auto draw = [&] { return at::randn({c.B, c.T, c.H, c.D}).to(c.type).set_requires_grad(true); };
+    const Tensor query = draw(), key = draw(), value = draw();
+    const auto all = fused_attention(query, key, value, c.scale, c.reciprocal,
+                                     {.wanted = true, .by_head = false, .most = 0});
+    const auto some = fused_attention(query, key, value, c.scale, c.reciprocal,
+                                      {.wanted = true, .by_head = false, .most = k});
+    const Tensor selected = all.rows.mean_BTT * top_k_mask_reference(all.rows.mean_BTT, k);
+    EXPECT_TRUE(at::equal(dense_rows(some.rows.largest_BTk, some.rows.columns_BTk), selected));
+
+    const Tensor weights = at::randn({c.B, c.T, c.T});
+    const auto leaves = std::vector<Tensor>{query, key, value};
+    (selected * weights).sum().backward();
+    std::vector<Tensor> dense;
+    for (const auto& leaf : leaves) dense.push_back(leaf.grad().clone()), leaf.mutable_grad().reset();
+    (dense_rows(some.rows.largest_BTk, some.rows.columns_BTk) * weights).sum().backward();
+    for (std::size_t j = 0; j < 2; ++j) EXPECT_LE(gap(leaves[j].grad(), dense[j].to(at::kDouble)), 1e-6) << j;
+  }
+}
+
+TEST_P(FusedAttention, OfEqualWeightsTheLowerColumnIsSelected) {
+  const Tensor q = at::zeros({1, 40, 2, 4}), v = at::randn({1, 40, 2, 4});
+  const auto rows = fused_attention(q, q, v, 1, {}, {.wanted = true, .by_head = false, .most = 3}).rows;
+  for (std::int64_t t = 0; t < 40; ++t)
+    for (std::int64_t j = 0; j < 3; ++j)
+      EXPECT_EQ(rows.columns_BTk[0][t][j].item<int>(), j <= t ? j : -1) << t;
+}
+
+TEST_P(FusedAttention, RoutesAlongTheSelectedEntries) {
+  for (const auto type : {at::kFloat, at::kBFloat16}) {
+    const std::int64_t B = 2, T = 75, F = 530, k = 5;
+    const Tensor q = at::randn({B, T, 2, 8});
+    const auto rows = fused_attention(q, q, q, 0.4, {}, {.wanted = true, .by_head = false, .most = k}).rows;
+    const Tensor weights = rows.largest_BTk.detach().set_requires_grad(true);
+    const Twin u({B, T, F}, type);
+    const Tensor exact_weights = weights.detach().to(at::kDouble).set_requires_grad(true);
+    const Tensor above = at::randn({B, T, F}).to(type);
+    const Tensor y = route_selected(weights, rows.columns_BTk, u.own);
+    const Tensor exact = at::bmm(dense_rows(exact_weights, rows.columns_BTk), u.exact);
+    const double most = type == at::kFloat ? kFloatGap : kHalfGap;
+    EXPECT_LE(gap(y, exact), most);
+    y.backward(above);
+    exact.backward(above.to(at::kDouble));
+    const Tensor real = rows.columns_BTk.ge(0);
+    EXPECT_LE(gap(u.own.grad(), u.exact.grad()), most);
+    EXPECT_LE(gap(weights.grad() * real, exact_weights.grad() * real), most);
+    EXPECT_EQ((weights.grad() * real.logical_not()).abs().max().item<double>(), 0);
+  }
+}
+
+}  // namespace
+}  // namespace kablate
