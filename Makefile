@@ -28,9 +28,10 @@
 ## Building and checking
 ##   make build            compile the program: build/kablate
 ##   make check            compile everything, run the lints and all tests
+##   make bench            time our steps and PyTorch's in turn, and the kernels (ROUNDS=3 SHAPES=small,medium)
 ##   make format           format the C++ sources
 ##   make clean            remove the build folder
-##   make distclean        remove the build folder, .venv, .config and prepared data too; never results/
+##   make distclean        remove the build folder, both .venv, .config and prepared data too; never results/
 ##
 ## Variables (on the command line)
 ##   STEPS=0,2-3 SEEDS=1-5 steps of the plan and seeds to train
@@ -53,7 +54,7 @@ $(error Call make in Kablate's own folder: make -C FOLDER)
 endif
 
 # --- What was given on the command line: a name that nothing reads is an error, not a silence
-OWN := O V JOBS LIBTORCH CXX RESULTS RUN STEPS SEEDS FRESH
+OWN := O V JOBS LIBTORCH CXX RESULTS RUN STEPS SEEDS FRESH ROUNDS SHAPES
 GIVEN := $(foreach v,$(.VARIABLES),$(if $(findstring command line,$(origin $v)),$v))
 OVERRIDES := $(filter-out $(OWN),$(GIVEN))
 ifneq ($(OVERRIDES),)
@@ -68,7 +69,9 @@ endif
 GOALS := $(or $(MAKECMDGOALS),all)
 only_for = $(if $(filter $1,$(GOALS)),,$(if $(strip $2),$(error $(strip $2): has no effect on 'make $(GOALS)', only on $1)))
 $(call only_for,all run plan audit noise,$(OVERRIDES))
-$(call only_for,all run plan audit verify,$(filter STEPS SEEDS,$(GIVEN)))
+$(call only_for,all run plan audit verify bench,$(filter STEPS,$(GIVEN)))
+$(call only_for,all run plan audit verify,$(filter SEEDS,$(GIVEN)))
+$(call only_for,bench,$(filter ROUNDS SHAPES,$(GIVEN)))
 $(call only_for,all run plan audit report verify noise calibrate,$(filter RESULTS,$(GIVEN)))
 $(call only_for,report verify rerun knockout,$(filter RUN,$(GIVEN)))
 $(call only_for,noise,$(filter FRESH,$(GIVEN)))
@@ -83,6 +86,8 @@ export KABLATE_RUN := $(value RUN)
 export KABLATE_STEPS := $(value STEPS)
 export KABLATE_SEEDS := $(value SEEDS)
 export KABLATE_FRESH := $(value FRESH)
+export KABLATE_ROUNDS := $(value ROUNDS)
+export KABLATE_SHAPES := $(value SHAPES)
 export JOBS V
 export PYTHONUTF8 := 1
 export PYTHONDONTWRITEBYTECODE := 1
@@ -92,7 +97,7 @@ Q := $(if $(filter 1,$(V)),,@)
 PYTHON := "$$OUT/.venv/bin/python"
 CONFIGURE := $(PYTHON) scripts/configure.py --config "$$OUT/.config"
 
-.PHONY: all run plan audit report verify rerun knockout noise calibrate build check lint format clean distclean \
+.PHONY: all run plan audit report verify rerun knockout noise calibrate build check bench lint format clean distclean \
         help python config data torch \
         list-defconfigs menuconfig guiconfig oldconfig olddefconfig savedefconfig
 
@@ -173,17 +178,22 @@ check: config torch
 	$(Q)$(PYTHON) scripts/lint.py
 	$(Q)cd "$$OUT/build" && ctest --output-on-failure
 
+bench: export KABLATE_SET_DATASET := shakespeare
+bench: build data
+	$(Q)scripts/setup.sh bench
+	$(Q)scripts/bench.sh
+
 lint: config
 	$(Q)$(PYTHON) scripts/lint.py
 
 format: python
-	$(Q)find src tests -name '*.h' -print0 -o -name '*.cpp' -print0 | xargs -0 "$$OUT/.venv/bin/clang-format" -i
+	$(Q)find src tests bench -name '*.h' -print0 -o -name '*.cpp' -print0 | xargs -0 "$$OUT/.venv/bin/clang-format" -i
 
 clean:
 	$(Q)rm -rf -- "$$OUT/build"
 
 distclean: clean
-	$(Q)rm -rf -- "$$OUT/.venv" "$$OUT/.config" "$$OUT/.config.old" "$$OUT/data"
+	$(Q)rm -rf -- "$$OUT/.venv" "$$OUT/.venv-bench" "$$OUT/.config" "$$OUT/.config.old" "$$OUT/data"
 
 help:
 	@sed -n 's/^## \{0,1\}//p' Makefile

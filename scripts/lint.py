@@ -246,7 +246,7 @@ def check_defconfig(root, menu, path):
 
 
 def check_format(root):
-    paths = list(files(root, ("src", "tests"), CPP))
+    paths = list(files(root, ("src", "tests", "bench"), CPP))
     if not paths:
         return []
     program = os.path.join(os.path.dirname(sys.executable), "clang-format")
@@ -264,7 +264,7 @@ def check_all(root):
     found = []
     for path in files(root, ("src",), CPP):
         found += check_includes(path, read(root, path))
-    for path in files(root, ("src", "tests", "scripts"), (*CPP, ".py", ".sh")):
+    for path in files(root, ("src", "tests", "scripts", "bench"), (*CPP, ".py", ".sh")):
         found += check_lengths(path, read(root, path))
     for path in ["Kconfig", *files(root, ("src",), ("Kconfig",))]:
         found += check_kconfig(path, read(root, path))

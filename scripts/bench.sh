@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# Times the program's steps beside PyTorch's (bench/bench.py), then the kernels (bench/kernels.cpp).
+# Environment: SRC and OUT; KABLATE_STEPS, KABLATE_ROUNDS, KABLATE_SHAPES.
+set -euo pipefail
+
+cmake "$OUT/build" > /dev/null  # Google Benchmark may have come since the build was configured
+"$SRC/scripts/build.sh" kernel_bench
+"$OUT/.venv-bench/bin/python" "$SRC/bench/bench.py" --program "$OUT/build/kablate" \
+  --peer-python "$OUT/.venv-bench/bin/python" ${KABLATE_ROUNDS:+--rounds "$KABLATE_ROUNDS"} \
+  ${KABLATE_SHAPES:+--shapes "$KABLATE_SHAPES"} ${KABLATE_STEPS:+--steps "$KABLATE_STEPS"}
+exec "$OUT/build/kernel_bench" --benchmark_counters_tabular=true
