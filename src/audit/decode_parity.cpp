@@ -14,7 +14,8 @@ namespace {
 
 constexpr double kDouble = 1e-10, kFloat = 1e-5;  // relative to the logits' norm at a position
 constexpr double kRounding = 100;                 // times what float32 itself costs at a position
-constexpr double kSetAside = 0.01;                // of the positions, where the mechanism selects
+constexpr double kMostRounding = 1e-2;  // more than that is no rounding but a full pass that is wrong
+constexpr double kSetAside = 0.01;      // of the positions, where the mechanism selects
 
 // ‖found − expected‖ / ‖expected‖ of each position, [B, T]
 Tensor gaps(const Tensor& found_BTV, const Tensor& expected_BTV) {
@@ -38,7 +39,7 @@ std::optional<Finding> decode_parity(const Config& step, const Subject& subject)
   const Tensor in_float = gaps(subject.decoded_logits(config, narrow, tokens), full_narrow);
   // A few numbers in a norm magnify rounding, and a weight at the edge of a selection may fall on its other
   // side in float32; in float64 none is that close, so a decoder of another model can't hide there.
-  const Tensor allowed = (gaps(full_narrow, full_wide) * kRounding).clamp_min(kFloat);
+  const Tensor allowed = (gaps(full_narrow, full_wide) * kRounding).clamp(kFloat, kMostRounding);
   const bool selects = config.cross.enabled && config.cross.sparsity != Sparsity::kNone;
   const auto over = in_float.gt(allowed).sum().item<std::int64_t>();
   const auto aside =
