@@ -27,6 +27,8 @@ bool runs_avx2_attention() { return __builtin_cpu_supports("avx2") && __builtin_
 #else
 bool runs_avx512_attention() { return false; }
 bool runs_avx2_attention() { return false; }
+const AttentionKernels* avx512_attention() { return nullptr; }
+const AttentionKernels* avx2_attention() { return nullptr; }
 #endif
 
 const AttentionKernels* cpu_attention() { return in_use(); }

@@ -40,7 +40,7 @@ void for_pairs(std::int64_t B, std::int64_t N, std::size_t scratch_bytes, const 
   });
 }
 
-// What a call computes: heads [B, T, H, D] or packed [B, T, 3, H, D], and its numbers.
+// The numbers of a call.
 struct Call {
   double scale = 1;
   Reciprocal reciprocal;
@@ -87,6 +87,7 @@ struct Made {
 
 void make_rows(const AttentionProblem& problem, const Call& call, std::int64_t B, Made& made) {
   const std::int64_t T = problem.T, k = std::min(call.rows.most, T);
+  TORCH_CHECK(!call.rows.by_head || k == 0, "rows of every head are not selected");
   const auto options = made.log_sum_BHT.options();
   const bool by_head = call.rows.by_head;
   made.rows = by_head ? at::empty({B, problem.H, T, T}, options) : at::empty({B, T, k > 0 ? k : T}, options);
@@ -195,6 +196,8 @@ Attended fused_attention(const Tensor& q_BTHD, const Tensor& k_BTHD, const Tenso
   TORCH_CHECK(q_BTHD.sizes() == k_BTHD.sizes() && q_BTHD.sizes() == v_BTHD.sizes(), "queries ",
               q_BTHD.sizes(), ", keys ", k_BTHD.sizes(), " and values ", v_BTHD.sizes(),
               " must have one shape");
+  TORCH_CHECK(q_BTHD.scalar_type() == k_BTHD.scalar_type() && q_BTHD.scalar_type() == v_BTHD.scalar_type(),
+              "queries, keys and values must have one type");
   return unpack(Fused::apply(readable(q_BTHD), std::optional(readable(k_BTHD)),
                              std::optional(readable(v_BTHD)), Call{scale, reciprocal, rows}));
 }
