@@ -33,18 +33,22 @@ void add_time_command(CLI::App& app, Action& action) {
   struct Options {
     std::string config;
     std::int64_t threads = 1, iterations = 10;
+    bool peak = false;
   };
   const auto options = std::make_shared<Options>();
   auto* command = app.add_subcommand("time", "Print the milliseconds of an iteration")->group("");
   command->add_option("--config", options->config)->required();
   command->add_option("--threads", options->threads);
   command->add_option("--iterations", options->iterations);
+  command->add_flag("--peak", options->peak, "Print the most bytes of tensors first");
   command->callback([options, &action] {
     action = [options] {
       count_tensor_memory();
       make_deterministic(options->threads);
       const Config config = Settings::from_file(options->config).bind();
-      std::printf("%s\n", fixed(time_iterations(config, options->iterations, data_folder()), 4).c_str());
+      const auto cost = time_iterations(config, options->iterations, data_folder());
+      if (options->peak) std::printf("%s\n", str(cost.peak_tensor_bytes).c_str());
+      std::printf("%s\n", fixed(cost.milliseconds, 4).c_str());
       return kExitDone;
     };
   });

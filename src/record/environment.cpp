@@ -65,7 +65,7 @@ std::vector<std::string> environment_causes(const Json& then, const Json& now) {
   const auto only_causes = [](const Json& json) {
     auto values = flat(json);
     std::erase_if(values, [](const auto& entry) {
-      for (const auto* cause : {"cpu", "cpu_capability", "compiler", "system"})
+      for (const auto* cause : {"cpu", "cpu_capability", "kernels", "compiler", "system"})
         if (entry.first == cause) return false;
       return true;
     });

@@ -3,9 +3,9 @@
 #include <algorithm>
 
 #include "base/text.h"
-#include "measure/machine.h"
 #include "plan/key.h"
 #include "record/environment.h"
+#include "train/trial.h"
 
 namespace kablate {
 namespace {
@@ -35,7 +35,7 @@ RerunPlan plan_rerun(const TrialFolder& folder, const Program& program) {
   plan.key_text = KeysHere(program).text(plan.stored);
   plan.causes.key = key_differences(plan.stored.key_text, plan.key_text);
   plan.causes.machine =
-      environment_causes(read_environment(folder), describe_environment(program.source_folder));
+      environment_causes(read_environment(folder), describe_trial_environment(program.source_folder));
   plan.damage = find_damage(folder, plan.stored.summary);
   return plan;
 }

@@ -28,8 +28,10 @@ double value_bytes(const Config& config) { return config.run.dtype == DType::kFl
 // Whether attention goes through the kernels (model/kernel/fused_attention.h), on a CPU that has them: they
 // keep logarithmic sums where the written-out form keeps P.
 bool by_kernels(const LayerShape& s) {
+  constexpr std::int64_t kMostHeadWidth = 256;
   const bool pairs = s.config.run.dtype == DType::kFloat32 || s.D % 2 == 0;
-  return s.config.gpt.dropout == 0 && pairs && s.D <= 256;
+  return s.config.run.device != DeviceKind::kCuda && s.config.gpt.dropout == 0 && pairs &&
+         s.D <= kMostHeadWidth;
 }
 
 // Input and statistics of a norm, and its output as the next map's input.
@@ -69,7 +71,7 @@ void add_cross_token(const LayerShape& s, LayerBytes& bytes) {
   const double routed = cross.rank > 0 && cross.head_average ? static_cast<double>(cross.rank) : F;
   bytes.mlp_kept += value * (F + routed + static_cast<double>(cross.rank));  // u, R·u, the narrow values
   bytes.mlp_passing += value * F;
-  if (cross.sparsity == Sparsity::kTopK && cross.head_average && by_kernels(s)) {
+  if (routes_by_entries(cross) && by_kernels(s)) {
     // The entries, their columns, the entries normalised and what they were divided by.
     const double entries = static_cast<double>(std::min(cross.top_k, s.T));
     bytes.mlp_kept += kFloat * (cross.normalize ? 3 * entries + 2 : 2 * entries);

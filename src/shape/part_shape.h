@@ -39,6 +39,13 @@ PartShape gate_shape(const LayerShape& layer);         // gate_shape.cpp; mechan
 PartShape cross_token_shape(const LayerShape& layer);  // cross_token_shape.cpp; mechanism 2
 PartShape coupler_shape(const LayerShape& layer);      // coupler_shape.cpp; mechanism 3
 
+// Whether mechanism 2 has the entries of its routing selected in the attention's kernels, where they serve,
+// and keeps those alone: finding the k largest costs k comparisons a weight.
+inline bool routes_by_entries(const CrossTokenConfig& cross) {
+  constexpr std::int64_t kMostEntries = 64;
+  return cross.head_average && cross.sparsity == Sparsity::kTopK && cross.top_k <= kMostEntries;
+}
+
 // Shorthands for the distributions of spec, section 4.
 constexpr double kLinearDeviation = 0.02;
 double residual_deviation(const Config& config);  // of the maps that add to the residual stream

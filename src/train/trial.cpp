@@ -19,6 +19,7 @@
 #include "measure/machine.h"
 #include "measure/memory.h"
 #include "measure/throughput.h"
+#include "model/kernel/cpu_attention.h"
 #include "record/claim.h"
 #include "record/metrics.h"
 #include "record/reader.h"
@@ -271,7 +272,7 @@ KeyContext key_context(const TrialOrder& order, const Dataset& data, c10::Device
 }
 
 Json environment(const TrialOrder& order) {
-  Json json = describe_environment(order.source_folder);
+  Json json = describe_trial_environment(order.source_folder);
   json["threads"] = order.threads;
   json["sources"] = order.source_key;
   json["uncommitted_changes"] = uncommitted_changes(order.source_folder);
@@ -279,6 +280,12 @@ Json environment(const TrialOrder& order) {
 }
 
 }  // namespace
+
+Json describe_trial_environment(const std::filesystem::path& source_folder) {
+  Json json = describe_environment(source_folder);
+  json["kernels"] = kernel::cpu_attention_name();
+  return json;
+}
 
 TrialOutcome run_trial(const TrialFolder& folder, const TrialOrder& order) {
   const auto claim = Claim::acquire(folder);
@@ -298,18 +305,19 @@ TrialOutcome run_trial(const TrialFolder& folder, const TrialOrder& order) {
   return TrialLoop(folder, order, *claim, session).run();
 }
 
-double time_iterations(const Config& config, std::int64_t iterations,
-                       const std::filesystem::path& data_folder) {
+IterationCost time_iterations(const Config& config, std::int64_t iterations,
+                              const std::filesystem::path& data_folder) {
   Session session(config, /*seed=*/1, open_dataset(config, data_folder));
   constexpr std::int64_t kWarmup = 2;
   std::vector<double> times;
+  reset_peak_tensor_bytes(session.device);
   for (std::int64_t i = 0; i < kWarmup + iterations; ++i) {
     const Stopwatch watch;
     session.train_step.run(i);
     if (i >= kWarmup) times.push_back(watch.milliseconds());
   }
   std::nth_element(times.begin(), times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2), times.end());
-  return times[times.size() / 2];
+  return {times[times.size() / 2], peak_tensor_bytes_measured(session.device)};
 }
 
 }  // namespace kablate

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <string>
 
+#include "base/json.h"
 #include "config/config.h"
 #include "plan/key.h"
 #include "record/layout.h"
@@ -23,6 +24,10 @@ struct TrialOrder {
   std::string source_key;
 };
 
+// describe_environment (measure/machine.h) and "kernels": the instruction set of those in use, on which the
+// last bits of every number depend.
+Json describe_trial_environment(const std::filesystem::path& source_folder);
+
 enum class TrialOutcome { kDone, kDiverged, kHeldByAnother };
 
 // Trains the trial in `folder` from its start or its latest checkpoint and writes its results there. Threads
@@ -30,8 +35,13 @@ enum class TrialOutcome { kDone, kDiverged, kHeldByAnother };
 // after a signal, with a checkpoint written; UserError and WorkError as what it calls.
 TrialOutcome run_trial(const TrialFolder& folder, const TrialOrder& order);
 
-// The median time of an iteration, in milliseconds, over `iterations` after two that warm up. Writes nothing.
-double time_iterations(const Config& config, std::int64_t iterations,
-                       const std::filesystem::path& data_folder);
+struct IterationCost {
+  double milliseconds = 0;             // median
+  std::int64_t peak_tensor_bytes = 0;  // as in a trial's summary
+};
+
+// What an iteration costs, over `iterations` after two that warm up. Writes nothing.
+IterationCost time_iterations(const Config& config, std::int64_t iterations,
+                              const std::filesystem::path& data_folder);
 
 }  // namespace kablate

@@ -31,8 +31,9 @@ TEST(Environment, LongTextsAreNotShown) {
 
 TEST(Environment, CausesAreWhatCanChangeANumber) {
   Json here = kThere;
-  here["cpu"] = "B", here["cores"] = 4, here["git"]["commit"] = "2", here["host"] = "y";
-  EXPECT_THAT(environment_causes(kThere, here), ElementsAre("cpu: A -> B"));
+  here["cpu"] = "B", here["cores"] = 4, here["git"]["commit"] = "2", here["host"] = "y",
+  here["kernels"] = "avx2";
+  EXPECT_THAT(environment_causes(kThere, here), ElementsAre("cpu: A -> B", "kernels: not recorded -> avx2"));
 }
 
 TEST(Environment, MissingOrDamagedIsEmpty) {

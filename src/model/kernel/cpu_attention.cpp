@@ -19,11 +19,12 @@ const AttentionKernels*& in_use() {
 }  // namespace
 
 #if defined(KABLATE_X86_KERNELS)
+// The levels that the files are compiled for: the compiler may use all of a level, not the instructions alone
+// that the kernels name.
 bool runs_avx512_attention() {
-  return __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512bw") &&
-         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+  return __builtin_cpu_supports("x86-64-v4") && __builtin_cpu_supports("avx512bf16");
 }
-bool runs_avx2_attention() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
+bool runs_avx2_attention() { return __builtin_cpu_supports("x86-64-v3"); }
 #else
 bool runs_avx512_attention() { return false; }
 bool runs_avx2_attention() { return false; }
@@ -32,6 +33,7 @@ const AttentionKernels* avx2_attention() { return nullptr; }
 #endif
 
 const AttentionKernels* cpu_attention() { return in_use(); }
+const char* cpu_attention_name() { return in_use() == nullptr ? "none" : in_use()->name; }
 void set_cpu_attention(const AttentionKernels* kernels) { in_use() = kernels; }
 
 }  // namespace kablate::kernel

@@ -99,6 +99,7 @@ bool runs_avx2_attention();
 // The ones in use: the best that this CPU runs, or null where it has neither, unless set otherwise (for tests
 // and benchmarks; null is none).
 const AttentionKernels* cpu_attention();
+const char* cpu_attention_name();  // "none" where it is null
 void set_cpu_attention(const AttentionKernels* kernels);
 
 }  // namespace kablate::kernel

@@ -5,6 +5,7 @@
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
+#include <ATen/core/grad_mode.h>
 #include <c10/core/CPUAllocator.h>
 #include <torch/csrc/autograd/custom_function.h>
 
@@ -163,6 +164,7 @@ struct Fused : torch::autograd::Function<Fused> {
   }
 
   static variable_list backward(AutogradContext* ctx, const variable_list& above) {
+    TORCH_CHECK(!at::GradMode::is_enabled(), "the gradient of attention has no gradient");
     const auto saved = ctx->get_saved_variables();
     const auto call = Call::from_value(ctx->saved_data["call"]);
     const auto inputs = variable_list(saved.begin(), saved.end() - 3);

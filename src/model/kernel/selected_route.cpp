@@ -4,6 +4,7 @@
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
+#include <ATen/core/grad_mode.h>
 #include <c10/core/CPUAllocator.h>
 #include <torch/csrc/autograd/custom_function.h>
 
@@ -63,6 +64,7 @@ struct Route : torch::autograd::Function<Route> {
   }
 
   static variable_list backward(AutogradContext* ctx, const variable_list& above) {
+    TORCH_CHECK(!at::GradMode::is_enabled(), "the gradient of routing has no gradient");
     const auto saved = ctx->get_saved_variables();
     const auto problem = problem_of(saved[0], saved[1], saved[2]);
     const Tensor above_BTF = above[0].contiguous();

@@ -6,6 +6,7 @@
 
 #include "model/kernel/selected_route.h"
 #include "model/mechanism/sparsify.h"
+#include "shape/part_shape.h"
 
 namespace kablate {
 namespace {
@@ -52,8 +53,9 @@ CrossToken::CrossToken(const Config& config, const ParameterSet& parameters, con
 }
 
 RowsRequest CrossToken::request() const {
-  const bool selects = config_.head_average && config_.sparsity == Sparsity::kTopK;
-  return {.wanted = true, .by_head = !config_.head_average, .most = selects ? config_.top_k : 0};
+  return {.wanted = true,
+          .by_head = !config_.head_average,
+          .most = routes_by_entries(config_) ? config_.top_k : 0};
 }
 
 Tensor CrossToken::operator()(const Tensor& u_BTF, const AttentionRows& rows, const Pass& pass) const {

@@ -50,7 +50,8 @@ class Shapes {
       return std::uniform_int_distribution<std::int64_t>(low, high)(engine_);
     };
     const bool half = pick(0, 1) == 1;
-    const auto T = pick(1, 200), D = half ? 2 * pick(1, 40) : pick(1, 80);
+    const std::int64_t widest = pick(0, 7) == 0 ? 256 : 80;
+    const auto T = pick(1, 200), D = half ? 2 * pick(1, widest / 2) : pick(1, widest);
     const double alpha = pick(0, 2) == 0 ? 0.3 : 0;
     return {pick(1, 3),
             T,
@@ -83,11 +84,12 @@ struct Inputs {
   explicit Inputs(const Case& c)
       : q({c.B, c.T, c.H, c.D}, c.type), k({c.B, c.T, c.H, c.D}, c.type), v({c.B, c.T, c.H, c.D}, c.type) {}
 
-  // Of one or two tokens the gradient of the scores is a difference of rounded numbers, or nothing but one.
+  // The gradient of the scores of a few tokens is a difference of rounded numbers; of one or two nothing but
+  // one.
   void expect_equal_gradients(double most) const {
     for (const auto& [name, twin] : {std::pair{"q", &q}, {"k", &k}, {"v", &v}})
       if (q.own.size(1) > 2 || *name == 'v') {
-        EXPECT_LE(gap(twin->own.grad(), twin->exact.grad()), most) << name;
+        EXPECT_LE(gap(twin->own.grad(), twin->exact.grad()), q.own.size(1) > 8 ? most : 3 * most) << name;
       }
   }
 
@@ -191,6 +193,23 @@ TEST_P(FusedAttention, HasTheSameBitsOnAnyNumberOfThreads) {
   for (std::size_t i = 0; i < one.size(); ++i) EXPECT_TRUE(at::equal(one[i], three[i])) << i;
 }
 
+// P is made again from scores less their logarithmic sum: what float32 keeps of a score of hundreds.
+TEST_P(FusedAttention, HoldsWhereScoresAreLarge) {
+  const Twin q({2, 90, 2, 16}, at::kFloat), k({2, 90, 2, 16}, at::kFloat), v({2, 90, 2, 16}, at::kFloat);
+  constexpr double kScale = 20;
+  const Tensor o = fused_attention(q.own, k.own, v.own, kScale, {}, {}).values_BTHD;
+  const Tensor exact = attend_written_out(q.exact, k.exact, v.exact, kScale, {}, "", pass_of(90)).values_BTHD;
+  EXPECT_LE(gap(o, exact), 1e-4);
+  o.sum().backward(), exact.sum().backward();
+  for (const auto* twin : {&q, &k, &v}) EXPECT_LE(gap(twin->own.grad(), twin->exact.grad()), 1e-3);
+}
+
+TEST_P(FusedAttention, AsksForAGradientOfItsGradientInVain) {
+  const Tensor q = at::randn({1, 9, 1, 8}).set_requires_grad(true);
+  const Tensor o = fused_attention(q, q, q, 1, {}, {}).values_BTHD;
+  EXPECT_THROW(o.sum().backward({}, /*retain_graph=*/true, /*create_graph=*/true), c10::Error);
+}
+
 TEST_P(FusedAttention, ANanInAQueryComesOut) {
   Tensor q = at::randn({1, 20, 1, 8});
   q[0][12][0][3] = std::numeric_limits<float>::quiet_NaN();
@@ -278,6 +297,27 @@ TEST_P(FusedAttention, RoutesAlongTheSelectedEntries) {
     EXPECT_LE(gap(weights.grad() * real, exact_weights.grad() * real), most);
     EXPECT_EQ((weights.grad() * real.logical_not()).abs().max().item<double>(), 0);
   }
+}
+
+TEST(FusedAttentionServes, NotWhatItWasNotMadeFor) {
+  const auto serves = [](std::int64_t D, at::ScalarType type) {
+    return fused_attention_serves(at::zeros({1, 4, 1, D}, type));
+  };
+  EXPECT_EQ(serves(256, at::kFloat), kernel::cpu_attention() != nullptr);
+  EXPECT_FALSE(serves(257, at::kFloat));
+  EXPECT_FALSE(serves(7, at::kBFloat16)) << "odd";
+  EXPECT_FALSE(serves(8, at::kDouble));
+}
+
+TEST(FusedAttentionServes, NothingOnACpuWithoutKernels) {
+  const auto* before = kernel::cpu_attention();
+  kernel::set_cpu_attention(nullptr);
+  const Tensor q = at::randn({2, 30, 2, 8});
+  EXPECT_FALSE(fused_attention_serves(q));
+  const Pass pass = make_pass(30, at::kFloat, at::kCPU, {});
+  const Tensor o = attend(q, q, q, 0.3, {}, {}, "", pass).values_BTHD;
+  kernel::set_cpu_attention(before);
+  EXPECT_TRUE(at::equal(o, attend_written_out(q, q, q, 0.3, {}, "", pass).values_BTHD));
 }
 
 }  // namespace
