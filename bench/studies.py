@@ -38,7 +38,7 @@ def trials(options):
     for shape in ("small", "medium"):
         for dtype in ("float32", "bfloat16"):
             for step in ("mha", "3"):
-                for copies in (1, options.cores):
+                for copies in sorted({1, options.cores}):
                     yield ((f"{shape} {dtype} step {step}", f"{copies} at once"),
                            (SHAPES[shape], step, dtype, options.cores // copies, copies), {})
 

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "shape/model_shape.h"
+#include "shape/part_shape.h"
 #include "support/configure.h"
 
 namespace kablate {
@@ -206,6 +207,19 @@ TEST(ParametersByPart, PutEachNameWhereItBelongs) {
       {"gate", 5 * 32 + 2 * 5},      {"cross_token", 2 * 32 * 32},
       {"coupler", 2 * 32 * 3},       {"head", 0}};
   EXPECT_EQ(parts, expected);
+}
+
+// Few entries a row, the same for all heads: else the dense rows are kept, of which the memory formula knows.
+TEST(RoutesByEntries, WhereFewAreSelectedForAllHeads) {
+  const auto config = [](const Deltas& deltas) { return configure(mechanisms(false, true, false) + deltas); };
+  const auto entries = [&](const Deltas& deltas) { return routes_by_entries(config(deltas).cross); };
+  EXPECT_TRUE(entries({{"RA_MLA_MLP_SPARSE_K", "64"}}));
+  EXPECT_FALSE(entries({{"RA_MLA_MLP_SPARSE_K", "65"}}));
+  EXPECT_FALSE(entries({{"RA_MLA_MLP_SPARSE_HEAD_AVERAGE", "n"}}));
+  EXPECT_FALSE(entries({{"RA_MLA_MLP_SPARSE_MODE", "rms"}}));
+  const Deltas plain = {{"GPT2_DROPOUT", "0.0"}};
+  EXPECT_LT(peak_tensor_bytes(config(plain + Deltas{{"RA_MLA_MLP_SPARSE_K", "64"}})) * 21 / 20,
+            peak_tensor_bytes(config(plain + Deltas{{"RA_MLA_MLP_SPARSE_K", "65"}})));
 }
 
 }  // namespace
