@@ -6,14 +6,15 @@
 #include <ATen/ATen.h>
 
 #include "model/kernel/fused_attention.h"
+#include "model/linear.h"
 
 namespace kablate {
 
+// By the products that the model uses, as its attention.
 Tensor PlainModel::linear(const Tensor& x, const std::string& name) const {
   const auto bias = weights_.find(name + ".bias");
-  const Tensor w = weight(name + ".weight").to(dtype_);
-  return bias == weights_.end() ? at::linear(x.to(dtype_), w)
-                                : at::linear(x.to(dtype_), w, bias->second.to(dtype_));
+  return kablate::linear(x, weight(name + ".weight"), bias == weights_.end() ? Tensor() : bias->second,
+                         dtype_);
 }
 
 Tensor PlainModel::norm(const Tensor& x, const std::string& name) const {
@@ -54,7 +55,7 @@ Tensor PlainModel::multi_head(const Tensor& x, const std::string& name) const {
 
 Tensor PlainModel::latent(const Tensor& x, const std::string& name) const {
   const auto& mla = c_.attention;
-  const auto map = [&](const Tensor& c, const Tensor& w) { return heads(at::linear(c, w.to(dtype_))); };
+  const auto map = [&](const Tensor& c, const Tensor& w) { return heads(kablate::linear(c, w, {}, dtype_)); };
   const Tensor narrow = x.to(dtype_);
   const Tensor q = heads(linear(narrow, name + "q_proj"));
   const Tensor c_k = linear(narrow, name + (mla.shared_kv ? "kv_down" : "k_down"));

@@ -5,6 +5,7 @@
 #include <ATen/ATen.h>
 
 #include "base/rng.h"
+#include "model/linear.h"
 
 namespace kablate {
 
@@ -31,7 +32,7 @@ Pass make_pass(std::int64_t T, at::ScalarType dtype, at::Device device, Dropout 
 }
 
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, const Pass& pass) {
-  return at::linear(x.to(pass.dtype), weight.to(pass.dtype), bias.defined() ? bias.to(pass.dtype) : bias);
+  return linear(x, weight, bias, pass.dtype);
 }
 
 }  // namespace kablate

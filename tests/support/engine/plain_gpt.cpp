@@ -6,6 +6,7 @@
 #include <ATen/ATen.h>
 
 #include "model/kernel/fused_attention.h"
+#include "model/linear.h"
 
 namespace kablate {
 namespace {
@@ -14,12 +15,11 @@ using at::Tensor;
 using Attention = Tensor (*)(const PlainGpt& gpt, const Tensor& x, const std::string& name);
 
 Tensor linear(const PlainGpt& gpt, const Tensor& x, const std::string& name) {
-  return at::linear(x.to(gpt.dtype), gpt.weights.at(name).to(gpt.dtype));
+  return kablate::linear(x, gpt.weights.at(name), {}, gpt.dtype);
 }
 
 Tensor linear_with_bias(const PlainGpt& gpt, const Tensor& x, const std::string& name) {
-  return at::linear(x.to(gpt.dtype), gpt.weights.at(name + ".weight").to(gpt.dtype),
-                    gpt.weights.at(name + ".bias").to(gpt.dtype));
+  return kablate::linear(x, gpt.weights.at(name + ".weight"), gpt.weights.at(name + ".bias"), gpt.dtype);
 }
 
 Tensor norm(const PlainGpt& gpt, const Tensor& x, const std::string& name) {
@@ -58,7 +58,7 @@ Tensor latent(const PlainGpt& gpt, const Tensor& x, const std::string& name) {
   const Tensor& down = gpt.weights.at(name + "q_to_latent");  // [H, D, L]
   const Tensor& up = gpt.weights.at(name + "v_up");           // [H, L, D]
   const auto map = [&](const Tensor& c, const Tensor& weight) {
-    return by_head(gpt, at::linear(c, weight.to(gpt.dtype)));
+    return by_head(gpt, kablate::linear(c, weight, {}, gpt.dtype));
   };
   const Tensor narrow = x.to(gpt.dtype);  // once: the three maps' gradients are added up in this type
   const Tensor q = by_head(gpt, linear(gpt, narrow, name + "q_proj.weight"));

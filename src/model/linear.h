@@ -1,0 +1,21 @@
+// Linear layers, by whichever of LibTorch's libraries multiplies fastest on this device.
+#pragma once
+
+#include "model/dims.h"
+
+namespace kablate {
+
+// x·Wᵀ + b computed in `type`; x [..., in], W [out, in], b [out] or undefined. Float32 on a CPU goes through
+// oneDNN instead of MKL (which keeps to AVX2 on CPUs that are not Intel's, and scales worse): the same sums
+// in another order, 3e-7 from float64 relative to a tensor's norm, as at::linear. Fewer than 16 rows, other
+// types and other devices take at::linear. The same bits whenever called with the same values and number of
+// threads.
+Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, at::ScalarType type);
+
+// The three products of a linear layer without their gradients, all of one type: x [M, in], W [out, in],
+// above [M, out].
+Tensor linear_values(const Tensor& x_MK, const Tensor& weight_NK, const Tensor& bias_N);  // x·Wᵀ + b
+Tensor linear_input_gradient(const Tensor& above_MN, const Tensor& weight_NK);            // above·W
+Tensor linear_weight_gradient(const Tensor& above_MN, const Tensor& x_MK);                // aboveᵀ·x
+
+}  // namespace kablate
