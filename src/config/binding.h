@@ -109,6 +109,7 @@ void visit_fields(ConfigType& c, Visitor&& visit) {
   visit("GPT2_EVAL_INTERVAL", train.eval_interval, kNumbers);
   visit("GPT2_EVAL_SAMPLES", train.eval_samples, kNumbers);
   visit("GPT2_LOG_INTERVAL", train.log_interval, kNumbers);
+  visit("RECOMPUTE", train.recompute, kNumbers);  // gradients are summed in another order
 }
 
 // A choice's values in the order of its enum; the menu's members are checked against it at start-up.

@@ -72,6 +72,7 @@ struct OptimConfig {
 struct TrainConfig {
   std::int64_t max_iters = 0, batch_size = 0, accumulation = 0;
   std::int64_t eval_interval = 0, eval_samples = 0, log_interval = 0;
+  bool recompute = false;  // the MLPs' values, in the backward pass
 };
 
 struct DataConfig {

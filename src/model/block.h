@@ -11,6 +11,7 @@
 #include "model/mechanism/latent_coupler.h"
 #include "model/mlp.h"
 #include "model/norm.h"
+#include "model/recompute.h"
 #include "shape/part_shape.h"
 
 namespace kablate {
@@ -21,7 +22,8 @@ struct BlockContext {
   Tensor latent_BTL;  // mechanism 3
 };
 
-class Block {
+// Owned in common: a backward pass that makes values again may outlive the model.
+class Block : public std::enable_shared_from_this<Block> {
  public:
   // `mlp` may be shared with other blocks; null where MLP_EXPANSION is 0.
   Block(const LayerShape& layer, const ParameterSet& parameters, std::shared_ptr<const Mlp> mlp);
@@ -55,8 +57,24 @@ class Block {
   AttentionOutput attend(const Tensor& x_BTE, const BlockContext& below, const Decoding* decoding,
                          const Pass& pass) const;
   Tensor project_heads(const AttentionOutput& attention, const BlockContext& below, const Pass& pass) const;
+  // The MLP with its mechanisms: all of it made again in the backward pass with RECOMPUTE.
   Tensor mlp(const Tensor& x_BTE, const AttentionOutput& attention, BlockContext& above,
              const Decoding* decoding, const Pass& pass) const;
+  Tensor mlp_values(const Tensor& x_BTE, const AttentionOutput& attention, BlockContext& above,
+                    const Decoding* decoding, const Pass& pass) const;
+
+  // u after mechanisms 2 and 3 from a = x·c_fc; as it stands in the equations, and with what lies between
+  // made again in the backward pass.
+  Tensor hidden(const Tensor& a_BTF, const AttentionOutput& attention, BlockContext& above,
+                const Decoding* decoding, const Pass& pass) const;
+  Tensor remade_hidden(const Tensor& a_BTF, const AttentionOutput& attention, BlockContext& above,
+                       const Pass& pass) const;
+  // u after mechanism 3.
+  Tensor enriched(const Tensor& a_BTF, const Tensor& keys_BTL, BlockContext& above, const Pass& pass) const;
+
+  // x with what the mechanisms read of the attention, for Remaking, and back.
+  Tensors inputs_of(const Tensor& x, const AttentionOutput& attention) const;
+  static AttentionOutput attention_of(const Tensors& in);
 
   Config config_;
   std::string name_;
@@ -67,6 +85,7 @@ class Block {
   std::optional<ReciprocalGate> gate_;
   std::optional<CrossToken> cross_;
   std::optional<LatentCoupler> coupler_;
+  Tensors maps_;  // the parameters of the MLP and its mechanisms
 };
 
 }  // namespace kablate

@@ -24,7 +24,7 @@ Gpt::Gpt(const Config& config, const ParameterSet& parameters)
     const LayerShape layer = layer_shape(config, i);
     const auto mlp =
         layer.F > 0 ? std::make_shared<const Mlp>(config.gpt, parameters, layer.prefix + "mlp.") : nullptr;
-    blocks_.emplace_back(layer, parameters, mlp);
+    blocks_.push_back(std::make_shared<const Block>(layer, parameters, mlp));
   }
 }
 
@@ -56,7 +56,7 @@ Tensor Gpt::step(const Tensor& tokens_B, DecodeCache& cache) const {
   Tensor x_B1E = at::embedding(token_embedding_, tokens_B.unsqueeze(1)) + position_1E;
   BlockContext context;
   for (std::size_t i = 0; i < blocks_.size(); ++i)
-    x_B1E = blocks_[i].step(x_B1E, context, cache.blocks[i], cache.length, pass);
+    x_B1E = blocks_[i]->step(x_B1E, context, cache.blocks[i], cache.length, pass);
   return linear(norm_(x_B1E), head_weight_, {}, pass).squeeze(1);
 }
 
@@ -64,7 +64,7 @@ Tensor Gpt::final_values(const Tensor& tokens_BT, const Pass& pass) const {
   const Tensor positions_TE = position_embedding_.narrow(0, 0, tokens_BT.size(1));
   Tensor x_BTE = pass.dropout.apply(at::embedding(token_embedding_, tokens_BT) + positions_TE, "embedding");
   BlockContext context;
-  for (const auto& block : blocks_) x_BTE = block.forward(x_BTE, context, pass);
+  for (const auto& block : blocks_) x_BTE = block->forward(x_BTE, context, pass);
   return norm_(x_BTE);
 }
 

@@ -38,7 +38,7 @@ class Gpt {
   Config config_;
   at::ScalarType dtype_;
   Tensor token_embedding_, position_embedding_, head_weight_;
-  std::vector<Block> blocks_;
+  std::vector<std::shared_ptr<const Block>> blocks_;
   Norm norm_;
 };
 

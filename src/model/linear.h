@@ -5,6 +5,12 @@
 
 namespace kablate {
 
+struct LinearMap {
+  Tensor weight, bias;  // [out, in]; [out] or undefined
+
+  LinearMap to(at::ScalarType type) const { return {weight.to(type), bias.defined() ? bias.to(type) : bias}; }
+};
+
 // x·Wᵀ + b computed in `type`; x [..., in], W [out, in], b [out] or undefined. Float32 on a CPU goes through
 // oneDNN instead of MKL (which keeps to AVX2 on CPUs that are not Intel's, and scales worse): the same sums
 // in another order, 3e-7 from float64 relative to a tensor's norm, as at::linear. Fewer than 16 rows, other

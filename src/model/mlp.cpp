@@ -13,8 +13,11 @@ Mlp::Mlp(const GptConfig& config, const ParameterSet& parameters, const std::str
   proj_bias_ = parameters[prefix + "c_proj.bias"];
 }
 
-Tensor Mlp::hidden(const Tensor& x_BTE, const Pass& pass) const {
-  const Tensor a_BTF = linear(x_BTE, fc_weight_, fc_bias_, pass);
+Tensor Mlp::before_activation(const Tensor& x_BTE, const Pass& pass) const {
+  return linear(x_BTE, fc_weight_, fc_bias_, pass);
+}
+
+Tensor Mlp::activate(const Tensor& a_BTF) const {
   return at::gelu(a_BTF, activation_ == Activation::kGelu ? "none" : "tanh");
 }
 

@@ -13,7 +13,9 @@ class Mlp {
   // `prefix` such as "transformer.h.0.mlp.".
   Mlp(const GptConfig& config, const ParameterSet& parameters, const std::string& prefix);
 
-  Tensor hidden(const Tensor& x_BTE, const Pass& pass) const;  // u = act(x·c_fc), [B, T, F]
+  // u = act(a) of a = x·c_fc, both [B, T, F].
+  Tensor before_activation(const Tensor& x_BTE, const Pass& pass) const;
+  Tensor activate(const Tensor& a_BTF) const;
   Tensor output(const Tensor& u_BTF, const Pass& pass) const;  // y = u·c_proj, [B, T, E]
 
  private:

@@ -5,7 +5,6 @@
 #include <ATen/ATen.h>
 
 #include "base/rng.h"
-#include "model/linear.h"
 
 namespace kablate {
 
@@ -28,7 +27,7 @@ Tensor Dropout::apply(const Tensor& x, const std::string& site) const {
 Pass make_pass(std::int64_t T, at::ScalarType dtype, at::Device device, Dropout dropout) {
   const auto options = at::TensorOptions().dtype(dtype).device(device);
   const Tensor bias = at::full({T, T}, -std::numeric_limits<double>::infinity(), options).triu(1);
-  return {.dtype = dtype, .causal_bias = bias, .dropout = std::move(dropout), .observations = nullptr};
+  return {.dtype = dtype, .causal_bias = bias, .dropout = std::move(dropout)};
 }
 
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, const Pass& pass) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "model/dims.h"
+#include "model/linear.h"
 #include "model/observation.h"
 
 namespace kablate {
@@ -34,6 +35,7 @@ struct Pass {
   at::ScalarType dtype = at::kFloat;  // of matrix products; statistics are at least float32 (spec, line 7)
   Tensor causal_bias;                 // [T, T]: 0 where s <= t, -inf elsewhere, in `dtype`
   Dropout dropout;
+  bool remakes = true;  // the backward pass makes again what is cheap to make (model/recompute.h)
   // Gets what each block did, one after the other; null in training and evaluation, where nobody asks.
   std::vector<BlockObservation>* observations = nullptr;
 
@@ -50,5 +52,8 @@ inline at::ScalarType statistics_type(const Pass& pass) {
 
 // x·Wᵀ + b in the pass's type; W [out, in], b [out] or undefined.
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, const Pass& pass);
+inline Tensor linear(const Tensor& x, const LinearMap& map, const Pass& pass) {
+  return linear(x, map.weight, map.bias, pass);
+}
 
 }  // namespace kablate

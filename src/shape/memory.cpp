@@ -18,8 +18,9 @@ constexpr double kFloat = 4;  // bytes: statistics, softmax, the residual stream
 struct LayerBytes {
   double mlp_kept = 0, mlp_passing = 0;              // a token
   double attention_kept = 0, attention_passing = 0;  // a token
-  double weights_kept = 0;                           // copies of the layer's maps in the computing type
-  double map_passing = 0;                            // gradients of the largest map in flight
+  double mlp_remaking = 0;  // in flight too, but of some sequences alone (model/recompute.h)
+  double weights_kept = 0;  // copies of the layer's maps in the computing type
+  double map_passing = 0;   // gradients of the largest map in flight
   double gradients = 0;
 };
 
@@ -53,8 +54,7 @@ void add_attention(const LayerShape& s, LayerBytes& bytes) {
     const double latents = c.attention.shared_kv && !(c.coupler.enabled && s.receives_context) ? 1 : 2;
     bytes.attention_kept += latents * value * static_cast<double>(s.L);
   }
-  if (c.gate.enabled && s.receives_context)
-    bytes.attention_kept += value * (E + 2 * static_cast<double>(s.H));
+  if (c.gate.enabled && s.receives_context) bytes.attention_kept += value * 2 * static_cast<double>(s.H);
   if (c.gpt.dropout > 0) bytes.attention_kept += pairs * 2 * kFloat;  // mask and product
   if (kernels) {
     bytes.attention_passing = rows + 4 * value * E + kFloat * E;
@@ -68,39 +68,39 @@ void add_cross_token(const LayerShape& s, LayerBytes& bytes) {
   const auto& cross = s.config.cross;
   const double value = value_bytes(s.config), F = static_cast<double>(s.F);
   const double row = static_cast<double>(cross.head_average ? s.T : s.H * s.T);
-  const double routed = cross.rank > 0 && cross.head_average ? static_cast<double>(cross.rank) : F;
-  bytes.mlp_kept += value * (F + routed + static_cast<double>(cross.rank));  // u, R·u, the narrow values
-  bytes.mlp_passing += value * F;
+  const double mapped = cross.rank > 0 ? static_cast<double>(cross.rank) : F;
+  bytes.mlp_passing += value * mapped;  // what the last map reads
+  bytes.mlp_remaking += value * (2 * F + mapped);
   if (routes_by_entries(cross) && by_kernels(s)) {
-    // The entries, their columns, the entries normalised and what they were divided by.
     const double entries = static_cast<double>(std::min(cross.top_k, s.T));
-    bytes.mlp_kept += kFloat * (cross.normalize ? 3 * entries + 2 : 2 * entries);
+    bytes.mlp_kept += 2 * kFloat * entries;  // and their columns
     bytes.mlp_passing += kFloat * entries;
     return;
   }
-  if (cross.sparsity != Sparsity::kNone) {
-    // The mask and the rows, for their product; without averaging the rows are P, which attention has kept
-    // already.
-    bytes.mlp_kept += row * kFloat * (cross.head_average ? 2 : 1);
-    if (cross.normalize) bytes.mlp_kept += row * kFloat + 2 * kFloat;  // the kept row, for its quotient
-  }
-  bytes.mlp_kept += row * value;  // as it routes
+  // Without averaging the rows are P, which attention has kept already.
+  if (cross.head_average) bytes.mlp_kept += row * kFloat;
   bytes.mlp_passing += row * kFloat;
+  bytes.mlp_remaking += row * (2 * kFloat + value);
+  if (cross.sparsity != Sparsity::kNone) bytes.mlp_remaking += row * kFloat * (cross.normalize ? 3 : 2);
 }
 
 void add_mlp(const LayerShape& s, LayerBytes& bytes) {
   const Config& c = s.config;
   const double value = value_bytes(c), F = static_cast<double>(s.F);
   if (s.F == 0) return;
-  bytes.mlp_kept = norm_kept(s, value) + 2 * value * F;  // before and after the activation
+  // Before and after the activation, or after the mechanisms; what lies between is made again.
+  bytes.mlp_kept = norm_kept(s, value) + 2 * value * F;
   bytes.mlp_passing = 2 * value * F + 2 * kFloat * static_cast<double>(s.E);
-  if (c.coupler.enabled) {
-    bytes.mlp_kept += value * F * (s.makes_context || c.coupler.tying == Tying::kPerHeadScalar ? 1 : 0);
-    bytes.mlp_passing += value * F;
-  }
+  if (c.coupler.enabled || c.cross.enabled) bytes.mlp_remaking = 3 * value * F;
+  if (c.coupler.enabled) bytes.mlp_remaking += value * F;
   if (c.cross.enabled) add_cross_token(s, bytes);
   if (c.gate.enabled && s.makes_context)
-    bytes.mlp_kept += static_cast<double>(c.gate.dim) * (value + kFloat) + value * static_cast<double>(s.H);
+    bytes.mlp_kept += static_cast<double>(c.gate.dim) * value + value * static_cast<double>(s.H);
+  if (c.train.recompute) {
+    bytes.mlp_kept -= 2 * value * F;
+    bytes.mlp_remaking += 4 * value * F;
+    bytes.mlp_passing -= 2 * value * F;
+  }
   if (c.gpt.dropout > 0) bytes.mlp_kept += 2 * value * static_cast<double>(s.E);
 }
 
@@ -123,6 +123,12 @@ LayerBytes layer_bytes(const Config& config, std::int64_t index) {
   return bytes;
 }
 
+// Tokens of the sequences that are made again at once.
+std::int64_t remade_at_once(const Config& config) {
+  const auto B = config.train.batch_size, T = config.gpt.context, pieces = remade_pieces(B, T);
+  return (B + pieces - 1) / pieces * T;
+}
+
 }  // namespace
 
 std::int64_t peak_tensor_bytes(const Config& config) {
@@ -132,6 +138,7 @@ std::int64_t peak_tensor_bytes(const Config& config) {
   const double weights = kFloat * static_cast<double>(parameter_count(config));
   const bool accumulates = config.train.accumulation > 1;
 
+  const double at_once = static_cast<double>(remade_at_once(config));
   std::vector<LayerBytes> layers;
   double kept = 0;
   for (std::int64_t i = 0; i < config.gpt.num_layers; ++i) {
@@ -149,7 +156,8 @@ std::int64_t peak_tensor_bytes(const Config& config) {
   double gradients = accumulates ? 0 : kFloat * V * E;
   for (std::int64_t i = config.gpt.num_layers - 1; i >= 0; --i) {
     const LayerBytes& layer = layers[i];
-    const double at_mlp = stays + gradients + kept + tokens * layer.mlp_passing + layer.map_passing;
+    const double at_mlp = stays + gradients + kept + tokens * layer.mlp_passing +
+                          at_once * layer.mlp_remaking + layer.map_passing;
     kept -= tokens * layer.mlp_kept;
     gradients += accumulates ? 0 : layer.gradients;
     const double at_attention = stays + gradients + kept + tokens * layer.attention_passing;

@@ -2,6 +2,7 @@
 // LayerShape -> PartShape; model_shape.cpp adds them up. The letters are those of model/dims.h.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -38,6 +39,13 @@ PartShape norms_shape(const LayerShape& layer);        // mlp_shape.cpp; spec, s
 PartShape gate_shape(const LayerShape& layer);         // gate_shape.cpp; mechanism 1
 PartShape cross_token_shape(const LayerShape& layer);  // cross_token_shape.cpp; mechanism 2
 PartShape coupler_shape(const LayerShape& layer);      // coupler_shape.cpp; mechanism 3
+
+// Into how many pieces B sequences of T positions are cut where values are made again in the backward pass
+// (model/recompute.h): as small as still have rows enough for fast products.
+inline std::int64_t remade_pieces(std::int64_t B, std::int64_t T) {
+  constexpr std::int64_t kRows = 512;
+  return std::clamp<std::int64_t>(B * T / kRows, 1, B);
+}
 
 // Whether mechanism 2 has the entries of its routing selected in the attention's kernels, where they serve,
 // and keeps those alone: finding the k largest costs k comparisons a weight.

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "shape/model_shape.h"
+#include "shape/part_shape.h"
 #include "support/engine/model_fixture.h"
 
 namespace kablate {
@@ -102,6 +103,26 @@ TEST_P(EveryGradient, ReachesEveryParameter) {
   for (const auto& parameters : starts)
     for (const auto& [name, gradient] : loss_gradients(config, parameters, sequences))
       EXPECT_GT(gradient.abs().max().item<float>(), 0) << name;
+}
+
+// What is made again in pieces (model/recompute.h) gives what one sequence at a time gives, whether it is
+// some values of the MLP or, with RECOMPUTE, all of it.
+TEST_P(EveryGradient, OfABatchIsTheMeanOfItsSequences) {
+  const Config config = small_config(GetParam().deltas + Deltas{{"GPT2_BLOCK_SIZE", "300"}});
+  const auto parameters = in_double(random_parameters(config, 23));
+  const auto sequences = random_sequences(config, 4, 300, 23);
+  ASSERT_GT(remade_pieces(4, 300), 1);
+  std::map<std::string, Tensor> mean;
+  for (std::size_t b = 0; b < 4; ++b)
+    for (const auto& [name, gradient] :
+         loss_gradients(config, parameters, {{sequences.inputs[b]}, {sequences.targets[b]}}))
+      mean[name] = mean[name].defined() ? mean[name] + gradient / 4 : gradient / 4;
+  Config recomputing = config;
+  recomputing.train.recompute = true;
+  for (const Config& way : {config, recomputing})
+    for (const auto& [name, gradient] : loss_gradients(way, parameters, sequences))
+      EXPECT_LE((gradient - mean.at(name)).norm().item<double>(), 1e-10 * mean.at(name).norm().item<double>())
+          << name << (way.train.recompute ? ", RECOMPUTE" : "");
 }
 
 INSTANTIATE_TEST_SUITE_P(Gradient, EveryGradient, testing::ValuesIn(arms()), arm_test_name);

@@ -7,6 +7,7 @@
 #include "config/config.h"
 #include "model/attention/attend.h"
 #include "model/decode_cache.h"
+#include "model/linear.h"
 #include "model/parameters.h"
 #include "model/pass.h"
 
@@ -32,8 +33,7 @@ class Attention {
   virtual AttentionOutput step(const Tensor& x_B1E, const Tensor& key_addition_B1L, AttentionCache& cache,
                                const Pass& pass) const = 0;
 
-  // The output map: heads [B, T, H, D] to [B, T, E].
-  virtual Tensor project(const Tensor& heads_BTHD, const Pass& pass) const = 0;
+  virtual LinearMap output_map() const = 0;  // heads [B, T, H·D] to [B, T, E]
 };
 
 // The kind that the configuration names; `prefix` such as "transformer.h.0.".
@@ -48,7 +48,7 @@ class MultiHeadAttention : public Attention {
                          const Pass& pass) const override;
   AttentionOutput step(const Tensor& x_B1E, const Tensor& key_addition_B1L, AttentionCache& cache,
                        const Pass& pass) const override;
-  Tensor project(const Tensor& heads_BTHD, const Pass& pass) const override;
+  LinearMap output_map() const override;
 
  private:
   Tensor queries_keys_values(const Tensor& x_BTE, const Pass& pass) const;  // [B, T, 3, H, D]
@@ -68,7 +68,7 @@ class LatentAttention : public Attention {
                          const Pass& pass) const override;
   AttentionOutput step(const Tensor& x_B1E, const Tensor& key_addition_B1L, AttentionCache& cache,
                        const Pass& pass) const override;
-  Tensor project(const Tensor& heads_BTHD, const Pass& pass) const override;
+  LinearMap output_map() const override;
 
  private:
   Tensor latent_queries(const Tensor& q_BHD, const Pass& pass) const;          // q·A_h, [B, H, L]

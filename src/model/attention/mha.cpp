@@ -47,8 +47,6 @@ Tensor MultiHeadAttention::queries_keys_values(const Tensor& x_BTE, const Pass& 
   return linear(x_BTE, attn_weight_, attn_bias_, pass).view({x_BTE.size(0), x_BTE.size(1), 3, H_, D_});
 }
 
-Tensor MultiHeadAttention::project(const Tensor& heads_BTHD, const Pass& pass) const {
-  return linear(heads_BTHD.flatten(2), proj_weight_, proj_bias_, pass);
-}
+LinearMap MultiHeadAttention::output_map() const { return {proj_weight_, proj_bias_}; }
 
 }  // namespace kablate

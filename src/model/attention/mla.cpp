@@ -103,9 +103,7 @@ Tensor LatentAttention::heads_from_latent(const Tensor& routed_BHL, const Pass& 
   return at::bmm(routed_BHL.transpose(0, 1), v_up_.to(pass.dtype)).transpose(0, 1);
 }
 
-Tensor LatentAttention::project(const Tensor& heads_BTHD, const Pass& pass) const {
-  return linear(heads_BTHD.flatten(2), out_weight_, {}, pass);
-}
+LinearMap LatentAttention::output_map() const { return {out_weight_, {}}; }
 
 std::unique_ptr<Attention> make_attention(const Config& config, const ParameterSet& parameters,
                                           const std::string& prefix) {

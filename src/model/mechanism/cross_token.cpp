@@ -58,14 +58,13 @@ RowsRequest CrossToken::request() const {
           .most = routes_by_entries(config_) ? config_.top_k : 0};
 }
 
-Tensor CrossToken::operator()(const Tensor& u_BTF, const AttentionRows& rows, const Pass& pass) const {
+Tensor CrossToken::routed(const Tensor& u_BTF, const AttentionRows& rows, const Pass& pass) const {
   const Router routing = make_routing(config_, rows, pass);
-  if (config_.rank == 0) return linear(routing(u_BTF), proj_, {}, pass);
+  if (config_.rank == 0) return routing(u_BTF);
   // One routing for all channels commutes with the map down: routing r channels instead of F is the same
   // number.
-  const Tensor low = config_.head_average ? routing(linear(u_BTF, down_, {}, pass))
-                                          : linear(routing(u_BTF), down_, {}, pass);
-  return linear(low, up_, {}, pass);
+  return config_.head_average ? routing(linear(u_BTF, down_, {}, pass))
+                              : linear(routing(u_BTF), down_, {}, pass);
 }
 
 Tensor CrossToken::step(const Tensor& u_B1F, const Tensor& weights_BH1t, History& past,

@@ -5,6 +5,7 @@
 #include "config/config.h"
 #include "model/attention/rows.h"
 #include "model/decode_cache.h"
+#include "model/linear.h"
 #include "model/parameters.h"
 #include "model/pass.h"
 
@@ -17,11 +18,13 @@ class CrossToken {
   // The rows that it wants of its layer's attention.
   RowsRequest request() const;
 
-  // (R·u)·cross_proj, [B, T, F], to be added with weight α_cross. R are the attention's weights P averaged
-  // over heads (or head h for the h-th group of F/H channels), then sparsified; in whichever form `rows` has.
-  Tensor operator()(const Tensor& u_BTF, const AttentionRows& rows, const Pass& pass) const;
+  // (R·u)·cross_proj, [B, T, F], is to be added with weight α_cross; this is what its last map reads: R·u, or
+  // (R·u)·cross_down where it has a rank. R are the attention's weights P averaged over heads (or head h for
+  // the h-th group of F/H channels), then sparsified; in whichever form `rows` has.
+  Tensor routed(const Tensor& u_BTF, const AttentionRows& rows, const Pass& pass) const;
+  LinearMap last_map() const { return {config_.rank == 0 ? proj_ : up_, {}}; }
 
-  // The same for one token: u [B, 1, F] of it, weights [B, H, 1, t] of its row, in `past` what the row is
+  // The sum for one token: u [B, 1, F] of it, weights [B, H, 1, t] of its row, in `past` what the row is
   // routed over of the tokens before it. Kept is the narrowest that serves: u, with one routing for all heads
   // its map down [r], with a routing a head each head's part of that map [H·r] where it is narrower than u.
   Tensor step(const Tensor& u_B1F, const Tensor& weights_BH1t, History& past, const Pass& pass) const;

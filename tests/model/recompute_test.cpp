@@ -1,0 +1,125 @@
+// Values made again in the backward pass against autograd that keeps them all.
+#include "model/recompute.h"
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include "support/engine/twin.h"
+
+namespace kablate {
+namespace {
+
+constexpr std::int64_t kB = 5, kT = 256, kIn = 6, kMiddle = 8, kOut = 3;  // rows enough for two pieces
+constexpr double kScale = 0.7, kGap = 1e-12;
+
+Tensor leaf(at::IntArrayRef shape) { return at::randn(shape, at::kDouble).set_requires_grad(true); }
+
+// Something of each kind: an input that is not defined, one of whole numbers, one that nothing reads, a
+// parameter that nothing reads, an output that is not defined, and sums within a sequence.
+struct Example {
+  Example() {
+    at::manual_seed(seed_of_this_run());
+    x = leaf({kB, kT, kIn}), other = leaf({kB, kT, kMiddle}), unread = leaf({kB, kT, 2});
+    columns = at::randint(0, kT, {kB, kT}, at::kInt);
+    down = leaf({kMiddle, kIn}), unused = leaf({2, 2}), weight = leaf({kOut, kMiddle}), bias = leaf({kOut});
+    for (const Tensor& like : {x, other})
+      above.push_back(at::randn({kB, kT, like.size(2) == kIn ? kOut : kMiddle}, at::kDouble));
+  }
+
+  Tensors make(const Tensors& in) const {
+    const Tensor v = at::gelu(at::linear(in[0], down)) * in[2].cumsum(1);
+    const Tensor index = in[3].to(at::kLong).unsqueeze(2).expand_as(v);
+    return {Tensor(), at::gather(v, 1, index), v.sigmoid()};
+  }
+
+  Remaking remaking() const {
+    return {.make = [this](const Tensors& in) { return make(in); },
+            .inputs = {x, Tensor(), other, columns, unread},
+            .parameters = {down, unused}};
+  }
+
+  // Gradients of all leaves, which are reset.
+  Tensors gradients_of(const Tensors& outputs) const {
+    Tensor sum = at::zeros({}, at::kDouble);
+    for (std::size_t i = 0; i < outputs.size(); ++i) sum = sum + (outputs[i] * above[i]).sum();
+    sum.backward();
+    Tensors result;
+    for (const auto& tensor : {x, other, unread, down, unused, weight, bias}) {
+      result.push_back(tensor.grad());
+      tensor.mutable_grad().reset();
+    }
+    return result;
+  }
+
+  Tensor x, other, unread, columns, down, unused, weight, bias;
+  Tensors above;
+};
+
+void expect_equal(const Tensors& made, const Tensors& expected) {
+  ASSERT_EQ(made.size(), expected.size());
+  for (std::size_t i = 0; i < made.size(); ++i) {
+    ASSERT_EQ(made[i].defined(), expected[i].defined()) << i;
+    if (made[i].defined()) {
+      EXPECT_LE(gap(made[i], expected[i]), kGap) << i;
+    }
+  }
+}
+
+TEST(Recompute, HasTheGradientsOfWhatKeepsAll) {
+  const Example e;
+  const auto all = e.make(e.remaking().inputs);
+  const auto made = remade(e.remaking());
+  ASSERT_EQ(made.size(), 3u);
+  EXPECT_FALSE(made[0].defined());
+  EXPECT_TRUE(at::equal(made[1], all[1]) && at::equal(made[2], all[2]));
+  const auto sums = [&](const Tensors& t) { return Tensors{t[1].narrow(2, 0, kOut), t[2]}; };
+  const auto expected = e.gradients_of(sums(all));
+  expect_equal(e.gradients_of(sums(made)), expected);
+}
+
+TEST(Recompute, HasThemThroughALinearMapWhoseInputIsNotKept) {
+  const Example e;
+  for (const bool bias : {false, true}) {
+    const LinearMap map = {e.weight, bias ? e.bias : Tensor()};
+    const auto all = e.make(e.remaking().inputs);
+    const Tensor y = at::linear(all[1], e.weight, bias ? e.bias : Tensor()) * kScale;
+    const auto made = remade_into(e.remaking(), map, kScale);
+    ASSERT_EQ(made.size(), 2u);
+    EXPECT_LE(gap(made[0], y), kGap);
+    const auto expected = e.gradients_of({y, all[2]});
+    expect_equal(e.gradients_of({made[0], made[1]}), expected);
+  }
+}
+
+TEST(Recompute, AddsTheMapToItsBase) {
+  const Example e;
+  Remaking remaking = e.remaking();
+  remaking.make = [&e](const Tensors& in) -> Tensors {
+    const auto made = e.make(in);
+    return {made[2].narrow(2, 0, kOut), made[1]};
+  };
+  const auto all = remaking.make(remaking.inputs);
+  const Tensor y = all[0] + at::linear(all[1], e.weight) * kScale;
+  const auto made = remade_into(remaking, {e.weight, {}}, kScale);
+  EXPECT_LE(gap(made[0], y), kGap);
+  const auto expected = e.gradients_of({y});
+  expect_equal(e.gradients_of({made[0]}), expected);
+}
+
+// Where one output's gradient never comes, the rest still has its own.
+TEST(Recompute, TakesAnyOfItsOutputsAlone) {
+  const Example e;
+  const auto rest = e.make(e.remaking().inputs)[2];
+  const Tensor narrow = at::randn({kB, kT, kMiddle}, at::kDouble);
+  const auto gradient = [&](const Tensor& output) {
+    (output * narrow).sum().backward();
+    const Tensors result = {e.x.grad(), e.down.grad(), e.weight.grad()};
+    for (const auto& tensor : {e.x, e.other, e.down, e.weight}) tensor.mutable_grad().reset();
+    return result;
+  };
+  const auto expected = gradient(rest);
+  expect_equal(gradient(remade_into(e.remaking(), {e.weight, {}}, kScale)[1]), expected);
+}
+
+}  // namespace
+}  // namespace kablate
