@@ -7,7 +7,7 @@
 #include "measure/machine.h"
 #include "measure/memory.h"
 #include "model/attention/attend.h"
-#include "model/kernel/cpu_attention.h"
+#include "model/kernel/cpu_kernels.h"
 #include "model/kernel/fused_attention.h"
 
 namespace kablate {
@@ -45,10 +45,10 @@ void tiles(benchmark::State& state, at::ScalarType type) {
 }
 
 void tiles_on_avx2(benchmark::State& state, at::ScalarType type) {
-  const auto* before = kernel::cpu_attention();
-  kernel::set_cpu_attention(kernel::avx2_attention());
+  const auto* before = kernel::cpu_kernels();
+  kernel::set_cpu_kernels(kernel::avx2_kernels());
   tiles(state, type);
-  kernel::set_cpu_attention(before);
+  kernel::set_cpu_kernels(before);
 }
 
 void tiles_with_rows(benchmark::State& state, at::ScalarType type) {
@@ -106,7 +106,7 @@ int main(int argc, char** argv) {
   add("library/float32", library, at::kFloat);
   add("written_out/float32", written_out, at::kFloat);
   add("tiles_with_rows/bfloat16", tiles_with_rows, at::kBFloat16);
-  if (kernel::runs_avx2_attention()) {
+  if (kernel::runs_avx2_kernels()) {
     add("tiles_on_avx2/bfloat16", tiles_on_avx2, at::kBFloat16);
     add("tiles_on_avx2/float32", tiles_on_avx2, at::kFloat);
   }

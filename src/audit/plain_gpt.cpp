@@ -6,6 +6,7 @@
 #include <ATen/ATen.h>
 
 #include "model/kernel/fused_attention.h"
+#include "model/kernel/fused_gelu.h"
 #include "model/linear.h"
 
 namespace kablate {
@@ -69,7 +70,7 @@ Tensor PlainModel::latent(const Tensor& x, const std::string& name) const {
 
 Tensor PlainModel::mlp(const Tensor& x, const std::string& name) const {
   const bool tanh = c_.gpt.activation == Activation::kGeluTanh;
-  return linear(at::gelu(linear(x, name + "c_fc"), tanh ? "tanh" : "none"), name + "c_proj");
+  return linear(gelu(linear(x, name + "c_fc"), tanh), name + "c_proj");
 }
 
 template <typename Function>

@@ -1,6 +1,6 @@
 #include "model/mlp.h"
 
-#include <ATen/ATen.h>
+#include "model/kernel/fused_gelu.h"
 
 namespace kablate {
 
@@ -17,9 +17,7 @@ Tensor Mlp::before_activation(const Tensor& x_BTE, const Pass& pass) const {
   return linear(x_BTE, fc_weight_, fc_bias_, pass);
 }
 
-Tensor Mlp::activate(const Tensor& a_BTF) const {
-  return at::gelu(a_BTF, activation_ == Activation::kGelu ? "none" : "tanh");
-}
+Tensor Mlp::activate(const Tensor& a_BTF) const { return gelu(a_BTF, activation_ == Activation::kGeluTanh); }
 
 Tensor Mlp::output(const Tensor& u_BTF, const Pass& pass) const {
   return linear(u_BTF, proj_weight_, proj_bias_, pass);

@@ -69,8 +69,8 @@ void add_cross_token(const LayerShape& s, LayerBytes& bytes) {
   const double value = value_bytes(s.config), F = static_cast<double>(s.F);
   const double row = static_cast<double>(cross.head_average ? s.T : s.H * s.T);
   const double mapped = cross.rank > 0 ? static_cast<double>(cross.rank) : F;
-  bytes.mlp_passing += value * mapped;  // what the last map reads
-  bytes.mlp_remaking += value * (2 * F + mapped);
+  bytes.mlp_passing += value * mapped;   // what the last map reads
+  bytes.mlp_remaking += value * mapped;  // its gradient
   if (routes_by_entries(cross) && by_kernels(s)) {
     const double entries = static_cast<double>(std::min(cross.top_k, s.T));
     bytes.mlp_kept += 2 * kFloat * entries;  // and their columns
@@ -91,8 +91,7 @@ void add_mlp(const LayerShape& s, LayerBytes& bytes) {
   // Before and after the activation, or after the mechanisms; what lies between is made again.
   bytes.mlp_kept = norm_kept(s, value) + 2 * value * F;
   bytes.mlp_passing = 2 * value * F + 2 * kFloat * static_cast<double>(s.E);
-  if (c.coupler.enabled || c.cross.enabled) bytes.mlp_remaking = 3 * value * F;
-  if (c.coupler.enabled) bytes.mlp_remaking += value * F;
+  if (c.coupler.enabled || c.cross.enabled) bytes.mlp_remaking = value * F;  // u
   if (c.cross.enabled) add_cross_token(s, bytes);
   if (c.gate.enabled && s.makes_context)
     bytes.mlp_kept += static_cast<double>(c.gate.dim) * value + value * static_cast<double>(s.H);

@@ -43,7 +43,7 @@ PartShape coupler_shape(const LayerShape& layer);      // coupler_shape.cpp; mec
 // Into how many pieces B sequences of T positions are cut where values are made again in the backward pass
 // (model/recompute.h): as small as still have rows enough for fast products.
 inline std::int64_t remade_pieces(std::int64_t B, std::int64_t T) {
-  constexpr std::int64_t kRows = 512;
+  constexpr std::int64_t kRows = 2048;
   return std::clamp<std::int64_t>(B * T / kRows, 1, B);
 }
 

@@ -19,7 +19,7 @@
 #include "measure/machine.h"
 #include "measure/memory.h"
 #include "measure/throughput.h"
-#include "model/kernel/cpu_attention.h"
+#include "model/kernel/cpu_kernels.h"
 #include "record/claim.h"
 #include "record/metrics.h"
 #include "record/reader.h"
@@ -283,7 +283,7 @@ Json environment(const TrialOrder& order) {
 
 Json describe_trial_environment(const std::filesystem::path& source_folder) {
   Json json = describe_environment(source_folder);
-  json["kernels"] = kernel::cpu_attention_name();
+  json["kernels"] = kernel::cpu_kernels_name();
   return json;
 }
 

@@ -90,7 +90,7 @@ std::vector<Row> training_rows() {
           {"GPT2_EVAL_INTERVAL", "4", "5", observe::log, {{"GPT2_MAX_ITERS", "12"}}},
           {"GPT2_EVAL_SAMPLES", "5", "6", observe::evaluation, {}},
           {"GPT2_LOG_INTERVAL", "3", "4", observe::log, {{"GPT2_MAX_ITERS", "12"}}},
-          {"RECOMPUTE", "y", "n", observe::training, {{"GPT2_BATCH_SIZE", "200"}}},
+          {"RECOMPUTE", "y", "n", observe::training, {{"GPT2_BATCH_SIZE", "600"}}},
           {"DATASET", "text", "bin", observe::data, {}},
           {"DATA_PATH", "one.txt", "two.txt", observe::data, {}},
           {"DATA_SEED", "1", "2", observe::order, {}}};

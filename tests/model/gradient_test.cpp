@@ -6,6 +6,7 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include "base/text.h"
 #include "shape/model_shape.h"
 #include "shape/part_shape.h"
 #include "support/engine/model_fixture.h"
@@ -105,22 +106,27 @@ TEST_P(EveryGradient, ReachesEveryParameter) {
       EXPECT_GT(gradient.abs().max().item<float>(), 0) << name;
 }
 
-// What is made again in pieces (model/recompute.h) gives what one sequence at a time gives, whether it is
-// some values of the MLP or, with RECOMPUTE, all of it.
-TEST_P(EveryGradient, OfABatchIsTheMeanOfItsSequences) {
-  const Config config = small_config(GetParam().deltas + Deltas{{"GPT2_BLOCK_SIZE", "300"}});
+// What is made again in pieces (model/recompute.h) gives what it gives in one, whether it is some values of
+// the MLP or, with RECOMPUTE, all of it.
+TEST_P(EveryGradient, OfABatchIsTheMeanOfItsHalves) {
+  constexpr std::int64_t kB = 128, kT = 32;
+  const Config config = small_config(GetParam().deltas + Deltas{{"GPT2_BLOCK_SIZE", str(kT)}});
+  ASSERT_EQ(remade_pieces(kB / 2, kT), 1);
+  ASSERT_EQ(remade_pieces(kB, kT), 2);
   const auto parameters = in_double(random_parameters(config, 23));
-  const auto sequences = random_sequences(config, 4, 300, 23);
-  ASSERT_GT(remade_pieces(4, 300), 1);
+  const auto all = random_sequences(config, kB, kT, 23);
+  const auto half = [&](const auto& ids, bool second) {
+    return std::vector(ids.begin() + (second ? kB / 2 : 0), ids.end() - (second ? 0 : kB / 2));
+  };
   std::map<std::string, Tensor> mean;
-  for (std::size_t b = 0; b < 4; ++b)
+  for (const bool second : {false, true})
     for (const auto& [name, gradient] :
-         loss_gradients(config, parameters, {{sequences.inputs[b]}, {sequences.targets[b]}}))
-      mean[name] = mean[name].defined() ? mean[name] + gradient / 4 : gradient / 4;
+         loss_gradients(config, parameters, {half(all.inputs, second), half(all.targets, second)}))
+      mean[name] = second ? mean[name] + gradient / 2 : gradient / 2;
   Config recomputing = config;
   recomputing.train.recompute = true;
   for (const Config& way : {config, recomputing})
-    for (const auto& [name, gradient] : loss_gradients(way, parameters, sequences))
+    for (const auto& [name, gradient] : loss_gradients(way, parameters, all))
       EXPECT_LE((gradient - mean.at(name)).norm().item<double>(), 1e-10 * mean.at(name).norm().item<double>())
           << name << (way.train.recompute ? ", RECOMPUTE" : "");
 }

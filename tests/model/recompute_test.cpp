@@ -9,7 +9,7 @@
 namespace kablate {
 namespace {
 
-constexpr std::int64_t kB = 5, kT = 256, kIn = 6, kMiddle = 8, kOut = 3;  // rows enough for two pieces
+constexpr std::int64_t kB = 5, kT = 1000, kIn = 6, kMiddle = 8, kOut = 3;  // rows enough for two pieces
 constexpr double kScale = 0.7, kGap = 1e-12;
 
 Tensor leaf(at::IntArrayRef shape) { return at::randn(shape, at::kDouble).set_requires_grad(true); }

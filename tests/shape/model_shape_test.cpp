@@ -218,7 +218,7 @@ TEST(RoutesByEntries, WhereFewAreSelectedForAllHeads) {
   EXPECT_FALSE(entries({{"RA_MLA_MLP_SPARSE_HEAD_AVERAGE", "n"}}));
   EXPECT_FALSE(entries({{"RA_MLA_MLP_SPARSE_MODE", "rms"}}));
   const Deltas plain = {{"GPT2_DROPOUT", "0.0"}};
-  EXPECT_LT(peak_tensor_bytes(config(plain + Deltas{{"RA_MLA_MLP_SPARSE_K", "64"}})) * 21 / 20,
+  EXPECT_LT(peak_tensor_bytes(config(plain + Deltas{{"RA_MLA_MLP_SPARSE_K", "64"}})) * 101 / 100,
             peak_tensor_bytes(config(plain + Deltas{{"RA_MLA_MLP_SPARSE_K", "65"}})));
 }
 

@@ -1,9 +1,8 @@
 // Causal attention on the CPU in tiles (Dao et al. 2022, FlashAttention: softmax in one pass over blocks of
 // keys, probabilities computed again in the backward pass), for one (sequence, head) pair a call. No tensor
-// library here: the files that include cpu_routing_body.h are compiled for one instruction set each.
+// library here: the files that include cpu_kernels_body.h are compiled for one instruction set each.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 
 namespace kablate::kernel {
@@ -66,40 +65,5 @@ struct RouteProblem {
 };
 
 constexpr std::int64_t kQueriesAtOnce = 64;  // rows are made for so many positions a call
-
-// Functions of one instruction set. `scratch` is 64-byte aligned, of at least the bytes that the function
-// beside it says; what it holds before does not matter.
-struct AttentionKernels {
-  const char* name;
-  std::size_t (*forward_scratch)(const AttentionProblem&);
-  std::size_t (*backward_scratch)(const AttentionProblem&);
-  std::size_t (*rows_scratch)(const AttentionProblem&, const RoutingRows&);
-  void (*forward)(const AttentionProblem&, const AttentionForward&, std::int64_t b, std::int64_t h,
-                  void* scratch);
-  void (*backward)(const AttentionProblem&, const AttentionBackward&, std::int64_t b, std::int64_t h,
-                   void* scratch);
-  // Of positions from q0, a multiple of kQueriesAtOnce.
-  void (*rows)(const AttentionProblem&, const RoutingRows&, std::int64_t b, std::int64_t q0, void* scratch);
-  // y [B, T, F] of sequence b; the gradients of the weights [B, T, most], and of the channels f0 to f1 of u,
-  // with scratch for T·(f1 - f0) floats.
-  void (*route)(const RouteProblem&, void* y, std::int64_t b);
-  void (*route_weights_gradient)(const RouteProblem&, const void* y_gradient, float* gradient,
-                                 std::int64_t b);
-  void (*route_u_gradient)(const RouteProblem&, const void* y_gradient, void* gradient, std::int64_t b,
-                           std::int64_t f0, std::int64_t f1, void* scratch);
-};
-
-const AttentionKernels* avx512_attention();  // AVX-512 with its bfloat16 dot product
-const AttentionKernels* avx2_attention();    // AVX2 with FMA
-
-// Whether this CPU has the instructions.
-bool runs_avx512_attention();
-bool runs_avx2_attention();
-
-// The ones in use: the best that this CPU runs, or null where it has neither, unless set otherwise (for tests
-// and benchmarks; null is none).
-const AttentionKernels* cpu_attention();
-const char* cpu_attention_name();  // "none" where it is null
-void set_cpu_attention(const AttentionKernels* kernels);
 
 }  // namespace kablate::kernel

@@ -171,42 +171,4 @@ void route_u_gradient(const RouteProblem& p, const void* y_gradient, void* gradi
     write_row(sum + t * n, n, static_cast<Element<E>*>(gradient) + (b * p.T + t) * p.F + f0);
 }
 
-// ---- one table for both element types ----
-
-constexpr AttentionKernels kernels(const char* name) {
-  return {
-      name,
-      [](const AttentionProblem& p) {
-        return p.bfloat16 ? forward_scratch<BFloat16>(p) : forward_scratch<Float32>(p);
-      },
-      [](const AttentionProblem& p) {
-        return p.bfloat16 ? backward_scratch<BFloat16>(p) : backward_scratch<Float32>(p);
-      },
-      [](const AttentionProblem& p, const RoutingRows& result) {
-        return p.bfloat16 ? rows_scratch<BFloat16>(p, result) : rows_scratch<Float32>(p, result);
-      },
-      [](const AttentionProblem& p, const AttentionForward& result, int64_t b, int64_t h, void* scratch) {
-        p.bfloat16 ? forward<BFloat16>(p, result, b, h, scratch) : forward<Float32>(p, result, b, h, scratch);
-      },
-      [](const AttentionProblem& p, const AttentionBackward& result, int64_t b, int64_t h, void* scratch) {
-        p.bfloat16 ? backward<BFloat16>(p, result, b, h, scratch)
-                   : backward<Float32>(p, result, b, h, scratch);
-      },
-      [](const AttentionProblem& p, const RoutingRows& result, int64_t b, int64_t q0, void* scratch) {
-        p.bfloat16 ? rows<BFloat16>(p, result, b, q0, scratch) : rows<Float32>(p, result, b, q0, scratch);
-      },
-      [](const RouteProblem& p, void* y, int64_t b) {
-        p.bfloat16 ? route<BFloat16>(p, y, b) : route<Float32>(p, y, b);
-      },
-      [](const RouteProblem& p, const void* y_gradient, float* gradient, int64_t b) {
-        p.bfloat16 ? route_weights_gradient<BFloat16>(p, y_gradient, gradient, b)
-                   : route_weights_gradient<Float32>(p, y_gradient, gradient, b);
-      },
-      [](const RouteProblem& p, const void* y_gradient, void* gradient, int64_t b, int64_t f0, int64_t f1,
-         void* scratch) {
-        p.bfloat16 ? route_u_gradient<BFloat16>(p, y_gradient, gradient, b, f0, f1, scratch)
-                   : route_u_gradient<Float32>(p, y_gradient, gradient, b, f0, f1, scratch);
-      }};
-}
-
 }  // namespace

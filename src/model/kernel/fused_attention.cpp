@@ -9,7 +9,7 @@
 #include <c10/core/CPUAllocator.h>
 #include <torch/csrc/autograd/custom_function.h>
 
-#include "model/kernel/cpu_attention.h"
+#include "model/kernel/cpu_kernels.h"
 
 namespace kablate {
 namespace {
@@ -96,7 +96,7 @@ void make_rows(const AttentionProblem& problem, const Call& call, std::int64_t B
   const kernel::RoutingRows out{made.log_sum_BHT.const_data_ptr<float>(), k, by_head,
                                 made.rows.data_ptr<float>(),
                                 k > 0 ? made.columns_BTk.data_ptr<std::int32_t>() : nullptr};
-  const auto* kernels = kernel::cpu_attention();
+  const auto* kernels = kernel::cpu_kernels();
   const auto blocks = (T + kernel::kQueriesAtOnce - 1) / kernel::kQueriesAtOnce;
   for_pairs(B, blocks, kernels->rows_scratch(problem, out),
             [&](std::int64_t b, std::int64_t block, void* scratch) {
@@ -111,7 +111,7 @@ Made run_forward(const Heads& heads, const Call& call) {
             at::empty({B, H, T}, heads.q.options().dtype(at::kFloat)),
             {},
             {}};
-  const auto* kernels = kernel::cpu_attention();
+  const auto* kernels = kernel::cpu_kernels();
   const kernel::AttentionForward out{view_of(made.values_BTHD), made.log_sum_BHT.data_ptr<float>()};
   for_pairs(B, H, kernels->forward_scratch(problem), [&](std::int64_t b, std::int64_t h, void* scratch) {
     kernels->forward(problem, out, b, h, scratch);
@@ -140,7 +140,7 @@ void run_backward(const Heads& heads, const Call& call, const Made& made, const 
                                       view_of(gradients.q),
                                       view_of(gradients.k),
                                       view_of(gradients.v)};
-  const auto* kernels = kernel::cpu_attention();
+  const auto* kernels = kernel::cpu_kernels();
   for_pairs(
       values.size(0), problem.H, kernels->backward_scratch(problem),
       [&](std::int64_t b, std::int64_t h, void* scratch) { kernels->backward(problem, out, b, h, scratch); });
@@ -190,7 +190,7 @@ bool fused_attention_serves(const Tensor& q_BTHD) {
   const auto D = q_BTHD.size(-1);
   const bool type =
       q_BTHD.scalar_type() == at::kFloat || (q_BTHD.scalar_type() == at::kBFloat16 && D % 2 == 0);
-  return q_BTHD.is_cpu() && type && D <= kernel::kMostHeadWidth && kernel::cpu_attention() != nullptr;
+  return q_BTHD.is_cpu() && type && D <= kernel::kMostHeadWidth && kernel::cpu_kernels() != nullptr;
 }
 
 Attended fused_attention(const Tensor& q_BTHD, const Tensor& k_BTHD, const Tensor& v_BTHD, double scale,

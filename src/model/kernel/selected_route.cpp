@@ -8,7 +8,7 @@
 #include <c10/core/CPUAllocator.h>
 #include <torch/csrc/autograd/custom_function.h>
 
-#include "model/kernel/cpu_attention.h"
+#include "model/kernel/cpu_kernels.h"
 
 namespace kablate {
 namespace {
@@ -45,9 +45,9 @@ Tensor gradient_of_u(const RouteProblem& problem, const Tensor& above_BTF) {
         c10::GetCPUAllocator()->allocate(static_cast<std::size_t>(problem.T * kChannels) * sizeof(float));
     for (auto i = begin; i < end; ++i) {
       const auto first = i % pieces * kChannels;
-      kernel::cpu_attention()->route_u_gradient(problem, above_BTF.const_data_ptr(),
-                                                gradient.mutable_data_ptr(), i / pieces, first,
-                                                std::min(first + kChannels, problem.F), scratch.get());
+      kernel::cpu_kernels()->route_u_gradient(problem, above_BTF.const_data_ptr(),
+                                              gradient.mutable_data_ptr(), i / pieces, first,
+                                              std::min(first + kChannels, problem.F), scratch.get());
     }
   });
   return gradient;
@@ -59,7 +59,7 @@ struct Route : torch::autograd::Function<Route> {
     const auto problem = problem_of(weights, columns, u);
     const Tensor y = at::empty_like(u);
     for_sequences(u.size(0),
-                  [&](std::int64_t b) { kernel::cpu_attention()->route(problem, y.mutable_data_ptr(), b); });
+                  [&](std::int64_t b) { kernel::cpu_kernels()->route(problem, y.mutable_data_ptr(), b); });
     return y;
   }
 
@@ -72,8 +72,8 @@ struct Route : torch::autograd::Function<Route> {
     if (ctx->needs_input_grad(0)) {
       weights = at::empty_like(saved[0]);
       for_sequences(above_BTF.size(0), [&](std::int64_t b) {
-        kernel::cpu_attention()->route_weights_gradient(problem, above_BTF.const_data_ptr(),
-                                                        weights.data_ptr<float>(), b);
+        kernel::cpu_kernels()->route_weights_gradient(problem, above_BTF.const_data_ptr(),
+                                                      weights.data_ptr<float>(), b);
       });
     }
     return {weights, {}, gradient_of_u(problem, above_BTF)};

@@ -3,7 +3,7 @@
 // set compiles its own.
 #pragma once
 
-#include "model/kernel/cpu_attention.h"
+#include "model/kernel/cpu_kernels.h"
 
 namespace {
 

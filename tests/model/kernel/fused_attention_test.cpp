@@ -8,7 +8,7 @@
 
 #include "base/text.h"
 #include "model/attention/attend.h"
-#include "model/kernel/cpu_attention.h"
+#include "model/kernel/cpu_kernels.h"
 #include "model/kernel/fused_attention.h"
 #include "model/kernel/selected_route.h"
 #include "model/mechanism/sparsify.h"
@@ -79,15 +79,15 @@ class FusedAttention : public testing::TestWithParam<std::string> {
  protected:
   void SetUp() override {
     const bool wide = GetParam() == "Avx512";
-    if (!(wide ? kernel::runs_avx512_attention() : kernel::runs_avx2_attention()))
+    if (!(wide ? kernel::runs_avx512_kernels() : kernel::runs_avx2_kernels()))
       GTEST_SKIP() << "this CPU has no " << GetParam();
-    kernel::set_cpu_attention(wide ? kernel::avx512_attention() : kernel::avx2_attention());
+    kernel::set_cpu_kernels(wide ? kernel::avx512_kernels() : kernel::avx2_kernels());
     at::manual_seed(seed_of_this_run());
   }
-  void TearDown() override { kernel::set_cpu_attention(before_); }
+  void TearDown() override { kernel::set_cpu_kernels(before_); }
 
  private:
-  const kernel::AttentionKernels* before_ = kernel::cpu_attention();
+  const kernel::CpuKernels* before_ = kernel::cpu_kernels();
 };
 INSTANTIATE_TEST_SUITE_P(Cpu, FusedAttention, testing::Values("Avx512", "Avx2"),
                          [](const auto& info) { return info.param; });
@@ -279,20 +279,20 @@ TEST(FusedAttentionServes, NotWhatItWasNotMadeFor) {
   const auto serves = [](std::int64_t D, at::ScalarType type) {
     return fused_attention_serves(at::zeros({1, 4, 1, D}, type));
   };
-  EXPECT_EQ(serves(256, at::kFloat), kernel::cpu_attention() != nullptr);
+  EXPECT_EQ(serves(256, at::kFloat), kernel::cpu_kernels() != nullptr);
   EXPECT_FALSE(serves(257, at::kFloat));
   EXPECT_FALSE(serves(7, at::kBFloat16)) << "odd";
   EXPECT_FALSE(serves(8, at::kDouble));
 }
 
 TEST(FusedAttentionServes, NothingOnACpuWithoutKernels) {
-  const auto* before = kernel::cpu_attention();
-  kernel::set_cpu_attention(nullptr);
+  const auto* before = kernel::cpu_kernels();
+  kernel::set_cpu_kernels(nullptr);
   const Tensor q = at::randn({2, 30, 2, 8});
   EXPECT_FALSE(fused_attention_serves(q));
   const Pass pass = make_pass(30, at::kFloat, at::kCPU, {});
   const Tensor o = attend(q, q, q, 0.3, {}, {}, "", pass).values_BTHD;
-  kernel::set_cpu_attention(before);
+  kernel::set_cpu_kernels(before);
   EXPECT_TRUE(at::equal(o, attend_written_out(q, q, q, 0.3, {}, "", pass).values_BTHD));
 }
 

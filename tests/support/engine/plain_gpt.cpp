@@ -6,6 +6,7 @@
 #include <ATen/ATen.h>
 
 #include "model/kernel/fused_attention.h"
+#include "model/kernel/fused_gelu.h"
 #include "model/linear.h"
 
 namespace kablate {
@@ -74,7 +75,7 @@ Tensor logits(const PlainGpt& gpt, const Tensor& tokens, Attention attention) {
   for (std::int64_t i = 0; i < gpt.layers; ++i) {
     const std::string block = "transformer.h." + std::to_string(i) + ".";
     x = x + attention(gpt, norm(gpt, x, block + "ln_1"), block + "attn.");
-    const Tensor u = at::gelu(linear_with_bias(gpt, norm(gpt, x, block + "ln_2"), block + "mlp.c_fc"));
+    const Tensor u = gelu(linear_with_bias(gpt, norm(gpt, x, block + "ln_2"), block + "mlp.c_fc"), false);
     x = x + linear_with_bias(gpt, u, block + "mlp.c_proj");
   }
   return linear(gpt, norm(gpt, x, "transformer.ln_f"), "transformer.wte.weight");

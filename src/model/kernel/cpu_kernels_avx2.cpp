@@ -1,12 +1,12 @@
 // Compiled for AVX2 (CMakeLists.txt): nothing here may run before the CPU was asked whether it has it.
 #include "model/kernel/vector_avx2.h"
 // The order matters.
-#include "model/kernel/cpu_routing_body.h"
+#include "model/kernel/cpu_kernels_body.h"
 
 namespace kablate::kernel {
 
-const AttentionKernels* avx2_attention() {
-  static constexpr AttentionKernels kKernels = kernels("avx2");
+const CpuKernels* avx2_kernels() {
+  static constexpr CpuKernels kKernels = kernels("avx2");
   return &kKernels;
 }
 
