@@ -137,7 +137,7 @@ std::vector<std::string> unused_symbols(const Config& c) {
   add_when(!c.coupler.enabled, {"RA_MLA_MLP_RECIP_ALPHA", "RA_MLA_MLP_TYING_MODE"}, names);
   add_when(!c.coupler.enabled || c.coupler.tying != Tying::kUntied || c.gpt.num_layers == 1,
            {"RA_MLA_MLP_LATENT_DIM"}, names);
-  add_when(c.mlp_width() == 0, {"GPT2_ACTIVATION"}, names);
+  add_when(c.mlp_width() == 0, {"GPT2_ACTIVATION", "RECOMPUTE"}, names);
   const auto& optim = c.optim;
   const bool spam = optim.kind == OptimizerKind::kAdamWSpam;
   add_when(!spam, {"SPAM_ENABLE_CLIP", "SPAM_SPIKE_THRESHOLD", "SPAM_PERIODIC_RESET"}, names);

@@ -97,6 +97,8 @@ void make_deterministic(std::int64_t threads) {
   at::set_num_interop_threads(1);
   ::setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8",
            /*overwrite=*/0);  // without it cuBLAS may split sums as it likes
+  // Float32 is float32, whatever the environment allows oneDNN.
+  ::setenv("ONEDNN_DEFAULT_FPMATH_MODE", "STRICT", /*overwrite=*/1);
   at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/false);
   // Every element is written before it is read; filling fresh memory first would only cost time.
   at::globalContext().setDeterministicFillUninitializedMemory(false);

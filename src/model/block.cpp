@@ -1,5 +1,7 @@
 #include "model/block.h"
 
+#include <algorithm>
+
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 
@@ -7,7 +9,9 @@ namespace kablate {
 namespace {
 
 // Whether a backward pass will come, that may make values again.
-bool remakes(const Pass& pass) { return pass.remakes && at::GradMode::is_enabled(); }
+bool remakes(const Pass& pass) {
+  return pass.remakes && pass.observations == nullptr && at::GradMode::is_enabled();
+}
 
 }  // namespace
 
@@ -25,6 +29,9 @@ Block::Block(const LayerShape& layer, const ParameterSet& parameters, std::share
   const std::string maps = name_ + "mlp.";
   for (const auto& [name, tensor] : parameters.by_name())
     if (name.starts_with(maps)) maps_.push_back(tensor);
+  for (const auto& tensor : mlp_->parameters())  // of an MLP that stands under another block's name
+    if (std::none_of(maps_.begin(), maps_.end(), [&](const Tensor& own) { return own.is_same(tensor); }))
+      maps_.push_back(tensor);
   if (config_.gate.enabled && makes_context_) gate_.emplace(config_.gate, parameters, maps);
   if (config_.cross.enabled) cross_.emplace(config_, parameters, maps);
   if (config_.coupler.enabled) coupler_.emplace(config_, parameters, maps, makes_context_);
@@ -82,7 +89,9 @@ Tensor Block::project_heads(const AttentionOutput& attention, const BlockContext
   };
   const Tensors in = {attention.heads_BTHD, below.gate_BTH};
   if (!remakes(pass)) return linear(gated(in)[1], map, pass);
-  return remade_into({.make = gated, .inputs = in, .parameters = {}}, map.to(pass.dtype), 1)[0];
+  // All at once: a twin whose gate does nothing must have the bits of the map without one.
+  return remade_into({.make = gated, .inputs = in, .parameters = {}, .in_pieces = false}, map.to(pass.dtype),
+                     1)[0];
 }
 
 Tensor Block::mlp(const Tensor& x_BTE, const AttentionOutput& attention, BlockContext& above,

@@ -27,10 +27,11 @@ const c10::TypedOperatorHandle<OneDnnLinear>* onednn_linear() {
   return found ? &*found : nullptr;
 }
 
+constexpr std::int64_t kFewestRows = 16;
+
 bool by_onednn(const Tensor& left, const Tensor& right) {
-  constexpr std::int64_t kFewestRows = 16;
   return left.is_cpu() && left.scalar_type() == at::kFloat && right.scalar_type() == at::kFloat &&
-         left.size(0) >= kFewestRows && onednn_linear() != nullptr;
+         left.numel() >= kFewestRows * left.size(-1) && onednn_linear() != nullptr;
 }
 
 // left·rightᵀ + bias
@@ -77,13 +78,14 @@ Tensor linear_weight_gradient(const Tensor& above_MN, const Tensor& x_MK) {
   // Both sides lie the wrong way for oneDNN, which turns them first: worth it where the product is large.
   constexpr std::int64_t kWorthTurning = 1 << 18;
   const bool worth = above_MN.size(1) * x_MK.size(1) >= kWorthTurning;
-  return worth && by_onednn(above_MN, x_MK) ? onednn(above_MN.t(), x_MK.t(), {}) : at::mm(above_MN.t(), x_MK);
+  return worth && by_onednn(above_MN, x_MK) ? onednn(above_MN.t(), x_MK.contiguous().t(), {})
+                                            : at::mm(above_MN.t(), x_MK);
 }
 
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, at::ScalarType type) {
   const Tensor in = x.to(type), map = weight.to(type), add = bias.defined() ? bias.to(type) : bias;
-  const bool rows = in.dim() > 1 && map.dim() == 2 && in.numel() > 0;
-  if (!rows || !by_onednn(in.flatten(0, -2), map)) return at::linear(in, map, add);
+  const bool rows = in.dim() > 1 && map.dim() == 2 && in.numel() >= kFewestRows * in.size(-1);
+  if (!rows || !by_onednn(in, map)) return at::linear(in, map, add);
   return Linear::apply(in, map, add.defined() ? std::optional(add) : std::nullopt);
 }
 

@@ -19,6 +19,12 @@ Tensor Mlp::before_activation(const Tensor& x_BTE, const Pass& pass) const {
 
 Tensor Mlp::activate(const Tensor& a_BTF) const { return gelu(a_BTF, activation_ == Activation::kGeluTanh); }
 
+std::vector<Tensor> Mlp::parameters() const {
+  std::vector<Tensor> all = {fc_weight_, proj_weight_};
+  if (fc_bias_.defined()) all.insert(all.end(), {fc_bias_, proj_bias_});
+  return all;
+}
+
 Tensor Mlp::output(const Tensor& u_BTF, const Pass& pass) const {
   return linear(u_BTF, proj_weight_, proj_bias_, pass);
 }

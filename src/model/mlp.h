@@ -2,6 +2,8 @@
 // which may be handed an MLP that other blocks share.
 #pragma once
 
+#include <vector>
+
 #include "config/config.h"
 #include "model/parameters.h"
 #include "model/pass.h"
@@ -17,6 +19,8 @@ class Mlp {
   Tensor before_activation(const Tensor& x_BTE, const Pass& pass) const;
   Tensor activate(const Tensor& a_BTF) const;
   Tensor output(const Tensor& u_BTF, const Pass& pass) const;  // y = u·c_proj, [B, T, E]
+
+  std::vector<Tensor> parameters() const;
 
  private:
   Activation activation_;

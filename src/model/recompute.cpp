@@ -23,6 +23,7 @@ struct Record : torch::CustomClassHolder {
   Tensors parameters;
   std::vector<bool> inputs, outputs;  // which of them are defined
   std::optional<double> scale;        // of the last map, where there is one
+  bool in_pieces = true;
 };
 
 // The defined ones of `list` in the places that `defined` says.
@@ -99,7 +100,7 @@ class Again {
   // Of inputs and parameters; and v, of all sequences.
   variable_list run() {
     const Tensor& x = inputs_.front();
-    const auto B = x.size(0), pieces = remade_pieces(B, x.numel() / (B * x.size(-1)));
+    const auto B = x.size(0), pieces = record_.in_pieces ? remade_pieces(B, x.size(1)) : 1;
     for (std::int64_t i = 0; i < pieces; ++i) {
       const auto first = i * B / pieces;
       run_piece(first, (i + 1) * B / pieces - first);
@@ -119,7 +120,8 @@ class Again {
       leaves.push_back(inputs_[i].narrow(0, first, count).detach().set_requires_grad(wanted_[i]));
       if (wanted_[i]) wanted.push_back(leaves.back());
     }
-    wanted.insert(wanted.end(), record_.parameters.begin(), record_.parameters.end());
+    for (const auto& parameter : record_.parameters)
+      if (parameter.requires_grad()) wanted.push_back(parameter);
     variable_list roots, gradients;
     make_roots(leaves, first, count, roots, gradients);
     if (roots.empty()) return;
@@ -128,7 +130,8 @@ class Again {
     std::size_t next = 0;
     for (std::size_t i = 0; i < inputs_.size(); ++i)
       if (wanted_[i]) of_inputs_[i].put(made[next++], first, inputs_[i].size(0));
-    for (auto& sum : of_parameters_) add_to(sum, made[next++]);
+    for (std::size_t i = 0; i < of_parameters_.size(); ++i)
+      if (record_.parameters[i].requires_grad()) add_to(of_parameters_[i], made[next++]);
   }
 
   // What was made, as far as a gradient reaches it, and those gradients.
@@ -189,6 +192,7 @@ struct Remade : torch::autograd::Function<Remade> {
     }
     record->outputs = which_defined(made);
     variable_list kept = given;
+    kept.insert(kept.end(), record->parameters.begin(), record->parameters.end());  // nobody may change them
     if (record->scale) kept.push_back(tensors[maps]);
     ctx->save_for_backward(kept);
     ctx->saved_data["record"] = c10::IValue::make_capsule(record);
@@ -207,6 +211,7 @@ struct Remade : torch::autograd::Function<Remade> {
       weight = inputs.back();
       inputs.pop_back();
     }
+    inputs.resize(inputs.size() - record.parameters.size());
     std::vector<bool> wanted;
     for (std::size_t i = 0; i < inputs.size(); ++i) wanted.push_back(ctx->needs_input_grad(i));
     const std::size_t maps = inputs.size() + record.parameters.size();
@@ -235,6 +240,7 @@ Tensors apply(const Remaking& remaking, const LinearMap* map, double scale) {
   record->make = remaking.make;
   record->parameters = remaking.parameters;
   record->inputs = which_defined(remaking.inputs);
+  record->in_pieces = remaking.in_pieces;
   variable_list tensors = defined_of(remaking.inputs);
   tensors.insert(tensors.end(), remaking.parameters.begin(), remaking.parameters.end());
   if (map != nullptr) {

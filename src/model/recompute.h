@@ -16,9 +16,10 @@ using TensorFunction = std::function<Tensors(const Tensors&)>;
 // What is made twice. Tensors among inputs and outputs are [B, ...], some may be undefined, and no sequence
 // depends on another one.
 struct Remaking {
-  TensorFunction make;  // must give the same bits when called again, and not outlive what it reads
+  TensorFunction make;  // must make the same numbers when called again, and not outlive what it reads
   Tensors inputs;
-  Tensors parameters;  // leaves that `make` may read by its own handles, and which then get their gradients
+  Tensors parameters;     // all leaves that `make` reads by its own handles and that want a gradient, or more
+  bool in_pieces = true;  // some sequences at a time, where they are many; else all at once
 };
 
 // make(inputs). Kept are the inputs.

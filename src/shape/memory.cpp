@@ -69,8 +69,8 @@ void add_cross_token(const LayerShape& s, LayerBytes& bytes) {
   const double value = value_bytes(s.config), F = static_cast<double>(s.F);
   const double row = static_cast<double>(cross.head_average ? s.T : s.H * s.T);
   const double mapped = cross.rank > 0 ? static_cast<double>(cross.rank) : F;
-  bytes.mlp_passing += value * mapped;   // what the last map reads
-  bytes.mlp_remaking += value * mapped;  // its gradient
+  (s.config.train.recompute ? bytes.mlp_remaking : bytes.mlp_passing) += value * mapped;  // the map's input
+  bytes.mlp_remaking += value * mapped;                                                   // its gradient
   if (routes_by_entries(cross) && by_kernels(s)) {
     const double entries = static_cast<double>(std::min(cross.top_k, s.T));
     bytes.mlp_kept += 2 * kFloat * entries;  // and their columns
@@ -78,7 +78,7 @@ void add_cross_token(const LayerShape& s, LayerBytes& bytes) {
     return;
   }
   // Without averaging the rows are P, which attention has kept already.
-  if (cross.head_average) bytes.mlp_kept += row * kFloat;
+  if (cross.head_average && by_kernels(s)) bytes.mlp_kept += row * kFloat;
   bytes.mlp_passing += row * kFloat;
   bytes.mlp_remaking += row * (2 * kFloat + value);
   if (cross.sparsity != Sparsity::kNone) bytes.mlp_remaking += row * kFloat * (cross.normalize ? 3 : 2);

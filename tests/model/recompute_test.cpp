@@ -2,8 +2,13 @@
 #include "model/recompute.h"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
 
+#include "model/kernel/cpu_kernels.h"
+#include "model/kernel/fused_gelu.h"
+#include "model/kernel/selected_route.h"
+#include "shape/part_shape.h"
 #include "support/engine/twin.h"
 
 namespace kablate {
@@ -104,6 +109,65 @@ TEST(Recompute, AddsTheMapToItsBase) {
   EXPECT_LE(gap(made[0], y), kGap);
   const auto expected = e.gradients_of({y});
   expect_equal(e.gradients_of({made[0]}), expected);
+}
+
+// In the types of the kernels, whose tensors begin anywhere.
+TEST(Recompute, AgreesWithKernelsInOneAndInMorePieces) {
+  at::manual_seed(seed_of_this_run());
+  constexpr std::int64_t B = 6, T = 707, F = 24, k = 4;
+  ASSERT_GT(remade_pieces(B, T), 1);
+  if (kernel::cpu_kernels() == nullptr) GTEST_SKIP() << "this CPU has no kernels";
+  const Tensor columns = at::randint(0, T, {B, T, k}, at::kInt);
+  for (const auto& [type, most] : {std::pair{at::kFloat, 1e-5}, {at::kBFloat16, 3e-2}}) {
+    const auto make = [&](const Tensors& in) -> Tensors {
+      const Tensor u = gelu(in[0], false);
+      return {u, route_selected(in[1], in[2], u)};
+    };
+    Tensors leaves = {at::randn({B, T, F}).to(type), at::rand({B, T, k}), at::randn({F, F}).to(type)};
+    for (auto& tensor : leaves) tensor.set_requires_grad(true);
+    const Tensor above = at::randn({B, T, F}).to(type);
+    const auto gradients = [&](const Tensor& y) {
+      y.backward(above);
+      Tensors result;
+      for (const auto& tensor : leaves) {
+        result.push_back(tensor.grad());
+        tensor.mutable_grad().reset();
+      }
+      return result;
+    };
+    const Remaking remaking = {.make = make, .inputs = {leaves[0], leaves[1], columns}, .parameters = {}};
+    const auto all = make(remaking.inputs);
+    const auto expected = gradients(at::add(all[0], at::linear(all[1], leaves[2]), kScale));
+    for (const bool pieces : {false, true}) {
+      Remaking way = remaking;
+      way.in_pieces = pieces;
+      const auto made = gradients(remade_into(way, {leaves[2], {}}, kScale)[0]);
+      for (std::size_t i = 0; i < made.size(); ++i)
+        EXPECT_LE(gap(made[i], expected[i].to(at::kDouble)), most) << i << (pieces ? ", in pieces" : "");
+    }
+  }
+}
+
+TEST(Recompute, LeavesWhatWantsNoGradientAlone) {
+  const Example e;
+  e.down.set_requires_grad(false);
+  const Tensor x = e.x.detach();
+  Remaking remaking = e.remaking();
+  remaking.inputs[0] = x;
+  const auto expected = e.gradients_of(Tensors{e.make(remaking.inputs)[1].narrow(2, 0, kOut)});
+  expect_equal(e.gradients_of(Tensors{remade(remaking)[1].narrow(2, 0, kOut)}), expected);
+  EXPECT_FALSE(expected[0].defined());
+}
+
+// An update between the passes would give the gradient of another function.
+TEST(Recompute, RefusesParametersThatHaveChanged) {
+  const Example e;
+  const auto made = remade(e.remaking());
+  {
+    const at::NoGradGuard no_grad;
+    e.down.add_(1);
+  }
+  EXPECT_THROW(made[2].sum().backward(), c10::Error);
 }
 
 // Where one output's gradient never comes, the rest still has its own.
