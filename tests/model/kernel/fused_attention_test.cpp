@@ -12,6 +12,7 @@
 #include "model/kernel/fused_attention.h"
 #include "model/kernel/selected_route.h"
 #include "model/mechanism/sparsify.h"
+#include "support/engine/kernel_test.h"
 #include "support/engine/twin.h"
 
 namespace kablate {
@@ -74,23 +75,8 @@ struct Inputs {
 
 Pass pass_of(std::int64_t T) { return make_pass(T, at::kDouble, at::kCPU, {}); }
 
-// Every test on the kernels of each instruction set.
-class FusedAttention : public testing::TestWithParam<std::string> {
- protected:
-  void SetUp() override {
-    const bool wide = GetParam() == "Avx512";
-    if (!(wide ? kernel::runs_avx512_kernels() : kernel::runs_avx2_kernels()))
-      GTEST_SKIP() << "this CPU has no " << GetParam();
-    kernel::set_cpu_kernels(wide ? kernel::avx512_kernels() : kernel::avx2_kernels());
-    at::manual_seed(seed_of_this_run());
-  }
-  void TearDown() override { kernel::set_cpu_kernels(before_); }
-
- private:
-  const kernel::CpuKernels* before_ = kernel::cpu_kernels();
-};
-INSTANTIATE_TEST_SUITE_P(Cpu, FusedAttention, testing::Values("Avx512", "Avx2"),
-                         [](const auto& info) { return info.param; });
+class FusedAttention : public KernelTest {};
+INSTANTIATE_TEST_SUITE_P(Cpu, FusedAttention, each_instruction_set(), instruction_set);
 
 TEST_P(FusedAttention, AgreesWithTheReferenceInValuesAndGradients) {
   Shapes shapes;

@@ -7,7 +7,7 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
-#include "model/kernel/cpu_kernels.h"
+#include "support/engine/kernel_test.h"
 #include "support/engine/twin.h"
 
 namespace kablate {
@@ -15,23 +15,8 @@ namespace {
 
 constexpr double kFloatGap = 3e-7, kHalfGap = 3e-3;
 
-class FusedGelu : public testing::TestWithParam<std::string> {
- protected:
-  void SetUp() override {
-    const bool wide = GetParam() == "Avx512";
-    if (!(wide ? kernel::runs_avx512_kernels() : kernel::runs_avx2_kernels()))
-      GTEST_SKIP() << "this CPU has no " << GetParam();
-    kernel::set_cpu_kernels(wide ? kernel::avx512_kernels() : kernel::avx2_kernels());
-    at::manual_seed(seed_of_this_run());
-  }
-  void TearDown() override { kernel::set_cpu_kernels(before_); }
-
- private:
-  const kernel::CpuKernels* before_ = kernel::cpu_kernels();
-};
-
-INSTANTIATE_TEST_SUITE_P(Cpu, FusedGelu, testing::Values("Avx512", "Avx2"),
-                         [](const auto& info) { return info.param; });
+class FusedGelu : public KernelTest {};
+INSTANTIATE_TEST_SUITE_P(Cpu, FusedGelu, each_instruction_set(), instruction_set);
 
 const char* approximation(bool tanh) { return tanh ? "tanh" : "none"; }
 
