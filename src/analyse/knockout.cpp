@@ -79,7 +79,8 @@ Evaluated evaluate_windows(const Variant& model, const Dataset& data, c10::Devic
   const auto starts =
       evaluation_starts(data.validation().size(), config.gpt.context, config.train.eval_samples);
   Evaluated result;
-  const LossFunction loss = [&](const Tensor& logits_BTV, const Tensor& targets_BT) {
+  const LossFunction loss = [&](const Head& head, const Tensor& targets_BT) {
+    const Tensor logits_BTV = head.logits();
     const Tensor each_B = sequence_cross_entropy(logits_BTV, targets_BT).cpu();
     const auto* values = each_B.const_data_ptr<double>();
     result.windows.insert(result.windows.end(), values, values + each_B.numel());

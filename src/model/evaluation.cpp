@@ -21,7 +21,7 @@ double mean_loss(const Gpt& model, const LossFunction& loss, const TokenStream& 
     between();
     const std::size_t count = std::min(most, starts.size() - first);
     const Batch batch = make_batch(tokens, std::span(starts).subspan(first, count), config.gpt.context);
-    const Tensor value = loss(model.logits(batch.inputs.to(device)), batch.targets.to(device));
+    const Tensor value = loss(model.head(batch.inputs.to(device)), batch.targets.to(device));
     total += value.item<double>() * static_cast<double>(count);
   }
   return total / static_cast<double>(starts.size());

@@ -29,11 +29,15 @@ Gpt::Gpt(const Config& config, const ParameterSet& parameters)
 }
 
 Tensor Gpt::logits(const Tensor& tokens_BT, const Dropout& dropout) const {
+  return head(tokens_BT, dropout).logits();
+}
+
+Head Gpt::head(const Tensor& tokens_BT, const Dropout& dropout) const {
   const std::int64_t T = tokens_BT.size(1);
   const std::int64_t most = config_.gpt.context;
   TORCH_CHECK(T <= most, "a sequence of ", T, " tokens for a model of context ", most);
   const Pass pass = make_pass(T, dtype_, tokens_BT.device(), dropout);
-  return linear(final_values(tokens_BT, pass), head_weight_, {}, pass);
+  return {.values_BTE = final_values(tokens_BT, pass), .weight_VE = head_weight_, .type = dtype_};
 }
 
 std::vector<BlockObservation> Gpt::observe(const Tensor& tokens_BT) const {

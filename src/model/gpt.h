@@ -6,6 +6,7 @@
 
 #include "config/config.h"
 #include "model/block.h"
+#include "model/loss.h"
 #include "model/norm.h"
 #include "model/parameters.h"
 #include "model/pass.h"
@@ -22,6 +23,9 @@ class Gpt {
   // with it.
   Tensor logits(const Tensor& tokens_BT) const { return logits(tokens_BT, Dropout()); }
   Tensor logits(const Tensor& tokens_BT, const Dropout& dropout) const;
+
+  // The same before the product with the head's weight, for a loss.
+  Head head(const Tensor& tokens_BT, const Dropout& dropout = {}) const;
 
   // The logits [B, V] after one token more, tokens [B], for sequences whose earlier tokens went into `cache`:
   // what logits() gives at that position, up to rounding. generate/decode.h is the way to use it.

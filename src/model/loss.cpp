@@ -1,23 +1,104 @@
 #include "model/loss.h"
 
+#include <algorithm>
+
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+#include <torch/csrc/autograd/custom_function.h>
 
 #include "data/batch.h"
+#include "model/linear.h"
+#include "shape/part_shape.h"
 
 namespace kablate {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+at::ScalarType statistics_type(at::ScalarType type) { return type == at::kDouble ? at::kDouble : at::kFloat; }
+
+// Some rows of the head: their summed loss and, where it is wanted, the gradient of the mean over `counted`.
+class Piece {
+ public:
+  Piece(const Tensor& x_NE, const Tensor& weight_VE, const Tensor& targets_N)
+      : x_(x_NE), weight_(weight_VE), counted_N1_(targets_N.ne(kIgnoreIndex).unsqueeze(1)) {
+    targets_N1_ = targets_N.unsqueeze(1).clamp_min(0);  // those left out count nothing below
+    log_p_NV_ = linear_values(x_, weight_, {}).to(statistics_type(x_.scalar_type())).log_softmax(1);
+  }
+
+  Tensor summed() const { return -(log_p_NV_.gather(1, targets_N1_) * counted_N1_).sum(); }
+
+  // Writes the gradient of x and adds that of W; the logarithms are gone then.
+  void add_gradients(double counted, const Tensor& of_x_NE, const Tensor& of_weight_VE) {
+    log_p_NV_.exp_().scatter_add_(1, targets_N1_, at::full_like(targets_N1_, -1, log_p_NV_.options()));
+    const Tensor above_NV =
+        log_p_NV_.mul_(counted_N1_.to(log_p_NV_.scalar_type()) / counted).to(x_.scalar_type());
+    of_x_NE.copy_(linear_input_gradient(above_NV, weight_));
+    of_weight_VE.add_(linear_weight_gradient(above_NV, x_));
+  }
+
+ private:
+  Tensor x_, weight_, counted_N1_, targets_N1_, log_p_NV_;
+};
+
+struct PiecedCrossEntropy : torch::autograd::Function<PiecedCrossEntropy> {
+  static Tensor forward(AutogradContext* ctx, const Tensor& x_NE, const Tensor& weight_VE,
+                        const Tensor& targets_N, std::int64_t rows, bool gradients) {
+    const Tensor weight = weight_VE.to(x_NE.scalar_type());
+    const double counted = targets_N.ne(kIgnoreIndex).sum().item<double>();
+    Tensor of_x, of_weight, sum = at::zeros({}, x_NE.options().dtype(at::kDouble));
+    if (gradients) {
+      of_x = at::empty_like(x_NE);
+      of_weight = at::zeros_like(weight_VE);
+    }
+    for (std::int64_t first = 0; first < x_NE.size(0); first += rows) {
+      const auto count = std::min(rows, x_NE.size(0) - first);
+      Piece piece(x_NE.narrow(0, first, count), weight, targets_N.narrow(0, first, count));
+      sum += piece.summed().to(at::kDouble);
+      if (gradients) piece.add_gradients(counted, of_x.narrow(0, first, count), of_weight);
+    }
+    if (gradients) ctx->save_for_backward({of_x, of_weight});
+    return (sum / counted).to(statistics_type(x_NE.scalar_type()));
+  }
+
+  static variable_list backward(AutogradContext* ctx, const variable_list& above) {
+    TORCH_CHECK(!at::GradMode::is_enabled(), "the gradient of a loss in pieces has no gradient");
+    TORCH_CHECK(!ctx->saved_data.count("asked"), "the gradient of a loss in pieces can be asked for once");
+    ctx->saved_data["asked"] = true;
+    const auto made = ctx->get_saved_variables();
+    return {made[0].mul_(above[0]), made[1].mul_(above[0]), {}, {}, {}};
+  }
+};
+
+}  // namespace
+
+Tensor Head::logits() const { return linear(values_BTE, weight_VE, {}, type); }
 
 Tensor cross_entropy(const Tensor& logits_BTV, const Tensor& targets_BT) {
-  const auto type = logits_BTV.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
-  return at::cross_entropy_loss(logits_BTV.flatten(0, 1).to(type), targets_BT.flatten(), {},
-                                at::Reduction::Mean, kIgnoreIndex);
+  return at::cross_entropy_loss(logits_BTV.flatten(0, 1).to(statistics_type(logits_BTV.scalar_type())),
+                                targets_BT.flatten(), {}, at::Reduction::Mean, kIgnoreIndex);
 }
 
 Tensor sequence_cross_entropy(const Tensor& logits_BTV, const Tensor& targets_BT) {
-  const auto type = logits_BTV.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
-  const Tensor loss_N = at::cross_entropy_loss(logits_BTV.flatten(0, 1).to(type), targets_BT.flatten(), {},
-                                               at::Reduction::None, kIgnoreIndex);
+  const Tensor loss_N =
+      at::cross_entropy_loss(logits_BTV.flatten(0, 1).to(statistics_type(logits_BTV.scalar_type())),
+                             targets_BT.flatten(), {}, at::Reduction::None, kIgnoreIndex);
   const Tensor counted_B = targets_BT.ne(kIgnoreIndex).sum(1);
   return loss_N.view(targets_BT.sizes()).to(at::kDouble).sum(1) / counted_B;
+}
+
+Tensor head_cross_entropy(const Head& head, const Tensor& targets_BT) {
+  const auto rows = head_rows(targets_BT.numel(), head.weight_VE.size(0));
+  return rows < targets_BT.numel() ? pieced_cross_entropy(head, targets_BT, rows)
+                                   : cross_entropy(head.logits(), targets_BT);
+}
+
+Tensor pieced_cross_entropy(const Head& head, const Tensor& targets_BT, std::int64_t rows) {
+  const bool gradients =
+      at::GradMode::is_enabled() && (head.values_BTE.requires_grad() || head.weight_VE.requires_grad());
+  return PiecedCrossEntropy::apply(head.values_BTE.flatten(0, 1).to(head.type), head.weight_VE,
+                                   targets_BT.flatten(), rows, gradients);
 }
 
 }  // namespace kablate

@@ -1,19 +1,37 @@
-// Objectives: a function from the model's logits to one number; the train step is handed one.
+// Objectives: a function from the model's output to one number; the train step is handed one.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 
 #include "model/dims.h"
 
 namespace kablate {
 
-// Logits [B, T, V] and targets [B, T] to a scalar; positions whose target is `ignore_index` do not count.
-using LossFunction = std::function<Tensor(const Tensor& logits_BTV, const Tensor& targets_BT)>;
+// What the logits are made of: values·Wᵀ, computed in `type`. Of a large vocabulary they are the largest
+// tensor of all, so that a loss gets this and may make them a few rows at a time.
+struct Head {
+  Tensor values_BTE, weight_VE;
+  at::ScalarType type = at::kFloat;
+
+  Tensor logits() const;  // [B, T, V]
+};
+
+// Targets [B, T] to a scalar; positions whose target is kIgnoreIndex do not count.
+using LossFunction = std::function<Tensor(const Head& head, const Tensor& targets_BT)>;
 
 // Mean negative log-likelihood in nats, in float32 at least.
 Tensor cross_entropy(const Tensor& logits_BTV, const Tensor& targets_BT);
 
 // The same mean for each sequence, [B].
 Tensor sequence_cross_entropy(const Tensor& logits_BTV, const Tensor& targets_BT);
+
+// Of the head's logits: the same function where they are few; where they are many, pieced_cross_entropy().
+Tensor head_cross_entropy(const Head& head, const Tensor& targets_BT);
+
+// The mean with logits of `rows` positions at a time, none of them kept: their gradient is made beside them,
+// in the forward pass, and summed in float32 (as Hsu et al. 2024, "Liger Kernel: Efficient Triton Kernels for
+// LLM Training"). The gradient can be asked for once.
+Tensor pieced_cross_entropy(const Head& head, const Tensor& targets_BT, std::int64_t rows);
 
 }  // namespace kablate

@@ -128,6 +128,21 @@ std::int64_t remade_at_once(const Config& config) {
   return (B + pieces - 1) / pieces * T;
 }
 
+// What the head and the loss have in flight, beside copies of the weights: the logarithms of the
+// probabilities, their gradient and that of the logits in float32, and once more as the head computes. In
+// pieces (model/loss.h), the logits of one and their logarithms, the gradients that are made beside them, and
+// the weight once more.
+double head_bytes(const Config& config) {
+  const auto N = config.train.batch_size * config.gpt.context, rows = head_rows(N, config.gpt.vocabulary);
+  const double tokens = static_cast<double>(N), value = value_bytes(config),
+               E = static_cast<double>(config.gpt.width), V = static_cast<double>(config.gpt.vocabulary);
+  const double input = tokens * norm_kept(layer_shape(config, 0), value);
+  if (rows == N) return input + tokens * V * (3 * kFloat + value);
+  const double copied = value < kFloat ? value : 0;
+  return input + static_cast<double>(rows) * V * (2 * kFloat + copied) + tokens * value * E +
+         (kFloat + value) * V * E;
+}
+
 }  // namespace
 
 std::int64_t peak_tensor_bytes(const Config& config) {
@@ -147,10 +162,7 @@ std::int64_t peak_tensor_bytes(const Config& config) {
   const double stays = 3 * weights + (accumulates ? weights : 0);
   const double copied = value < kFloat ? value * V * E : 0;
 
-  // Head: the logarithms of the probabilities, their gradient and that of the logits in float32, and once
-  // more as the head computes.
-  const double head =
-      stays + kept + copied + tokens * (norm_kept(layer_shape(config, 0), value) + V * (3 * kFloat + value));
+  const double head = stays + kept + copied + head_bytes(config);
   double peak = head;
   double gradients = accumulates ? 0 : kFloat * V * E;
   for (std::int64_t i = config.gpt.num_layers - 1; i >= 0; --i) {

@@ -47,6 +47,13 @@ inline std::int64_t remade_pieces(std::int64_t B, std::int64_t T) {
   return std::clamp<std::int64_t>(B * T / kRows, 1, B);
 }
 
+// How many of N positions have their logits made at once (model/loss.h): all, unless a vocabulary of V makes
+// them many, and then as few as still have rows enough for fast products.
+inline std::int64_t head_rows(std::int64_t N, std::int64_t V) {
+  constexpr std::int64_t kMost = std::int64_t{1} << 24, kRows = 1024;
+  return N * V <= kMost ? N : std::min(N, kRows);
+}
+
 // Whether mechanism 2 has the entries of its routing selected in the attention's kernels, where they serve,
 // and keeps those alone: finding the k largest costs k comparisons a weight.
 inline bool routes_by_entries(const CrossTokenConfig& cross) {

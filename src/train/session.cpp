@@ -24,7 +24,7 @@ Session::Session(const Config& c, std::int64_t seed, std::shared_ptr<const Datas
                      .to(device, at::kFloat)),
       model(config, parameters),
       optimizer(make_optimizer(config.optim, named(parameters))),
-      train_step(config, model, parameters, *optimizer, cross_entropy, *data, order,
+      train_step(config, model, parameters, *optimizer, head_cross_entropy, *data, order,
                  static_cast<std::uint64_t>(seed)) {}
 
 }  // namespace kablate

@@ -39,9 +39,8 @@ double TrainStep::accumulate(std::uint64_t first_sample) {
   const Batch batch = training_batch(data_.train(), order_, first_sample, config_.train.batch_size);
   const Dropout dropout =
       config_.gpt.dropout > 0 ? Dropout(config_.gpt.dropout, seed_, batch.samples) : Dropout();
-  const Tensor logits = model_.logits(batch.inputs.to(device), dropout);
-  const Tensor loss =
-      loss_(logits, batch.targets.to(device)) / static_cast<double>(config_.train.accumulation);
+  const Tensor loss = loss_(model_.head(batch.inputs.to(device), dropout), batch.targets.to(device)) /
+                      static_cast<double>(config_.train.accumulation);
   loss.backward();
   return loss.item<double>();
 }

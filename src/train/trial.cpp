@@ -125,7 +125,7 @@ bool TrialLoop::evaluation_due() const {
 }
 
 bool TrialLoop::evaluate_now() {
-  losses_ = evaluate(config_, session_.model, cross_entropy, *session_.data, session_.device,
+  losses_ = evaluate(config_, session_.model, head_cross_entropy, *session_.data, session_.device,
                      throw_if_stop_requested);
   metrics_->append({{"kind", "eval"},
                     {"iteration", iteration_},

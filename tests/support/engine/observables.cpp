@@ -126,7 +126,8 @@ std::string order(const Settings& settings) {
 std::string evaluation(const Settings& settings) {
   const Config config = bound(settings);
   const Session session(config, 1, dataset(config));
-  const auto losses = evaluate(config, session.model, cross_entropy, *session.data, session.device, [] {});
+  const auto losses =
+      evaluate(config, session.model, head_cross_entropy, *session.data, session.device, [] {});
   return str(shortest(losses.train), " ", shortest(losses.validation));
 }
 

@@ -1,0 +1,72 @@
+// The loss in pieces of the logits against the plain one.
+#include "model/loss.h"
+
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+#include <gtest/gtest.h>
+
+#include "shape/part_shape.h"
+#include "support/engine/twin.h"
+
+namespace kablate {
+namespace {
+
+constexpr std::int64_t kB = 3, kT = 17, kE = 10, kV = 23;
+
+// Targets of which some do not count.
+Tensor some_targets() {
+  const Tensor targets = at::randint(0, kV, {kB, kT}, at::kLong);
+  return targets.masked_fill(at::rand({kB, kT}).lt(0.2), -1).index_fill(1, at::tensor({0}, at::kLong), 3);
+}
+
+TEST(PiecedCrossEntropy, HasThePlainLossAndItsGradients) {
+  at::manual_seed(seed_of_this_run());
+  for (const auto& [type, most] : {std::pair{at::kDouble, 1e-12}, {at::kFloat, 2e-6}, {at::kBFloat16, 1e-2}})
+    for (const std::int64_t rows : {1, 7, 51, 1000}) {
+      SCOPED_TRACE(testing::Message() << at::toString(type) << ", " << rows << " rows");
+      const Tensor targets = some_targets();
+      const Twin x({kB, kT, kE}, type), stored({kV, kE}, type);
+      // The master weight of a bfloat16 pass is float32.
+      const auto wide = type == at::kBFloat16 ? at::kFloat : type;
+      const Tensor weight = stored.own.detach().to(wide).set_requires_grad(true);
+      const Head head{.values_BTE = x.own, .weight_VE = weight, .type = type};
+      const Tensor loss = pieced_cross_entropy(head, targets, rows);
+      const Tensor exact = cross_entropy(at::linear(x.exact, stored.exact), targets);
+      EXPECT_LE(gap(loss, exact), most);
+      (loss * 0.25).backward();
+      (exact * 0.25).backward();
+      EXPECT_LE(gap(x.own.grad(), x.exact.grad()), most);
+      EXPECT_EQ(weight.grad().scalar_type(), wide);
+      EXPECT_LE(gap(weight.grad(), stored.exact.grad()), most);
+    }
+}
+
+TEST(PiecedCrossEntropy, NeedsNoGradient) {
+  const at::NoGradGuard no_grad;
+  const Tensor targets = some_targets();
+  const Head head{
+      .values_BTE = at::randn({kB, kT, kE}), .weight_VE = at::randn({kV, kE}), .type = at::kFloat};
+  EXPECT_NEAR(pieced_cross_entropy(head, targets, 5).item<double>(),
+              cross_entropy(head.logits(), targets).item<double>(), 1e-5);
+}
+
+TEST(PiecedCrossEntropy, RefusesASecondGradient) {
+  const Tensor x = at::randn({kB, kT, kE}).set_requires_grad(true);
+  const Tensor loss = pieced_cross_entropy({x, at::randn({kV, kE}), at::kFloat}, some_targets(), 5);
+  loss.backward({}, /*retain_graph=*/true);
+  EXPECT_THROW(loss.backward(), c10::Error);
+}
+
+TEST(HeadCrossEntropy, GoesInPiecesWhereLogitsAreMany) {
+  EXPECT_EQ(head_rows(2048, 80), 2048);
+  EXPECT_EQ(head_rows(16384, 50304), 1024);
+  EXPECT_EQ(head_rows(512, 50304), 512);
+  const std::int64_t V = 50304, T = 1025;
+  const Tensor x = at::randn({1, T, 2}).set_requires_grad(true), weight = at::randn({V, 2});
+  const Tensor targets = at::randint(0, V, {1, T}, at::kLong);
+  const Head head{.values_BTE = x, .weight_VE = weight, .type = at::kFloat};
+  EXPECT_TRUE(at::equal(head_cross_entropy(head, targets), pieced_cross_entropy(head, targets, 1024)));
+}
+
+}  // namespace
+}  // namespace kablate
