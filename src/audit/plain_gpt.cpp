@@ -7,6 +7,7 @@
 
 #include "model/kernel/fused_attention.h"
 #include "model/kernel/fused_gelu.h"
+#include "model/kernel/fused_layer_norm.h"
 #include "model/linear.h"
 
 namespace kablate {
@@ -18,12 +19,11 @@ Tensor PlainModel::linear(const Tensor& x, const std::string& name) const {
                          dtype_);
 }
 
-Tensor PlainModel::norm(const Tensor& x, const std::string& name) const {
+Tensor PlainModel::norm(const Tensor& x, const std::string& name, at::ScalarType type) const {
   const auto bias = weights_.find(name + ".bias");
-  const Tensor& w = weight(name + ".weight");
-  // In the statistics' type: what comes from a matrix product may be narrower.
-  return at::layer_norm(x.to(w.scalar_type()), w.sizes(), w, bias == weights_.end() ? Tensor() : bias->second,
-                        1e-5);
+  return add_layer_norm(x, {}, weight(name + ".weight"), bias == weights_.end() ? Tensor() : bias->second,
+                        1e-5, type)
+      .normed;
 }
 
 Tensor PlainModel::heads(const Tensor& y) const {
@@ -75,9 +75,10 @@ Tensor PlainModel::mlp(const Tensor& x, const std::string& name) const {
 
 template <typename Function>
 Tensor PlainModel::residual(const Tensor& x, const std::string& name, Function f) const {
-  if (c_.gpt.norm_placement == NormPlacement::kPre) return x + f(norm(x, name));
-  if (c_.gpt.norm_placement == NormPlacement::kPost) return norm(x + f(x), name);
-  return x + norm(f(norm(x, name)), name + "_post");
+  const auto wide = x.scalar_type();
+  if (c_.gpt.norm_placement == NormPlacement::kPre) return x + f(norm(x, name, dtype_));
+  if (c_.gpt.norm_placement == NormPlacement::kPost) return norm(x + f(x), name, wide);
+  return x + norm(f(norm(x, name, dtype_)), name + "_post", wide);
 }
 
 Tensor PlainModel::logits(const Tensor& tokens_BT) const {
@@ -92,7 +93,7 @@ Tensor PlainModel::logits(const Tensor& tokens_BT) const {
     if (c_.mlp_width() > 0)
       x = residual(x, block + "ln_2", [&](const Tensor& in) { return mlp(in, block + "mlp."); });
   }
-  return linear(norm(x, "transformer.ln_f"), c_.gpt.tie_embeddings ? "transformer.wte" : "lm_head");
+  return linear(norm(x, "transformer.ln_f", dtype_), c_.gpt.tie_embeddings ? "transformer.wte" : "lm_head");
 }
 
 }  // namespace kablate

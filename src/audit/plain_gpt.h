@@ -22,7 +22,7 @@ class PlainModel {
  private:
   const Tensor& weight(const std::string& name) const { return weights_.at(name); }
   Tensor linear(const Tensor& x, const std::string& name) const;  // with its bias, where there is one
-  Tensor norm(const Tensor& x, const std::string& name) const;
+  Tensor norm(const Tensor& x, const std::string& name, at::ScalarType type) const;
   Tensor heads(const Tensor& y) const;  // [B, T, E] or one head's [B, T, D] to [B, H, T, D]
   Tensor attend(const Tensor& q, const Tensor& k, const Tensor& v, double width) const;
   Tensor multi_head(const Tensor& x, const std::string& name) const;

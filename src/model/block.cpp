@@ -38,32 +38,33 @@ Block::Block(const LayerShape& layer, const ParameterSet& parameters, std::share
 }
 
 template <typename Function>
-Tensor Block::residual(const Tensor& x_BTE, const Norm& norm, const std::optional<Norm>& post,
-                       Function f) const {
-  switch (config_.gpt.norm_placement) {
-    case NormPlacement::kPre:
-      return x_BTE + f(norm(x_BTE));
-    case NormPlacement::kPost:
-      return norm(x_BTE + f(x_BTE));
-    case NormPlacement::kHybrid:
-      break;
+ResidualStream Block::residual(const ResidualStream& stream, const Norm& norm,
+                               const std::optional<Norm>& post, const Pass& pass, Function f) const {
+  const auto wide = statistics_type(pass);
+  if (config_.gpt.norm_placement == NormPlacement::kPost) {
+    const Tensor x_BTE = stream.sum();
+    return {.x_BTE = norm({.x_BTE = x_BTE, .added_BTE = f(x_BTE)}, wide).normed, .added_BTE = {}};
   }
-  return x_BTE + (*post)(f(norm(x_BTE)));
+  const NormedSum in = norm(stream, pass.dtype);
+  const Tensor made_BTE = f(in.normed);
+  const bool hybrid = config_.gpt.norm_placement == NormPlacement::kHybrid;
+  return {.x_BTE = in.sum,
+          .added_BTE = hybrid ? (*post)({.x_BTE = made_BTE, .added_BTE = {}}, wide).normed : made_BTE};
 }
 
-Tensor Block::run(const Tensor& x_BTE, BlockContext& context, const Decoding* decoding,
-                  const Pass& pass) const {
+ResidualStream Block::run(const ResidualStream& stream, BlockContext& context, const Decoding* decoding,
+                          const Pass& pass) const {
   const BlockContext below = std::exchange(context, {});
   if (pass.observations != nullptr) pass.observations->emplace_back();
   AttentionOutput attention;
-  Tensor mixed_BTE = x_BTE;
+  ResidualStream mixed = stream;
   if (attention_ != nullptr)
-    mixed_BTE = residual(x_BTE, *norm_1_, post_norm_1_, [&](const Tensor& in_BTE) {
+    mixed = residual(stream, *norm_1_, post_norm_1_, pass, [&](const Tensor& in_BTE) {
       attention = attend(in_BTE, below, decoding, pass);
       return pass.dropout.apply(project_heads(attention, below, pass), name_ + "attn");
     });
-  if (mlp_ == nullptr) return mixed_BTE;
-  return residual(mixed_BTE, *norm_2_, post_norm_2_, [&](const Tensor& in_BTE) {
+  if (mlp_ == nullptr) return mixed;
+  return residual(mixed, *norm_2_, post_norm_2_, pass, [&](const Tensor& in_BTE) {
     return pass.dropout.apply(mlp(in_BTE, attention, context, decoding, pass), name_ + "mlp");
   });
 }

@@ -28,17 +28,16 @@ class Block : public std::enable_shared_from_this<Block> {
   // `mlp` may be shared with other blocks; null where MLP_EXPANSION is 0.
   Block(const LayerShape& layer, const ParameterSet& parameters, std::shared_ptr<const Mlp> mlp);
 
-  // x [B, T, E] becomes the block's output; `below` the context from the block under it, replaced by this
-  // block's own.
-  Tensor forward(const Tensor& x_BTE, BlockContext& context, const Pass& pass) const {
-    return run(x_BTE, context, nullptr, pass);
+  // The stream above the block; `context` is that of the block under it, replaced by this block's own.
+  ResidualStream forward(const ResidualStream& stream, BlockContext& context, const Pass& pass) const {
+    return run(stream, context, nullptr, pass);
   }
 
   // The same for the token after the `length - 1` of the cache: x [B, 1, E].
-  Tensor step(const Tensor& x_B1E, BlockContext& context, BlockCache& cache, std::int64_t length,
-              const Pass& pass) const {
+  ResidualStream step(const ResidualStream& stream, BlockContext& context, BlockCache& cache,
+                      std::int64_t length, const Pass& pass) const {
     const Decoding decoding{cache, length};
-    return run(x_B1E, context, &decoding, pass);
+    return run(stream, context, &decoding, pass);
   }
 
  private:
@@ -48,11 +47,13 @@ class Block : public std::enable_shared_from_this<Block> {
   };
 
   // The wiring, of a whole sequence or, with `decoding`, of one token.
-  Tensor run(const Tensor& x_BTE, BlockContext& context, const Decoding* decoding, const Pass& pass) const;
+  ResidualStream run(const ResidualStream& stream, BlockContext& context, const Decoding* decoding,
+                     const Pass& pass) const;
 
   // x <- x + norm_post(f(norm(x))) and its other placements (spec, section 1).
   template <typename Function>
-  Tensor residual(const Tensor& x_BTE, const Norm& norm, const std::optional<Norm>& post, Function f) const;
+  ResidualStream residual(const ResidualStream& stream, const Norm& norm, const std::optional<Norm>& post,
+                          const Pass& pass, Function f) const;
 
   AttentionOutput attend(const Tensor& x_BTE, const BlockContext& below, const Decoding* decoding,
                          const Pass& pass) const;

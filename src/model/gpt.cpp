@@ -57,19 +57,20 @@ Tensor Gpt::step(const Tensor& tokens_B, DecodeCache& cache) const {
                   .dropout = {},
                   .observations = nullptr};  // a row sees all that is in the cache
   const Tensor position_1E = position_embedding_.narrow(0, position, 1);
-  Tensor x_B1E = at::embedding(token_embedding_, tokens_B.unsqueeze(1)) + position_1E;
+  ResidualStream stream{at::embedding(token_embedding_, tokens_B.unsqueeze(1)) + position_1E, {}};
   BlockContext context;
   for (std::size_t i = 0; i < blocks_.size(); ++i)
-    x_B1E = blocks_[i]->step(x_B1E, context, cache.blocks[i], cache.length, pass);
-  return linear(norm_(x_B1E), head_weight_, {}, pass).squeeze(1);
+    stream = blocks_[i]->step(stream, context, cache.blocks[i], cache.length, pass);
+  return linear(norm_(stream, dtype_).normed, head_weight_, {}, pass).squeeze(1);
 }
 
 Tensor Gpt::final_values(const Tensor& tokens_BT, const Pass& pass) const {
   const Tensor positions_TE = position_embedding_.narrow(0, 0, tokens_BT.size(1));
-  Tensor x_BTE = pass.dropout.apply(at::embedding(token_embedding_, tokens_BT) + positions_TE, "embedding");
+  const Tensor x_BTE = at::embedding(token_embedding_, tokens_BT) + positions_TE;
+  ResidualStream stream{pass.dropout.apply(x_BTE, "embedding"), {}};
   BlockContext context;
-  for (const auto& block : blocks_) x_BTE = block->forward(x_BTE, context, pass);
-  return norm_(x_BTE);
+  for (const auto& block : blocks_) stream = block->forward(stream, context, pass);
+  return norm_(stream, dtype_).normed;
 }
 
 }  // namespace kablate

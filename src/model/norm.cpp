@@ -1,7 +1,5 @@
 #include "model/norm.h"
 
-#include <ATen/ATen.h>
-
 namespace kablate {
 
 Norm::Norm(const ParameterSet& parameters, const std::string& name, bool bias)
@@ -9,9 +7,9 @@ Norm::Norm(const ParameterSet& parameters, const std::string& name, bool bias)
   if (bias) bias_ = parameters[name + ".bias"];
 }
 
-Tensor Norm::operator()(const Tensor& x_BTE) const {
+NormedSum Norm::operator()(const ResidualStream& stream, at::ScalarType type) const {
   constexpr double kEpsilon = 1e-5;
-  return at::layer_norm(x_BTE.to(weight_.scalar_type()), weight_.sizes(), weight_, bias_, kEpsilon);
+  return add_layer_norm(stream.x_BTE, stream.added_BTE, weight_, bias_, kEpsilon, type);
 }
 
 }  // namespace kablate

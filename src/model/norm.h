@@ -1,19 +1,27 @@
 // Layer normalisation (Ba et al. 2016) with the statistics in float32.
 #pragma once
 
+#include "model/kernel/fused_layer_norm.h"
 #include "model/parameters.h"
-#include "model/pass.h"
 
 namespace kablate {
+
+// What runs from block to block: x, and what the last map adds to it once a norm reads the sum.
+struct ResidualStream {
+  Tensor x_BTE;
+  Tensor added_BTE;  // or undefined
+
+  Tensor sum() const { return added_BTE.defined() ? x_BTE + added_BTE : x_BTE; }
+};
 
 class Norm {
  public:
   // `name` is the parameters' prefix, such as "transformer.h.0.ln_1"; the bias where `bias` says so.
   Norm(const ParameterSet& parameters, const std::string& name, bool bias);
 
-  // (x - mean) / sqrt(variance + 1e-5) · weight + bias over the last dimension; [B, T, E] to [B, T, E], in
-  // float32.
-  Tensor operator()(const Tensor& x_BTE) const;
+  // (x - mean) / sqrt(variance + 1e-5) · weight + bias over the last dimension of the stream's sum,
+  // [B, T, E], in `type`; and that sum, in float32.
+  NormedSum operator()(const ResidualStream& stream, at::ScalarType type) const;
 
  private:
   Tensor weight_, bias_;

@@ -5,11 +5,6 @@
 
 namespace {
 
-inline Vector read(const float* p) { return load_anywhere(p); }
-inline Vector read(const std::uint16_t* p) { return load_widened(p); }
-inline void write(float* p, Vector x) { store_anywhere(p, x); }
-inline void write(std::uint16_t* p, Vector x) { store_rounded(p, x); }
-
 struct Gelu {
   Vector value, slope;  // u, du/da
 };
@@ -61,14 +56,14 @@ void for_vectors(const void* a, const void* above, void* out, int64_t n, const F
 template <class Number>
 void gelu(const GeluProblem& p, const void* a, void* u, int64_t n) {
   for_vectors<Number>(a, a, u, n, [&p](const Number* in, const Number*, Number* out) {
-    write(out, gelu_of(p, read(in)).value);
+    store_vector(out, gelu_of(p, load_vector(in)).value);
   });
 }
 
 template <class Number>
 void gelu_gradient(const GeluProblem& p, const void* a, const void* above, void* gradient, int64_t n) {
   for_vectors<Number>(a, above, gradient, n, [&p](const Number* in, const Number* from, Number* out) {
-    write(out, gelu_of(p, read(in)).slope * read(from));
+    store_vector(out, gelu_of(p, load_vector(in)).slope * load_vector(from));
   });
 }
 

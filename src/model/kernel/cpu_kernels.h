@@ -16,6 +16,35 @@ struct GeluProblem {
   bool tanh = false;
 };
 
+// Layer normalisation (Ba et al. 2016, "Layer Normalization") of x + added over rows of E numbers that lie
+// together: (s - mean)·scale·weight + bias with scale = 1/sqrt(variance + epsilon).
+struct LayerNormProblem {
+  std::int64_t E = 0;
+  float epsilon = 0;
+  bool added_bfloat16 = false, normed_bfloat16 = false;  // else float32; x is float32
+  const float* weight = nullptr;                         // [E]
+  const float* bias = nullptr;                           // [E], or null
+};
+
+struct LayerNormForward {
+  const float* x = nullptr;     // [N, E]
+  const void* added = nullptr;  // [N, E], or null: x alone
+  float* sum = nullptr;         // out, [N, E], with `added`
+  void* normed = nullptr;       // out, [N, E]
+  float* statistics = nullptr;  // out, [N, 2]: mean and scale
+};
+
+struct LayerNormBackward {
+  const float* sum = nullptr;  // of the forward pass, or x
+  const float* statistics = nullptr;
+  const void* normed_gradient = nullptr;  // from above
+  const float* sum_gradient = nullptr;    // from above, or null
+  float* x_gradient = nullptr;            // out
+  void* added_gradient = nullptr;         // out, the same once more in its type; or null
+  float* weight_gradient = nullptr;       // [E], added to
+  float* bias_gradient = nullptr;         // [E], added to
+};
+
 // Functions of one instruction set. `scratch` is 64-byte aligned, of at least the bytes that the function
 // beside it says; what it holds before does not matter.
 struct CpuKernels {
@@ -39,6 +68,11 @@ struct CpuKernels {
   // n elements; `above` is the gradient of u.
   void (*gelu)(const GeluProblem&, const void* a, void* u, std::int64_t n);
   void (*gelu_gradient)(const GeluProblem&, const void* a, const void* above, void* gradient, std::int64_t n);
+  // `count` rows from `first`.
+  void (*layer_norm)(const LayerNormProblem&, const LayerNormForward&, std::int64_t first,
+                     std::int64_t count);
+  void (*layer_norm_gradient)(const LayerNormProblem&, const LayerNormBackward&, std::int64_t first,
+                              std::int64_t count);
 };
 
 const CpuKernels* avx512_kernels();  // AVX-512 with its bfloat16 dot product

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "model/kernel/cpu_gelu_body.h"
+#include "model/kernel/cpu_layer_norm_body.h"
 #include "model/kernel/cpu_routing_body.h"
 
 namespace {
@@ -46,7 +47,9 @@ constexpr CpuKernels kernels(const char* name) {
       [](const GeluProblem& p, const void* a, const void* above, void* gradient, int64_t n) {
         p.bfloat16 ? gelu_gradient<std::uint16_t>(p, a, above, gradient, n)
                    : gelu_gradient<float>(p, a, above, gradient, n);
-      }};
+      },
+      layer_norm,
+      layer_norm_gradient};
 }
 
 }  // namespace

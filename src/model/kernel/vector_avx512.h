@@ -17,8 +17,6 @@ constexpr int kColumns = 4;  // vectors side by side in a tile
 
 inline Vector load(const float* p) { return _mm512_load_ps(p); }
 inline void store(float* p, Vector x) { _mm512_store_ps(p, x); }
-inline Vector load_anywhere(const float* p) { return _mm512_loadu_ps(p); }  // of any address
-inline void store_anywhere(float* p, Vector x) { _mm512_storeu_ps(p, x); }
 inline Vector spread(float x) { return _mm512_set1_ps(x); }
 inline Vector fma(Vector a, Vector b, Vector c) { return _mm512_fmadd_ps(a, b, c); }
 inline Vector fms(Vector a, Vector b, Vector c) { return _mm512_fmsub_ps(a, b, c); }

@@ -7,6 +7,7 @@
 
 #include "model/kernel/fused_attention.h"
 #include "model/kernel/fused_gelu.h"
+#include "model/kernel/fused_layer_norm.h"
 #include "model/linear.h"
 
 namespace kablate {
@@ -25,7 +26,7 @@ Tensor linear_with_bias(const PlainGpt& gpt, const Tensor& x, const std::string&
 
 Tensor norm(const PlainGpt& gpt, const Tensor& x, const std::string& name) {
   const Tensor& weight = gpt.weights.at(name + ".weight");
-  return at::layer_norm(x, weight.sizes(), weight, gpt.weights.at(name + ".bias"), 1e-5);
+  return add_layer_norm(x, {}, weight, gpt.weights.at(name + ".bias"), 1e-5, gpt.dtype).normed;
 }
 
 // softmax(q·kᵀ/√width + causal)·v; q, k, v [B, H, T, D]

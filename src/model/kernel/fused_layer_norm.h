@@ -1,0 +1,20 @@
+// Layer normalisation in one pass with the sum before it and the cast after it, by the kernels of this CPU.
+// The plain reference is at::layer_norm of the sum.
+#pragma once
+
+#include "model/dims.h"
+
+namespace kablate {
+
+struct NormedSum {
+  Tensor sum;     // x + added, in the weight's type
+  Tensor normed;  // (sum - mean)/sqrt(variance + epsilon)·weight + bias over the last dimension, in `type`
+};
+
+// x and added [..., E], the latter undefined for x alone; weight [E], bias [E] or undefined. Float32 weights
+// on a CPU with kernels: from float64, relative to a tensor's norm, 1e-6, and in bfloat16 its rounding;
+// elsewhere at::layer_norm.
+NormedSum add_layer_norm(const Tensor& x, const Tensor& added, const Tensor& weight, const Tensor& bias,
+                         double epsilon, at::ScalarType type);
+
+}  // namespace kablate

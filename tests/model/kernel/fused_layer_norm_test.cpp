@@ -1,0 +1,128 @@
+// Layer norm of a sum by kernels against at::layer_norm in float64, values and gradients.
+#include "model/kernel/fused_layer_norm.h"
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include "support/engine/kernel_test.h"
+#include "support/engine/twin.h"
+
+namespace kablate {
+namespace {
+
+constexpr double kFloatGap = 1e-6, kHalfGap = 3e-3, kEpsilon = 1e-5;
+
+struct Case {
+  std::int64_t N, E;
+  bool adds, bias;
+  at::ScalarType added, normed;
+  double offset;  // of x from 0
+};
+
+std::string text_of(const Case& c) {
+  std::ostringstream out;
+  out << "[" << c.N << ", " << c.E << "], normed " << at::toString(c.normed) << ", mean about " << c.offset;
+  if (c.adds) out << ", with " << at::toString(c.added);
+  return out.str() + (c.bias ? ", with a bias" : "");
+}
+
+Case draw() {
+  const auto below = [](std::int64_t n) { return at::randint(n, {1}).item<std::int64_t>(); };
+  const auto type = [&] { return below(2) == 0 ? at::kFloat : at::kBFloat16; };
+  return {1 + below(150), 2 + below(below(2) == 0 ? 40 : 400), below(2) == 0, below(2) == 0, type(),
+          type(),         below(3) == 0 ? 30.0 : 0.0};
+}
+
+struct Inputs {
+  explicit Inputs(const Case& c)
+      : x({c.N, c.E}, at::kFloat),
+        added({c.N, c.E}, c.added),
+        weight({c.E}, at::kFloat),
+        bias({c.E}, at::kFloat) {
+    for (const Tensor& leaf : {x.own, x.exact}) leaf.detach().add_(c.offset);
+  }
+  Twin x, added, weight, bias;
+};
+
+class FusedLayerNorm : public KernelTest {};
+INSTANTIATE_TEST_SUITE_P(Cpu, FusedLayerNorm, each_instruction_set(), instruction_set);
+
+// The gradients of what reads the sum, the norm, or both.
+TEST_P(FusedLayerNorm, AgreesWithFloat64InValuesAndGradients) {
+  for (int i = 0; i < 60; ++i) {
+    const Case c = draw();
+    const bool reads_sum = i % 3 != 0, reads_norm = i % 3 != 1;
+    SCOPED_TRACE(testing::Message() << text_of(c) << ", reads " << i % 3);
+    const Inputs in(c);
+    const NormedSum made = add_layer_norm(in.x.own, c.adds ? in.added.own : Tensor(), in.weight.own,
+                                          c.bias ? in.bias.own : Tensor(), kEpsilon, c.normed);
+    const Tensor sum = c.adds ? in.x.exact + in.added.exact : in.x.exact * 1,
+                 normed =
+                     at::layer_norm(sum, {c.E}, in.weight.exact, c.bias ? in.bias.exact : Tensor(), kEpsilon);
+    EXPECT_EQ(made.sum.scalar_type(), at::kFloat);
+    ASSERT_EQ(made.normed.scalar_type(), c.normed);
+    // The mean costs digits, of two numbers a row the difference too.
+    const double cancels = (c.offset != 0 ? 30 : 1) * (c.E < 8 ? 30 : 1);
+    const double most = (c.normed == at::kFloat ? kFloatGap : kHalfGap) * cancels;
+    EXPECT_LE(gap(made.sum, sum), kFloatGap);
+    EXPECT_LE(gap(made.normed, normed), most);
+    const Tensor above = at::randn({c.N, c.E}), above_norm = at::randn({c.N, c.E}).to(c.normed);
+    Tensor own = at::zeros({}), exact = at::zeros({}, at::kDouble);
+    if (reads_sum) own = own + (made.sum * above).sum(), exact = exact + (sum * above).sum();
+    if (reads_norm) {
+      own = own + (made.normed.to(at::kFloat) * above_norm).sum();
+      exact = exact + (normed * above_norm.to(at::kDouble)).sum();
+    }
+    own.backward();
+    exact.backward();
+    EXPECT_LE(gap(in.x.own.grad(), in.x.exact.grad()), kFloatGap * cancels * 10);
+    if (c.adds)
+      EXPECT_LE(gap(in.added.own.grad(), in.added.exact.grad()),
+                (c.added == at::kFloat ? kFloatGap * 10 : kHalfGap) * cancels);
+    if (!reads_norm) continue;
+    EXPECT_LE(gap(in.weight.own.grad(), in.weight.exact.grad()), kFloatGap * cancels * 10);
+    if (c.bias) EXPECT_LE(gap(in.bias.own.grad(), in.bias.exact.grad()), kFloatGap * 10);
+  }
+}
+
+TEST_P(FusedLayerNorm, TakesRowsThatDoNotLieTogether) {
+  const Tensor x = at::randn({6, 5, 24}), weight = at::randn({24}), across = x.transpose(0, 1);
+  const auto normed = [&](const Tensor& in) {
+    return add_layer_norm(in, in, weight, {}, kEpsilon, at::kFloat).normed;
+  };
+  EXPECT_TRUE(at::equal(normed(across), normed(across.contiguous())));
+}
+
+// An arm must not differ from another one by how many threads it had.
+TEST_P(FusedLayerNorm, HasTheSameBitsOnAnyNumberOfThreads) {
+  const auto gradient_on = [](int threads) {
+    at::manual_seed(1);
+    at::set_num_threads(threads);
+    const Tensor x = at::randn({500, 40}), weight = at::randn({40}).set_requires_grad(true);
+    add_layer_norm(x, {}, weight, {}, kEpsilon, at::kFloat).normed.square().sum().backward();
+    return weight.grad();
+  };
+  const int before = at::get_num_threads();
+  const Tensor one = gradient_on(1), three = gradient_on(3);
+  at::set_num_threads(before);
+  EXPECT_TRUE(at::equal(one, three));
+}
+
+TEST(AddLayerNorm, IsWrittenOutInFloat64AndWithoutKernels) {
+  const Tensor x = at::randn({4, 12}, at::kDouble), y = at::randn({4, 12}, at::kDouble),
+               weight = at::randn({12}, at::kDouble);
+  const auto expected = at::layer_norm(x + y, {12}, weight, {}, kEpsilon);
+  const auto made = add_layer_norm(x, y, weight, {}, kEpsilon, at::kDouble);
+  EXPECT_TRUE(at::equal(made.normed, expected));
+  const auto* before = kernel::cpu_kernels();
+  kernel::set_cpu_kernels(nullptr);
+  const auto plain = add_layer_norm(x.to(at::kFloat), y.to(at::kBFloat16), weight.to(at::kFloat), {},
+                                    kEpsilon, at::kBFloat16);
+  kernel::set_cpu_kernels(before);
+  EXPECT_EQ(plain.sum.scalar_type(), at::kFloat);
+  EXPECT_EQ(plain.normed.scalar_type(), at::kBFloat16);
+  EXPECT_LE(gap(plain.normed, expected), 2 * kHalfGap);
+}
+
+}  // namespace
+}  // namespace kablate
