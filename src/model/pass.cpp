@@ -3,6 +3,7 @@
 #include <limits>
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 
 #include "base/rng.h"
 
@@ -11,16 +12,24 @@ namespace kablate {
 Dropout::Dropout(double probability, std::uint64_t seed, std::vector<std::uint64_t> samples)
     : probability_(probability), seed_(seed), samples_(std::move(samples)) {}
 
+std::uint64_t Dropout::stream(const std::string& site) const { return stream_key(seed_, "dropout/" + site); }
+
+void Dropout::check_samples(std::int64_t batch, const std::string& site) const {
+  TORCH_CHECK(static_cast<std::int64_t>(samples_.size()) == batch, "dropout at ", site, ": ", samples_.size(),
+              " sample numbers for a batch of ", batch);
+}
+
 Tensor Dropout::apply(const Tensor& x, const std::string& site) const {
   if (probability_ == 0) return x;
-  TORCH_CHECK(static_cast<std::int64_t>(samples_.size()) == x.size(0), "dropout at ", site, ": ",
-              samples_.size(), " sample numbers for a batch of ", x.size(0));
-  const auto key = stream_key(seed_, "dropout/" + site);
+  check_samples(x.size(0), site);
+  const auto key = stream(site);
   Tensor mask = at::empty(x.sizes(), at::kFloat);
   const std::int64_t row = x.numel() / x.size(0);
-  for (std::size_t b = 0; b < samples_.size(); ++b)
-    fill_dropout(key, samples_[b], probability_, static_cast<float>(1 / (1 - probability_)),
-                 mask.data_ptr<float>() + static_cast<std::int64_t>(b) * row, row);
+  at::parallel_for(0, x.size(0), 1, [&](std::int64_t begin, std::int64_t end) {
+    for (auto b = begin; b < end; ++b)
+      fill_dropout(key, samples_[static_cast<std::size_t>(b)], probability_,
+                   static_cast<float>(1 / (1 - probability_)), mask.data_ptr<float>() + b * row, row);
+  });
   return x * mask.to(x.device(), x.scalar_type());
 }
 

@@ -20,6 +20,10 @@ class Dropout {
   Dropout(double probability, std::uint64_t seed, std::vector<std::uint64_t> samples);
 
   bool active() const { return probability_ > 0; }
+  double probability() const { return probability_; }
+  const std::vector<std::uint64_t>& samples() const { return samples_; }
+  std::uint64_t stream(const std::string& site) const;                    // the key of base/rng.h
+  void check_samples(std::int64_t batch, const std::string& site) const;  // one for each sequence
 
   // x with elements zeroed and the rest scaled by 1/(1-p); x is [B, ...], row b belonging to sample number
   // samples[b].

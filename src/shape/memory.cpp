@@ -31,8 +31,8 @@ double value_bytes(const Config& config) { return config.run.dtype == DType::kFl
 bool by_kernels(const LayerShape& s) {
   constexpr std::int64_t kMostHeadWidth = 256;
   const bool pairs = s.config.run.dtype == DType::kFloat32 || s.D % 2 == 0;
-  return s.config.run.device != DeviceKind::kCuda && s.config.gpt.dropout == 0 && pairs &&
-         s.D <= kMostHeadWidth;
+  const bool drops = s.config.gpt.dropout == 0 || drops_in_kernels(s.H, s.T);
+  return s.config.run.device != DeviceKind::kCuda && pairs && drops && s.D <= kMostHeadWidth;
 }
 
 // Input and statistics of a norm, and its output as the next map's input.
@@ -55,7 +55,8 @@ void add_attention(const LayerShape& s, LayerBytes& bytes) {
     bytes.attention_kept += latents * value * static_cast<double>(s.L);
   }
   if (c.gate.enabled && s.receives_context) bytes.attention_kept += value * 2 * static_cast<double>(s.H);
-  if (c.gpt.dropout > 0) bytes.attention_kept += pairs * 2 * kFloat;  // mask and product
+  if (c.gpt.dropout > 0) bytes.attention_kept += value * E;  // the mask of what the heads add
+  if (c.gpt.dropout > 0 && !kernels) bytes.attention_kept += pairs * 2 * kFloat;  // mask and product
   if (kernels) {
     bytes.attention_passing = rows + 4 * value * E + kFloat * E;
     return;

@@ -54,6 +54,12 @@ inline std::int64_t head_rows(std::int64_t N, std::int64_t V) {
   return N * V <= kMost ? N : std::min(N, kRows);
 }
 
+// Whether the attention's kernels can drop weights out: four numbers of a row come at once, from a 32-bit
+// place.
+inline bool drops_in_kernels(std::int64_t H, std::int64_t T) {
+  return T % 4 == 0 && H * T * T <= std::int64_t{1} << 34;
+}
+
 // Whether mechanism 2 has the entries of its routing selected in the attention's kernels, where they serve,
 // and keeps those alone: finding the k largest costs k comparisons a weight.
 inline bool routes_by_entries(const CrossTokenConfig& cross) {

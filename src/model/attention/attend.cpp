@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include "model/kernel/fused_attention.h"
+#include "shape/part_shape.h"
 
 namespace kablate {
 namespace {
@@ -27,7 +28,8 @@ Tensor plain_scores(const Tensor& q_BHTD, const Tensor& k_BHTD, double scale, co
 }
 
 bool use_kernels(const Tensor& q, const Pass& pass) {
-  return !pass.dropout.active() && fused_attention_serves(q);
+  const bool drops = !pass.dropout.active() || drops_in_kernels(q.size(2), q.size(1));
+  return drops && fused_attention_serves(q);
 }
 
 }  // namespace
@@ -49,14 +51,15 @@ Attended attend_written_out(const Tensor& q_BTHD, const Tensor& k_BTHD, const Te
 Attended attend(const Tensor& q_BTHD, const Tensor& k_BTHD, const Tensor& v_BTHD, double scale,
                 const Reciprocal& reciprocal, const RowsRequest& rows, const std::string& site,
                 const Pass& pass) {
-  if (use_kernels(q_BTHD, pass)) return fused_attention(q_BTHD, k_BTHD, v_BTHD, scale, reciprocal, rows);
+  if (use_kernels(q_BTHD, pass))
+    return fused_attention(q_BTHD, k_BTHD, v_BTHD, scale, reciprocal, rows, pass.dropout, site);
   return attend_written_out(q_BTHD, k_BTHD, v_BTHD, scale, reciprocal, site, pass);
 }
 
 Attended attend(const Tensor& qkv_BT3HD, double scale, const RowsRequest& rows, const std::string& site,
                 const Pass& pass) {
   const Tensor q_BTHD = qkv_BT3HD.select(2, 0);
-  if (use_kernels(q_BTHD, pass)) return fused_attention(qkv_BT3HD, scale, rows);
+  if (use_kernels(q_BTHD, pass)) return fused_attention(qkv_BT3HD, scale, rows, pass.dropout, site);
   return attend_written_out(q_BTHD, qkv_BT3HD.select(2, 1), qkv_BT3HD.select(2, 2), scale, {}, site, pass);
 }
 

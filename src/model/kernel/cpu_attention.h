@@ -14,6 +14,16 @@ struct HeadsView {
   std::int64_t batch = 0, position = 0, head = 0;
 };
 
+// Dropout of the weights that multiply the values: zeroed where the weight's number is below `threshold`,
+// scaled by `keep` elsewhere. The number of weight (h, t, s) is element (h·T + t)·T + s of sample b in the
+// stream of base/rng.h. REQUIRES: T a multiple of 4, and H·T·T at most 2^34.
+struct WeightDropout {
+  std::uint64_t key = 0;
+  const std::uint64_t* samples = nullptr;  // [B], the sequences' sample numbers; null: no dropout
+  std::uint32_t threshold = 0;
+  float keep = 1;
+};
+
 struct AttentionProblem {
   std::int64_t T = 0, H = 0, D = 0;  // D <= kMostHeadWidth, even
   bool bfloat16 = false;             // else float32
@@ -21,6 +31,7 @@ struct AttentionProblem {
   float reciprocal_alpha = 0;        // Z[t,s] += alpha·Z[s,t] where t-s <= window; 0 is off
   std::int64_t reciprocal_window = 0;
   HeadsView q, k, v;
+  WeightDropout dropout;
 };
 
 constexpr std::int64_t kMostHeadWidth = 256;

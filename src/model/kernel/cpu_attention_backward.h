@@ -110,7 +110,7 @@ void store_keys(int64_t s, int64_t v, bool pair, Vector first, Vector second, fl
   }
 }
 
-// From scores and dP: P, dZ = scale · P ⊙ (dP - delta), and its part in the band.
+// From scores and dP: P after dropout, dZ = scale · P ⊙ (dP - delta), and its part in the band.
 template <class E>
 void differentiate(const AttentionProblem& p, const Tile& tile, const BackwardBuffers<E>& buffers) {
   const Vector slope = spread(p.scale * kLog2E), scale = spread(p.scale), alpha = spread(p.reciprocal_alpha);
@@ -128,6 +128,7 @@ void differentiate(const AttentionProblem& p, const Tile& tile, const BackwardBu
         weight[i] = causal(tile, s + i, v, exp2(fms(z, slope, shift)), 0);
         gradient[i] = weight[i] * (up - delta) * scale;
       }
+      for (int i = 0; i <= pair; ++i) weight[i] = dropped(buffers, (s + i) * kBlock + v * kWidth, weight[i]);
       store_keys<E>(s, v, pair, weight[0], weight[1], buffers.weights, nullptr);
       store_keys<E>(s, v, pair, gradient[0], gradient[1], buffers.score_gradient,
                     buffers.score_gradient_pairs);
@@ -181,6 +182,28 @@ float dot(const Element<E>* a, const Element<E>* b, int64_t n) {
   for (int lane = 0; lane < kWidth; ++lane) total += sum[lane];
   for (; i < n; ++i) total += number(a[i]) * number(b[i]);
   return total;
+}
+
+// dP of a tile: what the values give, through dropout, and what routing rows give, which are taken before it.
+template <class E>
+void make_weight_gradient(const AttentionProblem& p, const AttentionBackward& result, const Tile& tile,
+                          const BackwardBuffers<E>& buffers) {
+  const Operand values = over_width<E>(p.v, tile.b, tile.s0, tile.h);
+  make_factors(p, tile, buffers);
+  for_pieces(tile, [&](int64_t s, int64_t m, int64_t v) {
+    float* gradient = buffers.weight_gradient + s * kBlock + v * kWidth;
+    multiply<E>(at(values, s, 0), m, buffers.above + v * kWidth, kBlock, tile.vectors() - v, steps_of<E>(p.D),
+                gradient, kBlock, false);
+    if (buffers.factors == nullptr) return;
+    for (int64_t key = s; key < s + m; ++key)
+      for (int64_t w = v; w < tile.vectors(); ++w) {
+        const int64_t place = key * kBlock + w * kWidth;
+        store(buffers.weight_gradient + place,
+              dropped(buffers, place, load(buffers.weight_gradient + place)));
+      }
+  });
+  if (!rows_gradient(p, result.rows, tile, buffers.from_rows)) return;
+  for (int64_t i = 0; i < kBlock * kBlock; ++i) buffers.weight_gradient[i] += buffers.from_rows[i];
 }
 
 template <class E>
@@ -245,13 +268,7 @@ void backward(const AttentionProblem& p, const AttentionBackward& result, int64_
     for (; tile.s0 <= q0; tile.s0 += kBlock) {
       tile.m = smaller(kBlock, p.T - tile.s0);
       make_scores<E>(p, tile, buffers);
-      const Operand values = over_width<E>(p.v, b, tile.s0, h);
-      for_pieces(tile, [&](int64_t s, int64_t m, int64_t v) {
-        multiply<E>(at(values, s, 0), m, buffers.above + v * kWidth, kBlock, tile.vectors() - v,
-                    steps_of<E>(p.D), buffers.weight_gradient + s * kBlock + v * kWidth, kBlock, false);
-      });
-      if (rows_gradient(p, result.rows, tile, buffers.from_rows))
-        for (int64_t i = 0; i < kBlock * kBlock; ++i) buffers.weight_gradient[i] += buffers.from_rows[i];
+      make_weight_gradient<E>(p, result, tile, buffers);
       differentiate<E>(p, tile, buffers);
       add_gradients<E>(p, tile, buffers);
     }

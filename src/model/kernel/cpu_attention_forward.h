@@ -3,6 +3,7 @@
 // linkage, as in tile_products.h.
 #pragma once
 
+#include "model/kernel/cpu_attention_dropout.h"
 #include "model/kernel/tile_products.h"
 
 namespace {
@@ -11,10 +12,12 @@ namespace {
 struct ScoreBuffers {
   ScoreBuffers(const AttentionProblem& p, Arena& arena)
       : queries(arena.take(p.D * kBlock)), scores(arena.take(kBlock * kBlock)) {
+    if (p.dropout.samples != nullptr) factors = arena.take(kBlock * kBlock);
     if (p.reciprocal_alpha == 0) return;
     keys = arena.take(p.D * kBlock), mirrored = arena.take(kBlock * kBlock);
   }
   float *queries, *scores;                     // [D, 64] a query a lane; [key, query]
+  float* factors = nullptr;                    // of the weights that dropout leaves; [key, query]
   float *keys = nullptr, *mirrored = nullptr;  // reciprocal attention: the block's keys as lanes; Z[s, t]
 };
 
@@ -79,6 +82,19 @@ inline Vector causal(const Tile& tile, int64_t key, int64_t v, Vector x, float o
   return from_lane(static_cast<int>(key - v * kWidth), x, spread(other));
 }
 
+// The factors of a tile's weights, where there is dropout.
+inline void make_factors(const AttentionProblem& p, const Tile& tile, const ScoreBuffers& buffers) {
+  if (buffers.factors == nullptr) return;
+  for_pieces(tile, [&](int64_t s, int64_t m, int64_t) {
+    make_factors(p, tile.b, tile.h, tile.q0, tile.s0 + s, m, buffers.factors + s * kBlock);
+  });
+}
+
+// x of a place [key, query] in the tile after dropout.
+inline Vector dropped(const ScoreBuffers& buffers, int64_t place, Vector x) {
+  return buffers.factors == nullptr ? x : x * load(buffers.factors + place);
+}
+
 // ---- forward ----
 
 template <class E>
@@ -94,7 +110,8 @@ struct ForwardBuffers : ScoreBuffers {
   float *value_pairs, *weight_pairs, *out, *turned, *most, *sum;
 };
 
-// Scores become exp(scores - the largest so far), with sums and earlier output rescaled to it.
+// Scores become exp(scores - the largest so far), with sums and earlier output rescaled to it. Sums are of
+// all weights, dropped ones too.
 template <class E>
 void soften(const AttentionProblem& p, const Tile& tile, const ForwardBuffers<E>& buffers) {
   const Vector slope = spread(p.scale * kLog2E);
@@ -113,10 +130,12 @@ void soften(const AttentionProblem& p, const Tile& tile, const ForwardBuffers<E>
     const Vector shrink = exp2(fms(before, slope, shift));
     Vector sum = load(buffers.sum + v * kWidth) * shrink;
     for (int64_t s = 0; s < keys; s += 2) {
-      const Vector first = exp2(fms(load(column + s * kBlock), slope, shift));
+      Vector first = exp2(fms(load(column + s * kBlock), slope, shift));
       const bool pair = s + 1 < keys;
-      const Vector second = pair ? exp2(fms(load(column + (s + 1) * kBlock), slope, shift)) : spread(0);
+      Vector second = pair ? exp2(fms(load(column + (s + 1) * kBlock), slope, shift)) : spread(0);
       sum = sum + first + second;
+      first = dropped(buffers, s * kBlock + v * kWidth, first);
+      if (pair) second = dropped(buffers, (s + 1) * kBlock + v * kWidth, second);
       if constexpr (E::kPairs) {
         store_pairs(reinterpret_cast<uint32_t*>(buffers.weight_pairs) + s / 2 * kBlock + v * kWidth, first,
                     second);
@@ -177,6 +196,7 @@ void forward(const AttentionProblem& p, const AttentionForward& result, int64_t 
     for (; tile.s0 <= q0; tile.s0 += kBlock) {
       tile.m = smaller(kBlock, p.T - tile.s0);
       make_scores<E>(p, tile, buffers);
+      make_factors(p, tile, buffers);
       soften<E>(p, tile, buffers);
       add_values<E>(p, tile, buffers);
     }

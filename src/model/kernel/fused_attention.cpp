@@ -46,19 +46,50 @@ struct Call {
   double scale = 1;
   Reciprocal reciprocal;
   RowsRequest rows;
+  double drop = 0;  // probability that a weight is dropped
+  std::int64_t stream = 0;
+  std::vector<std::int64_t> samples;
 
   // Kept for the backward pass.
   c10::IValue to_value() const {
-    return std::vector<double>{scale, reciprocal.alpha, static_cast<double>(reciprocal.window),
-                               static_cast<double>(rows.most), static_cast<double>(rows.by_head)};
+    const std::vector<std::int64_t> integers = {reciprocal.window, rows.most, rows.by_head, stream};
+    return c10::ivalue::Tuple::create(
+        {std::vector<double>{scale, reciprocal.alpha, drop}, integers, samples});
   }
   static Call from_value(const c10::IValue& value) {
-    const auto numbers = value.toDoubleVector();
+    const auto& parts = value.toTupleRef().elements();
+    const auto numbers = parts[0].toDoubleVector();
+    const auto integers = parts[1].toIntVector();
     return {numbers[0],
-            {numbers[1], static_cast<std::int64_t>(numbers[2])},
-            {.wanted = true, .by_head = numbers[4] != 0, .most = static_cast<std::int64_t>(numbers[3])}};
+            {numbers[1], integers[0]},
+            {.wanted = true, .by_head = integers[2] != 0, .most = integers[1]},
+            numbers[2],
+            integers[3],
+            parts[2].toIntVector()};
+  }
+
+  kernel::WeightDropout dropout() const {
+    if (drop == 0) return {};
+    return {.key = static_cast<std::uint64_t>(stream),
+            .samples = reinterpret_cast<const std::uint64_t*>(samples.data()),
+            .threshold = static_cast<std::uint32_t>(drop * 0x1p32),
+            .keep = static_cast<float>(1 / (1 - drop))};
   }
 };
+
+// `dropout` at `site` for B sequences.
+Call call_of(double scale, const Reciprocal& reciprocal, const RowsRequest& rows, const Dropout& dropout,
+             const std::string& site, const Tensor& q_BTHD) {
+  if (!dropout.active()) return {scale, reciprocal, rows};
+  dropout.check_samples(q_BTHD.size(0), site);
+  const auto& samples = dropout.samples();
+  return {scale,
+          reciprocal,
+          rows,
+          dropout.probability(),
+          static_cast<std::int64_t>(dropout.stream(site)),
+          {samples.begin(), samples.end()}};
+}
 
 // Queries, keys and values from three tensors or from one.
 struct Heads {
@@ -79,7 +110,8 @@ AttentionProblem problem_of(const Heads& heads, const Call& call) {
           .reciprocal_window = call.reciprocal.window,
           .q = view_of(heads.q),
           .k = view_of(heads.k),
-          .v = view_of(heads.v)};
+          .v = view_of(heads.v),
+          .dropout = call.dropout()};
 }
 
 struct Made {
@@ -194,19 +226,22 @@ bool fused_attention_serves(const Tensor& q_BTHD) {
 }
 
 Attended fused_attention(const Tensor& q_BTHD, const Tensor& k_BTHD, const Tensor& v_BTHD, double scale,
-                         const Reciprocal& reciprocal, const RowsRequest& rows) {
+                         const Reciprocal& reciprocal, const RowsRequest& rows, const Dropout& dropout,
+                         const std::string& site) {
   TORCH_CHECK(q_BTHD.sizes() == k_BTHD.sizes() && q_BTHD.sizes() == v_BTHD.sizes(), "queries ",
               q_BTHD.sizes(), ", keys ", k_BTHD.sizes(), " and values ", v_BTHD.sizes(),
               " must have one shape");
   TORCH_CHECK(q_BTHD.scalar_type() == k_BTHD.scalar_type() && q_BTHD.scalar_type() == v_BTHD.scalar_type(),
               "queries, keys and values must have one type");
   return unpack(Fused::apply(readable(q_BTHD), std::optional(readable(k_BTHD)),
-                             std::optional(readable(v_BTHD)), Call{scale, reciprocal, rows}));
+                             std::optional(readable(v_BTHD)),
+                             call_of(scale, reciprocal, rows, dropout, site, q_BTHD)));
 }
 
-Attended fused_attention(const Tensor& qkv_BT3HD, double scale, const RowsRequest& rows) {
+Attended fused_attention(const Tensor& qkv_BT3HD, double scale, const RowsRequest& rows,
+                         const Dropout& dropout, const std::string& site) {
   return unpack(Fused::apply(qkv_BT3HD.contiguous(), std::optional<Tensor>(), std::optional<Tensor>(),
-                             Call{scale, {}, rows}));
+                             call_of(scale, {}, rows, dropout, site, qkv_BT3HD)));
 }
 
 }  // namespace kablate

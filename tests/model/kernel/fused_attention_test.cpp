@@ -25,12 +25,18 @@ struct Case {
   at::ScalarType type;
   Reciprocal reciprocal;
   double scale;
+  double drop;  // of the weights
+
+  Dropout dropout() const {
+    constexpr std::uint64_t kSeed = 3, kFar = std::uint64_t{1} << 40;
+    return drop > 0 ? Dropout(drop, kSeed, {5, kFar, 6}) : Dropout();
+  }
 };
 
 std::string text_of(const Case& c) {
   return str("B ", c.B, ", T ", c.T, ", H ", c.H, ", D ", c.D, ", ",
              c.type == at::kFloat ? "float32" : "bfloat16", ", alpha ", c.reciprocal.alpha, ", window ",
-             c.reciprocal.window);
+             c.reciprocal.window, ", dropout ", c.drop);
 }
 
 class Shapes {
@@ -41,15 +47,18 @@ class Shapes {
     };
     const bool half = pick(0, 1) == 1;
     const std::int64_t widest = pick(0, 7) == 0 ? 256 : 80;
-    const auto T = pick(1, 200), D = half ? 2 * pick(1, widest / 2) : pick(1, widest);
+    const bool drops = pick(0, 2) == 0;
+    const auto T = drops ? 4 * pick(1, 50) : pick(1, 200),
+               D = half ? 2 * pick(1, widest / 2) : pick(1, widest);
     const double alpha = pick(0, 2) == 0 ? 0.3 : 0;
-    return {pick(1, 3),
+    return {drops ? 3 : pick(1, 3),
             T,
             pick(1, 3),
             D,
             half ? at::kBFloat16 : at::kFloat,
             {alpha, pick(0, 2 * T)},
-            0.5 / std::sqrt(static_cast<double>(D))};
+            0.5 / std::sqrt(static_cast<double>(D)),
+            drops ? 0.3 : 0};
   }
 
  private:
@@ -73,7 +82,19 @@ struct Inputs {
   Twin q, k, v;
 };
 
-Pass pass_of(std::int64_t T) { return make_pass(T, at::kDouble, at::kCPU, {}); }
+Pass pass_of(std::int64_t T, const Dropout& dropout = {}) {
+  return make_pass(T, at::kDouble, at::kCPU, dropout);
+}
+
+// The kernels' and the reference's, of the same weights dropped.
+Attended fused(const Case& c, const Tensor& q, const Tensor& k, const Tensor& v,
+               const RowsRequest& rows = {}) {
+  return fused_attention(q, k, v, c.scale, c.reciprocal, rows, c.dropout(), "site");
+}
+Attended written_out(const Case& c, const Inputs& in) {
+  return attend_written_out(in.q.exact, in.k.exact, in.v.exact, c.scale, c.reciprocal, "site",
+                            pass_of(c.T, c.dropout()));
+}
 
 class FusedAttention : public KernelTest {};
 INSTANTIATE_TEST_SUITE_P(Cpu, FusedAttention, each_instruction_set(), instruction_set);
@@ -87,9 +108,8 @@ TEST_P(FusedAttention, AgreesWithTheReferenceInValuesAndGradients) {
     const Inputs inputs(c);
     const auto& [q, k, v] = inputs;
     const Tensor above = at::randn({c.B, c.T, c.H, c.D}).to(c.type);
-    const Tensor o = fused_attention(q.own, k.own, v.own, c.scale, c.reciprocal, {}).values_BTHD;
-    const Tensor exact =
-        attend_written_out(q.exact, k.exact, v.exact, c.scale, c.reciprocal, "", pass_of(c.T)).values_BTHD;
+    const Tensor o = fused(c, q.own, k.own, v.own).values_BTHD;
+    const Tensor exact = written_out(c, inputs).values_BTHD;
     EXPECT_LE(gap(o, exact), most);
     o.backward(above);
     exact.backward(above.to(at::kDouble));
@@ -132,8 +152,7 @@ TEST_P(FusedAttention, LooksAtNoLaterToken) {
       const auto change = [&](const Tensor& x) {
         return other ? at::cat({x.narrow(1, 0, seen), 100 * draw().narrow(1, seen, c.T - seen)}, 1) : x;
       };
-      return fused_attention(change(q), change(k), change(v), c.scale, c.reciprocal,
-                             {.wanted = true, .by_head = false, .most = 0});
+      return fused(c, change(q), change(k), change(v), {.wanted = true, .by_head = false, .most = 0});
     };
     const auto first = run(false), second = run(true);
     EXPECT_TRUE(at::equal(first.values_BTHD.narrow(1, 0, seen), second.values_BTHD.narrow(1, 0, seen)));
@@ -190,14 +209,12 @@ TEST_P(FusedAttention, MakesRowsWithTheirGradientAndLeavesTheValuesAlone) {
     const Inputs inputs(c);
     const auto& [q, k, v] = inputs;
     const bool by_head = i % 2 == 1;
-    const auto made = fused_attention(q.own, k.own, v.own, c.scale, c.reciprocal,
-                                      {.wanted = true, .by_head = by_head, .most = 0});
-    const auto exact = attend_written_out(q.exact, k.exact, v.exact, c.scale, c.reciprocal, "", pass_of(c.T));
+    const auto made = fused(c, q.own, k.own, v.own, {.wanted = true, .by_head = by_head, .most = 0});
+    const auto exact = written_out(c, inputs);
     const Tensor rows = by_head ? made.rows.by_head_BHTT : made.rows.mean_BTT;
     const Tensor exact_rows = by_head ? exact.rows.by_head_BHTT : exact.rows.by_head_BHTT.mean(1);
     const Tensor above = at::randn({c.B, c.T, c.H, c.D}).to(c.type), rows_above = at::randn(rows.sizes());
-    EXPECT_TRUE(at::equal(made.values_BTHD,
-                          fused_attention(q.own, k.own, v.own, c.scale, c.reciprocal, {}).values_BTHD));
+    EXPECT_TRUE(at::equal(made.values_BTHD, fused(c, q.own, k.own, v.own).values_BTHD));
     EXPECT_LE(gap(rows, exact_rows), most);
     ((made.values_BTHD * above).sum() + (rows * rows_above).sum()).backward();
     ((exact.values_BTHD * above).sum() + (exact_rows * rows_above).sum()).backward();
@@ -214,10 +231,8 @@ TEST_P(FusedAttention, SelectsTheLargestOfEachRow) {
     SCOPED_TRACE(str(text_of(c), ", k ", k));
     const auto draw = [&] { return at::randn({c.B, c.T, c.H, c.D}).to(c.type).set_requires_grad(true); };
     const Tensor query = draw(), key = draw(), value = draw();
-    const auto all = fused_attention(query, key, value, c.scale, c.reciprocal,
-                                     {.wanted = true, .by_head = false, .most = 0});
-    const auto some = fused_attention(query, key, value, c.scale, c.reciprocal,
-                                      {.wanted = true, .by_head = false, .most = k});
+    const auto all = fused(c, query, key, value, {.wanted = true, .by_head = false, .most = 0});
+    const auto some = fused(c, query, key, value, {.wanted = true, .by_head = false, .most = k});
     const Tensor selected = all.rows.mean_BTT * top_k_mask_reference(all.rows.mean_BTT, k);
     EXPECT_TRUE(at::equal(dense_rows(some.rows.largest_BTk, some.rows.columns_BTk), selected));
 
