@@ -24,10 +24,10 @@ std::int64_t first_difference(const Config& config, const ParameterSet& paramete
   return differs.numel() == 0 ? T : differs[0][0].item<std::int64_t>();
 }
 
-// Three lengths; 1 more than a power of two is a multiple of no tile.
+// 1 more than a power of two is a multiple of no tile; 4 more is none either, and dropout's kernels take it.
 std::vector<std::int64_t> lengths(std::int64_t context) {
   std::vector<std::int64_t> chosen;
-  for (const std::int64_t T : {context, context / 2 + 1, std::int64_t{17}, std::int64_t{65}, std::int64_t{2}})
+  for (const std::int64_t T : {context, context / 2 + 1, 17L, 20L, 65L, 68L, 2L})
     if (T > 1 && T <= context && std::find(chosen.begin(), chosen.end(), T) == chosen.end())
       chosen.push_back(T);
   return chosen;

@@ -11,4 +11,9 @@ namespace kablate {
 
 using at::Tensor;
 
+// Of statistics, sums and losses over numbers of a type: float32 at least.
+inline at::ScalarType statistics_type(at::ScalarType type) {
+  return type == at::kDouble ? at::kDouble : at::kFloat;
+}
+
 }  // namespace kablate

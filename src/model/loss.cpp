@@ -16,30 +16,27 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-at::ScalarType statistics_type(at::ScalarType type) { return type == at::kDouble ? at::kDouble : at::kFloat; }
-
 // Some rows of the head: their summed loss and, where it is wanted, the gradient of the mean over `counted`.
 class Piece {
  public:
   Piece(const Tensor& x_NE, const Tensor& weight_VE, const Tensor& targets_N)
-      : x_(x_NE), weight_(weight_VE), counted_N1_(targets_N.ne(kIgnoreIndex).unsqueeze(1)) {
-    targets_N1_ = targets_N.unsqueeze(1).clamp_min(0);  // those left out count nothing below
+      : x_(x_NE), weight_(weight_VE), ignored_N1_(targets_N.eq(kIgnoreIndex).unsqueeze(1)) {
+    targets_N1_ = targets_N.unsqueeze(1).masked_fill(ignored_N1_, 0);
     log_p_NV_ = linear_values(x_, weight_, {}).to(statistics_type(x_.scalar_type())).log_softmax(1);
   }
 
-  Tensor summed() const { return -(log_p_NV_.gather(1, targets_N1_) * counted_N1_).sum(); }
+  Tensor summed() const { return -log_p_NV_.gather(1, targets_N1_).masked_fill(ignored_N1_, 0).sum(); }
 
   // Writes the gradient of x and adds that of W; the logarithms are gone then.
   void add_gradients(double counted, const Tensor& of_x_NE, const Tensor& of_weight_VE) {
     log_p_NV_.exp_().scatter_add_(1, targets_N1_, at::full_like(targets_N1_, -1, log_p_NV_.options()));
-    const Tensor above_NV =
-        log_p_NV_.mul_(counted_N1_.to(log_p_NV_.scalar_type()) / counted).to(x_.scalar_type());
+    const Tensor above_NV = log_p_NV_.div_(counted).masked_fill_(ignored_N1_, 0).to(x_.scalar_type());
     of_x_NE.copy_(linear_input_gradient(above_NV, weight_));
     of_weight_VE.add_(linear_weight_gradient(above_NV, x_));
   }
 
  private:
-  Tensor x_, weight_, counted_N1_, targets_N1_, log_p_NV_;
+  Tensor x_, weight_, ignored_N1_, targets_N1_, log_p_NV_;
 };
 
 struct PiecedCrossEntropy : torch::autograd::Function<PiecedCrossEntropy> {

@@ -1,4 +1,4 @@
-// Layer normalisation (Ba et al. 2016) with the statistics in float32.
+// Layer normalisation (Ba et al. 2016) with the statistics in the weight's type.
 #pragma once
 
 #include "model/kernel/fused_layer_norm.h"
@@ -20,7 +20,7 @@ class Norm {
   Norm(const ParameterSet& parameters, const std::string& name, bool bias);
 
   // (x - mean) / sqrt(variance + 1e-5) · weight + bias over the last dimension of the stream's sum,
-  // [B, T, E], in `type`; and that sum, in float32.
+  // [B, T, E], in `type`; and that sum, in the weight's type.
   NormedSum operator()(const ResidualStream& stream, at::ScalarType type) const;
 
  private:

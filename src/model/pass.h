@@ -50,9 +50,7 @@ struct Pass {
 Pass make_pass(std::int64_t T, at::ScalarType dtype, at::Device device, Dropout dropout);
 
 // float32, or float64 where the pass computes in it.
-inline at::ScalarType statistics_type(const Pass& pass) {
-  return pass.dtype == at::kDouble ? at::kDouble : at::kFloat;
-}
+inline at::ScalarType statistics_type(const Pass& pass) { return statistics_type(pass.dtype); }
 
 // x·Wᵀ + b in the pass's type; W [out, in], b [out] or undefined.
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, const Pass& pass);

@@ -4,7 +4,7 @@
 // backward walks down from the head, frees a layer's kept tensors, and leaves gradients behind. The peak is
 // at the head, in some layer or in the optimizer. A layer's own peak is at its MLP (all of the layer still
 // there, values as wide as F in flight) or at its attention (the MLP gone, scores in flight). Counts are per
-// token; the model's code decides them, so tests/train compares them with the allocator's.
+// token; the model's code decides them, so tests/cli compares them with the allocator's.
 #include <algorithm>
 
 #include "shape/model_shape.h"
@@ -55,7 +55,6 @@ void add_attention(const LayerShape& s, LayerBytes& bytes) {
     bytes.attention_kept += latents * value * static_cast<double>(s.L);
   }
   if (c.gate.enabled && s.receives_context) bytes.attention_kept += value * 2 * static_cast<double>(s.H);
-  if (c.gpt.dropout > 0) bytes.attention_kept += value * E;  // the mask of what the heads add
   if (c.gpt.dropout > 0 && !kernels) bytes.attention_kept += pairs * 2 * kFloat;  // mask and product
   if (kernels) {
     bytes.attention_passing = rows + 4 * value * E + kFloat * E;
@@ -101,7 +100,7 @@ void add_mlp(const LayerShape& s, LayerBytes& bytes) {
     bytes.mlp_remaking += 4 * value * F;
     bytes.mlp_passing -= 2 * value * F;
   }
-  if (c.gpt.dropout > 0) bytes.mlp_kept += 2 * value * static_cast<double>(s.E);
+  if (c.gpt.dropout > 0) bytes.mlp_kept += 2 * value * static_cast<double>(s.E);  // both parts' masks
 }
 
 LayerBytes layer_bytes(const Config& config, std::int64_t index) {
@@ -130,15 +129,14 @@ std::int64_t remade_at_once(const Config& config) {
 }
 
 // What the head and the loss have in flight, beside copies of the weights: the logarithms of the
-// probabilities, their gradient and that of the logits in float32, and once more as the head computes. In
-// pieces (model/loss.h), the logits of one and their logarithms, the gradients that are made beside them, and
-// the weight once more.
+// probabilities, their gradient and that of the logits in float32. In pieces (model/loss.h), the logits of
+// one and their logarithms, the gradients that are made beside them, and the weight once more.
 double head_bytes(const Config& config) {
   const auto N = config.train.batch_size * config.gpt.context, rows = head_rows(N, config.gpt.vocabulary);
   const double tokens = static_cast<double>(N), value = value_bytes(config),
                E = static_cast<double>(config.gpt.width), V = static_cast<double>(config.gpt.vocabulary);
   const double input = tokens * norm_kept(layer_shape(config, 0), value);
-  if (rows == N) return input + tokens * V * (3 * kFloat + value);
+  if (rows == N) return input + tokens * V * 3 * kFloat;
   const double copied = value < kFloat ? value : 0;
   return input + static_cast<double>(rows) * V * (2 * kFloat + copied) + tokens * value * E +
          (kFloat + value) * V * E;
@@ -155,7 +153,7 @@ std::int64_t peak_tensor_bytes(const Config& config) {
 
   const double at_once = static_cast<double>(remade_at_once(config));
   std::vector<LayerBytes> layers;
-  double kept = 0;
+  double kept = config.gpt.dropout > 0 ? tokens * kFloat * E : 0;  // the mask of the embeddings
   for (std::int64_t i = 0; i < config.gpt.num_layers; ++i) {
     layers.push_back(layer_bytes(config, i));
     kept += tokens * (layers[i].attention_kept + layers[i].mlp_kept) + layers[i].weights_kept;

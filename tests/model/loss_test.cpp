@@ -1,11 +1,15 @@
 // The loss in pieces of the logits against the plain one.
 #include "model/loss.h"
 
+#include <limits>
+
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
 
+#include "model/gpt.h"
 #include "shape/part_shape.h"
+#include "support/engine/model_fixture.h"
 #include "support/engine/twin.h"
 
 namespace kablate {
@@ -41,6 +45,41 @@ TEST(PiecedCrossEntropy, HasThePlainLossAndItsGradients) {
     }
 }
 
+// The head's weight is the embedding too: two gradients of one parameter.
+TEST(PiecedCrossEntropy, HasTheGradientsOfAWholeModel) {
+  const Config config = small_config({});
+  const auto parameters = in_double(random_parameters(config, 5));
+  const Sequences batch = random_sequences(config, 3, 7, 5);
+  const auto gradients = [&](bool pieces) {
+    const Head head = Gpt(config, parameters).head(as_tensor(batch.inputs));
+    const Tensor targets = as_tensor(batch.targets);
+    (pieces ? pieced_cross_entropy(head, targets, 4) : cross_entropy(head.logits(), targets)).backward();
+    std::vector<Tensor> all;
+    for (const auto& [name, tensor] : parameters.by_name()) {
+      all.push_back(tensor.grad().clone());
+      tensor.mutable_grad().reset();
+    }
+    return all;
+  };
+  const auto plain = gradients(false), pieced = gradients(true);
+  for (std::size_t i = 0; i < plain.size(); ++i) EXPECT_LE(gap(pieced[i], plain[i]), 1e-11) << i;
+}
+
+TEST(PiecedCrossEntropy, LeavesRowsOutWhoseTargetsDoNotCount) {
+  Tensor x = at::randn({1, 6, kE});
+  x[0][2] = std::numeric_limits<float>::quiet_NaN();
+  x.set_requires_grad(true);
+  const Tensor targets = at::randint(0, kV, {1, 6}, at::kLong);
+  targets[0][2] = -1;
+  const Tensor weight = at::randn({kV, kE});
+  const Tensor loss = pieced_cross_entropy({x, weight, at::kFloat}, targets, 4);
+  loss.backward();
+  EXPECT_TRUE(at::isfinite(loss).item<bool>());
+  EXPECT_EQ(x.grad()[0][2].abs().sum().item<double>(), 0);
+  targets[0][1] = -5;
+  EXPECT_THROW(pieced_cross_entropy({x, weight, at::kFloat}, targets, 4), c10::Error);
+}
+
 TEST(PiecedCrossEntropy, NeedsNoGradient) {
   const at::NoGradGuard no_grad;
   const Tensor targets = some_targets();
@@ -61,11 +100,16 @@ TEST(HeadCrossEntropy, GoesInPiecesWhereLogitsAreMany) {
   EXPECT_EQ(head_rows(2048, 80), 2048);
   EXPECT_EQ(head_rows(16384, 50304), 1024);
   EXPECT_EQ(head_rows(512, 50304), 512);
-  const std::int64_t V = 50304, T = 1025;
-  const Tensor x = at::randn({1, T, 2}).set_requires_grad(true), weight = at::randn({V, 2});
-  const Tensor targets = at::randint(0, V, {1, T}, at::kLong);
-  const Head head{.values_BTE = x, .weight_VE = weight, .type = at::kFloat};
-  EXPECT_TRUE(at::equal(head_cross_entropy(head, targets), pieced_cross_entropy(head, targets, 1024)));
+  // Only the loss in pieces refuses a second gradient.
+  const auto twice = [](std::int64_t V, std::int64_t T) {
+    const Tensor x = at::randn({1, T, 2}).set_requires_grad(true);
+    const Head head{.values_BTE = x, .weight_VE = at::randn({V, 2}), .type = at::kFloat};
+    const Tensor loss = head_cross_entropy(head, at::randint(0, V, {1, T}, at::kLong));
+    loss.backward({}, /*retain_graph=*/true);
+    loss.backward();
+  };
+  EXPECT_THROW(twice(50304, 1025), c10::Error);
+  EXPECT_NO_THROW(twice(5, 1025));
 }
 
 }  // namespace

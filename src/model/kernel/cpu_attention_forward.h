@@ -85,8 +85,8 @@ inline Vector causal(const Tile& tile, int64_t key, int64_t v, Vector x, float o
 // The factors of a tile's weights, where there is dropout.
 inline void make_factors(const AttentionProblem& p, const Tile& tile, const ScoreBuffers& buffers) {
   if (buffers.factors == nullptr) return;
-  for_pieces(tile, [&](int64_t s, int64_t m, int64_t) {
-    make_factors(p, tile.b, tile.h, tile.q0, tile.s0 + s, m, buffers.factors + s * kBlock);
+  for_pieces(tile, [&](int64_t s, int64_t m, int64_t v) {
+    make_factors(p, tile.b, tile.h, tile.q0, v * kWidth, tile.s0 + s, m, buffers.factors + s * kBlock);
   });
 }
 

@@ -113,13 +113,14 @@ struct AddLayerNorm : torch::autograd::Function<AddLayerNorm> {
 
   static void run_backward(const variable_list& saved, at::ScalarType added_type, const variable_list& above,
                            bool apart, const Gradients& gradients) {
-    const Tensor &sum = saved[0], normed = above[1].contiguous(), E = saved[2];
+    const Tensor &sum = saved[0], &weight = saved[2];
+    const Tensor normed = above[1].contiguous();
     const Tensor straight = above[0].defined() ? above[0].contiguous() : Tensor();
     const Pieces pieces(rows_of(sum));
-    const Tensor parts = at::zeros({pieces.count(), 2, E.numel()}, sum.options());
+    const Tensor parts = at::zeros({pieces.count(), 2, weight.numel()}, sum.options());
     gradients.x = at::empty_like(sum);
     if (apart) gradients.added = at::empty_like(sum, added_type);
-    const auto problem = problem_of({E, {}, 0}, added_type, normed.scalar_type());
+    const auto problem = problem_of({weight, {}, 0}, added_type, normed.scalar_type());
     pieces.run([&](std::int64_t piece, std::int64_t first, std::int64_t count) {
       float* part = parts.mutable_data_ptr<float>() + piece * 2 * problem.E;
       kernel::cpu_kernels()->layer_norm_gradient(
@@ -149,6 +150,12 @@ NormedSum written_out(const Tensor& x, const Tensor& added, const Parameters& p,
 
 NormedSum add_layer_norm(const Tensor& x, const Tensor& added, const Tensor& weight, const Tensor& bias,
                          double epsilon, at::ScalarType type) {
+  TORCH_CHECK(weight.dim() == 1 && x.size(-1) == weight.size(0) &&
+                  (!bias.defined() || bias.sizes() == weight.sizes()),
+              "layer norm: x ", x.sizes(), " wants a weight and a bias of its last dimension, not ",
+              weight.sizes());
+  TORCH_CHECK(!added.defined() || added.sizes() == x.sizes(), "layer norm: x ", x.sizes(),
+              " and what is added to it must have one shape");
   const Tensor wide = x.to(weight.scalar_type());
   if (!serves(wide, added, weight, type)) return written_out(wide, added, {weight, bias, epsilon}, type);
   const auto together = [](const Tensor& t) {

@@ -29,7 +29,7 @@ std::string text_of(const Case& c) {
 Case draw() {
   const auto below = [](std::int64_t n) { return at::randint(n, {1}).item<std::int64_t>(); };
   const auto type = [&] { return below(2) == 0 ? at::kFloat : at::kBFloat16; };
-  return {1 + below(150), 2 + below(below(2) == 0 ? 40 : 400), below(2) == 0, below(2) == 0, type(),
+  return {1 + below(150), 3 + below(below(2) == 0 ? 40 : 400), below(2) == 0, below(2) == 0, type(),
           type(),         below(3) == 0 ? 30.0 : 0.0};
 }
 
@@ -39,7 +39,8 @@ struct Inputs {
         added({c.N, c.E}, c.added),
         weight({c.E}, at::kFloat),
         bias({c.E}, at::kFloat) {
-    for (const Tensor& leaf : {x.own, x.exact}) leaf.detach().add_(c.offset);
+    x.own.detach().add_(c.offset);
+    x.exact.detach().copy_(x.own.detach());
   }
   Twin x, added, weight, bias;
 };
@@ -61,8 +62,8 @@ TEST_P(FusedLayerNorm, AgreesWithFloat64InValuesAndGradients) {
                      at::layer_norm(sum, {c.E}, in.weight.exact, c.bias ? in.bias.exact : Tensor(), kEpsilon);
     EXPECT_EQ(made.sum.scalar_type(), at::kFloat);
     ASSERT_EQ(made.normed.scalar_type(), c.normed);
-    // The mean costs digits, of two numbers a row the difference too.
-    const double cancels = (c.offset != 0 ? 30 : 1) * (c.E < 8 ? 30 : 1);
+    // The mean costs digits, in rows of a few numbers the difference from it too.
+    const double cancels = (c.offset != 0 ? 10 : 1) * (c.E < 8 ? 10 : 1);
     const double most = (c.normed == at::kFloat ? kFloatGap : kHalfGap) * cancels;
     EXPECT_LE(gap(made.sum, sum), kFloatGap);
     EXPECT_LE(gap(made.normed, normed), most);
@@ -75,13 +76,13 @@ TEST_P(FusedLayerNorm, AgreesWithFloat64InValuesAndGradients) {
     }
     own.backward();
     exact.backward();
-    EXPECT_LE(gap(in.x.own.grad(), in.x.exact.grad()), kFloatGap * cancels * 10);
+    EXPECT_LE(gap(in.x.own.grad(), in.x.exact.grad()), kFloatGap * cancels);
     if (c.adds)
       EXPECT_LE(gap(in.added.own.grad(), in.added.exact.grad()),
-                (c.added == at::kFloat ? kFloatGap * 10 : kHalfGap) * cancels);
+                (c.added == at::kFloat ? kFloatGap : kHalfGap) * cancels);
     if (!reads_norm) continue;
-    EXPECT_LE(gap(in.weight.own.grad(), in.weight.exact.grad()), kFloatGap * cancels * 10);
-    if (c.bias) EXPECT_LE(gap(in.bias.own.grad(), in.bias.exact.grad()), kFloatGap * 10);
+    EXPECT_LE(gap(in.weight.own.grad(), in.weight.exact.grad()), kFloatGap * cancels);
+    if (c.bias) EXPECT_LE(gap(in.bias.own.grad(), in.bias.exact.grad()), kFloatGap);
   }
 }
 
@@ -93,19 +94,29 @@ TEST_P(FusedLayerNorm, TakesRowsThatDoNotLieTogether) {
   EXPECT_TRUE(at::equal(normed(across), normed(across.contiguous())));
 }
 
+TEST_P(FusedLayerNorm, RefusesShapesThatDoNotFit) {
+  const Tensor x = at::randn({4, 12}), weight = at::randn({12});
+  const auto normed = [&](const Tensor& added, const Tensor& w, const Tensor& bias) {
+    return add_layer_norm(x, added, w, bias, kEpsilon, at::kFloat);
+  };
+  EXPECT_THROW(normed(at::randn({12}), weight, {}), c10::Error);
+  EXPECT_THROW(normed({}, at::randn({6}), {}), c10::Error);
+  EXPECT_THROW(normed({}, weight, at::randn({6})), c10::Error);
+}
+
 // An arm must not differ from another one by how many threads it had.
 TEST_P(FusedLayerNorm, HasTheSameBitsOnAnyNumberOfThreads) {
   const auto gradient_on = [](int threads) {
     at::manual_seed(1);
     at::set_num_threads(threads);
-    const Tensor x = at::randn({500, 40}), weight = at::randn({40}).set_requires_grad(true);
+    const Tensor x = at::randn({4096, 384}), weight = at::randn({384}).set_requires_grad(true);
     add_layer_norm(x, {}, weight, {}, kEpsilon, at::kFloat).normed.square().sum().backward();
     return weight.grad();
   };
   const int before = at::get_num_threads();
-  const Tensor one = gradient_on(1), three = gradient_on(3);
+  const Tensor one = gradient_on(1), three = gradient_on(3), five = gradient_on(5);
   at::set_num_threads(before);
-  EXPECT_TRUE(at::equal(one, three));
+  EXPECT_TRUE(at::equal(one, three) && at::equal(one, five));
 }
 
 TEST(AddLayerNorm, IsWrittenOutInFloat64AndWithoutKernels) {
