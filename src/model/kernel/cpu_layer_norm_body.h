@@ -53,6 +53,12 @@ float add_row(int64_t E, const float* x, const Added* added, float* sum) {
   return total(all);
 }
 
+// 1/sqrt(variance + epsilon); no number where the variance is beyond float32: 1/sqrt(inf) = 0 would hide a
+// model that has diverged behind a norm of zeros without a gradient.
+inline float scale_of(float variance, float epsilon) {
+  return variance <= __FLT_MAX__ ? 1 / __builtin_sqrtf(variance + epsilon) : __builtin_nanf("");
+}
+
 // Two passes over the row, which is in the cache: differences from the mean lose no digits.
 template <class Added, class Normed>
 void layer_norm_rows(const LayerNormProblem& p, const LayerNormForward& f, int64_t first, int64_t count) {
@@ -68,7 +74,7 @@ void layer_norm_rows(const LayerNormProblem& p, const LayerNormForward& f, int64
       const Vector d = some_of(load_some(values + i, n) - spread(mean), n);
       squares = fma(d, d, squares);
     });
-    const float scale = 1 / __builtin_sqrtf(total(squares) / static_cast<float>(p.E) + p.epsilon);
+    const float scale = scale_of(total(squares) / static_cast<float>(p.E), p.epsilon);
     auto* normed = static_cast<Normed*>(f.normed) + row * p.E;
     for_row(p.E, [&](int64_t i, int64_t n) {
       const Vector unit = (load_some(values + i, n) - spread(mean)) * spread(scale);

@@ -94,6 +94,14 @@ TEST_P(FusedLayerNorm, TakesRowsThatDoNotLieTogether) {
   EXPECT_TRUE(at::equal(normed(across), normed(across.contiguous())));
 }
 
+TEST_P(FusedLayerNorm, HidesNoVarianceBeyondFloat32) {
+  const Tensor x = at::randn({3, 20}), weight = at::ones({20});
+  x[1].mul_(1e20);
+  const Tensor normed = add_layer_norm(x, {}, weight, {}, kEpsilon, at::kFloat).normed;
+  EXPECT_TRUE(at::isnan(normed[1]).all().item<bool>());
+  EXPECT_FALSE(at::isnan(normed[0]).any().item<bool>() || at::isnan(normed[2]).any().item<bool>());
+}
+
 TEST_P(FusedLayerNorm, RefusesShapesThatDoNotFit) {
   const Tensor x = at::randn({4, 12}), weight = at::randn({12});
   const auto normed = [&](const Tensor& added, const Tensor& w, const Tensor& bias) {
