@@ -27,7 +27,7 @@ std::int64_t first_difference(const Config& config, const ParameterSet& paramete
 // 1 more than a power of two is a multiple of no tile; 4 more is none either, and dropout's kernels take it.
 std::vector<std::int64_t> lengths(std::int64_t context) {
   std::vector<std::int64_t> chosen;
-  for (const std::int64_t T : {context, context / 2 + 1, 17L, 20L, 65L, 68L, 2L})
+  for (const auto T : std::initializer_list<std::int64_t>{context, context / 2 + 1, 17, 20, 65, 68, 2})
     if (T > 1 && T <= context && std::find(chosen.begin(), chosen.end(), T) == chosen.end())
       chosen.push_back(T);
   return chosen;

@@ -28,7 +28,7 @@ bool serves(const Tensor& x, const Tensor& added, const Tensor& weight, at::Scal
 }
 
 // Rows in pieces whose number depends on nothing but theirs: the parameters' gradients are sums of the
-// pieces', in their order, whatever the threads.
+// pieces', whatever the threads.
 class Pieces {
  public:
   explicit Pieces(std::int64_t rows) : rows_(rows), each_(std::max(kFewest, (rows + kMost - 1) / kMost)) {}
