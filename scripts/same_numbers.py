@@ -1,8 +1,8 @@
 """Whether two builds of the program train to the same bits: same_numbers.py OLD NEW [--only WORD].
 
-For a change that should move no number. Each arm below is trained by both for a few iterations on a text made
-here; their weights and every logged loss must be equal. What only one of them logs is left out. Exit code 1 if an
-arm differs.
+For a change that should move no number. Each arm below is trained by both for a few iterations on a text
+made here; their weights and every logged loss must be equal. What only one of them logs is left out. Exit
+code 1 if an arm differs.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-// Tests that run on the kernels of each instruction set.
+// Tests that run on each kind of kernels: those of an instruction set, and none.
 #pragma once
 
 #include <string>
@@ -16,10 +16,13 @@ namespace kablate {
 class KernelTest : public testing::TestWithParam<std::string> {
  protected:
   void SetUp() override {
-    const bool wide = GetParam() == "Avx512";
-    if (!(wide ? kernel::runs_avx512_kernels() : kernel::runs_avx2_kernels()))
-      GTEST_SKIP() << "this CPU has no " << GetParam();
-    kernel::set_cpu_kernels(wide ? kernel::avx512_kernels() : kernel::avx2_kernels());
+    const auto kind = GetParam();
+    const bool runs = kind == "Portable" ||
+                      (kind == "Avx512" ? kernel::runs_avx512_kernels() : kernel::runs_avx2_kernels());
+    if (!runs) GTEST_SKIP() << "this CPU has no " << kind;
+    kernel::set_cpu_kernels(kind == "Portable" ? nullptr
+                            : kind == "Avx512" ? kernel::avx512_kernels()
+                                               : kernel::avx2_kernels());
     at::manual_seed(seed_of_this_run());
   }
   void TearDown() override { kernel::set_cpu_kernels(before_); }
@@ -29,6 +32,7 @@ class KernelTest : public testing::TestWithParam<std::string> {
 };
 
 inline auto each_instruction_set() { return testing::Values("Avx512", "Avx2"); }
+inline auto each_kind_of_kernels() { return testing::Values("Portable", "Avx512", "Avx2"); }
 inline std::string instruction_set(const testing::TestParamInfo<std::string>& info) { return info.param; }
 
 }  // namespace kablate
