@@ -6,6 +6,7 @@
 #include <ATen/core/grad_mode.h>
 
 #include "base/text.h"
+#include "config/mechanism.h"
 #include "data/sample_order.h"
 #include "model/evaluation.h"
 #include "model/gpt.h"
@@ -15,8 +16,7 @@
 namespace kablate {
 namespace {
 
-constexpr const char *kGate = "gate", *kCross = "cross", *kRecip = "recip", *kEnrich = "recip attn-to-mlp",
-                     *kContext = "recip mlp-to-attn", *kReciprocalAttention = "ra", *kAll = "all";
+constexpr const char *kEnrich = "recip attn-to-mlp", *kContext = "recip mlp-to-attn", *kAll = "all";
 
 struct Variant {
   Config config;
@@ -60,11 +60,8 @@ Variant without_direction(const Variant& model, const std::string& direction) {
 Variant changed(const Variant& model, const std::string& mechanism, double scale) {
   if (mechanism == kEnrich || mechanism == kContext) return without_direction(model, mechanism);
   Variant result = model;
-  const bool all = mechanism == kAll;
-  if (all || mechanism == kGate) result.config.gate.alpha *= scale;
-  if (all || mechanism == kCross) result.config.cross.alpha *= scale;
-  if (all || mechanism == kRecip) result.config.coupler.alpha *= scale;
-  if (all || mechanism == kReciprocalAttention) result.config.attention.reciprocal_alpha *= scale;
+  for (const auto& known : mechanisms())
+    if (mechanism == kAll || mechanism == known.name) known.weight(result.config) *= scale;
   return result;
 }
 
@@ -95,12 +92,9 @@ Evaluated evaluate_windows(const Variant& model, const Dataset& data, c10::Devic
 
 std::vector<std::string> knockout_mechanisms(const Config& config) {
   std::vector<std::string> names;
-  if (config.gate.enabled) names.emplace_back(kGate);
-  if (config.cross.enabled) names.emplace_back(kCross);
-  if (config.coupler.enabled) names.emplace_back(kRecip);
-  if (config.reciprocal_attention()) names.emplace_back(kReciprocalAttention);
+  for (const auto* mechanism : mechanisms_on(config)) names.emplace_back(mechanism->name);
   const bool several = names.size() > 1;
-  if (config.coupler.enabled && config.gpt.num_layers > 1) {
+  if (find_mechanism("recip")->on(config) && config.gpt.num_layers > 1) {
     names.emplace_back(kEnrich);
     names.emplace_back(kContext);
   }

@@ -10,12 +10,6 @@
 
 namespace kablate {
 
-Config without_mechanisms(Config config) {
-  config.gate.enabled = config.cross.enabled = config.coupler.enabled = false;
-  config.attention.reciprocal_alpha = 0;
-  return config;
-}
-
 std::string type_name(at::ScalarType type) {
   return type == at::kDouble ? "float64"
                              : dtype_name(type == at::kFloat ? DType::kFloat32 : DType::kBFloat16);

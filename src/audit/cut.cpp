@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "config/mechanism.h"
 
 namespace kablate {
 namespace {
@@ -23,9 +24,8 @@ Config apply(Config c, const Rule& rule) {
   c.gpt.context = std::min(c.gpt.context, kContext);
   c.gpt.vocabulary = std::min(c.gpt.vocabulary, kVocabulary);
   c.attention.latent_dim = std::min(c.attention.latent_dim, rule.latent);
-  c.gate.dim = std::min(c.gate.dim, kNarrow);
-  c.cross.rank = std::min(c.cross.rank, kNarrow);
-  c.coupler.bottleneck = std::min(c.coupler.bottleneck, kNarrow);
+  for (const auto& mechanism : mechanisms())
+    if (mechanism.narrow != nullptr) mechanism.narrow(c, kNarrow);
   return c;
 }
 

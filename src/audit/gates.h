@@ -27,9 +27,6 @@ std::optional<Finding> pairing(const Config& step, const Config& baseline, const
 std::optional<Finding> dead_twin(const Config& twin, const Config& baseline,
                                  const Subject& subject);  // pairing.cpp
 
-// The configuration with every mechanism and reciprocal attention switched off.
-Config without_mechanisms(Config config);
-
 std::string type_name(at::ScalarType type);         // "float64" …
 at::ScalarType trained_type(const Config& config);  // of matrix products, in the trial
 

@@ -6,51 +6,29 @@
 
 #include "audit/gates.h"
 #include "base/text.h"
+#include "config/mechanism.h"
 
 namespace kablate {
 namespace {
 
 constexpr double kLeastChange = 1e-3;  // of the logits, relative
 
-struct Mechanism {
-  const char* name;
-  Config on, off;                   // the step with it and without
+struct Comparison {
+  std::string title;
+  Config on, off;                   // the step with the mechanism and without
   std::vector<std::string> zeroed;  // parameters that are 0 in both
 };
 
-// Where both directions of the coupler share a map, one of them alone would keep it alive: each is examined
-// apart. A block of its own only enriches. Without the keys of block 0 and the maps above it, only the
-// context that block 0 hands to block 1 is left.
-void add_directions(const Config& step, std::vector<Mechanism>& found) {
-  if (!step.coupler.enabled || step.coupler.tying != Tying::kTiedTranspose || step.gpt.num_layers < 2) return;
-  Config on = step;
-  on.gate.enabled = on.cross.enabled = false;
-  Config off = on;
-  off.coupler.enabled = false;
-  Mechanism context{"latent reciprocity, MLP to attention", on, off, {}};
-  context.zeroed.push_back(std::string("transformer.h.0.attn.") +
-                           (step.attention.shared_kv ? "kv_down.weight" : "k_down.weight"));
-  for (std::int64_t i = 1; i < step.gpt.num_layers; ++i)
-    context.zeroed.push_back(str("transformer.h.", i, ".mlp.coupler.W"));
-  on.gpt.num_layers = off.gpt.num_layers = 1;
-  found.push_back({"latent reciprocity, attention to MLP", on, off, {}});
-  if (step.gpt.context > 1) found.push_back(context);  // of one key, no value changes the weight
-}
-
-std::vector<Mechanism> mechanisms(const Config& step) {
-  std::vector<Mechanism> found;
-  const auto add = [&](bool enabled, const char* name, auto&& switch_off) {
-    if (!enabled) return;
-    found.push_back({name, step, step, {}});
-    switch_off(found.back().off);
-  };
-  add(step.gate.enabled, "MLP-to-attention gate", [](Config& c) { c.gate.enabled = false; });
-  add(step.cross.enabled, "cross-token aggregation", [](Config& c) { c.cross.enabled = false; });
-  add(step.coupler.enabled, "latent reciprocity", [](Config& c) { c.coupler.enabled = false; });
-  add(step.reciprocal_attention(), "reciprocal attention",
-      [](Config& c) { c.attention.reciprocal_alpha = 0; });
-  add_directions(step, found);
-  return found;
+std::vector<Comparison> comparisons(const Config& step) {
+  std::vector<Comparison> whole, alone;
+  for (const auto* mechanism : mechanisms_on(step)) {
+    whole.push_back({mechanism->title, step, without_mechanism(step, *mechanism), {}});
+    if (mechanism->paths == nullptr) continue;
+    for (const auto& path : mechanism->paths(step))
+      alone.push_back({path.title, path.config, without_mechanism(path.config, *mechanism), path.zeroed});
+  }
+  whole.insert(whole.end(), alone.begin(), alone.end());
+  return whole;
 }
 
 ParameterSet in_double(const Config& config, const Subject& subject) {
@@ -69,7 +47,7 @@ std::optional<Finding> liveness(const Config& step, const Subject& subject) {
   };
   Finding finding{true, ""};
   std::vector<std::string> changes;
-  for (const auto& [name, on, off, zeroed] : mechanisms(step)) {
+  for (const auto& [name, on, off, zeroed] : comparisons(step)) {
     const double change = relative_difference(logits(on, zeroed), logits(off, zeroed));
     const bool live = change >= kLeastChange;
     finding.passed = finding.passed && live;

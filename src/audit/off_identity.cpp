@@ -5,6 +5,7 @@
 #include "audit/gates.h"
 #include "audit/plain_gpt.h"
 #include "base/text.h"
+#include "config/mechanism.h"
 #include "model/loss.h"
 
 namespace kablate {

@@ -1,9 +1,12 @@
 #include "config/config.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/error.h"
 #include "base/text.h"
+#include "config/mechanism.h"
+#include "config/settings.h"
 
 namespace kablate {
 namespace {
@@ -18,54 +21,33 @@ void check_shapes(const Config& c) {
                         " rounds to an MLP of width 0: allowed: 0 for none, or at least ", 0.5 / gpt.width));
 }
 
-// Every mechanism reads or writes the attention.
-void check_without_attention(const Config& c) {
-  if (c.gpt.attention) return;
-  if (c.mlp_width() == 0)
+// The mechanisms that are on, by what switches them: "RA_MLA_MLP_ATTN_GATE = y, RA_MLA_RA_ALPHA = 0.5".
+std::string switched_on(Config c) {
+  std::vector<std::string> parts;
+  for (const auto* mechanism : mechanisms_on(c))
+    parts.push_back(str(mechanism->on_symbol(), " = ",
+                        mechanism->by_weight() ? shortest(mechanism->weight(c)) : std::string("y")));
+  return join(parts, ", ");
+}
+
+// Every mechanism reads or writes the attention, most of them an MLP too.
+void check_mechanisms(const Config& c) {
+  if (!c.gpt.attention && c.mlp_width() == 0)
     throw UserError(
         "GPT2_ATTENTION = n with MLP_EXPANSION = 0: nothing is left of a block; give it an attention or an "
         "MLP");
-  if (c.gate.enabled || c.cross.enabled || c.coupler.enabled || c.attention.reciprocal_alpha > 0)
+  const auto on = mechanisms_on(c);
+  if (!c.gpt.attention && !on.empty())
     throw UserError(
-        "GPT2_ATTENTION = n: the mechanisms act on the attention or read it; switch off "
-        "RA_MLA_MLP_ATTN_GATE, RA_MLA_MLP_CROSS_TOKEN and RA_MLA_MLP_LATENT_RECIP and set RA_MLA_RA_ALPHA "
-        "to 0, or give the model its attention");
-}
-
-void check_mechanisms(const Config& c) {
-  check_without_attention(c);
-  const bool any = c.gate.enabled || c.cross.enabled || c.coupler.enabled;
-  if (any && c.mlp_width() == 0)
-    throw UserError(
-        "MLP_EXPANSION = 0: the mechanisms live in the MLP; switch off RA_MLA_MLP_ATTN_GATE, "
-        "RA_MLA_MLP_CROSS_TOKEN and "
-        "RA_MLA_MLP_LATENT_RECIP, or give the model an MLP");
-  if (c.coupler.enabled && !c.attention.latent)
-    throw UserError(
-        "RA_MLA_MLP_LATENT_RECIP = y with ENABLE_RA_MLA = n: latent reciprocity needs the latent keys of "
-        "MLA; set one of "
-        "them the other way");
-  if (c.attention.reciprocal_alpha > 0 && !c.attention.latent)
-    throw UserError(
-        str("RA_MLA_RA_ALPHA = ", c.attention.reciprocal_alpha,
-            " with ENABLE_RA_MLA = n: reciprocal attention needs MLA; set RA_MLA_RA_ALPHA to 0 or "
-            "ENABLE_RA_MLA to y"));
-  if (c.gate.enabled && c.gpt.num_layers == 1)
-    throw UserError(
-        "RA_MLA_MLP_ATTN_GATE = y with GPT2_N_LAYER = 1: a block's MLP gates the attention of the block "
-        "above it, so the "
-        "gate could not act; use at least 2 layers or switch it off");
-  const std::int64_t F = c.mlp_width(), L = c.attention.latent_dim;
-  if (c.coupler.enabled && c.coupler.tying == Tying::kPerHeadScalar && F % L != 0)
-    throw UserError(str("RA_MLA_LATENT_DIM = ", L,
-                        " with RA_MLA_MLP_TYING_MODE = per_head_scalar: the latent width must "
-                        "divide the MLP's width, here ",
-                        F, "; choose a divisor or another tying mode"));
-  if (c.cross.enabled && !c.cross.head_average && F % c.gpt.num_heads != 0)
-    throw UserError(str("GPT2_N_HEAD = ", c.gpt.num_heads,
-                        " with RA_MLA_MLP_SPARSE_HEAD_AVERAGE = n: the number of heads "
-                        "must divide the MLP's width, here ",
-                        F, "; choose a divisor or average the heads"));
+        str("GPT2_ATTENTION = n with ", switched_on(c),
+            ": the mechanisms act on the attention or read it; switch them off (n, or a weight of "
+            "0), or give the model its attention"));
+  for (const auto* mechanism : on) {
+    if (mechanism->in_mlp && c.mlp_width() == 0)
+      throw UserError(str("MLP_EXPANSION = 0 with ", switched_on(c),
+                          ": the mechanisms live in the MLP; switch them off, or give the model an MLP"));
+    if (const auto unmet = mechanism->unmet(c); !unmet.empty()) throw UserError(unmet);
+  }
 }
 
 void check_optimizer(const OptimConfig& optim) {
@@ -102,41 +84,35 @@ std::string blocked_reason(const Config& c) {
 
 std::string arm_name(const Config& c) {
   if (!c.gpt.attention) return "no-attention";
-  const bool recip_only_enriches = c.coupler.enabled && c.gpt.num_layers == 1;
+  std::vector<std::string> reciprocal, others;
+  std::size_t of_the_ladder = 0;
+  for (const auto& mechanism : mechanisms()) {
+    of_the_ladder += mechanism.reciprocal;
+    if (!mechanism.on(c)) continue;
+    const std::string partial = mechanism.partial_name == nullptr ? "" : mechanism.partial_name(c);
+    (mechanism.reciprocal ? reciprocal : others).push_back(partial.empty() ? mechanism.name : partial);
+  }
   std::vector<std::string> parts;
   if (!c.attention.latent) parts.push_back("mha");
-  if (c.gate.enabled && c.cross.enabled && c.coupler.enabled) {
-    parts.push_back("all");
-  } else {
-    if (c.gate.enabled) parts.push_back("gate");
-    if (c.cross.enabled) parts.push_back("cross");
-    if (c.coupler.enabled) parts.push_back(recip_only_enriches ? "recip(attn-to-mlp)" : "recip");
-  }
+  if (reciprocal.size() == of_the_ladder) reciprocal = {"all"};
+  parts.insert(parts.end(), reciprocal.begin(), reciprocal.end());
   if (parts.empty()) parts.push_back("mla");
-  std::string name = join(parts, "+");
-  if (c.reciprocal_attention()) name += "+ra";
-  return name;
+  parts.insert(parts.end(), others.begin(), others.end());
+  return join(parts, "+");
 }
 
 std::vector<std::string> unused_symbols(const Config& c) {
   std::vector<std::string> names;
-  const auto& cross = c.cross;
   add_when(!c.gpt.attention, {"GPT2_N_HEAD", "ENABLE_RA_MLA"}, names);
   add_when(!c.gpt.attention || !c.attention.latent,
            {"RA_MLA_LATENT_DIM", "RA_MLA_PER_HEAD_Q_LATENT", "RA_MLA_PER_HEAD_V_UP", "RA_MLA_SHARED_KV"},
            names);
-  add_when(!c.reciprocal_attention(), {"RA_MLA_RA_WINDOW"}, names);
-  add_when(!c.gate.enabled, {"RA_MLA_MLP_GATE_ALPHA", "RA_MLA_MLP_GATE_DIM", "RA_MLA_MLP_GATE_POOL"}, names);
-  add_when(!cross.enabled,
-           {"RA_MLA_MLP_CROSS_ALPHA", "RA_MLA_MLP_CROSS_RANK", "RA_MLA_MLP_CROSS_DETACH",
-            "RA_MLA_MLP_SPARSE_MODE", "RA_MLA_MLP_SPARSE_HEAD_AVERAGE"},
-           names);
-  add_when(!cross.enabled || cross.sparsity != Sparsity::kTopK, {"RA_MLA_MLP_SPARSE_K"}, names);
-  add_when(!cross.enabled || cross.sparsity != Sparsity::kRms, {"RA_MLA_MLP_SPARSE_RMS_THRESHOLD"}, names);
-  add_when(!cross.enabled || cross.sparsity == Sparsity::kNone, {"RA_MLA_MLP_SPARSE_NORMALIZE"}, names);
-  add_when(!c.coupler.enabled, {"RA_MLA_MLP_RECIP_ALPHA", "RA_MLA_MLP_TYING_MODE"}, names);
-  add_when(!c.coupler.enabled || c.coupler.tying != Tying::kUntied || c.gpt.num_layers == 1,
-           {"RA_MLA_MLP_LATENT_DIM"}, names);
+  for (const auto& mechanism : mechanisms()) {
+    const bool on = mechanism.on(c);
+    if (!on && !mechanism.by_weight()) names.push_back(mechanism.weight_symbol);
+    const auto unread = on ? mechanism.unread(c) : mechanism.symbols;
+    names.insert(names.end(), unread.begin(), unread.end());
+  }
   add_when(c.mlp_width() == 0, {"GPT2_ACTIVATION", "RECOMPUTE"}, names);
   const auto& optim = c.optim;
   const bool spam = optim.kind == OptimizerKind::kAdamWSpam;
@@ -145,7 +121,10 @@ std::vector<std::string> unused_symbols(const Config& c) {
   add_when(!spam || !optim.spam_reset, {"SPAM_INTERVAL", "SPAM_WARMUP"}, names);
   add_when(!spam || !optim.spam_reset || !optim.spam_warmup, {"SPAM_WARMUP_STEPS"}, names);
   add_when(!optim.decay_learning_rate, {"GPT2_MIN_LR"}, names);
-  return names;
+  std::vector<std::string> in_order;
+  for (const auto& symbol : symbols())
+    if (std::find(names.begin(), names.end(), symbol.name) != names.end()) in_order.push_back(symbol.name);
+  return in_order;
 }
 
 }  // namespace kablate

@@ -6,25 +6,19 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "config/binding.h"
+#include "config/mechanism.h"
 #include "plan/key.h"
 #include "shape/model_shape.h"
 
 namespace kablate {
 namespace {
 
-struct Mechanism {
-  const char *enabled, *weight;
-};
-constexpr Mechanism kMechanisms[] = {{"RA_MLA_MLP_ATTN_GATE", "RA_MLA_MLP_GATE_ALPHA"},
-                                     {"RA_MLA_MLP_CROSS_TOKEN", "RA_MLA_MLP_CROSS_ALPHA"},
-                                     {"RA_MLA_MLP_LATENT_RECIP", "RA_MLA_MLP_RECIP_ALPHA"}};
-
-bool lacks(const Settings& baseline, const Settings& arm, const Mechanism& mechanism) {
-  return arm.text(mechanism.enabled) == "y" && baseline.text(mechanism.enabled) == "n";
-}
-
-bool lacks_reciprocal_attention(const Settings& baseline) {
-  return baseline.bind().attention.reciprocal_alpha == 0;
+// Those of the arm that the baseline lacks.
+std::vector<const Mechanism*> added_mechanisms(const Settings& arm, const Settings& baseline) {
+  auto added = mechanisms_on(arm.bind());
+  const Config base = baseline.bind();
+  std::erase_if(added, [&](const Mechanism* mechanism) { return mechanism->on(base); });
+  return added;
 }
 
 // The menu's bound, which the table of bindings knows.
@@ -140,14 +134,12 @@ Match match_width(const Config& baseline, Control kind, double target) {
 
 std::string dead_twin_obstacle(const Settings& arm, const Settings& baseline) {
   Settings plain = arm;
-  bool any = false;
-  for (const auto& mechanism : kMechanisms) {
-    if (!lacks(baseline, arm, mechanism)) continue;
-    plain.set(mechanism.enabled, "n", "dead twin");
-    any = true;
+  bool any = false;  // whose parameters stay although its weight is 0
+  for (const auto* mechanism : added_mechanisms(arm, baseline)) {
+    plain.set(mechanism->on_symbol(), mechanism->by_weight() ? "0" : "n", "dead twin");
+    any = any || !mechanism->by_weight();
   }
   if (!any) return "it has no mechanism that the baseline lacks, so there is no weight to set to 0";
-  if (lacks_reciprocal_attention(baseline)) plain.set("RA_MLA_RA_ALPHA", "0", "dead twin");
   const auto numbers = [](const Settings& settings) { return key_text(settings.bind(), 0, 0, 1, {}); };
   const auto differences = key_differences(numbers(baseline), numbers(plain));
   if (differences.empty()) return "";
@@ -157,9 +149,8 @@ std::string dead_twin_obstacle(const Settings& arm, const Settings& baseline) {
 
 Settings dead_twin(const Settings& arm, const Settings& baseline, const std::string& origin) {
   Settings twin = arm;
-  for (const auto& mechanism : kMechanisms)
-    if (lacks(baseline, arm, mechanism)) twin.set(mechanism.weight, "0", origin);
-  if (lacks_reciprocal_attention(baseline)) twin.set("RA_MLA_RA_ALPHA", "0", origin);
+  for (const auto* mechanism : added_mechanisms(arm, baseline))
+    twin.set(mechanism->weight_symbol, "0", origin);
   return twin;
 }
 

@@ -5,6 +5,7 @@
 
 #include <ATen/ATen.h>
 
+#include "config/mechanism.h"
 #include "data/batch.h"
 
 namespace kablate {
@@ -30,7 +31,7 @@ Json to_json(const BlockObservation& seen) {
 std::vector<Json> mechanism_rows(const Gpt& model, const Dataset& data, c10::Device device,
                                  std::int64_t iteration) {
   const Config& config = model.config();
-  if (!config.gate.enabled && !config.cross.enabled && !config.coupler.enabled) return {};
+  if (mechanisms_on(config).empty()) return {};
   const std::int64_t T = config.gpt.context;
   const auto starts = evaluation_starts(data.validation().size(), T, config.train.eval_samples);
   const auto count = std::min(starts.size(), static_cast<std::size_t>(config.train.batch_size));
