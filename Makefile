@@ -37,14 +37,15 @@
 ##   STEPS=0,2-3 SEEDS=1-5 steps of the plan and seeds to train
 ##   RESULTS=DIR           where results go (default: results/ beside the Makefile)
 ##   SYMBOL=VALUE          any symbol of the menu, for this run only: make DATASET=text DATA_PATH=my.txt
+##   DATA_PATH=PATH        of verify, rerun and knockout: where the data of the trials lie now
 ##   O=DIR                 folder for .config, build, .venv and prepared data (default: here)
 ##   V=1                   show every command
 ##   JOBS=N                compile N files at once (default: one a core)
 ##   LIBTORCH=DIR          use this LibTorch instead of the one in .venv
 ##   CXX=COMPILER          use this compiler
-##   KABLATE_TORCH_INDEX   (environment) the package index to take torch from
+## From the environment come only CXX, CXXFLAGS, LDFLAGS and
+##   KABLATE_TORCH_INDEX   the package index to take torch from, where make's own choice isn't wanted
 
-SHELL := /bin/bash
 .DEFAULT_GOAL := all
 .NOTPARALLEL:
 .SUFFIXES:
@@ -53,45 +54,7 @@ ifeq ($(wildcard Kconfig),)
 $(error Call make in Kablate's own folder: make -C FOLDER)
 endif
 
-# --- What was given on the command line: a name that nothing reads is an error, not a silence
-OWN := O V JOBS LIBTORCH CXX RESULTS RUN STEPS SEEDS FRESH ROUNDS SHAPES
-GIVEN := $(foreach v,$(.VARIABLES),$(if $(findstring command line,$(origin $v)),$v))
-OVERRIDES := $(filter-out $(OWN),$(GIVEN))
-ifneq ($(OVERRIDES),)
-SYMBOLS := $(shell awk '/^choice/ {inside = 1} /^endchoice/ {inside = 0} /^config / && !inside {print $$2}' \
-                   src/*/Kconfig src/*/*/Kconfig)
-UNKNOWN := $(filter-out $(SYMBOLS),$(OVERRIDES))
-ifneq ($(UNKNOWN),)
-$(error $(UNKNOWN): neither a symbol of the menu nor a variable of the Makefile; 'make help' lists the \
-variables, 'make menuconfig' the symbols)
-endif
-endif
-GOALS := $(or $(MAKECMDGOALS),all)
-only_for = $(if $(filter $1,$(GOALS)),,$(if $(strip $2),$(error $(strip $2): has no effect on 'make $(GOALS)', only on $1)))
-$(call only_for,all run plan audit noise,$(OVERRIDES))
-$(call only_for,all run plan audit verify bench,$(filter STEPS,$(GIVEN)))
-$(call only_for,all run plan audit verify,$(filter SEEDS,$(GIVEN)))
-$(call only_for,bench,$(filter ROUNDS SHAPES,$(GIVEN)))
-$(call only_for,all run plan audit report verify noise calibrate,$(filter RESULTS,$(GIVEN)))
-$(call only_for,report verify rerun knockout,$(filter RUN,$(GIVEN)))
-$(call only_for,noise,$(filter FRESH,$(GIVEN)))
-$(foreach v,$(OVERRIDES),$(eval export KABLATE_SET_$v := $$(value $v)))
-
-quoted = '$(subst ','\'',$1)'
-export SRC := $(CURDIR)
-export OUT := $(shell realpath -m -- $(call quoted,$(or $(value O),$(CURDIR))))
-export KABLATE_LIBTORCH := $(if $(value LIBTORCH),$(shell realpath -m -- $(call quoted,$(value LIBTORCH))))
-export KABLATE_RESULTS := $(value RESULTS)
-export KABLATE_RUN := $(value RUN)
-export KABLATE_STEPS := $(value STEPS)
-export KABLATE_SEEDS := $(value SEEDS)
-export KABLATE_FRESH := $(value FRESH)
-export KABLATE_ROUNDS := $(value ROUNDS)
-export KABLATE_SHAPES := $(value SHAPES)
-export JOBS V
-export PYTHONUTF8 := 1
-export PYTHONDONTWRITEBYTECODE := 1
-unexport PYTHONPATH PYTHONHOME
+include scripts/variables.mk
 
 Q := $(if $(filter 1,$(V)),,@)
 PYTHON := "$$OUT/.venv/bin/python"
@@ -105,38 +68,38 @@ all: run
 
 # --- Getting a table
 run: build data
-	$(Q)scripts/run.sh run
+	$(Q)bash scripts/run.sh run
 
 plan audit: build
-	$(Q)scripts/run.sh $@
+	$(Q)bash scripts/run.sh $@
 
 report: build
-	$(Q)scripts/run.sh report
+	$(Q)bash scripts/run.sh report
 
 # --- Whether it can be believed
 verify: build data
-	$(Q)scripts/run.sh verify
+	$(Q)bash scripts/run.sh verify
 
 rerun: build data
-	$(Q)scripts/run.sh rerun
+	$(Q)bash scripts/run.sh rerun
 
 noise: build data
-	$(Q)scripts/run.sh noise
+	$(Q)bash scripts/run.sh noise
 
 calibrate: export KABLATE_SET_DATASET := shakespeare
 calibrate: build data
-	$(Q)scripts/run.sh calibrate
+	$(Q)bash scripts/run.sh calibrate
 
 knockout: build data
 	$(Q)[ -n "$$KABLATE_RUN" ] || { echo "Say which trained model: make knockout RUN=TRIAL_DIR" >&2; exit 2; }
-	$(Q)scripts/run.sh knockout
+	$(Q)bash scripts/run.sh knockout
 
 # --- Set-up: Debian's packages and .venv; torch only where something is compiled
 python:
-	$(Q)scripts/setup.sh python
+	$(Q)bash scripts/setup.sh python
 
-torch:
-	$(Q)scripts/setup.sh torch
+torch: python
+	$(Q)bash scripts/setup.sh torch
 
 data: config
 	$(Q)dataset=$${KABLATE_SET_DATASET:-$$(sed -n 's/^CONFIG_DATASET="\(.*\)"$$/\1/p' "$$OUT/.config")}; \
@@ -160,28 +123,29 @@ oldconfig: python
 savedefconfig: config
 	$(Q)$(CONFIGURE) savedefconfig "$$OUT/defconfig"
 
+NAMES = for file in defconfigs/*; do [ ! -f "$$file" ] || echo "$${file\#*/}"; done
 list-defconfigs:
-	@cd defconfigs && for name in *; do [ ! -f "$$name" ] || echo "$$name"; done
+	@$(NAMES)
 
 defconfig-%:
 	@[ -f $(call quoted,defconfigs/$*) ] || { echo "There is no configuration" $(call quoted,$*)". Known are:" \
-	    $$($(MAKE) -s list-defconfigs) >&2; exit 2; }
-	$(Q)scripts/setup.sh python
+	    $$($(NAMES)) >&2; exit 2; }
+	$(Q)bash scripts/setup.sh python
 	$(Q)$(CONFIGURE) defconfig $(call quoted,defconfigs/$*)
 
 # --- Building and checking
 build: config torch
-	$(Q)scripts/build.sh kablate
+	$(Q)bash scripts/build.sh kablate
 
 check: config torch
-	$(Q)scripts/build.sh kablate core_tests engine_tests
+	$(Q)bash scripts/build.sh kablate core_tests engine_tests
 	$(Q)$(PYTHON) scripts/lint.py
 	$(Q)cd "$$OUT/build" && ctest --output-on-failure
 
 bench: export KABLATE_SET_DATASET := shakespeare
 bench: build data
-	$(Q)scripts/setup.sh bench
-	$(Q)scripts/bench.sh
+	$(Q)bash scripts/setup.sh bench
+	$(Q)bash scripts/bench.sh
 
 lint: config
 	$(Q)$(PYTHON) scripts/lint.py

@@ -5,7 +5,7 @@
 set -euo pipefail
 
 cmake "$OUT/build" > /dev/null  # Google Benchmark may have come since the build was configured
-"$SRC/scripts/build.sh" kernel_bench
+bash "$SRC/scripts/build.sh" kernel_bench
 "$OUT/.venv-bench/bin/python" "$SRC/bench/bench.py" --program "$OUT/build/kablate" \
   --peer-python "$OUT/.venv-bench/bin/python" ${KABLATE_ROUNDS:+--rounds "$KABLATE_ROUNDS"} \
   ${KABLATE_SHAPES:+--shapes "$KABLATE_SHAPES"} ${KABLATE_STEPS:+--steps "$KABLATE_STEPS"}

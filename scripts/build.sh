@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Writes the generated headers, configures CMake where needed, and compiles: build.sh TARGET...
-# Environment: SRC and OUT, the folders of the sources and of what is made; KABLATE_LIBTORCH; CXX; JOBS; V.
+# Environment: SRC and OUT, the folders of the sources and of what is made; KABLATE_LIBTORCH; JOBS; V; CXX,
+# CXXFLAGS and LDFLAGS, which CMake reads.
 set -euo pipefail
 
 python=$OUT/.venv/bin/python
@@ -16,11 +17,15 @@ else
 fi
 
 configure() {  # only if what it was called with has changed; ninja sees changes in CMakeLists.txt itself
-  local arguments=(-S "$SRC" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release "-DCMAKE_PREFIX_PATH=$libtorch"
-    "-DKABLATE_GENERATED=$generated" "-DPython3_EXECUTABLE=$python") called
-  called=$(printf '%s\n' "${arguments[@]}" "CXX=${CXX:-}")
+  local arguments=(-S "$SRC" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release "-DKABLATE_LIBTORCH=$libtorch"
+    "-DKABLATE_GENERATED=$generated" "-DPython3_EXECUTABLE=$python") given=() name called
+  for name in CXX CXXFLAGS LDFLAGS; do
+    [ -z "${!name:-}" ] || given+=("$name=${!name}")
+  done
+  called=$(printf '%s\n' "${arguments[@]}" "${given[@]}")
   if [ -e "$build/build.ninja" ] && [ "$(cat "$build/cmake-call" 2> /dev/null)" = "$called" ]; then return; fi
-  echo "Configuring the build with LibTorch in $libtorch"
+  echo "Configuring the build: $("$python" "$SRC/scripts/torch_build.py" describe "$libtorch"), in $libtorch"
+  [ ${#given[@]} = 0 ] || echo "With ${given[*]}"
   rm -rf -- "$build/CMakeCache.txt" "$build/CMakeFiles"  # a cache remembers the compiler and the paths it had
   if [ "${V:-}" = 1 ]; then
     cmake "${arguments[@]}"
@@ -31,7 +36,16 @@ configure() {  # only if what it was called with has changed; ninja sees changes
   printf '%s\n' "$called" > "$build/cmake-call"
 }
 
+name_future_files() {  # such a file is newer than whatever is made of it: ninja is never done with it
+  local late
+  late=$(cd "$SRC" && find CMakeLists.txt cmake src tests bench -newermt '1 minute' -print -quit)
+  [ -n "$late" ] || return 0
+  printf '%s\n' "$SRC/$late is from the future ($(date -r "$SRC/$late" '+%F %T')), or the clock is wrong." \
+    "Such files are compiled each time; this sets them right: find ${SRC@Q} -newermt now -exec touch {} +" >&2
+}
+
 mkdir -p -- "$generated"
+name_future_files
 if command -v flock > /dev/null; then  # two makes on one folder: the second waits
   exec 9> "$build/.lock"
   flock 9

@@ -5,6 +5,7 @@ COMMAND is menuconfig, guiconfig, oldconfig, olddefconfig, savedefconfig FILE, o
 """
 
 import argparse
+import locale
 import os
 import sys
 
@@ -88,9 +89,23 @@ def oldconfig_command(menu, path):
     save(menu, path)
 
 
+def use_known_locale():
+    """The menu takes its locale from the environment; one that this system lacks would end it."""
+    try:
+        locale.setlocale(locale.LC_ALL, "")
+    except locale.Error:
+        asked = sorted(name for name in os.environ if name.startswith(("LC_", "LANG")))
+        if os.environ.get("LC_ALL"):
+            asked = ["LC_ALL"]
+        named = ", ".join(f"{name}={os.environ[name]}" for name in asked)
+        print(f"This system lacks the locale of {named}: the menu uses C.UTF-8.", file=sys.stderr)
+        os.environ["LC_ALL"] = "C.UTF-8"
+
+
 def menu_command(menu, path, module):
     """Runs Kconfiglib's menu, full-screen or graphical, and reads strictly what it wrote."""
     complete(menu, path)
+    use_known_locale()
     os.environ["KCONFIG_CONFIG"] = path
     os.chdir(os.path.dirname(os.path.abspath(path)))
     try:

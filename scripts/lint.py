@@ -158,6 +158,13 @@ def check_makefile(text):
     )
 
 
+# Published with these on; whatever comes later is off by itself.
+ON_BY_DEFAULT = set(
+    "RA_MLA_ABLATION_MODE GPT2_ATTENTION GPT2_BIAS GPT2_WEIGHT_TYING ENABLE_RA_MLA RA_MLA_PER_HEAD_Q_LATENT "
+    "RA_MLA_PER_HEAD_V_UP RA_MLA_MLP_ATTN_GATE RA_MLA_MLP_CROSS_TOKEN RA_MLA_MLP_LATENT_RECIP "
+    "RA_MLA_MLP_SPARSE_NORMALIZE RA_MLA_MLP_SPARSE_HEAD_AVERAGE GPT2_DECAY_LR SPAM_ENABLE_CLIP "
+    "SPAM_PERIODIC_RESET SPAM_WARMUP".split()
+)
 ORDER = ["type", "default", "range", "depends", "help"]
 KINDS = {
     "bool": "type",
@@ -197,6 +204,15 @@ def check_entry(path, number, head, body):
         order.append(KINDS[word])
         if line.split() == ["default", "n"]:
             found.append(f"{here}: a bool is n by itself; drop 'default n'")
+        if (
+            body[0].startswith("\tbool")
+            and line.split()[:2] == ["default", "y"]
+            and head not in ON_BY_DEFAULT
+        ):
+            found.append(
+                f"{here}: {head}: a new switch is n by itself, or plans that don't name it would train "
+                "other arms than before; drop 'default y'"
+            )
     if order != sorted(order, key=ORDER.index):
         found.append(f"{where}: {head}: the order is type and prompt, default, range, depends on, help")
     if body and body[0].startswith("\tint") and "range" not in order:

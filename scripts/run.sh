@@ -17,6 +17,11 @@ case $command in
     ;;
 esac
 case $command in
+  verify | rerun | knockout)
+    [ -z "${KABLATE_SET_DATA_PATH:-}" ] || arguments+=(--data-path "$KABLATE_SET_DATA_PATH")
+    ;;
+esac
+case $command in
   calibrate)
     command=noise
     arguments+=(--config defconfigs/calibration --fresh 400 --pairs 5 --planted-harm 20)

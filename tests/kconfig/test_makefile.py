@@ -1,6 +1,8 @@
 """The front door: what make says and passes on. Nothing is installed or compiled here."""
 
+import glob
 import os
+import shutil
 import subprocess
 import unittest
 
@@ -109,12 +111,61 @@ class Variables(MakeTest):
                     self.arguments_of(f"DATA_PATH={value}"), ["run", "--set", f"DATA_PATH={value}"]
                 )
 
-    def test_environment_variables_are_no_overrides(self):
-        self.write("out/build/kablate", '#!/bin/sh\nprintf "%s\\n" "$@"\n')
-        os.chmod(self.path("out/build/kablate"), 0o755)
-        self.assertEqual(
-            self.make("-o", "build", "plan", DEVICE="cuda", THREADS="9").stdout.split(), ["plan"]
+    def test_names_of_ours_in_the_environment_are_named_and_left_out(self):
+        named = (
+            "DEVICE",
+            "GPT2_MAX_ITERS",
+            "GTEST_FILTER",
+            "KABLATE_SET_THREADS",
+            "KABLATE_TORCH_INDX",
+            "RESULTS",
+            "SEEDS",
+            "STEPS",
+            "V",
         )
+        self.arguments_of()
+        answer = self.make(
+            "-o", "build", "plan", O="/nowhere", KABLATE_TORCH_INDEX="x", **dict.fromkeys(named, "9")
+        )
+        self.assertEqual(answer.stdout.split(), ["plan"])
+        self.assertIn(f"In the environment and not used: {' '.join(named)}. ", answer.stderr)
+        self.assertEqual(self.make("list-defconfigs", KABLATE_TORCH_INDEX="x", CXX="g++").stderr, "")
+
+    def test_variables_of_python_and_the_shell_change_nothing(self):
+        """What BASH_ENV prints must not end in a folder's name, CDPATH not lead elsewhere."""
+        self.write("elsewhere/defconfigs/wrong", "")
+        loud = {
+            "BASH_ENV": self.write("loud", "echo loud"),
+            "ENV": self.path("loud"),
+            "CDPATH": self.path("elsewhere"),
+            "PYTHONSAFEPATH": "1",
+            "PYTHONINSPECT": "1",
+        }
+        self.assertEqual(self.make("list-defconfigs", **loud).stdout, self.make("list-defconfigs").stdout)
+        self.write("out/build/kablate", "#!/bin/sh\nenv; pwd\n")
+        os.chmod(self.path("out/build/kablate"), 0o755)
+        answer = self.make("-o", "build", "plan", **loud)
+        self.assertEqual(answer.returncode, 0, answer.stderr)
+        self.assertIn(f"OUT={self.path('out')}\n", answer.stdout)
+        for name in loud:
+            self.assertNotIn(f"\n{name}=", "\n" + answer.stdout)
+
+    def test_scripts_need_no_x_bit(self):
+        copy = self.path("copy")
+        shutil.copytree(
+            support.ROOT, copy, ignore=shutil.ignore_patterns(".git", ".venv", "build", "data", "results")
+        )
+        for name in os.listdir(os.path.join(copy, "scripts")):
+            os.chmod(os.path.join(copy, "scripts", name), 0o644)
+        self.arguments_of()
+        answer = self.make("-C", copy, "-o", "build", "plan")
+        self.assertEqual((answer.returncode, answer.stdout), (0, "plan\n"), answer.stderr)
+
+    def test_a_tilde_that_the_shell_left_is_an_error(self):
+        for given in ("O=~/x", "RESULTS=~", "DATA_PATH=~/a b", "RUN=~x"):
+            answer = self.make("run" if "RUN" not in given else "report", given)
+            self.assertEqual(answer.returncode, 2)
+            self.assertIn(f"{given}: the shell left ~ as it is", answer.stderr)
 
     def test_report_takes_the_configured_experiment_or_run(self):
         self.assertEqual(self.arguments_of(goal="report"), ["report", "results/an experiment"])
@@ -132,6 +183,12 @@ class Variables(MakeTest):
         self.assertEqual(answer.returncode, 2)
         self.assertIn("make rerun: give a trial's folder with RUN=DIR", answer.stderr)
 
+    def test_where_the_data_lie_now(self):
+        for goal in ("verify", "rerun", "knockout"):
+            self.assertEqual(
+                self.arguments_of("RUN=r", "DATA_PATH=a b", goal=goal), [goal, "--data-path", "a b", "r"]
+            )
+
     def test_noise_takes_overrides_and_calibrate_has_its_own(self):
         self.assertEqual(
             self.arguments_of("FRESH=32", "GPT2_N_LAYER=3", "RESULTS=r", goal="noise"),
@@ -145,6 +202,17 @@ class Variables(MakeTest):
             answer = self.make("run", given)
             self.assertEqual(answer.returncode, 2)
             self.assertIn(given.split("=")[0] + ": neither a symbol", answer.stderr)
+
+    def test_a_slip_is_told_what_it_may_have_meant(self):
+        for given, meant in (
+            ("GPT2_N_LAYERS=3", "GPT2_N_LAYER"),
+            ("CONFIG_SEEDS=1", "SEEDS"),
+            ("step=1", "STEPS"),
+            ("RA_MLA_LATENT_DIN=8", "RA_MLA_LATENT_DIM"),
+            ("RESULT=x", "RESULTS"),
+        ):
+            self.assertIn(f"; did you mean {meant}? 'make help'", self.make("run", given).stderr)
+        self.assertNotIn("did you mean", self.make("run", "ZZZZZZZ=1").stderr)
 
     def test_an_override_without_effect_is_an_error(self):
         for given in ("SEEDS=1", "STEPS=0", "GPT2_N_LAYER=3"):
@@ -174,7 +242,7 @@ class Clean(MakeTest):
         self.assertEqual(sorted(os.listdir(self.path("out"))), ["mine", "results"])
 
 
-class SetUp(MakeTest):
+class SetUpTest(MakeTest):
     """setup.sh with stand-ins for the machine's programs ahead on PATH."""
 
     def setup(self, stage="python", programs=(), **more):
@@ -188,6 +256,8 @@ class SetUp(MakeTest):
         command = [os.path.join(support.ROOT, "scripts", "setup.sh"), stage]
         return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
 
+
+class SetUp(SetUpTest):
     MISSING = (
         "dpkg-query",
         "echo installed g++; echo installed cmake; echo not-installed ninja-build; exit 1",
@@ -218,9 +288,81 @@ class SetUp(MakeTest):
         answer = self.setup("torch", KABLATE_LIBTORCH=self.path("nothing"))
         self.assertEqual(answer.returncode, 2)
         self.assertIn("is no LibTorch", answer.stderr)
-        self.write("libtorch/share/cmake/Torch/TorchConfig.cmake", "")
+        self.write("libtorch/lib/libtorch_cpu.so", "")
+        self.write("libtorch/include/ATen/ATen.h", "")
         self.assertEqual(self.setup("torch", KABLATE_LIBTORCH=self.path("libtorch")).returncode, 0)
         self.assertFalse(os.path.exists(self.path("out/.venv")))
+
+
+class LibTorch(SetUpTest):
+    """Which build setup.sh takes. A stand-in for .venv's Python answers for pip as FAKE_ variables say."""
+
+    PYTHON = r"""#!/bin/sh
+        script=$(basename "$1")
+        [ "$script" != -m ] || exit 0
+        echo "$@" | sed "s,$SRC/scripts/,," >> "$OUT/calls"
+        case "$*" in
+          *"index versions torch --index-url"*) echo "Available versions: 9.9.9, $FAKE_CPU_INDEX" ;;
+          *"index versions"*) echo "torch ($FAKE_OWN_INDEX)" ;;
+          *installed.py*) [ -n "$FAKE_WHOLE" ] ;;
+          *"torch_build.py needs"*) printf "$FAKE_NEEDS" ;;
+          *"torch_build.py describe"*) echo "LibTorch 0, a build" ;;
+        esac"""
+
+    def installs(self, gpu=False, **more):
+        """(what pip was called with to install, what was printed); stages that say nothing of it left out"""
+        self.write("out/.venv/bin/python", self.PYTHON)
+        os.chmod(self.path("out/.venv/bin/python"), 0o755)
+        os.makedirs(self.path("out/.venv/lib/python3.11/site-packages/torch"), exist_ok=True)
+        open(self.path("out/calls"), "w").close()
+        programs = [("nvidia-smi", "echo 'GPU 0: A'" if gpu else "exit 9")]
+        answer = self.setup(
+            "torch",
+            programs,
+            **{"FAKE_CPU_INDEX": "", "FAKE_OWN_INDEX": "", "FAKE_WHOLE": "", "FAKE_NEEDS": "", **more},
+        )
+        self.assertEqual((answer.returncode, answer.stderr), (0, ""), answer.stdout)
+        self.assertIn("Installed: LibTorch 0, a build", answer.stdout)
+        calls = [
+            line for line in self.read("out/calls").splitlines() if line.startswith("pip_install.py install")
+        ]
+        return calls, answer.stdout
+
+    with open(os.path.join(support.ROOT, "requirements-torch.txt"), encoding="utf-8") as file:
+        VERSION = next(line for line in file if line.startswith("torch==")).strip().removeprefix("torch==")
+    INSTALL = "pip_install.py install --quiet --no-deps --force-reinstall "
+    CPU_INDEX = "https://download.pytorch.org/whl/cpu"
+
+    @unittest.skipIf(glob.glob("/dev/nvidia[0-9]*"), "there is a GPU")
+    def test_without_a_gpu_the_cpu_build_is_taken_where_it_is(self):
+        cpu = self.VERSION + "+cpu"
+        calls, said = self.installs(FAKE_CPU_INDEX=f"{cpu}, 1.0")
+        self.assertEqual(calls, [f"{self.INSTALL}--index-url {self.CPU_INDEX} torch=={cpu}"])
+        self.assertIn("the CPU build: there is no NVIDIA GPU", said)
+        calls, _ = self.installs(FAKE_CPU_INDEX=cpu, FAKE_OWN_INDEX=cpu)
+        self.assertEqual(calls, [f"{self.INSTALL}torch=={cpu}"], "the user's own index has it")
+
+    @unittest.skipIf(glob.glob("/dev/nvidia[0-9]*"), "there is a GPU")
+    def test_without_a_gpu_and_without_that_index_pypi_serves(self):
+        calls, said = self.installs(FAKE_CPU_INDEX="1.0", FAKE_NEEDS="nvidia-a==1; x\\nnvidia-b==2\\n")
+        self.assertEqual(calls[0], f"{self.INSTALL}torch=={self.VERSION}")
+        self.assertEqual(
+            calls[1], "pip_install.py install --quiet --no-warn-conflicts nvidia-a==1; x nvidia-b==2"
+        )
+        self.assertIn("may have the CUDA build alone", said)
+
+    def test_with_a_gpu_the_cuda_build_is_taken(self):
+        calls, said = self.installs(gpu=True, FAKE_CPU_INDEX=self.VERSION + "+cpu")
+        self.assertEqual(calls, [f"{self.INSTALL}torch=={self.VERSION}"])
+        self.assertIn("there is a GPU", said)
+
+    def test_an_index_that_is_named_is_the_one(self):
+        calls, said = self.installs(KABLATE_TORCH_INDEX="https://here", FAKE_WHOLE="y")
+        self.assertEqual(calls, [f"{self.INSTALL}--index-url https://here torch=={self.VERSION}"])
+        self.assertIn("as KABLATE_TORCH_INDEX says", said)
+
+    def test_what_is_there_and_whole_stays(self):
+        self.assertEqual(self.installs(FAKE_WHOLE="y")[0], [])
 
 
 if __name__ == "__main__":

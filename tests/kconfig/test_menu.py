@@ -238,6 +238,19 @@ class Script(FolderTest):
         self.assertEqual(answer.returncode, 2)
         self.assertIn("olddefconfig", answer.stderr)
 
+    def test_a_locale_that_the_system_lacks_is_named_and_replaced(self):
+        code = "import configure, locale; configure.use_known_locale(); locale.setlocale(locale.LC_ALL, '')"
+        environment = {
+            **os.environ,
+            "LC_ALL": "xx_YY.UTF-8",
+            "PYTHONPATH": os.path.join(support.ROOT, "scripts"),
+        }
+        answer = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False
+        )
+        self.assertEqual(answer.returncode, 0, answer.stderr)
+        self.assertIn("lacks the locale of LC_ALL=xx_YY.UTF-8", answer.stderr)
+
     def test_the_menu_without_a_terminal_is_one_message(self):
         self.configure("defconfig", os.path.join(support.ROOT, "defconfigs", "quick"))
         answer = self.configure("menuconfig", stdin=subprocess.DEVNULL)

@@ -1,0 +1,64 @@
+# What make reads: variables and symbols on its command line, and of the environment only CXX, CXXFLAGS and
+# LDFLAGS (build.sh names them) and KABLATE_TORCH_INDEX (setup.sh does). On the command line a name that
+# nothing reads is an error; in the environment a name of ours is said to be left out.
+
+OWN := O V JOBS LIBTORCH RESULTS RUN STEPS SEEDS FRESH ROUNDS SHAPES
+COMPILER := CXX CXXFLAGS LDFLAGS
+FROM_ENVIRONMENT := KABLATE_TORCH_INDEX KABLATE_TEST_SEED
+# Symbols of the menu; a choice's members stand for nothing by themselves.
+SYMBOLS := $(shell awk '/^choice/ {inside = 1} /^endchoice/ {inside = 0} /^config / && !inside {print $$2}' \
+                   src/*/Kconfig src/*/*/Kconfig)
+of_origin = $(foreach v,$(.VARIABLES),$(if $(findstring $1,$(origin $v)),$v))
+quoted = '$(subst ','\'',$1)'
+
+# --- The command line
+GIVEN := $(call of_origin,command line)
+OVERRIDES := $(filter-out $(OWN) $(COMPILER),$(GIVEN))
+UNKNOWN := $(filter-out $(SYMBOLS),$(OVERRIDES))
+ifneq ($(UNKNOWN),)
+NEAREST := $(shell printf '%s\n' $(OWN) $(COMPILER) $(SYMBOLS) | \
+                   awk -v names=$(call quoted,$(UNKNOWN)) -f scripts/nearest.awk)
+$(error $(UNKNOWN): neither a symbol of the menu nor a variable of the Makefile$(or $(NEAREST),;) \
+'make help' lists the variables, 'make menuconfig' the symbols)
+endif
+GOALS := $(or $(MAKECMDGOALS),all)
+only_for = $(if $(filter $1,$(GOALS)),,$(if $(strip $2),$(error \
+               $(strip $2): has no effect on 'make $(GOALS)', only on $1)))
+$(call only_for,all run plan audit noise,$(filter-out DATA_PATH,$(OVERRIDES)))
+$(call only_for,all run plan audit noise verify rerun knockout,$(filter DATA_PATH,$(OVERRIDES)))
+$(call only_for,all run plan audit verify bench,$(filter STEPS,$(GIVEN)))
+$(call only_for,all run plan audit verify,$(filter SEEDS,$(GIVEN)))
+$(call only_for,bench,$(filter ROUNDS SHAPES,$(GIVEN)))
+$(call only_for,all run plan audit report verify noise calibrate,$(filter RESULTS,$(GIVEN)))
+$(call only_for,report verify rerun knockout,$(filter RUN,$(GIVEN)))
+$(call only_for,noise,$(filter FRESH,$(GIVEN)))
+$(foreach v,O LIBTORCH RESULTS RUN DATA_PATH,$(if $(filter ~%,$(firstword $(value $v))),$(error \
+    $v=$(value $v): the shell left ~ as it is; write the folder's whole path, or ./$(value $v))))
+
+# --- The environment
+ENVIRONMENT := $(call of_origin,environment)
+IGNORED := $(sort $(filter $(OWN) $(SYMBOLS) GTEST_%,$(ENVIRONMENT)) \
+                  $(filter-out $(FROM_ENVIRONMENT),$(filter KABLATE_%,$(ENVIRONMENT))))
+ifneq ($(IGNORED),)
+$(shell echo "In the environment and not used: $(IGNORED). Variables and symbols count on make's command \
+line, such as: make SEEDS=1-3" >&2)
+endif
+$(foreach v,$(IGNORED),$(eval unexport $v)$(eval override $v :=))
+# Python's and the shell's own, which would change where our scripts look or what they do.
+$(foreach v,$(filter PYTHON% BASH_ENV ENV CDPATH,$(ENVIRONMENT)),$(eval unexport $v))
+
+# --- What scripts/ read
+$(foreach v,$(OVERRIDES),$(eval export KABLATE_SET_$v := $$(value $v)))
+export SRC := $(CURDIR)
+export OUT := $(shell realpath -m -- $(call quoted,$(or $(value O),$(CURDIR))))
+export KABLATE_LIBTORCH := $(if $(value LIBTORCH),$(shell realpath -m -- $(call quoted,$(value LIBTORCH))))
+export KABLATE_RESULTS := $(value RESULTS)
+export KABLATE_RUN := $(value RUN)
+export KABLATE_STEPS := $(value STEPS)
+export KABLATE_SEEDS := $(value SEEDS)
+export KABLATE_FRESH := $(value FRESH)
+export KABLATE_ROUNDS := $(value ROUNDS)
+export KABLATE_SHAPES := $(value SHAPES)
+export JOBS V
+export PYTHONUTF8 := 1
+export PYTHONDONTWRITEBYTECODE := 1
