@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/input_file.h"
 #include "base/text.h"
 
 namespace kablate {
@@ -39,22 +40,11 @@ void write_all(int fd, std::string_view content, const fs::path& path) {
 }  // namespace
 
 std::string read_text(const fs::path& path) {
-  std::error_code ignored;
-  if (fs::is_directory(path, ignored)) throw UserError(str(path.string(), ": is a folder, not a file"));
-  const auto refuse = [&] {
-    return UserError(str(path.string(), ": can't be read (", std::strerror(errno), ")"));
-  };
-  const Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
-  if (file.fd < 0) throw refuse();
+  InputFile file(path);
   std::string content;
   std::vector<char> buffer(1 << 18);
-  for (;;) {
-    const auto got = ::read(file.fd, buffer.data(), buffer.size());
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) throw refuse();
-    if (got == 0) return content;
-    content.append(buffer.data(), static_cast<std::size_t>(got));
-  }
+  while (const auto got = file.read_some(buffer.data(), buffer.size())) content.append(buffer.data(), got);
+  return content;
 }
 
 void write_file(const fs::path& path, std::string_view content) { write_file(path, std::span(&content, 1)); }

@@ -8,7 +8,7 @@
 
 namespace kablate {
 
-// The content of `path`. Throws UserError naming the file if it can't be read.
+// The content of `path`. Throws UserError naming the file if it can't be read (base/input_file.h).
 std::string read_text(const std::filesystem::path& path);
 
 // Writes `content` to `path` so that a reader sees the old file or the new one, never a part.

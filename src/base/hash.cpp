@@ -1,13 +1,11 @@
 #include "base/hash.h"
 
-#include <cerrno>
-#include <cstdio>
-#include <cstring>
 #include <vector>
 
 #include <openssl/evp.h>
 
 #include "base/error.h"
+#include "base/input_file.h"
 #include "base/text.h"
 
 namespace kablate {
@@ -49,14 +47,15 @@ std::string hex(const Digest& digest) {
 }
 
 std::string file_sha256(const std::string& path) {
-  std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"), std::fclose);
-  if (file == nullptr) throw WorkError(str(path, ": can't be read (", std::strerror(errno), ")"));
-  Sha256 hash;
-  std::vector<char> buffer(1 << 20);
-  while (const auto size = std::fread(buffer.data(), 1, buffer.size(), file.get()))
-    hash.add(buffer.data(), size);
-  if (std::ferror(file.get())) throw WorkError(str(path, ": reading failed"));
-  return hex(hash.finish());
+  try {
+    InputFile file(path);
+    Sha256 hash;
+    std::vector<char> buffer(1 << 20);
+    while (const auto size = file.read_some(buffer.data(), buffer.size())) hash.add(buffer.data(), size);
+    return hex(hash.finish());
+  } catch (const UserError& fault) {
+    throw WorkError(fault.what());
+  }
 }
 
 }  // namespace kablate

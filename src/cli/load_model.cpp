@@ -10,6 +10,7 @@
 #include <ATen/core/grad_mode.h>
 
 #include "base/error.h"
+#include "base/input_file.h"
 #include "base/text.h"
 #include "interchange/weights.h"
 #include "measure/machine.h"
@@ -38,7 +39,9 @@ void check_writable(const std::string& path) {
   namespace fs = std::filesystem;
   const fs::path folder = fs::absolute(path).parent_path();
   std::error_code ignored;
-  if (fs::is_directory(path, ignored)) throw UserError(str("--out = ", path, ": is a folder; name a file"));
+  // A device or a pipe would be replaced by the file, as a folder could not be.
+  if (const auto kind = other_than_file(path); !kind.empty())
+    throw UserError(str("--out = ", path, ": is ", kind, "; name a file"));
   if (!fs::is_directory(folder, ignored))
     throw UserError(str("--out = ", path, ": there is no folder ", folder.string()));
   const fs::path probe = folder / (".probe" + std::to_string(::getpid()));  // access() grants root everything

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/input_file.h"
 #include "base/text.h"
 #include "data/mapped_file.h"
 #include "data/sources.h"
@@ -69,10 +70,12 @@ class BinDataset final : public Dataset {
 
 std::shared_ptr<const Dataset> open_bin(const DataSource& source) {
   std::error_code ignored;
-  if (std::filesystem::exists(source.path, ignored) && !std::filesystem::is_directory(source.path, ignored))
-    throw UserError(str(source.label,
-                        ": is a file, not a folder; DATASET = bin needs the folder that holds nanoGPT's "
-                        "train.bin and val.bin"));
+  if (std::filesystem::exists(source.path, ignored) && !std::filesystem::is_directory(source.path, ignored)) {
+    const auto kind = other_than_file(source.path);
+    throw UserError(
+        str(source.label, ": is ", kind.empty() ? "a file" : kind,
+            ", not a folder; DATASET = bin needs the folder that holds nanoGPT's train.bin and val.bin"));
+  }
   return std::make_shared<BinDataset>(source);
 }
 

@@ -9,8 +9,8 @@ namespace kablate {
 
 class MappedFile {
  public:
-  // Throws UserError if `path` is missing, a folder, no regular file, unreadable or empty. The message starts
-  // with `label` ("DATA_PATH = x") and ends with `remedy`, what to do about it.
+  // Throws UserError as base/input_file.h does, and for an empty file. The message starts with `label`
+  // ("DATA_PATH = x") and ends with `remedy`, what to do about it.
   MappedFile(const std::filesystem::path& path, std::string_view label, std::string_view remedy);
   ~MappedFile();
   MappedFile(const MappedFile&) = delete;

@@ -1,7 +1,5 @@
 #include "interchange/safetensors.h"
 
-#include <cstring>
-#include <span>
 #include <vector>
 
 #include <ATen/ATen.h>
@@ -9,7 +7,9 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/hash.h"
+#include "base/input_file.h"
 #include "base/json.h"
+#include "base/safetensors_header.h"
 #include "base/text.h"
 
 namespace kablate {
@@ -21,11 +21,10 @@ struct TypeName {
   at::ScalarType type;
   const char* name;
 };
-constexpr TypeName kTypes[] = {{at::kFloat, "F32"},
-                               {at::kDouble, "F64"},
-                               {at::kBFloat16, "BF16"},
-                               {at::kHalf, "F16"},
-                               {at::kLong, "I64"}};
+constexpr TypeName kTypes[] = {{at::kFloat, "F32"}, {at::kDouble, "F64"}, {at::kBFloat16, "BF16"},
+                               {at::kHalf, "F16"},  {at::kLong, "I64"},   {at::kInt, "I32"},
+                               {at::kShort, "I16"}, {at::kChar, "I8"},    {at::kByte, "U8"},
+                               {at::kBool, "BOOL"}};
 
 std::string type_name(at::ScalarType type) {
   for (const auto& row : kTypes)
@@ -37,47 +36,22 @@ std::string_view bytes_of(const at::Tensor& tensor) {
   return {static_cast<const char*>(tensor.const_data_ptr()), static_cast<std::size_t>(tensor.nbytes())};
 }
 
-// A file as it was read, and the messages about what is wrong with it.
-struct Source {
-  std::string path;
-  std::string content;
-
-  UserError broken(const std::string& what) const {
-    return UserError(str(path, ": not a whole safetensors file (", what,
-                         "); expected weights written by `kablate init`, a "
-                         "trial's checkpoint, or a state dict saved as safetensors"));
-  }
-  std::size_t header_size() const {
-    if (content.size() < kLengthBytes) throw broken(str(content.size(), " bytes are too few for a header"));
-    std::uint64_t size = 0;
-    std::memcpy(&size, content.data(), kLengthBytes);
-    if (size > content.size() - kLengthBytes)
-      throw broken(str("its header claims ", size, " bytes, the file has ", content.size()));
-    return size;
-  }
-};
-
-at::Tensor read_tensor(const Source& source, const std::string& name, const Json& entry,
-                       std::size_t data_start) {
-  const auto type = entry.at("dtype").get<std::string>();
-  const auto shape = entry.at("shape").get<std::vector<std::int64_t>>();
-  const auto offsets = entry.at("data_offsets").get<std::vector<std::size_t>>();
-  const TypeName* known = nullptr;
+const TypeName* known_type(const std::string& dtype) {
   for (const auto& row : kTypes)
-    if (type == row.name) known = &row;
-  if (known == nullptr)
-    throw source.broken(str("tensor ", name, " has the type ", type, "; allowed: F32, F64, BF16, F16, I64"));
-  std::size_t size = c10::elementSize(known->type);
-  for (const auto length : shape) {
-    if (length < 0 || __builtin_mul_overflow(size, static_cast<std::size_t>(length), &size))
-      throw source.broken(str("tensor ", name, " has an impossible shape"));
+    if (dtype == row.name) return &row;
+  return nullptr;
+}
+
+at::Tensor read_tensor(const InputFile& file, const std::string& name, const TensorEntry& entry) {
+  const TypeName* type = known_type(entry.dtype);
+  if (type == nullptr) {
+    std::vector<std::string> names;
+    for (const auto& row : kTypes) names.emplace_back(row.name);
+    throw UserError(str(file.path().string(), ": tensor ", name, " has the type ", entry.dtype,
+                        "; allowed: ", join(names, ", ")));
   }
-  const std::size_t room = source.content.size() - data_start;
-  if (offsets.size() != 2 || offsets[0] > offsets[1] || offsets[1] > room || offsets[1] - offsets[0] != size)
-    throw source.broken(str("tensor ", name, " does not lie within the file's ", source.content.size(),
-                            " bytes; is it cut off?"));
-  at::Tensor tensor = at::empty(shape, known->type);
-  std::memcpy(tensor.mutable_data_ptr(), source.content.data() + data_start + offsets[0], size);
+  at::Tensor tensor = at::empty(entry.shape, type->type);
+  file.read_at(entry.begin, tensor.mutable_data_ptr(), entry.size());
   return tensor;
 }
 
@@ -107,27 +81,16 @@ std::string write_safetensors(const std::filesystem::path& path, const NamedTens
   return hex(hash.finish());
 }
 
+SafetensorsFile read_safetensors_file(const std::filesystem::path& path) {
+  const InputFile file(path);
+  const SafetensorsHeader header = read_safetensors_header(file);
+  SafetensorsFile content{{}, header.metadata};
+  for (const auto& [name, entry] : header.tensors) content.tensors[name] = read_tensor(file, name, entry);
+  return content;
+}
+
 NamedTensors read_safetensors(const std::filesystem::path& path) {
-  const Source source{path.string(), read_text(path)};
-  const std::size_t header_size = source.header_size();
-  const Json header =
-      Json::parse(source.content.data() + kLengthBytes, source.content.data() + kLengthBytes + header_size,
-                  nullptr, /*allow_exceptions=*/false);
-  if (!header.is_object()) throw source.broken("its header is not JSON");
-  NamedTensors tensors;
-  std::size_t covered = kLengthBytes + header_size;
-  for (const auto& [name, entry] : header.items()) {
-    if (name == "__metadata__") continue;
-    try {
-      tensors[name] = read_tensor(source, name, entry, kLengthBytes + header_size);
-      covered += tensors[name].nbytes();
-    } catch (const Json::exception&) {
-      throw source.broken(str("the header's entry of ", name, " lacks dtype, shape or data_offsets"));
-    }
-  }
-  if (covered != source.content.size())
-    throw source.broken(str("its tensors cover ", covered, " of ", source.content.size(), " bytes"));
-  return tensors;
+  return read_safetensors_file(path).tensors;
 }
 
 }  // namespace kablate

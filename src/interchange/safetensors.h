@@ -12,12 +12,21 @@ namespace kablate {
 
 using NamedTensors = std::map<std::string, at::Tensor>;
 
-// Writes the file whole or not at all (base/file.h) and returns its SHA-256 in hex. Tensors of float32,
-// float64, bfloat16 and int64, on any device. Throws WorkError (disk full …).
+struct SafetensorsFile {
+  NamedTensors tensors;                         // on the CPU
+  std::map<std::string, std::string> metadata;  // `__metadata__`
+};
+
+// Writes the file whole or not at all (base/file.h) and returns its SHA-256 in hex. Tensors of the types of
+// read_safetensors_file, on any device. Throws WorkError (disk full …).
 std::string write_safetensors(const std::filesystem::path& path, const NamedTensors& tensors);
 
-// Every tensor of the file, on the CPU; float16, bfloat16, float32, float64 and int64. Throws UserError
-// naming the file if it is missing, truncated, or something else than safetensors.
+// All of a file: F64, F32, F16, BF16, I64, I32, I16, I8, U8, BOOL. Throws UserError naming the file, and the
+// tensor where it is about one, if the file breaks a rule of the format (base/safetensors_header.h) or has
+// another type.
+SafetensorsFile read_safetensors_file(const std::filesystem::path& path);
+
+// The same without the metadata.
 NamedTensors read_safetensors(const std::filesystem::path& path);
 
 }  // namespace kablate

@@ -1,5 +1,7 @@
 #include "interchange/weights.h"
 
+#include <algorithm>
+
 #include <ATen/ATen.h>
 
 #include "base/error.h"
@@ -8,7 +10,8 @@
 namespace kablate {
 namespace {
 
-constexpr std::string_view kCompiledPrefix = "_orig_mod.";  // what torch.compile puts before every name
+// What torch.compile and DistributedDataParallel put before every name, in either order.
+constexpr std::string_view kWrappers[] = {"_orig_mod.", "module."};
 constexpr std::string_view kHead = "lm_head.weight";
 constexpr std::string_view kEmbedding = "transformer.wte.weight";
 
@@ -18,56 +21,89 @@ std::string shape_text(at::IntArrayRef shape) {
   return str("[", join(sizes, ", "), "]");
 }
 
-NamedTensors without_prefix(const std::string& file, const NamedTensors& tensors) {
-  NamedTensors plain;
-  for (const auto& [name, tensor] : tensors) {
-    const auto own = name.starts_with(kCompiledPrefix) ? name.substr(kCompiledPrefix.size()) : name;
-    if (!plain.try_emplace(own, tensor).second)
-      throw UserError(
-          str(file, ": tensor ", own, " stands twice, with and without the prefix ", kCompiledPrefix));
+struct FoundTensor {
+  at::Tensor tensor;
+  std::string name;  // as the file has it
+};
+using FoundTensors = std::map<std::string, FoundTensor>;  // by the name without wrappers
+
+std::string without_wrappers(std::string_view name) {
+  const auto wraps = [&](std::string_view wrapper) { return name.starts_with(wrapper); };
+  for (const auto* found = std::begin(kWrappers); found != std::end(kWrappers);) {
+    found = std::find_if(std::begin(kWrappers), std::end(kWrappers), wraps);
+    if (found != std::end(kWrappers)) name.remove_prefix(found->size());
   }
-  return plain;
+  return std::string(name);
 }
 
-at::Tensor checked(const std::string& file, const Parameter& expected, const at::Tensor& tensor) {
+// The file's tensors, and those that it has under another name: of tensors that share their memory
+// safetensors' save_model writes one, and leaves in the metadata under each other name which one that is.
+FoundTensors all_tensors(const std::string& file, const SafetensorsFile& content) {
+  FoundTensors found;
+  const auto add = [&](const std::string& name, const at::Tensor& tensor) {
+    const auto [place, added] = found.try_emplace(without_wrappers(name), FoundTensor{tensor, name});
+    if (!added)
+      throw UserError(
+          str(file, ": tensor ", place->first, " stands twice, as ", place->second.name, " and as ", name));
+  };
+  for (const auto& [name, tensor] : content.tensors) add(name, tensor);
+  for (const auto& [name, kept] : content.metadata) {
+    const auto place = content.tensors.find(kept);
+    if (place != content.tensors.end() && !content.tensors.contains(name)) add(name, place->second);
+  }
+  return found;
+}
+
+// `found` are the tensors that no parameter has taken yet.
+UserError missing(const std::string& file, const Parameter& lacking, const std::vector<Parameter>& expected,
+                  FoundTensors found) {
+  for (const auto& parameter : expected) found.erase(parameter.name);
+  std::vector<std::string> strangers;
+  for (const auto& [name, tensor] : found) strangers.push_back(tensor.name);
+  const auto near = nearest_name(lacking.name, strangers);
+  std::string hint;
+  if (!strangers.empty()) hint = str("; the file has ", near.empty() ? strangers.front() : near, " besides");
+  return UserError(str(file, ": tensor ", lacking.name, " ", shape_text(lacking.shape),
+                       " is missing; this configuration needs it", hint));
+}
+
+at::Tensor checked(const std::string& file, const Parameter& expected, const FoundTensor& found) {
+  const auto& [tensor, name] = found;
   if (tensor.sizes() != at::IntArrayRef(expected.shape))
-    throw UserError(str(file, ": tensor ", expected.name, " has the shape ", shape_text(tensor.sizes()),
+    throw UserError(str(file, ": tensor ", name, " has the shape ", shape_text(tensor.sizes()),
                         "; this configuration needs ", shape_text(expected.shape)));
   if (!tensor.is_floating_point())
-    throw UserError(
-        str(file, ": tensor ", expected.name, " holds whole numbers; allowed: F32, F64, BF16, F16"));
+    throw UserError(str(file, ": tensor ", name, " holds whole numbers; allowed: F32, F64, BF16, F16"));
   return tensor.to(at::kFloat);
 }
 
 // What may stand in a file although the model has no such parameter.
-void check_extra(const std::string& file, const std::string& name, const at::Tensor& tensor,
+void check_extra(const std::string& file, const std::string& own, const FoundTensor& found,
                  const NamedTensors& weights) {
-  const bool mask = name.ends_with(".attn.bias") && tensor.dim() == 4 && tensor.size(2) == tensor.size(3);
-  if (mask && weights.contains(name.substr(0, name.size() - 4) + "c_attn.weight"))
+  const auto& [tensor, name] = found;
+  const bool mask = own.ends_with(".attn.bias") && tensor.dim() == 4 && tensor.size(2) == tensor.size(3);
+  if (mask && weights.contains(own.substr(0, own.size() - 4) + "c_attn.weight"))
     return;  // nanoGPT's triangle
-  if (name == kHead) {
+  if (own == kHead) {
     const auto& embedding = weights.at(std::string(kEmbedding));
     if (tensor.sizes() == embedding.sizes() && at::equal(tensor.to(at::kFloat), embedding)) return;
-    throw UserError(
-        str(file,
-            ": lm_head.weight differs from transformer.wte.weight, but GPT2_WEIGHT_TYING = y makes them one; "
-            "set GPT2_WEIGHT_TYING = n to load it"));
+    throw UserError(str(file, ": ", name,
+                        " differs from transformer.wte.weight, but GPT2_WEIGHT_TYING = y makes them one; set "
+                        "GPT2_WEIGHT_TYING = n to load it"));
   }
   throw UserError(
-      str(file, ": tensor ", name,
+      str(file, ": tensor ", name, " ", shape_text(tensor.sizes()),
           " is not a parameter of this configuration; `kablate init` writes a file with those that are"));
 }
 
 }  // namespace
 
 NamedTensors read_weights(const std::filesystem::path& path, const std::vector<Parameter>& expected) {
-  NamedTensors found = without_prefix(path.string(), read_safetensors(path));
+  FoundTensors found = all_tensors(path.string(), read_safetensors_file(path));
   NamedTensors weights;
   for (const auto& parameter : expected) {
     const auto place = found.find(parameter.name);
-    if (place == found.end())
-      throw UserError(str(path.string(), ": tensor ", parameter.name, " ", shape_text(parameter.shape),
-                          " is missing; this configuration needs it"));
+    if (place == found.end()) throw missing(path.string(), parameter, expected, found);
     weights[parameter.name] = checked(path.string(), parameter, place->second);
     found.erase(place);
   }

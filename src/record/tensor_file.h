@@ -1,35 +1,28 @@
 // The bytes of a safetensors file's tensors, without a tensor library: for telling whether two are equal.
 #pragma once
 
-#include <cstdint>
 #include <filesystem>
-#include <fstream>
 #include <map>
 #include <string>
-#include <vector>
+
+#include "base/input_file.h"
+#include "base/safetensors_header.h"
 
 namespace kablate {
 
 class TensorFile {
  public:
-  struct Entry {
-    std::string dtype;  // "F32" …
-    std::vector<std::int64_t> shape;
-    std::uint64_t begin = 0, end = 0;  // of its bytes, from the file's start
-  };
+  // Reads the header. Throws UserError as read_safetensors_header does.
+  explicit TensorFile(const std::filesystem::path& path);
 
-  // Reads the header. Throws UserError naming the file if it is missing, truncated, or something else.
-  explicit TensorFile(std::filesystem::path path);
-
-  const std::map<std::string, Entry>& entries() const { return entries_; }
+  const std::map<std::string, TensorEntry>& entries() const { return entries_; }
 
   // The bytes of a tensor of entries(). Throws UserError if they can't be read.
-  std::string bytes(const std::string& name);
+  std::string bytes(const std::string& name) const;
 
  private:
-  std::filesystem::path path_;
-  std::ifstream file_;
-  std::map<std::string, Entry> entries_;
+  InputFile file_;
+  std::map<std::string, TensorEntry> entries_;
 };
 
 // The first tensor of `part`, by name, that `whole` has not with the same type, shape and bytes; "" if all of

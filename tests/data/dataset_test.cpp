@@ -97,7 +97,7 @@ TEST(TextData, SaysWhatIsWrong) {
                  {"DATA_PATH = " + in("none").string(), "no such file", "UTF-8 text file"});
   expect_refused(text_config(folder.path()), "", {"is a folder, not a file", "UTF-8 text file"});
   expect_refused(text_config(in("loop")), "", {"can't be read"});
-  expect_refused(text_config(in("pipe")), "", {"no regular file"});
+  expect_refused(text_config(in("pipe")), "", {"is a pipe, not a file"});
   expect_refused(text_config(folder.write("empty", "")), "", {"is empty", "UTF-8 text file"});
   expect_refused(text_config(folder.write("latin", good + "\xE9t\xE9")), "",
                  {"latin: not UTF-8 at byte 100 (0xE9)", "iconv"});

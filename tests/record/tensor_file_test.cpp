@@ -37,7 +37,7 @@ TEST(TensorFile, RefusesWhatIsNone) {
   refuse(std::string(64, 'x'));
   refuse(std::string("\x02\0\0\0\0\0\0\0{]", 10));
   refuse(whole.substr(0, whole.size() - 1));
-  expect_error([&] { TensorFile file(root.path() / "none"); }, {"none", "can't be read"});
+  expect_error([&] { TensorFile file(root.path() / "none"); }, {"none", "no such file"});
 }
 
 TEST(FirstUnequalTensor, ComparesEveryByteOfThePart) {

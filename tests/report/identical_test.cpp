@@ -112,7 +112,7 @@ TEST(DeadTwin, WithoutItsFilesIsNotEqual) {
   Twins e;
   std::filesystem::remove(e.trial(2, 1).weights());
   EXPECT_THAT(e.twin(), HasSubstr("no: seed 1, "));
-  EXPECT_THAT(e.twin(), HasSubstr("weights.safetensors: can't be read"));
+  EXPECT_THAT(e.twin(), HasSubstr("weights.safetensors: no such file"));
   std::filesystem::remove(e.trial(2, 1).done());
   EXPECT_EQ(e.twin(), "unknown: seed 1 not finished");
 }
