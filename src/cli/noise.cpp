@@ -48,6 +48,7 @@ std::vector<std::int64_t> harmed_seeds(const NoiseCommand& command, const std::v
 RunResult train(Plan& plan, const Config& base, const ExperimentFolder& folder) {
   const c10::Device device = resolve_device(base.run.device);
   const auto data = open_dataset(base, data_folder());
+  for (const auto& note : data->notes()) log_info(note);
   make_writable_folder(folder.trials());
   const std::int64_t threads = threads_of_trials(plan, base, folder, device);
   assign_keys(plan, *data, threads, device);

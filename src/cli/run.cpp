@@ -43,6 +43,7 @@ int run(const PlanOptions& options) {
   for (const auto& note : plan.notes) log_info(note);
   const c10::Device device = resolve_device(base.run.device);
   const auto data = open_dataset(base, data_folder());
+  for (const auto& note : data->notes()) log_info(note);
   check_steps_against_data(plan, base);
   const ExperimentFolder folder = options.experiment(settings);
   make_writable_folder(folder.path());

@@ -1,4 +1,10 @@
 #include "generate/sample.h"
+
+#include <cerrno>
+#include <cstring>
+
+#include <unistd.h>
+
 #include "base/error.h"
 #include "base/file.h"
 #include "base/text.h"
@@ -14,7 +20,7 @@ namespace {
 struct SampleCommand {
   ConfigOptions configuration;
   std::string run, weights;
-  std::optional<std::string> prompt;  // not given: token 0, a line end in most texts
+  std::optional<std::string> prompt;  // not given: the data's first token, a line end in most texts
   std::string temperature = "1";
   std::int64_t top_k = 0, seed = 1, tokens = 256;
 };
@@ -40,6 +46,18 @@ Source from_weights(const SampleCommand& options) {
   return {std::move(loaded), open_dataset(options.configuration.config(), data_folder())->tokenizer()};
 }
 
+// Text to standard output at once, past any buffer. False if its reader is gone (`| head`). Throws WorkError.
+bool put(std::string_view text) {
+  while (!text.empty()) {
+    const auto written = ::write(STDOUT_FILENO, text.data(), text.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0 && errno == EPIPE) return false;
+    if (written < 0) throw WorkError(str("standard output can't be written to (", std::strerror(errno), ")"));
+    text.remove_prefix(static_cast<std::size_t>(written));
+  }
+  return true;
+}
+
 int print_sample(const SampleCommand& options) {
   const auto temperature = parse_real(options.temperature);
   if (!temperature || *temperature <= 0)
@@ -53,17 +71,22 @@ int print_sample(const SampleCommand& options) {
     throw UserError(str(file.empty() ? "--set " + assignments[0] : "--config " + file, " with --run = ",
                         options.run, ": a run brings its own configuration; leave one of the two out"));
   const Source source = options.run.empty() ? from_weights(options) : from_run(options);
+  const auto& [loaded, tokenizer] = source;
+  auto ids = tokenizer.ids();
+  std::erase_if(ids, [&](auto id) { return id >= loaded.config.gpt.vocabulary; });
+  if (ids.empty()) throw UserError("kablate sample: the model's vocabulary has no token of the data");
   const auto prompt =
-      options.prompt ? source.tokenizer.encode(*options.prompt, "--prompt") : std::vector<std::int64_t>{0};
+      options.prompt ? tokenizer.encode(*options.prompt, "--prompt") : std::vector<std::int64_t>{ids.front()};
   if (prompt.empty()) throw UserError("--prompt = \"\": allowed: at least one token to begin with");
-  const auto tokens = sample_tokens(
-      *source.loaded.model, prompt, source.loaded.config.gpt.context, source.loaded.device,
-      {.tokens = options.tokens,
-       .temperature = *temperature,
-       .top_k = options.top_k,
-       .seed = static_cast<std::uint64_t>(options.seed),
-       .vocabulary = std::min(source.tokenizer.vocabulary(), source.loaded.config.gpt.vocabulary)});
-  std::printf("%s\n", source.tokenizer.decode(tokens).c_str());
+  if (!put(tokenizer.decode(prompt))) return kExitDone;
+  sample_tokens(*loaded.model, prompt, loaded.config.gpt.context, loaded.device,
+                {.tokens = options.tokens,
+                 .temperature = *temperature,
+                 .top_k = options.top_k,
+                 .seed = static_cast<std::uint64_t>(options.seed),
+                 .ids = std::move(ids)},
+                [&](std::int64_t id) { return put(tokenizer.decode_next(id)); });
+  put("\n");
   return kExitDone;
 }
 

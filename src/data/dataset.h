@@ -1,8 +1,10 @@
 // The data of a run: two token streams, train and validation, and the way back to text. Start here in data/.
+//
 //   DATASET=shakespeare  <data folder>/shakespeare/{train,validation}.txt, made by `make data`
 //   DATASET=text         DATA_PATH is any UTF-8 file: the first 90 % of its characters train, the rest
-//   validates DATASET=bin          DATA_PATH is a folder with nanoGPT's train.bin and val.bin (uint16,
+//   validate DATASET=bin          DATA_PATH is a folder with nanoGPT's train.bin and val.bin (uint16,
 //   little-endian)
+//
 // Ids of characters go by code point, over both splits together.
 #pragma once
 
@@ -48,6 +50,10 @@ class Dataset {
   std::int64_t vocabulary() const { return vocabulary_; }  // ids in use: 0 to vocabulary() - 1
   const Tokenizer& tokenizer() const { return tokenizer_; }
 
+  // What a user may want to know of the files before the training, a line each: characters that an editor
+  // hides, ids that look unwritten.
+  const std::vector<std::string>& notes() const { return notes_; }
+
   // SHA-256 in hex over the kind and the content, wherever the files lie. Reads all of it: ask once.
   virtual std::string hash() const = 0;
 
@@ -55,6 +61,7 @@ class Dataset {
   TokenStream train_, validation_;
   std::int64_t vocabulary_ = 0;
   Tokenizer tokenizer_ = Tokenizer::of_numbers(0);
+  std::vector<std::string> notes_;
 };
 
 // Opens what DATASET and DATA_PATH name and checks all of it: files, encoding, every id against

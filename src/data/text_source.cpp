@@ -1,5 +1,6 @@
 // Characters as tokens. The file is read twice, once to learn the alphabet and once to number it, so that
 // only the ids are kept in memory.
+#include <algorithm>
 #include <array>
 #include <bitset>
 #include <cstdint>
@@ -41,15 +42,58 @@ std::u32string alphabet_of(const std::vector<const TextFile*>& files, std::vecto
   return alphabet;
 }
 
+// Bytes that are hardly text: a hole that a crash left, a file made at its size and never written. Refused
+// before they are read, since there may be many.
+void check_is_written(const TextFile& text) {
+  constexpr std::size_t kLooked = 1 << 20, kFewest = 64;
+  const auto start = text.file.bytes().substr(0, kLooked);
+  const auto zeros = static_cast<std::size_t>(std::count(start.begin(), start.end(), '\0'));
+  if (start.size() < kFewest || zeros < start.size() / 10 * 9) return;
+  throw UserError(str(text.label, ": no text: ", grouped(static_cast<std::int64_t>(zeros)), " of its first ",
+                      grouped(static_cast<std::int64_t>(start.size())),
+                      " bytes are NUL; was it cut off by a crash, or never written?"));
+}
+
+// Characters that editors hide: each is kept, and is a token.
+std::vector<std::string> notes_about(const TextFile& text) {
+  const auto bytes = text.file.bytes();
+  const auto count = [&](char c) {
+    return static_cast<std::int64_t>(std::count(bytes.begin(), bytes.end(), c));
+  };
+  std::vector<std::string> notes;
+  if (bytes.starts_with("\xEF\xBB\xBF"))
+    notes.push_back(
+        str(text.label,
+            ": begins with a byte-order mark, which is kept as a character, U+FEFF, as nanoGPT's preparation "
+            "keeps it; to be without: sed -i '1s/^\\xEF\\xBB\\xBF//' FILE"));
+  if (const auto returns = count('\r'); returns > 0)
+    notes.push_back(
+        str(text.label, ": has ", grouped(returns),
+            " carriage returns (line ends of Windows), which are kept as a character, U+000D; nanoGPT's "
+            "preparation turns \\r\\n into \\n, so that its text is shorter and its vocabulary one smaller; "
+            "to do the same: sed -i 's/\\r$//' FILE"));
+  if (const auto zeros = count('\0'); zeros > 0)
+    notes.push_back(
+        str(text.label, ": has ", grouped(zeros), " NUL characters, the first at byte ", bytes.find('\0'),
+            ", which are kept as a character, U+0000, as nanoGPT's preparation keeps them; was the file "
+            "cut off by a crash, or is it UTF-16 (iconv -f UTF-16 -t UTF-8)?"));
+  return notes;
+}
+
 class TextDataset final : public Dataset {
  public:
   // One file is split at nine tenths, as nanoGPT does; two are the two splits.
   TextDataset(const DataSource& source, std::string kind, std::vector<std::unique_ptr<TextFile>> files)
       : kind_(std::move(kind)), files_(std::move(files)) {
     std::vector<const TextFile*> all;
-    for (const auto& file : files_) all.push_back(file.get());
+    for (const auto& file : files_) {
+      check_is_written(*file);
+      all.push_back(file.get());
+    }
     std::vector<std::size_t> counts;
     const auto alphabet = alphabet_of(all, counts);
+    for (const auto* file : all)
+      for (auto& note : notes_about(*file)) notes_.push_back(std::move(note));
     vocabulary_ = static_cast<std::int64_t>(alphabet.size());
     if (vocabulary_ > source.vocabulary)
       throw UserError(str(source.label, ": the text has ", vocabulary_,

@@ -1,6 +1,7 @@
 #include "data/tokenizer.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -15,9 +16,10 @@ Tokenizer Tokenizer::of_characters(std::u32string alphabet) {
   return tokenizer;
 }
 
-Tokenizer Tokenizer::of_numbers(std::int64_t vocabulary) {
+Tokenizer Tokenizer::of_numbers(std::int64_t vocabulary, std::vector<std::int64_t> ids) {
   Tokenizer tokenizer;
   tokenizer.vocabulary_ = vocabulary;
+  tokenizer.ids_ = std::move(ids);
   return tokenizer;
 }
 
@@ -28,7 +30,13 @@ Tokenizer Tokenizer::from_json(const Json& json, std::string_view origin) {
     if (kind == "numbers") {
       const auto& size = json.at("vocabulary");
       if (!size.is_number_integer() || size < 1) throw refuse("\"vocabulary\" must be a whole number >= 1");
-      return of_numbers(size.get<std::int64_t>());
+      const auto most = size.get<std::int64_t>();
+      auto ids = json.contains("ids")
+                     ? parse_list(json.at("ids").get<std::string>(), str(origin, ": \"ids\""), 0)
+                     : std::vector<std::int64_t>();
+      std::sort(ids.begin(), ids.end());
+      if (!ids.empty() && ids.back() >= most) throw refuse("\"ids\" go beyond \"vocabulary\"");
+      return of_numbers(most, std::move(ids));
     }
     if (kind != "characters") throw refuse("\"kind\" = \"" + kind + "\"; known: characters, numbers");
     std::u32string alphabet;
@@ -49,13 +57,22 @@ Tokenizer Tokenizer::from_json(const Json& json, std::string_view origin) {
 }
 
 Json Tokenizer::to_json() const {
-  if (!is_characters()) return {{"kind", "numbers"}, {"vocabulary", vocabulary_}};
+  if (!is_characters()) {
+    Json json{{"kind", "numbers"}, {"vocabulary", vocabulary_}};
+    if (!ids_.empty()) json["ids"] = list_text(ids_);
+    return json;
+  }
   auto alphabet = Json::array();
   for (const char32_t point : alphabet_) alphabet.push_back(utf8(point));
   return {{"kind", "characters"}, {"alphabet", std::move(alphabet)}};
 }
 
-std::int64_t Tokenizer::vocabulary() const { return vocabulary_; }
+std::vector<std::int64_t> Tokenizer::ids() const {
+  if (!ids_.empty()) return ids_;
+  std::vector<std::int64_t> all(static_cast<std::size_t>(vocabulary_));
+  std::iota(all.begin(), all.end(), 0);
+  return all;
+}
 
 std::vector<std::int64_t> Tokenizer::encode(std::string_view text, std::string_view origin) const {
   if (!is_characters()) return encode_numbers(text, origin);
@@ -91,16 +108,14 @@ std::vector<std::int64_t> Tokenizer::encode_numbers(std::string_view text, std::
 
 std::string Tokenizer::decode(const std::vector<std::int64_t>& ids) const {
   std::string text;
-  for (const auto id : ids) {
-    if (is_characters()) {
-      const bool known = id >= 0 && id < vocabulary_;
-      text += utf8(known ? alphabet_[static_cast<std::size_t>(id)] : U'\uFFFD');
-    } else {
-      if (!text.empty()) text += ' ';
-      text += std::to_string(id);
-    }
-  }
+  for (const auto id : ids) text += text.empty() && !is_characters() ? std::to_string(id) : decode_next(id);
   return text;
+}
+
+std::string Tokenizer::decode_next(std::int64_t id) const {
+  if (!is_characters()) return ' ' + std::to_string(id);
+  const bool known = id >= 0 && id < vocabulary_;
+  return utf8(known ? alphabet_[static_cast<std::size_t>(id)] : U'\uFFFD');
 }
 
 }  // namespace kablate

@@ -16,15 +16,20 @@ class Tokenizer {
   // One token a character. `alphabet` is sorted by code point, none twice; an id is a place in it.
   static Tokenizer of_characters(std::u32string alphabet);
 
-  // Text is ids as decimal numbers separated by blanks; 0 <= id < `vocabulary`.
-  static Tokenizer of_numbers(std::int64_t vocabulary);
+  // Text is ids as decimal numbers separated by blanks; 0 <= id < `vocabulary`. `ids` are those that the data
+  // have, sorted; empty is all.
+  static Tokenizer of_numbers(std::int64_t vocabulary, std::vector<std::int64_t> ids = {});
 
   // Reads what to_json wrote. `origin` (a path) starts the message of the UserError if it is something else.
   static Tokenizer from_json(const Json& json, std::string_view origin);
-  Json to_json()
-      const;  // {"kind": "characters", "alphabet": ["\n", " ", …]} | {"kind": "numbers", "vocabulary": n}
+  // {"kind": "characters", "alphabet": ["\n", " ", …]}, or {"kind": "numbers", "vocabulary": n, "ids": "0-5,
+  // 7"}
+  Json to_json() const;
 
-  std::int64_t vocabulary() const;
+  std::int64_t vocabulary() const { return vocabulary_; }
+
+  // The ids that the data have, sorted: what may be drawn.
+  std::vector<std::int64_t> ids() const;
 
   // Throws UserError starting with `origin` ("--prompt") if the text is no UTF-8, has a character that is not
   // in the vocabulary, or has a number that is none or out of range.
@@ -33,6 +38,9 @@ class Tokenizer {
   // An id past the vocabulary (a model's padding rows) prints as U+FFFD, or as its number.
   std::string decode(const std::vector<std::int64_t>& ids) const;
 
+  // What decode adds for one id more behind others.
+  std::string decode_next(std::int64_t id) const;
+
   bool is_characters() const { return !alphabet_.empty(); }
 
  private:
@@ -40,6 +48,7 @@ class Tokenizer {
 
   std::u32string alphabet_;  // empty for numbers
   std::int64_t vocabulary_ = 0;
+  std::vector<std::int64_t> ids_;  // empty: all
 };
 
 }  // namespace kablate

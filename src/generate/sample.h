@@ -14,17 +14,22 @@ struct SampleOptions {
   double temperature = 1;     // > 0; small is near greedy
   std::int64_t top_k = 0;     // draw from the k likeliest; 0 is all
   std::uint64_t seed = 1;
-  std::int64_t vocabulary = 0;  // ids from here on are padding and never drawn
+  std::vector<std::int64_t>
+      ids;  // what may be drawn, sorted: the rest is padding, or never stood in the data
 };
 
-// `prompt` (at least one token) and what follows it. The last `context` tokens are what the model sees: up to
-// there it decodes from a cache, beyond it every position changes with each token and all are computed anew
-// (as they always are where decode.h can't decode). Token
-// n is drawn from place n of the seed's stream, so that equal calls give equal text. `between`, if any, is
-// called before each token; it may throw to stop.
+// How many of the first tokens are out of sight once there are `size`: 0 up to `context`, then half a context
+// more each time the sight is full. A position's values hang on where it stands, so that a window which slid
+// with every token would be computed anew for each; one that jumps is decoded from a cache, two steps a token
+// at the most.
+std::int64_t tokens_out_of_sight(std::int64_t size, std::int64_t context);
+
+// `prompt` (at least one token) and what follows it; where decode.h can't decode, by full passes over the
+// same window. Token n is drawn from place n of the seed's stream, so that equal calls give equal text.
+// `drawn`, if any, is given each token as soon as there is one; false ends the text.
 std::vector<std::int64_t> sample_tokens(const Gpt& model, std::vector<std::int64_t> prompt,
                                         std::int64_t context, c10::Device device,
                                         const SampleOptions& options,
-                                        const std::function<void()>& between = {});
+                                        const std::function<bool(std::int64_t)>& drawn = {});
 
 }  // namespace kablate

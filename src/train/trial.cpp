@@ -243,8 +243,11 @@ void TrialLoop::write_sample() const {
                                      .temperature = 0.8,
                                      .top_k = 0,
                                      .seed = static_cast<std::uint64_t>(order_.seed),
-                                     .vocabulary = session_.data->vocabulary()},
-                                    throw_if_stop_requested);
+                                     .ids = tokenizer.ids()},
+                                    [](std::int64_t) {
+                                      throw_if_stop_requested();
+                                      return true;
+                                    });
   write_file(folder_.tokenizer(), json_text(tokenizer.to_json()));
   write_file(folder_.sample(), tokenizer.decode(tokens) + "\n");
 }

@@ -2,11 +2,13 @@
 
 import math
 import os
+import shutil
+import struct
 import sys
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from support import (ProgramTest, read_bytes, read_json, read_safetensors, read_text,  # noqa: E402
+from support import (PATIENCE, ProgramTest, read_bytes, read_json, read_safetensors, read_text,  # noqa: E402
                      write_safetensors)
 
 EMBEDDING, HEAD, MASK = "transformer.wte.weight", "lm_head.weight", "transformer.h.0.attn.bias"
@@ -125,6 +127,36 @@ class Sample(WeightsTest):
         greedy = self.sample(*source, "--top-k", "1")
         self.assertEqual(self.sample(*source, "--temperature", "1e-6", "--seed", "5"), greedy)
         self.assertNotEqual(greedy, text)
+
+    def test_every_character_is_printed(self):
+        self.write("text", "a\0b\0\0c\n" * 200)
+        source = ["--weights", self.init("weights")]
+        for prompt in [], ["--prompt", "ab"]:
+            ended = self.done("sample", *source, "--tokens", "200", *prompt)
+            self.assertEqual(len(ended.stdout), 200 + len(prompt[1] if prompt else "\0") + 1)
+            self.assertIn("\0", ended.stdout)
+
+    def test_token_ids_are_those_of_the_data(self):
+        os.mkdir(self.path("tokens"))
+        ids = [3, 7, 8, 19]
+        for name in "train.bin", "val.bin":
+            self.write(f"tokens/{name}", struct.pack("<400H", *(ids[i * i % 4] for i in range(396)), *ids))
+        data = {"DATASET": "bin", "DATA_PATH": self.path("tokens")}
+        weights = self.init("weights", **data)
+        drawn = self.sample("--weights", weights, "--temperature", "9", **data).split()
+        self.assertEqual((set(drawn), len(drawn)), ({"3", "7", "8", "19"}, 41))
+        self.done("run", "--steps", "0", **data)
+        shutil.rmtree(self.path("tokens"))
+        drawn = self.sample("--run", self.trials()[0, 1], "--temperature", "9", "--prompt", "1 2").split()
+        self.assertEqual((drawn[:2], set(drawn[2:])), (["1", "2"], {"3", "7", "8", "19"}))
+
+    def test_text_comes_as_it_is_drawn(self):
+        """A reader that has seen enough ends a text that would take hours."""
+        process = self.start("sample", "--weights", self.init("weights"), "--tokens", "100000000",
+                             "--prompt", "the")
+        self.assertEqual(process.stdout.read(60)[:3], "the")
+        process.stdout.close()
+        self.assertEqual(process.wait(PATIENCE), 0, process.messages())
 
     def test_from_a_run(self):
         """A finished trial brings configuration, weights and alphabet; the text may be gone."""

@@ -1,5 +1,6 @@
 #include "data/dataset.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
@@ -11,6 +12,8 @@ namespace kablate {
 namespace {
 
 namespace fs = std::filesystem;
+using testing::ElementsAre;
+using testing::HasSubstr;
 
 Config config_of(DatasetKind kind, const fs::path& path, std::int64_t vocabulary = 100,
                  std::int64_t context = 2) {
@@ -104,6 +107,38 @@ TEST(TextData, SaysWhatIsWrong) {
   expect_refused(text_config(folder.write("cut", good + "\xC3")), "", {"cut: not UTF-8 at byte 100"});
 }
 
+// Kept, since they are in the file; named, since nanoGPT's preparation or an editor would not show them.
+TEST(TextData, NamesCharactersThatEditorsHide) {
+  const TemporaryFolder folder;
+  std::string plain;
+  for (int line = 0; line < 20; ++line) plain += "line\n";
+  const auto notes = [&](const std::string& text) {
+    const auto data = open_dataset(text_config(folder.write("a.txt", text)), "");
+    EXPECT_EQ(
+        data->tokenizer().decode(all(data->train())) + data->tokenizer().decode(all(data->validation())),
+        text);
+    return join(data->notes(), "\n");
+  };
+  EXPECT_EQ(notes(plain), "");
+  EXPECT_EQ(notes(plain + "\u00E9\uFEFF"), "") << "a mark is one at the start only";
+  EXPECT_THAT(notes("\xEF\xBB\xBF" + plain), HasSubstr("a.txt: begins with a byte-order mark"));
+  EXPECT_THAT(notes(plain + "one\r\ntwo\r\n"), HasSubstr("a.txt: has 2 carriage returns"));
+  EXPECT_THAT(notes("a" + std::string(3, '\0') + plain),
+              HasSubstr("a.txt: has 3 NUL characters, the first at byte 1"));
+}
+
+TEST(TextData, RefusesAFileThatWasNeverWritten) {
+  const TemporaryFolder folder;
+  const auto path = folder.write("hole", "");
+  fs::resize_file(path,
+                  std::uintmax_t{1} << 30);  // refused by its first bytes: reading all of it takes seconds
+  expect_refused(text_config(path), "", {"hole: no text: 1,048,576 of its first 1,048,576 bytes are NUL"});
+  expect_refused(text_config(folder.write("short", std::string(95, '\0') + "12345")), "",
+                 {"short: no text: 95 of its"});
+  EXPECT_NO_THROW(
+      open_dataset(text_config(folder.write("half", std::string(50, '\0') + std::string(50, 'x'))), ""));
+}
+
 TEST(TextData, RefusesAVocabularyThatIsTooSmall) {
   const TemporaryFolder folder;
   const auto path = folder.write("a.txt", "abcdefghij abcdefghij abcdefghij");
@@ -159,6 +194,8 @@ TEST(BinData, MapsNanoGptsFiles) {
   EXPECT_EQ(all(data->validation()), (std::vector<std::int64_t>{1, 2, 3}));
   EXPECT_EQ(data->vocabulary(), 65536);
   EXPECT_FALSE(data->tokenizer().is_characters());
+  EXPECT_EQ(data->tokenizer().ids(), (std::vector<std::int64_t>{0, 1, 2, 3, 7, 255, 256, 65535}));
+  EXPECT_TRUE(data->notes().empty());
   EXPECT_EQ(data->tokenizer().vocabulary(), 65536);
 }
 
@@ -186,6 +223,34 @@ TEST(BinData, SaysWhatIsWrong) {
   expect_refused(config, "", {"validation split has 2 tokens", "at least 3"});
   folder.write("val.bin", little_endian({1, 2, 99}));
   EXPECT_EQ(open_dataset(config, "")->vocabulary(), 100);
+}
+
+TEST(BinData, NamesFilesOfAnotherForm) {
+  const TemporaryFolder folder;
+  const auto config = bin_config(folder.path(), 100);
+  std::vector<int> ids;
+  for (int i = 0; i < 2000; ++i) ids.push_back(i % 2 == 0 ? i / 2 % 97 : 0);  // 32-bit ids below 97
+  folder.write("train.bin", little_endian(ids));
+  folder.write("val.bin", little_endian({1, 2, 3}));
+  expect_refused(config, "", {"train.bin: holds 32-bit numbers", "uint16"});
+  folder.write("train.bin", little_endian({1, 2, 3, 4}));
+  folder.write("val.bin", "\x93NUMPY\1");
+  expect_refused(config, "", {"val.bin: is an array with NumPy's header"});
+  folder.write("val.bin", little_endian({0x0102, 0x0503, 0x6362}));
+  expect_refused(config, "", {"token 258 at byte 0", "GPT2_VOCAB_SIZE = 100; every byte", "8-bit ids?"});
+}
+
+TEST(BinData, NamesAnEndOfZeros) {
+  const TemporaryFolder folder;
+  std::vector<int> ids{1, 2, 3};
+  folder.write("val.bin", little_endian(ids));
+  ids.resize(1002);
+  folder.write("train.bin", little_endian(ids));
+  EXPECT_TRUE(open_dataset(bin_config(folder.path()), "")->notes().empty());
+  ids.resize(1003);
+  folder.write("train.bin", little_endian(ids));
+  EXPECT_THAT(open_dataset(bin_config(folder.path()), "")->notes(),
+              ElementsAre(HasSubstr("train.bin: its last 1,000 of 1,003 tokens are 0")));
 }
 
 TEST(DataHash, DependsOnKindAndContentNotOnThePath) {

@@ -26,6 +26,22 @@ TEST(Tokenizer, NamesACharacterThatTheDataLacks) {
   EXPECT_THROW(kLetters.encode("\xFF", "--prompt"), UserError);
 }
 
+TEST(Tokenizer, KeepsTheIdsThatTheDataHave) {
+  using Json = nlohmann::json;
+  const auto some = Tokenizer::of_numbers(100, {0, 1, 2, 5, 99});
+  EXPECT_EQ(some.to_json(), (Json{{"kind", "numbers"}, {"vocabulary", 100}, {"ids", "0-2, 5, 99"}}));
+  const auto read = Tokenizer::from_json(some.to_json(), "tokenizer.json");
+  EXPECT_EQ(read.ids(), (Ids{0, 1, 2, 5, 99}));
+  EXPECT_EQ(read.vocabulary(), 100);
+  EXPECT_EQ(Tokenizer::of_numbers(3).ids(), (Ids{0, 1, 2}));
+  EXPECT_EQ(kLetters.ids(), (Ids{0, 1, 2, 3, 4, 5}));
+  for (const char* ids : {"0-100", "x", ""}) {
+    const Json json{{"kind", "numbers"}, {"vocabulary", 100}, {"ids", ids}};
+    EXPECT_NE(message_of<UserError>([&] { Tokenizer::from_json(json, "t.json"); }).find("t.json"),
+              std::string::npos);
+  }
+}
+
 TEST(Tokenizer, ShowsPaddingAsReplacement) {
   EXPECT_EQ(kLetters.decode({2, 6, -1, 50000}), "a\uFFFD\uFFFD\uFFFD");
 }

@@ -9,7 +9,6 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "generate/decode.h"
-#include "generate/sample.h"
 #include "shape/model_shape.h"
 #include "support/core/expect_error.h"
 #include "support/engine/model_fixture.h"
@@ -222,33 +221,6 @@ TEST(Decoder, RefusesAGateThatLooksAhead) {
   const Gpt model(config, parameters);
   testing_support::expect_error([&] { Decoder decoder(model); },
                                 {"RA_MLA_MLP_GATE_POOL = sequence", "causal_mean"});
-}
-
-// What sampling was before there was a cache: the last `context` tokens through the whole model.
-std::vector<std::int64_t> greedy_by_full_pass(const Gpt& model, std::vector<std::int64_t> tokens, int count) {
-  const std::int64_t context = model.config().gpt.context;
-  for (int n = 0; n < count; ++n) {
-    const auto seen = std::min<std::int64_t>(context, static_cast<std::int64_t>(tokens.size()));
-    const std::vector<std::int64_t> window(tokens.end() - seen, tokens.end());
-    tokens.push_back(
-        model.logits(at::tensor(window, at::kLong).unsqueeze(0))[0][seen - 1].argmax().item<std::int64_t>());
-  }
-  return tokens;
-}
-
-TEST(Sampling, GivesTheTextOfTheFullPassAlsoPastTheContext) {
-  for (const auto& arm : arms()) {
-    SCOPED_TRACE(arm.name);
-    const Config config = small_config(arm.deltas);
-    const auto parameters = in_double(random_parameters(config, 5));
-    const Gpt model(config, parameters);
-    for (const std::size_t size : {1u, 3u, 8u, 11u}) {
-      const std::vector<std::int64_t> prompt(size, 4);
-      const auto found = sample_tokens(model, prompt, config.gpt.context, at::kCPU,
-                                       {.tokens = 15, .top_k = 1, .vocabulary = config.gpt.vocabulary});
-      EXPECT_EQ(found, greedy_by_full_pass(model, prompt, 15)) << size;
-    }
-  }
 }
 
 }  // namespace
