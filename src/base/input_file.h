@@ -25,8 +25,8 @@ class InputFile {
   int descriptor() const { return descriptor_; }
   std::uint64_t size() const { return size_; }  // when it was opened; 0 for the files of /proc
 
-  // Some bytes from the present place on, at most `count`; 0 at the end. Throws UserError with the system's
-  // reason.
+  // Some bytes from the present place on, at most `count`; 0
+  // at the end. Throws UserError with the system's reason.
   std::size_t read_some(char* out, std::size_t count);
 
   // Exactly `count` bytes from `place` on. Throws UserError, also where the file ends before.

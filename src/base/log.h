@@ -14,9 +14,9 @@ inline void log_info(const std::string& message) { log(LogLevel::kInfo, message)
 inline void log_warning(const std::string& message) { log(LogLevel::kWarning, message); }
 inline void log_error(const std::string& message) { log(LogLevel::kError, message); }
 
-// From here on every line also goes to the end of `path`, with the date; `console` false keeps it from
-// standard error (a trial under the runner, which shows progress itself). Throws UserError if `path` can't be
-// written.
+// From here on every line also goes to the end of `path`, with the date;
+// `console` false keeps it from standard error (a trial under the runner,
+// which shows progress itself). Throws UserError if `path` can't be written.
 void open_log_file(const std::string& path, bool console);
 
 }  // namespace kablate

@@ -1,7 +1,7 @@
-// What stands where in a safetensors file: eight bytes with the header's length (little-endian), a JSON
-// header, the tensors' bytes. One reader for all who want tensors or bytes of them, as strict as the format's
-// own library (github.com/huggingface/safetensors): every byte after the header belongs to exactly one
-// tensor.
+// What stands where in a safetensors file: eight bytes with the header's length
+// (little-endian), a JSON header, the tensors' bytes. One reader for all who want tensors or
+// bytes of them, as strict as the format's own library (github.com/huggingface/safetensors):
+// every byte after the header belongs to exactly one tensor.
 #pragma once
 
 #include <cstdint>

@@ -23,12 +23,12 @@ std::vector<std::string> split(std::string_view text, char separator);
 std::string join(const std::vector<std::string>& parts, std::string_view separator);
 std::string_view trim(std::string_view text);  // without blanks, tabs and line ends at both ends
 
-// A whole decimal number: an optional '-', then digits, no leading zero, nothing else. Empty if `text` is not
-// one.
+// A whole decimal number: an optional '-', then digits, no
+// leading zero, nothing else. Empty if `text` is not one.
 std::optional<std::int64_t> parse_int(std::string_view text);
 
-// A finite decimal number such as 0.1, 6e-4 or -3. No hex, no nan or inf, no blanks. Empty if `text` is not
-// one.
+// A finite decimal number such as 0.1, 6e-4 or -3. No hex,
+// no nan or inf, no blanks. Empty if `text` is not one.
 std::optional<double> parse_real(std::string_view text);
 
 // The shortest decimal text that reads back as exactly `value`: 0.1, 0.0006, 1e-08.

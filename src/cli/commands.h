@@ -1,5 +1,5 @@
-// The subcommands of the program (README, "Commands"): each adds its options to the parser and names what to
-// run.
+// The subcommands of the program (README, "Commands"): each
+// adds its options to the parser and names what to run.
 #pragma once
 
 #include <functional>

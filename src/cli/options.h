@@ -43,8 +43,8 @@ CLI::Validator whole_number(std::int64_t least);
 // Whether a RESULT_DIR is an experiment's folder; else it should be a trial's (record/layout.h).
 bool is_experiment(const std::string& path);
 
-// Folders that belong to the program rather than to the user: the sources it was built from, the prepared
-// data.
+// Folders that belong to the program rather than to the
+// user: the sources it was built from, the prepared data.
 std::filesystem::path source_folder();
 std::filesystem::path plans_folder();
 std::filesystem::path data_folder();

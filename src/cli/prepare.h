@@ -22,13 +22,13 @@ PlanRecord describe_plan(const Plan& plan);
 // log; the others stay as they are. Fixes this process to one thread.
 std::vector<GateCheck> audit_first(Plan& plan);
 
-// The threads of a trial if they are known: THREADS, or what an earlier run of the experiment chose; 1 on a
-// GPU.
+// The threads of a trial if they are known: THREADS, or
+// what an earlier run of the experiment chose; 1 on a GPU.
 std::optional<std::int64_t> known_threads(const Config& base, const ExperimentFolder& folder,
                                           c10::Device device);
 
-// The same, chosen by measurement and stored where they are not known yet (the experiment's folder must
-// exist).
+// The same, chosen by measurement and stored where they
+// are not known yet (the experiment's folder must exist).
 std::int64_t threads_of_trials(const Plan& plan, const Config& base, const ExperimentFolder& folder,
                                c10::Device device);
 

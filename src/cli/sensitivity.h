@@ -1,5 +1,5 @@
-// How small a difference from the baseline the seeds of a plan can find. `plan` prints it before anything is
-// trained.
+// How small a difference from the baseline the seeds of a
+// plan can find. `plan` prints it before anything is trained.
 #pragma once
 
 #include <cstdint>

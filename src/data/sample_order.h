@@ -1,8 +1,8 @@
-// Which tokens sample number g is (spec, section 4): a function of (data seed, g), of nothing else. g counts
-// sequences over the whole run: iteration x global batch + index within it. Let N be the tokens and T the
-// context. Epoch e has n = floor((N - T) / T) windows of T tokens, which start at a keyed offset o_e in [0,
-// T) and follow one another; a keyed permutation says in which order. Each window needs one more token, the
-// last target.
+// Which tokens sample number g is (spec, section 4): a function of (data seed, g), of
+// nothing else. g counts sequences over the whole run: iteration x global batch + index
+// within it. Let N be the tokens and T the context. Epoch e has n = floor((N - T) / T)
+// windows of T tokens, which start at a keyed offset o_e in [0, T) and follow one another; a
+// keyed permutation says in which order. Each window needs one more token, the last target.
 #pragma once
 
 #include <cstdint>
@@ -20,8 +20,8 @@ class SampleOrder {
   std::int64_t windows_per_epoch() const { return windows_; }  // n
   std::int64_t context() const { return context_; }            // T
 
-  // The first tokens of samples first, first + 1, …: inputs are [start, start + T), targets [start + 1, start
-  // + T].
+  // The first tokens of samples first, first + 1, …: inputs
+  // are [start, start + T), targets [start + 1, start + T].
   std::vector<std::int64_t> starts(std::uint64_t first, std::int64_t count) const;
 
  private:

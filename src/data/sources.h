@@ -16,8 +16,8 @@ struct DataSource {
   std::int64_t vocabulary = 0;  // GPT2_VOCAB_SIZE, the most ids that the data may use
 };
 
-// Each throws UserError that starts with the label if a file is missing, unreadable, malformed or out of
-// vocabulary.
+// Each throws UserError that starts with the label if a file
+// is missing, unreadable, malformed or out of vocabulary.
 std::shared_ptr<const Dataset> open_shakespeare(const DataSource& source);  // text_source.cpp
 std::shared_ptr<const Dataset> open_text(const DataSource& source);         // text_source.cpp
 std::shared_ptr<const Dataset> open_bin(const DataSource& source);          // bin_source.cpp

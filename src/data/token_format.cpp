@@ -52,8 +52,8 @@ std::string known_format(std::string_view bytes) {
   return length < bytes.size() && bytes.substr(sizeof length).starts_with("{\"") ? "a safetensors file" : "";
 }
 
-// How often each byte value stands at even and at odd places, and what is known of the words at places 0 to 3
-// modulo 4.
+// How often each byte value stands at even and at odd places,
+// and what is known of the words at places 0 to 3 modulo 4.
 struct Counts {
   std::array<std::array<double, 256>, 2> bytes{};
   std::array<std::uint16_t, 4> any_bits{}, most{};
@@ -107,9 +107,8 @@ std::string other_width(const Counts& seen) {
   constexpr std::uint16_t kMostHigh = 15;  // vocabularies of up to a million
   constexpr std::size_t kRich = 1000;      // different low halves, which a real alternation would hardly have
   if (std::max(seen.most[1], seen.most[3]) <= kMostHigh && seen.distinct_even > kRich)
-    return "holds 32-bit numbers beyond 65535: every second 16-bit one is below 16; ids must fit 16 bits, "
-           "which a "
-           "vocabulary of at most 65536 does";
+    return "holds 32-bit numbers beyond 65535: every second 16-bit one is below 16; ids must fit 16 "
+           "bits, which a vocabulary of at most 65536 does";
   return "";
 }
 
@@ -121,8 +120,8 @@ std::string foreign_token_format(std::string_view bytes) {
   if (seen.words < kFewest) return "";
   const auto width = bytes.size() % 4 == 0 ? other_width(seen) : "";
   if (!width.empty()) return width;
-  // Ids of 16 bits have other low bytes than high ones: those go up to 255, these to the vocabulary's 256th
-  // part.
+  // Ids of 16 bits have other low bytes than high ones: those
+  // go up to 255, these to the vocabulary's 256th part.
   constexpr double kAlike = 0.1;
   if (seen.distinct_bytes() > 8 && seen.largest_byte() < 128 && seen.words > 4 * kFewest &&
       seen.difference_of_bytes() < kAlike) {

@@ -1,5 +1,5 @@
-// Between text and token ids: a vocabulary of characters, or bare numbers for data that brings ids of its
-// own.
+// Between text and token ids: a vocabulary of characters,
+// or bare numbers for data that brings ids of its own.
 #pragma once
 
 #include <cstdint>
@@ -22,8 +22,8 @@ class Tokenizer {
 
   // Reads what to_json wrote. `origin` (a path) starts the message of the UserError if it is something else.
   static Tokenizer from_json(const Json& json, std::string_view origin);
-  // {"kind": "characters", "alphabet": ["\n", " ", …]}, or {"kind": "numbers", "vocabulary": n, "ids": "0-5,
-  // 7"}
+  // {"kind": "characters", "alphabet": ["\n", " ", …]}, or
+  // {"kind": "numbers", "vocabulary": n, "ids": "0-5, 7"}
   Json to_json() const;
 
   std::int64_t vocabulary() const { return vocabulary_; }

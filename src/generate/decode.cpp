@@ -25,9 +25,8 @@ void Decoder::reset() { cache_ = empty_cache(model_.config()); }
 
 std::string undecodable_reason(const Config& config) {
   if (!config.gate.enabled || config.gate.pool != GatePool::kSequence) return "";
-  return "RA_MLA_MLP_GATE_POOL = sequence: a token's gate hangs on the tokens that follow it, so they can't "
-         "be "
-         "decoded one by one; use causal_mean or token";
+  return "RA_MLA_MLP_GATE_POOL = sequence: a token's gate hangs on the tokens that follow it, so they "
+         "can't be decoded one by one; use causal_mean or token";
 }
 
 }  // namespace kablate

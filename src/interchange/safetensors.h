@@ -21,9 +21,9 @@ struct SafetensorsFile {
 // read_safetensors_file, on any device. Throws WorkError (disk full …).
 std::string write_safetensors(const std::filesystem::path& path, const NamedTensors& tensors);
 
-// All of a file: F64, F32, F16, BF16, I64, I32, I16, I8, U8, BOOL. Throws UserError naming the file, and the
-// tensor where it is about one, if the file breaks a rule of the format (base/safetensors_header.h) or has
-// another type.
+// All of a file: F64, F32, F16, BF16, I64, I32, I16, I8, U8, BOOL. Throws
+// UserError naming the file, and the tensor where it is about one, if the file
+// breaks a rule of the format (base/safetensors_header.h) or has another type.
 SafetensorsFile read_safetensors_file(const std::filesystem::path& path);
 
 // The same without the metadata.

@@ -1,5 +1,5 @@
-// A model's weights as a file: our own checkpoints, and nanoGPT state dicts saved as safetensors (spec,
-// section 5).
+// A model's weights as a file: our own checkpoints, and
+// nanoGPT state dicts saved as safetensors (spec, section 5).
 #pragma once
 
 #include <filesystem>

@@ -67,9 +67,8 @@ c10::Device resolve_device(DeviceKind kind) {
   const bool cuda = at::hasCUDA();
   if (kind == DeviceKind::kCuda && !cuda)
     throw UserError(
-        "DEVICE = cuda: this LibTorch finds no CUDA device here; set DEVICE to cpu or auto, or build with a "
-        "CUDA "
-        "LibTorch on a machine with a GPU (README, Requirements)");
+        "DEVICE = cuda: this LibTorch finds no CUDA device here; set DEVICE to cpu or auto, or build "
+        "with a CUDA LibTorch on a machine with a GPU (README, Requirements)");
   return kind == DeviceKind::kCpu || !cuda ? c10::Device(c10::kCPU) : c10::Device(c10::kCUDA, 0);
 }
 

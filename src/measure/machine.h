@@ -34,8 +34,8 @@ void make_deterministic(std::int64_t threads);
 // Floating-point operations a second of one large matrix product in `dtype`: the best of a few, about 0.1 s.
 double matmul_flops_per_second(c10::Device device, DType dtype);
 
-// Versions, CPU, operating system, compiler, and the sources' git commit and changes, or why they are
-// unknown.
+// Versions, CPU, operating system, compiler, and the
+// sources' git commit and changes, or why they are unknown.
 Json describe_environment(const std::filesystem::path& source_folder);
 
 // The changes against the commit as a patch ("" if there are none or git can't say).

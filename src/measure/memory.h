@@ -1,5 +1,5 @@
-// How much memory a run takes: tensors, counted byte by byte where they are allocated, and the process as a
-// whole.
+// How much memory a run takes: tensors, counted byte by byte
+// where they are allocated, and the process as a whole.
 #pragma once
 
 #include <cstdint>
@@ -11,9 +11,9 @@ namespace kablate {
 // From here on every CPU tensor is counted. Call once, before the first tensor is made.
 void count_tensor_memory();
 
-// Bytes of tensors alive now, and the most since the last reset, on `device`. On the CPU as asked for by
-// LibTorch: exact and the same every time at a fixed number of threads; scratch of oneDNN and MKL lies
-// outside.
+// Bytes of tensors alive now, and the most since the last reset, on
+// `device`. On the CPU as asked for by LibTorch: exact and the same every
+// time at a fixed number of threads; scratch of oneDNN and MKL lies outside.
 std::int64_t tensor_bytes(c10::Device device);
 std::int64_t peak_tensor_bytes_measured(c10::Device device);
 void reset_peak_tensor_bytes(c10::Device device);

@@ -62,8 +62,8 @@ class AmountByWidth {
   double operator()(std::int64_t F) const { return matched_amount(kind_, config(F)); }
   std::int64_t widest() const { return widest_; }
 
-  // The least F that reaches `target`, or the widest. Begins with small F: at the widest a count could
-  // overflow.
+  // The least F that reaches `target`, or the widest. Begins
+  // with small F: at the widest a count could overflow.
   std::int64_t least_reaching(double target) const {
     std::int64_t below = 0, reaches = 1;
     while (reaches < widest_ && (*this)(reaches) < target)

@@ -34,9 +34,9 @@ bool within_tolerance(double amount, double target);
 // Throws UserError, saying how near it comes, if that is farther off than kMatchTolerance.
 Match match_width(const Config& baseline, Control kind, double target);
 
-// Why the arm can have no dead twin, "" if it can: it must have a mechanism that the baseline lacks and
-// otherwise differ from it in no symbol that changes numbers, a reciprocal attention that the baseline
-// lacks aside.
+// Why the arm can have no dead twin, "" if it can: it must have a mechanism
+// that the baseline lacks and otherwise differ from it in no symbol that
+// changes numbers, a reciprocal attention that the baseline lacks aside.
 std::string dead_twin_obstacle(const Settings& arm, const Settings& baseline);
 
 // The arm with the weight of every mechanism that the baseline lacks 0, reciprocal attention included.

@@ -22,10 +22,10 @@ struct KeyContext {
   std::string source_key;     // KABLATE_SOURCE_KEY of source_key.h
 };
 
-// The text, a line a value ("GPT2_N_LAYER = 3"). It leaves out what says only where, how and how often to
-// run, and the symbols that nothing reads under this configuration (unused_symbols): a gate's weight does not
-// retrain an arm without gate. The step's number is in it, so no trial is ever satisfied by another step's
-// folder.
+// The text, a line a value ("GPT2_N_LAYER = 3"). It leaves out what says only where,
+// how and how often to run, and the symbols that nothing reads under this configuration
+// (unused_symbols): a gate's weight does not retrain an arm without gate. The step's
+// number is in it, so no trial is ever satisfied by another step's folder.
 std::string key_text(const Config& config, std::int64_t step, std::int64_t rerun_index, std::int64_t seed,
                      const KeyContext& context);
 
@@ -35,8 +35,8 @@ std::string key_of(std::string_view key_text);
 // The text taken apart: a line's name -> its value. Lines that are none are left out.
 std::map<std::string, std::string> key_values(std::string_view key_text);
 
-// The hash of the text without what a trial's seed decides: the same for all seeds of an arm. `config` is the
-// trial's.
+// The hash of the text without what a trial's seed decides:
+// the same for all seeds of an arm. `config` is the trial's.
 std::string arm_key(const Config& config, std::string_view key_text);
 
 // What changed from one trial's text to another's, a phrase each: "GPT2_N_LAYER 3 -> 4". Long hashes are cut.

@@ -68,8 +68,8 @@ std::set<std::int64_t> select(const Settings& base, const PlanFile& file) {
   for (const auto& [number, control] : file.controls) all.insert(number);
   const auto& text = base.text("RA_MLA_ABLATION_STEPS");
   if (trim(text).empty()) return all;
-  // Without a ladder the configuration's own list of steps has no plan to choose from; one given by hand must
-  // fit.
+  // Without a ladder the configuration's own list of steps
+  // has no plan to choose from; one given by hand must fit.
   if (base.text("RA_MLA_ABLATION_MODE") == "n" && !base.origin("RA_MLA_ABLATION_STEPS").starts_with("--"))
     return all;
   const auto what = base.origin("RA_MLA_ABLATION_STEPS") + ": RA_MLA_ABLATION_STEPS";

@@ -3,10 +3,10 @@
 //
 //   plan      ::= name: TEXT, baseline: NUMBER, any of steps, factorial, grid (one at least), controls
 //   steps     ::= { NUMBER: {set: {SYMBOL: value, …}} | NUMBER: {rerun_of: NUMBER} }
-//   factorial ::= [SYMBOL, …]        of switches: a step for each combination. Step `first + cell` has symbol
-//   i
-//                                    on where bit i of its cell is set. `first` is 0 if `steps` has no number
-//                                    below the number of cells, else one more than the highest of `steps`
+//   factorial ::= [SYMBOL, …]        of switches: a step for each combination. Step `first + cell` has
+//                                    symbol i on where bit i of its cell is set. `first` is 0 if `steps` has
+//                                    no number below the number of cells, else one more than the highest of
+//                                    `steps`
 //   grid      ::= { SYMBOL: [value, …], … }   one step for each combination, the last symbol running fastest,
 //                                             numbered on from the highest of the steps so far, or from 0
 //   controls  ::= [ KIND | {KIND: [NUMBER, …]}, … ]   of every arm, or of these; each KIND once

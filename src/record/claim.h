@@ -33,9 +33,8 @@ class Claim {
   static constexpr double kRenewSeconds = 20;
 
   // Claims the folder, making it if need be. Null if a live process has it: `holder`, where given, then says
-  // who
-  // ("process 123 on host"). Look again whether the trial is done after claiming it: its last owner may just
-  // have finished. A process claims a folder once. Throws WorkError if the folder can't be written.
+  // who ("process 123 on host"). Look again whether the trial is done after claiming it: its last owner may
+  // just have finished. A process claims a folder once. Throws WorkError if the folder can't be written.
   static std::unique_ptr<Claim> acquire(const TrialFolder& folder, std::string* holder = nullptr);
 
   // Gives the folder back.

@@ -20,12 +20,12 @@ struct TrialName {
   bool operator==(const TrialName&) const = default;
 };
 
-// The folder's name: only letters, digits and +_.- (anything else in the step's name becomes _), at most 160
-// long.
+// The folder's name: only letters, digits and +_.- (anything
+// else in the step's name becomes _), at most 160 long.
 std::string trial_folder_name(const TrialName& trial);
 
-// The way back; `name` as the folder spells it, `key` 12 digits long. Empty if this is no trial folder's
-// name.
+// The way back; `name` as the folder spells it, `key` 12
+// digits long. Empty if this is no trial folder's name.
 std::optional<TrialName> parse_trial_folder_name(std::string_view folder);
 
 // results/EXPERIMENT/trials/NAME: the files of one trial. Nothing is made by asking for a path.
@@ -82,8 +82,8 @@ class ExperimentFolder {
   Path path_;
 };
 
-// RESULTS/EXPERIMENT_NAME. Throws UserError if the name can't be a folder's (empty, with a /, starting with a
-// dot).
+// RESULTS/EXPERIMENT_NAME. Throws UserError if the name can't
+// be a folder's (empty, with a /, starting with a dot).
 ExperimentFolder experiment_folder(const std::filesystem::path& results, const std::string& experiment);
 
 // What a user calls a run or a result folder: the experiment that `path` is, or the trial. Throws UserError

@@ -16,8 +16,8 @@ namespace kablate {
 namespace {
 namespace fs = std::filesystem;
 
-// Keys whose values depend on the clock, on what else runs or on the allocator; so do those with such an
-// ending.
+// Keys whose values depend on the clock, on what else runs
+// or on the allocator; so do those with such an ending.
 constexpr std::string_view kClockKeys[] = {"ms", "tokens_per_s", "mfu", "mfu_nanogpt", "time", "beside"};
 
 bool of_the_clock(std::string_view key) {

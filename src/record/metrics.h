@@ -14,10 +14,10 @@ namespace kablate {
 
 class MetricsLog {
  public:
-  // Opens the log of a trial that starts, or goes on, with iteration `first_iteration`: rows with "iteration"
-  // >= it are dropped, so that each stands there once however often the trial is interrupted; so is what a
-  // crash left at the end that is no row. Throws WorkError if the file can't be written, or is damaged before
-  // that place.
+  // Opens the log of a trial that starts, or goes on, with iteration `first_iteration`:
+  // rows with "iteration" >= it are dropped, so that each stands there once however
+  // often the trial is interrupted; so is what a crash left at the end that is no row.
+  // Throws WorkError if the file can't be written, or is damaged before that place.
   MetricsLog(const TrialFolder& folder, std::int64_t first_iteration);
   ~MetricsLog();
   MetricsLog(const MetricsLog&) = delete;
@@ -35,8 +35,8 @@ class MetricsLog {
   int fd_ = -1;
 };
 
-// The rows of a log, in order; a torn end is left out. `problem`, where given, gets what was wrong ("" if
-// nothing).
+// The rows of a log, in order; a torn end is left out.
+// `problem`, where given, gets what was wrong ("" if nothing).
 std::vector<Json> read_metrics(const std::filesystem::path& path, std::string* problem = nullptr);
 
 // The last iteration that stands in a log being written, from its end alone; 0 if there is none.

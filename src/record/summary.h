@@ -9,8 +9,8 @@
 
 namespace kablate {
 
-// Numbers that were not measured are empty, never 0; a loss that is no number is written null and read back
-// empty.
+// Numbers that were not measured are empty, never 0; a loss
+// that is no number is written null and read back empty.
 struct TrialSummary {
   using Integer = std::optional<std::int64_t>;
   using Real = std::optional<double>;

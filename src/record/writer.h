@@ -30,8 +30,8 @@ std::optional<std::int64_t> read_threads(
 void write_trial_start(const TrialFolder& folder, const Config& config, const std::string& key_text,
                        const Json& environment);
 
-// Writes summary.json and then, last of all, DONE with the summary's SHA-256: from here on the trial is
-// finished.
+// Writes summary.json and then, last of all, DONE with the
+// summary's SHA-256: from here on the trial is finished.
 void finish_trial(const TrialFolder& folder, const TrialSummary& summary);
 
 void write_failure(const TrialFolder& folder, const Failure& failure);

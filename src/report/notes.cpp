@@ -54,10 +54,9 @@ void add_curve_note(const Report& report, Notes& notes) {
                   [](const auto& row) { return row.worth || row.equal_flops || row.equal_time; }))
     notes.push_back(
         "What a difference is worth, and the differences at equal FLOPs and time, are read from the "
-        "validation "
-        "curves between evaluations. Where the learning rate decays, a loss in the middle of a run is not "
-        "the "
-        "final loss of a shorter run: it is too high, so what is read early looks worse than it would be.");
+        "validation curves between evaluations. Where the learning rate decays, a loss in the middle of a "
+        "run is not the final loss of a shorter run: it is too high, so what is read early looks worse than "
+        "it would be.");
 }
 
 // A verdict on a change that unpaired seeds could bring about by chance.
@@ -117,9 +116,8 @@ void add_look_notes(const ExperimentFolder& folder, const Report& report, Notes&
   }
   if (added)
     notes.push_back(
-        "To look and then add seeds makes a chance finding likelier than alpha says: the verdicts above do "
-        "not "
-        "correct for it. looks.jsonl has every look.");
+        "To look and then add seeds makes a chance finding likelier than alpha says: the verdicts above "
+        "do not correct for it. looks.jsonl has every look.");
 }
 
 }  // namespace

@@ -31,11 +31,9 @@ std::string effects_title(const Report& report) {
 constexpr const char* kTestsTitle = "How sure each difference is";
 constexpr const char* kControlsTitle = "Against matched controls";
 constexpr const char* kEffectsMeaning =
-    "A main effect is the mean loss with the mechanism on minus the mean with it off, over all settings of "
-    "the "
-    "others; an interaction of two is half the difference between the one's effect with the other on and "
-    "with "
-    "it off. p Holm is adjusted for all effects.";
+    "A main effect is the mean loss with the mechanism on minus the mean with it off, over all settings "
+    "of the others; an interaction of two is half the difference between the one's effect with the other on "
+    "and with it off. p Holm is adjusted for all effects.";
 
 std::string section(const std::string& title, const TextTable& table, const std::string& meaning) {
   if (table.rows.empty()) return "";

@@ -10,8 +10,8 @@
 
 namespace kablate {
 
-// Columns under their headings. Widths count characters, not bytes; numbers stand right, first column and
-// text left.
+// Columns under their headings. Widths count characters, not
+// bytes; numbers stand right, first column and text left.
 struct TextTable {
   std::vector<std::string> headings;
   std::vector<bool> right;  // a flag a column

@@ -14,8 +14,8 @@ struct ExitStatus {
   std::string output;               // what it printed
 };
 
-// The running program with other arguments. It gets SIGTERM when this process dies, so that no trial outlives
-// its run.
+// The running program with other arguments. It gets SIGTERM
+// when this process dies, so that no trial outlives its run.
 class ChildProcess {
  public:
   // Throws WorkError if the system can't start it.

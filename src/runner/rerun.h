@@ -1,5 +1,5 @@
-// One trial trained again from its folder alone, wherever that came from, and the causes of a difference
-// (trust: F17).
+// One trial trained again from its folder alone, wherever that
+// came from, and the causes of a difference (trust: F17).
 #pragma once
 
 #include <filesystem>

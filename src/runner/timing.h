@@ -10,9 +10,9 @@
 
 namespace kablate {
 
-// Milliseconds of an iteration in a process of its own with `threads` threads, `copies` of which run at once;
-// the slowest counts. `scratch` is a folder for the configuration file. Throws WorkError with what the
-// process said.
+// Milliseconds of an iteration in a process of its own with `threads` threads,
+// `copies` of which run at once; the slowest counts. `scratch` is a folder for
+// the configuration file. Throws WorkError with what the process said.
 double time_config(const Config& config, std::int64_t threads, std::int64_t copies, std::int64_t iterations,
                    const std::filesystem::path& scratch);
 

@@ -29,8 +29,8 @@ struct Checkpoint {
 // Throws WorkError (disk full …); the earlier checkpoints then stand.
 void save_checkpoint(const std::filesystem::path& folder, const Checkpoint& checkpoint);
 
-// The latest whole one; empty if there is none. A damaged one is named in the log, and the one before it is
-// used.
+// The latest whole one; empty if there is none. A damaged
+// one is named in the log, and the one before it is used.
 std::optional<Checkpoint> load_checkpoint(const std::filesystem::path& folder);
 
 }  // namespace kablate

@@ -58,8 +58,8 @@ TEST(RandomUniform, IsInRangeWithMeanOneHalf) {
   EXPECT_NEAR(sum / kCount, 0.5, 5 / std::sqrt(12.0 * kCount));
 }
 
-// Mean, variance, skewness, kurtosis within 5 standard errors; neighbours uncorrelated; tails of the right
-// weight.
+// Mean, variance, skewness, kurtosis within 5 standard
+// errors; neighbours uncorrelated; tails of the right weight.
 TEST(FillNormal, HasTheMomentsOfANormal) {
   constexpr int kCount = 400000;
   std::vector<float> values(kCount);
@@ -135,8 +135,8 @@ TEST(Permutation, StaysInsideALargeRange) {
   }
 }
 
-// A place goes to all places alike: chi-squared over 3,200 keys, 32 cells, 31 degrees of freedom (99.99 %:
-// 66).
+// A place goes to all places alike: chi-squared over 3,200
+// keys, 32 cells, 31 degrees of freedom (99.99 %: 66).
 TEST(Permutation, IsEvenOverKeys) {
   constexpr int kSize = 32, kKeys = 3200, kExpected = kKeys / kSize;
   for (const std::uint64_t index : {0, 17, 31}) {

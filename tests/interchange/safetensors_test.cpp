@@ -53,9 +53,9 @@ TEST(Safetensors, NamesAFileThatBreaksTheFormatAndATypeThatIsNotRead) {
         "w", std::string(1, static_cast<char>(header.size())) + std::string(7, '\0') + header + "12");
     expect_error([&] { read_safetensors(path); }, parts);
   };
-  refuse(
-      R"({"a":{"dtype":"F16","shape":[1],"data_offsets":[0,2]},"b":{"dtype":"F16","shape":[1],"data_offsets":[0,2]}})",
-      {(root.path() / "w").string(), "tensor b", "overlap"});
+  refuse(R"({"a":{"dtype":"F16","shape":[1],"data_offsets":[0,2]},)"
+         R"("b":{"dtype":"F16","shape":[1],"data_offsets":[0,2]}})",
+         {(root.path() / "w").string(), "tensor b", "overlap"});
   refuse(R"({"a":{"dtype":"F8_E4M3","shape":[2],"data_offsets":[0,2]}})",
          {(root.path() / "w").string(), "tensor a has the type F8_E4M3", "F32"});
 }

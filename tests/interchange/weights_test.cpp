@@ -1,5 +1,5 @@
-// Weights as other programs write them: loaded where they mean the same, refused by the tensor's name where
-// not.
+// Weights as other programs write them: loaded where they
+// mean the same, refused by the tensor's name where not.
 #include "interchange/weights.h"
 
 #include <ATen/ATen.h>

@@ -86,6 +86,8 @@ class Lengths(unittest.TestCase):
         self.assertEqual(lint.check_lengths("src/a.cpp", marked), [])
         self.assertIn("401 lines", lint.check_lengths("src/a.cpp", "\n" * 401)[0])
         self.assertIn("#pragma once", lint.check_lengths("src/a.h", "int a;\n")[0])
+        self.assertIn("111 columns", lint.check_lengths("src/a.cpp", "// " + "x" * 108)[0])
+        self.assertEqual(lint.check_lengths("src/a.cpp", "// " + "x" * 107), [])
         self.assertIn("200", lint.check_makefile("\n" * 200)[0])
         self.assertEqual(lint.check_makefile("\n" * 199), [])
 

@@ -1,5 +1,5 @@
-// AdamW and AdamWSPAM written out for reading, in double precision and plain loops: spec, section 8, line by
-// line.
+// AdamW and AdamWSPAM written out for reading, in double
+// precision and plain loops: spec, section 8, line by line.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
-// Controls as make_plan makes them: matched widths against a search of the test's own, dead twins against the
-// baseline's key.
+// Controls as make_plan makes them: matched widths against a
+// search of the test's own, dead twins against the baseline's key.
 #include "plan/control.h"
 
 #include <gtest/gtest.h>

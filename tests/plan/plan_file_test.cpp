@@ -92,9 +92,8 @@ TEST(PlanFile, FactorialHasAStepForEachCell) {
 
 TEST(PlanFile, FactorialIsNumberedOnWhereItsNumbersAreTaken) {
   const auto plan = parse(
-      "name: f\nbaseline: 3\nfactorial: [GPT2_BIAS]\nsteps: {1: {set: {}}, 3: {set: {}}}\ngrid: "
-      "{GPT2_N_LAYER: "
-      "[1, 2]}\n");
+      "name: f\nbaseline: 3\nfactorial: [GPT2_BIAS]\nsteps: {1: {set: {}}, 3: {set: {}}}\n"
+      "grid: {GPT2_N_LAYER: [1, 2]}\n");
   ASSERT_EQ(plan.steps.size(), 6u);
   EXPECT_EQ(plan.steps.at(4).cell, 0);
   EXPECT_EQ(plan.steps.at(5).cell, 1);

@@ -154,8 +154,8 @@ TEST(Claim, LeavesAnothersClaimAloneWhenItEnds) {
   EXPECT_TRUE(fs::exists(folder.path() / "claim.1"));
 }
 
-// Takes the folder if it can, checks by a marker file that no other process has it, and gives it back or dies
-// with it.
+// Takes the folder if it can, checks by a marker file that no
+// other process has it, and gives it back or dies with it.
 int hold_once(const TrialFolder& folder, const fs::path& marker) {
   auto claim = Claim::acquire(folder);
   if (!claim) return kNotFree;

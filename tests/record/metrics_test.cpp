@@ -74,8 +74,8 @@ TEST(MetricsLog, DropsATornEnd) {
   }
 }
 
-// Twenty interruptions at random places, each with a checkpoint up to some rows back and a torn row at the
-// end.
+// Twenty interruptions at random places, each with a
+// checkpoint up to some rows back and a torn row at the end.
 TEST(MetricsLog, HoldsEachIterationOnceHoweverOftenInterrupted) {
   const auto seed = std::random_device{}();
   SCOPED_TRACE(testing::Message() << "seed " << seed);

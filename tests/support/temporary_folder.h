@@ -43,8 +43,8 @@ class TemporaryFolder {
   std::filesystem::path path_;
 };
 
-// What the exception of this type says that `action` throws; a text that no message contains if it throws
-// none.
+// What the exception of this type says that `action` throws;
+// a text that no message contains if it throws none.
 template <typename Exception, typename Action>
 std::string message_of(const Action& action) {
   try {

@@ -124,8 +124,8 @@ class Reader {
     return {Value::kNumber, text_.substr(start, at_ - start), {}, {}};
   }
 
-  // Escapes stay as they are written but for \u00XX, which the tests use; others keep two names apart all the
-  // same.
+  // Escapes stay as they are written but for \u00XX, which
+  // the tests use; others keep two names apart all the same.
   std::string read_string() {
     expect("\"");
     std::string result;

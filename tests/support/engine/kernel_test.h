@@ -11,8 +11,8 @@
 
 namespace kablate {
 
-// Runs a TEST_P on the kernels that its parameter names, where this CPU has them, on this run's random
-// numbers.
+// Runs a TEST_P on the kernels that its parameter names,
+// where this CPU has them, on this run's random numbers.
 class KernelTest : public testing::TestWithParam<std::string> {
  protected:
   void SetUp() override {

@@ -44,8 +44,8 @@ const std::pair<std::string, std::string> kMha{"ENABLE_RA_MLA", "n"}, kGate{"RA_
 std::pair<std::string, std::string> pool(const char* value) { return {"RA_MLA_MLP_GATE_POOL", value}; }
 std::pair<std::string, std::string> sparse(const char* value) { return {"RA_MLA_MLP_SPARSE_MODE", value}; }
 
-// Threads that wait for each other over a few hundred numbers take many times as long, more so beside other
-// programs.
+// Threads that wait for each other over a few hundred numbers
+// take many times as long, more so beside other programs.
 class OneThread : public testing::Environment {
  public:
   void SetUp() override { at::set_num_threads(1); }

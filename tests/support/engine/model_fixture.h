@@ -16,9 +16,9 @@
 
 namespace kablate {
 
-// A model of 3 layers, E 12, H 3, L 6, F 24, T 8, V 11, latent attention, float32, no dropout, all mechanisms
-// off, with weights α far from 0 and 1; then the deltas. No two of its widths are equal. Throws what
-// validate() throws.
+// A model of 3 layers, E 12, H 3, L 6, F 24, T 8, V 11, latent attention,
+// float32, no dropout, all mechanisms off, with weights α far from 0 and 1; then
+// the deltas. No two of its widths are equal. Throws what validate() throws.
 Config small_config(const Deltas& deltas = {});
 Settings small_settings(const Deltas& deltas = {});
 
