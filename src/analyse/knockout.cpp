@@ -83,8 +83,8 @@ Evaluated evaluate_windows(const Variant& model, const Dataset& data, c10::Devic
     result.windows.insert(result.windows.end(), values, values + each_B.numel());
     return cross_entropy(logits_BTV, targets_BT);
   };
-  result.val_loss =
-      mean_loss(Gpt(config, model.parameters), loss, data.validation(), starts, device, between);
+  result.val_loss = mean_loss(Gpt(config, model.parameters), loss, data.validation(), starts,
+                              config.train.batch_size, device, between);
   return result;
 }
 

@@ -4,6 +4,7 @@
 
 #include "audit/gates.h"
 #include "base/text.h"
+#include "config/mechanism.h"
 
 namespace kablate {
 namespace {
@@ -61,8 +62,7 @@ std::optional<Finding> causality(const Config& step, const Subject& subject) {
       const auto what = leak(step, parameters, training, subject);
       if (what.empty()) continue;
       const auto where = str("in ", type_name(type), " ", what);
-      const bool meant = step.gate.enabled && step.gate.pool == GatePool::kSequence;
-      if (meant && step.run.allow_noncausal)
+      if (lets_see_future(step) && step.run.allow_noncausal)
         return Finding{true, "NOT CAUSAL, as RA_MLA_ALLOW_NONCAUSAL = y allows: " + where};
       return Finding{false, where};
     }

@@ -28,7 +28,7 @@ Tensor decoded(const Config& config, const ParameterSet& parameters, const Tenso
 
 Subject program() {
   return {
-      .parameters = model_parameters,
+      .parameters = [](const Config& config) { return model_parameters(config); },
       .initial_values =
           [](const Config& config, std::uint64_t seed) {
             return ParameterSet::initialized(model_parameters(config), seed);
@@ -42,8 +42,8 @@ Subject program() {
           }};
 }
 
-ParameterSet random_parameters(std::vector<Parameter> specs, std::uint64_t seed) {
-  ParameterSet parameters(std::move(specs));
+ParameterSet random_parameters(ParameterTable table, std::uint64_t seed) {
+  ParameterSet parameters(std::move(table));
   const at::NoGradGuard no_grad;
   for (std::size_t i = 0; i < parameters.specs().size(); ++i) {
     const auto& spec = parameters.specs()[i];

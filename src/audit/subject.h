@@ -14,7 +14,7 @@
 namespace kablate {
 
 struct Subject {
-  std::function<std::vector<Parameter>(const Config&)> parameters;
+  std::function<ParameterTable(const Config&)> parameters;
   std::function<ParameterSet(const Config&, std::uint64_t seed)> initial_values;
 
   // Token ids [B, T] to logits [B, T, V].
@@ -33,7 +33,7 @@ Subject program();  // this program
 
 // Every tensor drawn from N(mean, 1.2 / √(last dimension)) (vectors: N(mean, 0.3)), float32 on the CPU: far
 // from the small initial values, under which a live mechanism would hardly show.
-ParameterSet random_parameters(std::vector<Parameter> specs, std::uint64_t seed);
+ParameterSet random_parameters(ParameterTable table, std::uint64_t seed);
 
 // Token ids [B, T] of the configuration's vocabulary.
 Tensor random_tokens(const Config& config, std::int64_t B, std::int64_t T, std::uint64_t seed);

@@ -76,7 +76,7 @@ void validate(const Config& config) {
 }
 
 std::string blocked_reason(const Config& c) {
-  if (!c.gate.enabled || c.gate.pool != GatePool::kSequence || c.run.allow_noncausal) return "";
+  if (!lets_see_future(c) || c.run.allow_noncausal) return "";
   return "RA_MLA_MLP_GATE_POOL = sequence averages over the whole sequence, so a token sees its future: use "
          "causal_mean "
          "or token, or set RA_MLA_ALLOW_NONCAUSAL = y to measure it all the same";

@@ -1,5 +1,7 @@
 #include "config/mechanism.h"
 
+#include <algorithm>
+
 namespace kablate {
 
 const std::vector<Mechanism>& mechanisms() {
@@ -19,6 +21,13 @@ std::vector<const Mechanism*> mechanisms_on(const Config& config) {
   for (const auto& mechanism : mechanisms())
     if (mechanism.on(config)) on.push_back(&mechanism);
   return on;
+}
+
+bool lets_see_future(const Config& config) {
+  const auto on = mechanisms_on(config);
+  return std::any_of(on.begin(), on.end(), [&](const Mechanism* mechanism) {
+    return mechanism->noncausal != nullptr && mechanism->noncausal(config);
+  });
 }
 
 Config without_mechanisms(Config config) {

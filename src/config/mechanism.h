@@ -40,6 +40,12 @@ struct Mechanism {
   // Those of `symbols` that nothing reads although the mechanism is on.
   std::vector<const char*> (*unread)(const Config& config);
 
+  // Whether it lets a token see its future; null: never.
+  bool (*noncausal)(const Config& config);
+
+  // Whether it selects, so that a rounding can change a number by more than rounding; null: never.
+  bool (*selects)(const Config& config);
+
   // Makes widths of its own at most `most`, for a gate's small model; null where it has none.
   void (*narrow)(Config& config, std::int64_t most);
 
@@ -58,6 +64,7 @@ const std::vector<Mechanism>& mechanisms();
 const Mechanism* find_mechanism(std::string_view name);  // null if there is none
 
 std::vector<const Mechanism*> mechanisms_on(const Config& config);
+bool lets_see_future(const Config& config);                           // some mechanism that is on does
 Config without_mechanisms(Config config);                             // all of them off
 Config without_mechanism(Config config, const Mechanism& mechanism);  // this one
 

@@ -1,5 +1,7 @@
 #include "generate/decode.h"
 
+#include <algorithm>
+
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 
@@ -8,12 +10,12 @@
 namespace kablate {
 namespace {
 
-DecodeCache empty_cache(const Config& config) { return {config.gpt.num_layers, config.gpt.context}; }
+DecodeCache empty_cache(const ModelSpec& spec) { return {std::ssize(spec.layers), spec.T}; }
 
 }  // namespace
 
-Decoder::Decoder(const Gpt& model) : model_(model), cache_(empty_cache(model.config())) {
-  if (const auto reason = undecodable_reason(model.config()); !reason.empty()) throw UserError(reason);
+Decoder::Decoder(const Gpt& model) : model_(model), cache_(empty_cache(model.spec())) {
+  if (const auto reason = undecodable_reason(model.spec()); !reason.empty()) throw UserError(reason);
 }
 
 Tensor Decoder::step(const Tensor& tokens_B) {
@@ -21,10 +23,13 @@ Tensor Decoder::step(const Tensor& tokens_B) {
   return model_.step(tokens_B, cache_);
 }
 
-void Decoder::reset() { cache_ = empty_cache(model_.config()); }
+void Decoder::reset() { cache_ = empty_cache(model_.spec()); }
 
-std::string undecodable_reason(const Config& config) {
-  if (!config.gate.enabled || config.gate.pool != GatePool::kSequence) return "";
+std::string undecodable_reason(const ModelSpec& spec) {
+  const auto hangs_on_later = [](const LayerSpec& layer) {
+    return layer.gate && layer.gate->pool == GatePool::kSequence;
+  };
+  if (std::none_of(spec.layers.begin(), spec.layers.end(), hangs_on_later)) return "";
   return "RA_MLA_MLP_GATE_POOL = sequence: a token's gate hangs on the tokens that follow it, so they "
          "can't be decoded one by one; use causal_mean or token";
 }

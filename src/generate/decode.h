@@ -29,8 +29,8 @@ class Decoder {
   DecodeCache cache_;
 };
 
-// Why a configuration can't be decoded token by token, "" if it can: with RA_MLA_MLP_GATE_POOL = sequence a
+// Why a model can't be decoded token by token, "" if it can: with RA_MLA_MLP_GATE_POOL = sequence a
 // gate hangs on the tokens that follow.
-std::string undecodable_reason(const Config& config);
+std::string undecodable_reason(const ModelSpec& spec);
 
 }  // namespace kablate

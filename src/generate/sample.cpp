@@ -35,7 +35,7 @@ class NextLogits {
  public:
   NextLogits(const Gpt& model, std::int64_t context, c10::Device device)
       : model_(model), context_(context), device_(device) {
-    if (undecodable_reason(model.config()).empty()) decoder_.emplace(model);
+    if (undecodable_reason(model.spec()).empty()) decoder_.emplace(model);
   }
 
   Tensor operator()(const std::vector<std::int64_t>& tokens) {

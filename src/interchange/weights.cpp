@@ -12,8 +12,6 @@ namespace {
 
 // What torch.compile and DistributedDataParallel put before every name, in either order.
 constexpr std::string_view kWrappers[] = {"_orig_mod.", "module."};
-constexpr std::string_view kHead = "lm_head.weight";
-constexpr std::string_view kEmbedding = "transformer.wte.weight";
 
 std::string shape_text(at::IntArrayRef shape) {
   std::vector<std::string> sizes;
@@ -55,7 +53,7 @@ FoundTensors all_tensors(const std::string& file, const SafetensorsFile& content
 }
 
 // `found` are the tensors that no parameter has taken yet.
-UserError missing(const std::string& file, const Parameter& lacking, const std::vector<Parameter>& expected,
+UserError missing(const std::string& file, const Parameter& lacking, const ParameterTable& expected,
                   FoundTensors found) {
   for (const auto& parameter : expected) found.erase(parameter.name);
   std::vector<std::string> strangers;
@@ -79,17 +77,18 @@ at::Tensor checked(const std::string& file, const Parameter& expected, const Fou
 
 // What may stand in a file although the model has no such parameter.
 void check_extra(const std::string& file, const std::string& own, const FoundTensor& found,
-                 const NamedTensors& weights) {
+                 const ParameterTable& expected, const NamedTensors& weights) {
   const auto& [tensor, name] = found;
   const bool mask = own.ends_with(".attn.bias") && tensor.dim() == 4 && tensor.size(2) == tensor.size(3);
   if (mask && weights.contains(own.substr(0, own.size() - 4) + "c_attn.weight"))
     return;  // nanoGPT's triangle
-  if (own == kHead) {
-    const auto& embedding = weights.at(std::string(kEmbedding));
-    if (tensor.sizes() == embedding.sizes() && at::equal(tensor.to(at::kFloat), embedding)) return;
-    throw UserError(str(file, ": ", name,
-                        " differs from transformer.wte.weight, but GPT2_WEIGHT_TYING = y makes them one; set "
-                        "GPT2_WEIGHT_TYING = n to load it"));
+  if (const auto use = expected.uses.find(own); use != expected.uses.end()) {
+    const auto& owned = weights.at(use->second);
+    if (tensor.sizes() == owned.sizes() && at::equal(tensor.to(at::kFloat), owned)) return;
+    throw UserError(
+        str(file, ": ", name, " differs from ", use->second,
+            ", but this configuration makes them one (a head is tied by GPT2_WEIGHT_TYING = y); set "
+            "what ties them to n to load it"));
   }
   throw UserError(
       str(file, ": tensor ", name, " ", shape_text(tensor.sizes()),
@@ -98,7 +97,7 @@ void check_extra(const std::string& file, const std::string& own, const FoundTen
 
 }  // namespace
 
-NamedTensors read_weights(const std::filesystem::path& path, const std::vector<Parameter>& expected) {
+NamedTensors read_weights(const std::filesystem::path& path, const ParameterTable& expected) {
   FoundTensors found = all_tensors(path.string(), read_safetensors_file(path));
   NamedTensors weights;
   for (const auto& parameter : expected) {
@@ -107,7 +106,7 @@ NamedTensors read_weights(const std::filesystem::path& path, const std::vector<P
     weights[parameter.name] = checked(path.string(), parameter, place->second);
     found.erase(place);
   }
-  for (const auto& [name, tensor] : found) check_extra(path.string(), name, tensor, weights);
+  for (const auto& [name, tensor] : found) check_extra(path.string(), name, tensor, expected, weights);
   return weights;
 }
 

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <filesystem>
-#include <vector>
 
 #include "interchange/safetensors.h"
 #include "shape/parameter.h"
@@ -12,9 +11,9 @@ namespace kablate {
 
 // Reads exactly the tensors of `expected`, as float32. Accepted besides: the prefixes `_orig_mod.` and
 // `module.` of torch.compile and DistributedDataParallel, tied weights under one of their names with the
-// other in the metadata (safetensors.torch.save_model), the causal masks `….attn.bias` of nanoGPT, and an
-// `lm_head.weight` equal to wte where the embeddings are tied (`expected` lacks it). Throws UserError naming
-// the file and the tensor: missing, unknown, of another shape or type, twice, or an untied head.
-NamedTensors read_weights(const std::filesystem::path& path, const std::vector<Parameter>& expected);
+// other in the metadata (safetensors.torch.save_model), the causal masks `….attn.bias` of nanoGPT, and
+// what is a use of another tensor (a tied lm_head.weight) where it equals that. Throws UserError naming the
+// file and the tensor: missing, unknown, of another shape or type, twice, or a use that differs.
+NamedTensors read_weights(const std::filesystem::path& path, const ParameterTable& expected);
 
 }  // namespace kablate

@@ -11,10 +11,10 @@
 
 namespace kablate {
 
-// The mean of `loss` over the windows that begin at `starts`, in batches of GPT2_BATCH_SIZE: a batch counts
-// as its number of windows. `between` is called before each batch; it may throw to stop.
+// The mean of `loss` over the windows that begin at `starts`, `most` in a batch: a batch counts as its
+// number of windows. `between` is called before each batch; it may throw to stop.
 double mean_loss(const Gpt& model, const LossFunction& loss, const TokenStream& tokens,
-                 const std::vector<std::int64_t>& starts, c10::Device device,
+                 const std::vector<std::int64_t>& starts, std::int64_t most, c10::Device device,
                  const std::function<void()>& between);
 
 }  // namespace kablate

@@ -4,22 +4,22 @@
 #include <memory>
 #include <vector>
 
-#include "config/config.h"
 #include "model/block.h"
 #include "model/loss.h"
 #include "model/norm.h"
 #include "model/parameters.h"
 #include "model/pass.h"
+#include "shape/model_spec.h"
 
 namespace kablate {
 
 class Gpt {
  public:
-  // The parameters must be those of model_parameters(config). They decide device and precision: float64
-  // parameters compute in float64, float32 ones in the configured DTYPE.
-  Gpt(const Config& config, const ParameterSet& parameters);
+  // The parameters must be those of model_parameters(spec). They decide device and precision: float64
+  // parameters compute in float64, float32 ones in the DTYPE of the description.
+  Gpt(const ModelSpec& spec, const ParameterSet& parameters);
 
-  // Token ids [B, T] (int64, T <= context) to logits [B, T, V] in the computing type. Without dropout, or
+  // Token ids [B, T] (int64, T <= spec().T) to logits [B, T, V] in the computing type. Without dropout, or
   // with it.
   Tensor logits(const Tensor& tokens_BT) const { return logits(tokens_BT, Dropout()); }
   Tensor logits(const Tensor& tokens_BT, const Dropout& dropout) const;
@@ -34,15 +34,17 @@ class Gpt {
   // What the mechanisms of each block do on these sequences, from the lowest up: one pass without dropout.
   std::vector<BlockObservation> observe(const Tensor& tokens_BT) const;
 
-  const Config& config() const { return config_; }
+  const ModelSpec& spec() const { return spec_; }
 
  private:
-  Tensor final_values(const Tensor& tokens_BT, const Pass& pass) const;  // before the output head, [B, T, E]
+  Pass make_pass(const Dropout& dropout) const;
+  // Before the output head, [B, T, E]; with a cache, of the token after those that it has seen, [B, 1, E].
+  Tensor final_values(const Tensor& tokens_BT, DecodeCache* cache, const Pass& pass) const;
 
-  Config config_;
+  ModelSpec spec_;
   at::ScalarType dtype_;
   Tensor token_embedding_, position_embedding_, head_weight_;
-  std::vector<std::shared_ptr<const Block>> blocks_;
+  std::vector<std::unique_ptr<const Block>> blocks_;
   Norm norm_;
 };
 

@@ -8,7 +8,7 @@
 
 #include "data/batch.h"
 #include "model/linear.h"
-#include "shape/part_shape.h"
+#include "shape/policy.h"
 
 namespace kablate {
 namespace {
@@ -30,9 +30,9 @@ class Piece {
   // Writes the gradient of x and adds that of W; the logarithms are gone then.
   void add_gradients(double counted, const Tensor& of_x_NE, const Tensor& of_weight_VE) {
     log_p_NV_.exp_().scatter_add_(1, targets_N1_, at::full_like(targets_N1_, -1, log_p_NV_.options()));
-    const Tensor above_NV = log_p_NV_.div_(counted).masked_fill_(ignored_N1_, 0).to(x_.scalar_type());
-    of_x_NE.copy_(linear_input_gradient(above_NV, weight_));
-    of_weight_VE.add_(linear_weight_gradient(above_NV, x_));
+    const Tensor grad_output_NV = log_p_NV_.div_(counted).masked_fill_(ignored_N1_, 0).to(x_.scalar_type());
+    of_x_NE.copy_(linear_input_gradient(grad_output_NV, weight_));
+    of_weight_VE.add_(linear_weight_gradient(grad_output_NV, x_));
   }
 
  private:
@@ -59,12 +59,12 @@ struct PiecedCrossEntropy : torch::autograd::Function<PiecedCrossEntropy> {
     return (sum / counted).to(statistics_type(x_NE.scalar_type()));
   }
 
-  static variable_list backward(AutogradContext* ctx, const variable_list& above) {
+  static variable_list backward(AutogradContext* ctx, const variable_list& grad_outputs) {
     TORCH_CHECK(!at::GradMode::is_enabled(), "the gradient of a loss in pieces has no gradient");
     TORCH_CHECK(!ctx->saved_data.count("asked"), "the gradient of a loss in pieces can be asked for once");
     ctx->saved_data["asked"] = true;
     const auto made = ctx->get_saved_variables();
-    return {made[0].mul_(above[0]), made[1].mul_(above[0]), {}, {}, {}};
+    return {made[0].mul_(grad_outputs[0]), made[1].mul_(grad_outputs[0]), {}, {}, {}};
   }
 };
 

@@ -4,29 +4,25 @@
 
 namespace kablate {
 
-Mlp::Mlp(const GptConfig& config, const ParameterSet& parameters, const std::string& prefix)
-    : activation_(config.activation),
-      fc_weight_(parameters[prefix + "c_fc.weight"]),
-      proj_weight_(parameters[prefix + "c_proj.weight"]) {
-  if (!config.bias) return;
-  fc_bias_ = parameters[prefix + "c_fc.bias"];
-  proj_bias_ = parameters[prefix + "c_proj.bias"];
-}
+Mlp::Mlp(const LayerSpec& layer, const ParameterSet& parameters)
+    : activation_(layer.activation),
+      fc_(parameters.map(layer.prefix + "mlp.c_fc")),
+      proj_(parameters.map(layer.prefix + "mlp.c_proj")) {}
 
 Tensor Mlp::before_activation(const Tensor& x_BTE, const Pass& pass) const {
-  return linear(x_BTE, fc_weight_, fc_bias_, pass);
+  return linear(x_BTE, fc_, pass);
 }
 
 Tensor Mlp::activate(const Tensor& a_BTF) const { return gelu(a_BTF, activation_ == Activation::kGeluTanh); }
 
-std::vector<Tensor> Mlp::parameters() const {
-  std::vector<Tensor> all = {fc_weight_, proj_weight_};
-  if (fc_bias_.defined()) all.insert(all.end(), {fc_bias_, proj_bias_});
-  return all;
-}
+Tensor Mlp::output(const Tensor& u_BTF, const Pass& pass) const { return linear(u_BTF, proj_, pass); }
 
-Tensor Mlp::output(const Tensor& u_BTF, const Pass& pass) const {
-  return linear(u_BTF, proj_weight_, proj_bias_, pass);
+std::vector<Tensor> Mlp::parameters() const {
+  std::vector<Tensor> all;
+  for (const auto& map : {fc_, proj_})
+    for (const auto& tensor : {map.weight, map.bias})
+      if (tensor.defined()) all.push_back(tensor);
+  return all;
 }
 
 }  // namespace kablate

@@ -1,19 +1,18 @@
-// The MLP's own maps (spec, section 3). The mechanisms that act on its hidden values belong to the block,
-// which may be handed an MLP that other blocks share.
+// The MLP's own maps (spec, section 3). The mechanisms that act on its hidden values belong to the layer
+// (model/feed_forward.h), which may share its MLP with others.
 #pragma once
 
 #include <vector>
 
-#include "config/config.h"
 #include "model/parameters.h"
 #include "model/pass.h"
+#include "shape/model_spec.h"
 
 namespace kablate {
 
 class Mlp {
  public:
-  // `prefix` such as "transformer.h.0.mlp.".
-  Mlp(const GptConfig& config, const ParameterSet& parameters, const std::string& prefix);
+  Mlp(const LayerSpec& layer, const ParameterSet& parameters);
 
   // u = act(a) of a = x·c_fc, both [B, T, F].
   Tensor before_activation(const Tensor& x_BTE, const Pass& pass) const;
@@ -24,7 +23,7 @@ class Mlp {
 
  private:
   Activation activation_;
-  Tensor fc_weight_, fc_bias_, proj_weight_, proj_bias_;
+  LinearMap fc_, proj_;
 };
 
 }  // namespace kablate

@@ -2,9 +2,9 @@
 
 namespace kablate {
 
-Norm::Norm(const ParameterSet& parameters, const std::string& name, bool bias)
-    : weight_(parameters[name + ".weight"]) {
-  if (bias) bias_ = parameters[name + ".bias"];
+Norm::Norm(const ParameterSet& parameters, const std::string& name) {
+  const auto scale_and_shift = parameters.map(name);
+  weight_ = scale_and_shift.weight, bias_ = scale_and_shift.bias;
 }
 
 NormedSum Norm::operator()(const ResidualStream& stream, at::ScalarType type) const {

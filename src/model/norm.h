@@ -16,15 +16,15 @@ struct ResidualStream {
 
 class Norm {
  public:
-  // `name` is the parameters' prefix, such as "transformer.h.0.ln_1"; the bias where `bias` says so.
-  Norm(const ParameterSet& parameters, const std::string& name, bool bias);
+  // `name` is the parameters' prefix, such as "transformer.h.0.ln_1".
+  Norm(const ParameterSet& parameters, const std::string& name);
 
   // (x - mean) / sqrt(variance + 1e-5) · weight + bias over the last dimension of the stream's sum,
   // [B, T, E], in `type`; and that sum, in the weight's type.
   NormedSum operator()(const ResidualStream& stream, at::ScalarType type) const;
 
  private:
-  Tensor weight_, bias_;
+  Tensor weight_, bias_;  // [E]; bias_ undefined where the model has none
 };
 
 }  // namespace kablate

@@ -11,8 +11,8 @@ Tensor widened(const Tensor& x) { return x.scalar_type() == at::kDouble ? x : x.
 
 void observe_gate(const Tensor& gate_BTH, BlockObservation& seen) {
   const Tensor g = gate_BTH.to(at::kDouble);
-  seen.gate_mean = g.mean().item<double>();
-  seen.gate_sd = g.std(/*unbiased=*/false).item<double>();
+  seen["gate_mean"] = g.mean().item<double>();
+  seen["gate_sd"] = g.std(/*unbiased=*/false).item<double>();
 }
 
 // With S = Σ_s R: the distance is t - Σ_s R·s / S, and the entropy ln S - Σ_s R·ln R / S.
@@ -22,8 +22,9 @@ void observe_routing(const Tensor& routing, BlockObservation& seen) {
   const Tensor sum = R.sum(-1).to(at::kDouble), kept = sum.gt(0);
   const Tensor mean_place = at::matmul(R, places_T).to(at::kDouble) / sum;
   const Tensor entropy = sum.log() - at::xlogy(R, R).sum(-1).to(at::kDouble) / sum;
-  seen.routing_distance = (places_T.to(at::kDouble) - mean_place).masked_select(kept).mean().item<double>();
-  seen.routing_entropy = entropy.masked_select(kept).mean().item<double>();
+  seen["routing_distance"] =
+      (places_T.to(at::kDouble) - mean_place).masked_select(kept).mean().item<double>();
+  seen["routing_entropy"] = entropy.masked_select(kept).mean().item<double>();
 }
 
 double relative_norm(const Tensor& part, const Tensor& whole) {

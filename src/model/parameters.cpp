@@ -7,18 +7,18 @@
 
 namespace kablate {
 
-ParameterSet::ParameterSet(std::vector<Parameter> specs) : specs_(std::move(specs)) {
-  for (const auto& spec : specs_) {
+ParameterSet::ParameterSet(ParameterTable table) : table_(std::move(table)) {
+  for (const auto& spec : table_.owned) {
     index_[spec.name] = tensors_.size();
     tensors_.push_back(at::zeros(spec.shape, at::kFloat).set_requires_grad(true));
   }
 }
 
-ParameterSet ParameterSet::initialized(std::vector<Parameter> specs, std::uint64_t seed) {
-  ParameterSet set(std::move(specs));
+ParameterSet ParameterSet::initialized(ParameterTable table, std::uint64_t seed) {
+  ParameterSet set(std::move(table));
   at::NoGradGuard no_grad;
-  for (std::size_t i = 0; i < set.specs_.size(); ++i) {
-    const auto& spec = set.specs_[i];
+  for (std::size_t i = 0; i < set.specs().size(); ++i) {
+    const auto& spec = set.specs()[i];
     auto& tensor = set.tensors_[i];
     if (spec.deviation > 0) {
       fill_normal(stream_key(seed, "init/" + spec.name), tensor.data_ptr<float>(), tensor.numel());
@@ -36,15 +36,26 @@ ParameterSet ParameterSet::to(at::Device device, at::ScalarType dtype) const {
   return copy;
 }
 
+const Tensor* ParameterSet::find(const std::string& name) const {
+  const auto use = table_.uses.find(name);
+  const auto found = index_.find(use == table_.uses.end() ? name : use->second);
+  return found == index_.end() ? nullptr : &tensors_[found->second];
+}
+
 const Tensor& ParameterSet::operator[](const std::string& name) const {
-  const auto found = index_.find(name);
-  TORCH_CHECK(found != index_.end(), "no parameter ", name, " in this model");
-  return tensors_[found->second];
+  const auto* found = find(name);
+  TORCH_CHECK(found != nullptr, "no parameter ", name, " in this model");
+  return *found;
+}
+
+LinearMap ParameterSet::map(const std::string& name) const {
+  const auto* bias = find(name + ".bias");
+  return {(*this)[name + ".weight"], bias == nullptr ? Tensor() : *bias};
 }
 
 std::map<std::string, Tensor> ParameterSet::by_name() const {
   std::map<std::string, Tensor> named;
-  for (std::size_t i = 0; i < specs_.size(); ++i) named[specs_[i].name] = tensors_[i];
+  for (std::size_t i = 0; i < specs().size(); ++i) named[specs()[i].name] = tensors_[i];
   return named;
 }
 

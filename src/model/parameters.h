@@ -8,28 +8,35 @@
 #include <vector>
 
 #include "model/dims.h"
+#include "model/linear.h"
 #include "shape/parameter.h"
 
 namespace kablate {
 
 class ParameterSet {
  public:
-  // Tensors of zeros, float32 on the CPU, that require gradients.
-  explicit ParameterSet(std::vector<Parameter> specs);
+  // Tensors of zeros for what the table owns, float32 on the CPU, that require gradients.
+  explicit ParameterSet(ParameterTable table);
 
   // Values drawn from each parameter's own stream, keyed by (seed, name) (spec, section 4).
-  static ParameterSet initialized(std::vector<Parameter> specs, std::uint64_t seed);
+  static ParameterSet initialized(ParameterTable table, std::uint64_t seed);
 
   // Copies on another device or in another type, as leaves that require gradients.
   ParameterSet to(at::Device device, at::ScalarType dtype) const;
 
-  const Tensor& operator[](const std::string& name) const;  // throws c10::Error naming it if there is none
-  const std::vector<Parameter>& specs() const { return specs_; }
+  // The owned tensor behind a name or a use of it. Throws c10::Error naming it if there is none.
+  const Tensor& operator[](const std::string& name) const;
+  LinearMap map(const std::string& name) const;  // `name`.weight, and `name`.bias where there is one
+
+  const std::vector<Parameter>& specs() const { return table_.owned; }
+  const std::map<std::string, std::string>& uses() const { return table_.uses; }
   const std::vector<Tensor>& tensors() const { return tensors_; }  // in the order of specs()
-  std::map<std::string, Tensor> by_name() const;
+  std::map<std::string, Tensor> by_name() const;                   // owned ones
 
  private:
-  std::vector<Parameter> specs_;
+  const Tensor* find(const std::string& name) const;  // null if there is none
+
+  ParameterTable table_;
   std::vector<Tensor> tensors_;
   std::map<std::string, std::size_t> index_;
 };

@@ -1,9 +1,8 @@
 #include "model/pass.h"
 
-#include <limits>
-
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
+#include <ATen/core/grad_mode.h>
 
 #include "base/rng.h"
 
@@ -33,10 +32,8 @@ Tensor Dropout::apply(const Tensor& x, const std::string& site) const {
   return x * mask.to(x.device(), x.scalar_type());
 }
 
-Pass make_pass(std::int64_t T, at::ScalarType dtype, at::Device device, Dropout dropout) {
-  const auto options = at::TensorOptions().dtype(dtype).device(device);
-  const Tensor bias = at::full({T, T}, -std::numeric_limits<double>::infinity(), options).triu(1);
-  return {.dtype = dtype, .causal_bias = bias, .dropout = std::move(dropout)};
+bool Pass::may_recompute() const {
+  return recomputes && observations == nullptr && at::GradMode::is_enabled();
 }
 
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, const Pass& pass) {

@@ -1,4 +1,4 @@
-// What a forward pass needs beside the parameters: the type to compute in, the mask, the dropout. A value,
+// What a forward pass needs beside the parameters: the type to compute in, positions, the dropout. A value,
 // made anew for every pass and handed down; no module keeps any of it.
 #pragma once
 
@@ -37,17 +37,22 @@ class Dropout {
 
 struct Pass {
   at::ScalarType dtype = at::kFloat;  // of matrix products; statistics are at least float32 (spec, line 7)
-  Tensor causal_bias;                 // [T, T]: 0 where s <= t, -inf elsewhere, in `dtype`
+  std::int64_t first_position = 0;    // of the tokens at hand in their sequence
   Dropout dropout;
-  bool remakes = true;  // the backward pass makes again what is cheap to make (model/recompute.h)
+  bool recomputes = true;  // the backward pass computes again what is cheap to compute (model/recompute.h)
   // Gets what each block did, one after the other; null in training and evaluation, where nobody asks.
   std::vector<BlockObservation>* observations = nullptr;
 
-  BlockObservation* observed() const { return observations != nullptr ? &observations->back() : nullptr; }
-};
+  // Whether a backward pass will come that may compute values again.
+  bool may_recompute() const;
 
-// `T` positions on `device`.
-Pass make_pass(std::int64_t T, at::ScalarType dtype, at::Device device, Dropout dropout);
+  BlockObservation* observed() const { return observations != nullptr ? &observations->back() : nullptr; }
+  // Writes down value() where somebody asks.
+  template <typename Value>
+  void observe(const char* name, Value value) const {
+    if (auto* seen = observed()) (*seen)[name] = value();
+  }
+};
 
 // float32, or float64 where the pass computes in it.
 inline at::ScalarType statistics_type(const Pass& pass) { return statistics_type(pass.dtype); }

@@ -9,7 +9,7 @@
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/custom_function.h>
 
-#include "shape/part_shape.h"
+#include "shape/policy.h"
 
 namespace kablate {
 namespace {
@@ -85,22 +85,22 @@ void add_to(Tensor& sum, const Tensor& part) {
 }
 
 // The backward pass of one call.
-class Again {
+class RecomputedBackward {
  public:
-  Again(const Record& record, variable_list inputs, std::vector<bool> wanted, Tensor weight,
-        variable_list above)
+  RecomputedBackward(const Record& record, variable_list inputs, std::vector<bool> wanted, Tensor weight,
+                     variable_list grad_outputs)
       : record_(record),
         inputs_(std::move(inputs)),
         wanted_(std::move(wanted)),
         weight_(std::move(weight)),
-        above_(std::move(above)),
+        grad_outputs_(std::move(grad_outputs)),
         of_inputs_(inputs_.size()),
         of_parameters_(record.parameters.size()) {}
 
   // Of inputs and parameters; and v, of all sequences.
   variable_list run() {
     const Tensor& x = inputs_.front();
-    const auto B = x.size(0), pieces = record_.in_pieces ? remade_pieces(B, x.size(1)) : 1;
+    const auto B = x.size(0), pieces = record_.in_pieces ? recompute_pieces(B, x.size(1)) : 1;
     for (std::int64_t i = 0; i < pieces; ++i) {
       const auto first = i * B / pieces;
       run_piece(first, (i + 1) * B / pieces - first);
@@ -145,24 +145,24 @@ class Again {
     const at::AutoGradMode with_gradients(true);
     const Tensors made = record_.make(placed(leaves, record_.inputs));
     const at::AutoGradMode without_gradients(false);
-    std::size_t next = 0;  // of the gradients from above
-    const auto above = [&](bool defined) {
-      const Tensor whole = defined ? above_[next++] : Tensor();
+    std::size_t next = 0;  // of the incoming gradients
+    const auto grad_output = [&](bool defined) {
+      const Tensor whole = defined ? grad_outputs_[next++] : Tensor();
       return whole.defined() ? whole.narrow(0, first, count) : whole;
     };
     std::size_t i = 0;
     if (record_.scale) {
-      const Tensor here = above(true);
+      const Tensor here = grad_output(true);
       add(made[0], here);
       if (here.defined()) add(made[1], gradient_of_v(here, made[1], first));
       i = 2;
     }
-    for (; i < made.size(); ++i) add(made[i], above(made[i].defined()));
+    for (; i < made.size(); ++i) add(made[i], grad_output(made[i].defined()));
   }
 
-  Tensor gradient_of_v(const Tensor& above, const Tensor& v, std::int64_t first) {
+  Tensor gradient_of_v(const Tensor& grad_output, const Tensor& v, std::int64_t first) {
     v_.put(v.detach(), first, inputs_.front().size(0));
-    const Tensor gradient = linear_input_gradient(rows_of(above), weight_).view(v.sizes());
+    const Tensor gradient = linear_input_gradient(rows_of(grad_output), weight_).view(v.sizes());
     return *record_.scale == 1 ? gradient : gradient.mul_(*record_.scale);
   }
 
@@ -170,13 +170,13 @@ class Again {
   variable_list inputs_;
   std::vector<bool> wanted_;
   Tensor weight_;
-  variable_list above_;
+  variable_list grad_outputs_;
   std::vector<Gathered> of_inputs_;
   variable_list of_parameters_;
   Gathered v_;
 };
 
-struct Remade : torch::autograd::Function<Remade> {
+struct Recomputed : torch::autograd::Function<Recomputed> {
   // `tensors`: the defined inputs, the parameters, then weight and bias where there are any.
   static variable_list forward(AutogradContext* ctx, const c10::intrusive_ptr<Record>& record,
                                at::TensorList tensors) {
@@ -201,8 +201,8 @@ struct Remade : torch::autograd::Function<Remade> {
     return defined_of(made);
   }
 
-  static variable_list backward(AutogradContext* ctx, const variable_list& above) {
-    TORCH_CHECK(!at::GradMode::is_enabled(), "the gradient of what is made again has no gradient");
+  static variable_list backward(AutogradContext* ctx, const variable_list& grad_outputs) {
+    TORCH_CHECK(!at::GradMode::is_enabled(), "the gradient of what is computed again has no gradient");
     const auto& record = static_cast<const Record&>(*ctx->saved_data["record"].toCapsule());
     const auto tensors = static_cast<std::size_t>(ctx->saved_data["tensors"].toInt());
     variable_list inputs = ctx->get_saved_variables();
@@ -215,48 +215,48 @@ struct Remade : torch::autograd::Function<Remade> {
     std::vector<bool> wanted;
     for (std::size_t i = 0; i < inputs.size(); ++i) wanted.push_back(ctx->needs_input_grad(i));
     const std::size_t maps = inputs.size() + record.parameters.size();
-    Again again(record, std::move(inputs), std::move(wanted), weight, above);
+    RecomputedBackward again(record, std::move(inputs), std::move(wanted), weight, grad_outputs);
     variable_list gradients(1);  // none of the record
     for (const auto& gradient : again.run()) gradients.push_back(gradient);
     if (record.scale) {
-      gradients.emplace_back(gradient_of_weight(record, above[0], again.v()));
-      if (tensors > maps + 1) gradients.emplace_back(gradient_of_bias(record, above[0]));
+      gradients.emplace_back(gradient_of_weight(record, grad_outputs[0], again.v()));
+      if (tensors > maps + 1) gradients.emplace_back(gradient_of_bias(record, grad_outputs[0]));
     }
     return gradients;
   }
 
-  static Tensor gradient_of_weight(const Record& record, const Tensor& above, const Tensor& v) {
-    if (!above.defined()) return {};
-    return linear_weight_gradient(rows_of(above), rows_of(v)).mul_(*record.scale);
+  static Tensor gradient_of_weight(const Record& record, const Tensor& grad_output, const Tensor& v) {
+    if (!grad_output.defined()) return {};
+    return linear_weight_gradient(rows_of(grad_output), rows_of(v)).mul_(*record.scale);
   }
 
-  static Tensor gradient_of_bias(const Record& record, const Tensor& above) {
-    return above.defined() ? rows_of(above).sum(0).mul_(*record.scale) : Tensor();
+  static Tensor gradient_of_bias(const Record& record, const Tensor& grad_output) {
+    return grad_output.defined() ? rows_of(grad_output).sum(0).mul_(*record.scale) : Tensor();
   }
 };
 
-Tensors apply(const Remaking& remaking, const LinearMap* map, double scale) {
+Tensors apply(const Recomputation& recomputation, const LinearMap* map, double scale) {
   const auto record = c10::make_intrusive<Record>();
-  record->make = remaking.make;
-  record->parameters = remaking.parameters;
-  record->inputs = which_defined(remaking.inputs);
-  record->in_pieces = remaking.in_pieces;
-  variable_list tensors = defined_of(remaking.inputs);
-  tensors.insert(tensors.end(), remaking.parameters.begin(), remaking.parameters.end());
+  record->make = recomputation.make;
+  record->parameters = recomputation.parameters;
+  record->inputs = which_defined(recomputation.inputs);
+  record->in_pieces = recomputation.in_pieces;
+  variable_list tensors = defined_of(recomputation.inputs);
+  tensors.insert(tensors.end(), recomputation.parameters.begin(), recomputation.parameters.end());
   if (map != nullptr) {
     record->scale = scale;
     tensors.push_back(map->weight);
     if (map->bias.defined()) tensors.push_back(map->bias);
   }
-  return placed(Remade::apply(record, at::TensorList(tensors)), record->outputs);
+  return placed(Recomputed::apply(record, at::TensorList(tensors)), record->outputs);
 }
 
 }  // namespace
 
-Tensors remade(const Remaking& remaking) { return apply(remaking, nullptr, 1); }
+Tensors recomputed(const Recomputation& recomputation) { return apply(recomputation, nullptr, 1); }
 
-Tensors remade_into(const Remaking& remaking, const LinearMap& map, double scale) {
-  return apply(remaking, &map, scale);
+Tensors recomputed_into(const Recomputation& recomputation, const LinearMap& map, double scale) {
+  return apply(recomputation, &map, scale);
 }
 
 }  // namespace kablate

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "config/mechanism.h"
 #include "shape/model_shape.h"
 
 namespace kablate {
@@ -48,8 +49,7 @@ PlannedStep describe_step(std::int64_t number, const std::string& name, std::opt
       .control_of = {},
       .cell = {},
       .blocked = blocked_reason(config),
-      .noncausal =
-          config.gate.enabled && config.gate.pool == GatePool::kSequence && config.run.allow_noncausal,
+      .noncausal = lets_see_future(config) && config.run.allow_noncausal,
       .parameters = parameter_count(config),
       .parameters_by_part = parameters_by_part(config),
       .flops_per_iteration = flops_per_iteration(config),

@@ -1,24 +1,22 @@
-// What a configuration amounts to, by formula and without a tensor: parameters, work, memory, decode state.
-// `plan` prints it and the model registers its parameters from it, so that a count can't differ from the
-// model. Start here in shape/.
+// What a model amounts to, by formula and without a tensor: parameters, work, memory, decode state. `plan`
+// prints it and the model registers its parameters from it, so that a count can't differ from the model.
 #pragma once
 
 #include <cstdint>
 #include <map>
 #include <string>
-#include <vector>
 
-#include "config/config.h"
+#include "shape/model_spec.h"
 #include "shape/parameter.h"
 
 namespace kablate {
 
-// Every parameter of the model in the order of its forward pass.
-std::vector<Parameter> model_parameters(const Config& config);
+// Every parameter of the model in the order of its forward pass, and who else uses it.
+ParameterTable model_parameters(const ModelSpec& model);
 
-std::int64_t parameter_count(const Config& config);
+std::int64_t parameter_count(const ModelSpec& model);  // each owned tensor once
 std::map<std::string, std::int64_t> parameters_by_part(
-    const Config& config);  // every part, 0 where it has none
+    const ModelSpec& model);  // every part, 0 where it has none
 
 // Floating-point operations of one optimizer update (forward and backward over the global batch): 2 a
 // multiply-add, backward twice forward, causal attention counted half (spec, section 3).
@@ -28,8 +26,8 @@ double flops_per_iteration(const Config& config);
 double flops_per_iteration_nanogpt(const Config& config);
 
 // What decoding must keep, summed over layers, at DTYPE's width (spec, section 3).
-std::int64_t decode_cache_bytes_per_token(const Config& config);
-std::int64_t decode_cache_bytes_fixed(const Config& config);
+std::int64_t decode_cache_bytes_per_token(const ModelSpec& model);
+std::int64_t decode_cache_bytes_fixed(const ModelSpec& model);
 
 // The most bytes of tensors alive at once in training (memory.cpp says how it is added up).
 std::int64_t peak_tensor_bytes(const Config& config);

@@ -2,26 +2,47 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
 namespace kablate {
 
-// The rows of `plan`'s table of parameters by part.
-enum class Part { kEmbedding, kAttention, kMlp, kNorm, kGate, kCrossToken, kCoupler, kHead };
-const char* part_name(Part part);  // "embedding", "attention", …
+constexpr double kLinearDeviation = 0.02;  // of embeddings and linear maps (spec, section 4)
+
+// The rows of `plan`'s table of parameters by part, beside those of the mechanisms (config/mechanism.h).
+struct Part {
+  static constexpr const char *kEmbedding = "embedding", *kAttention = "attention", *kMlp = "mlp",
+                              *kNorm = "norm", *kHead = "head";
+};
 
 struct Parameter {
   std::string name;  // spec, section 5: the key in a checkpoint
   std::vector<std::int64_t> shape;
   double mean = 0, deviation = 0;  // N(mean, deviation); deviation 0 is a constant (spec, section 4)
-  Part part = Part::kEmbedding;
+  std::string part = Part::kEmbedding;
 
   std::int64_t count() const {
     std::int64_t product = 1;
     for (const auto size : shape) product *= size;
     return product;
   }
+};
+
+// The parameters of a model: tensors that it owns, and other names by which parts of it use them. A tied head
+// is a use of the embedding, a shared map a use of the lowest layer's. What is counted, drawn, updated and
+// stored is what is owned.
+struct ParameterTable {
+  std::vector<Parameter> owned;             // in the order of the forward pass
+  std::map<std::string, std::string> uses;  // name -> the owned tensor's name
+
+  ParameterTable() = default;
+  ParameterTable(std::vector<Parameter> parameters)  // NOLINT(google-explicit-constructor): without uses
+      : owned(std::move(parameters)) {}
+
+  auto begin() const { return owned.begin(); }
+  auto end() const { return owned.end(); }
+  std::size_t size() const { return owned.size(); }
 };
 
 }  // namespace kablate

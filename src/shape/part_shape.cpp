@@ -1,39 +1,48 @@
 #include "shape/part_shape.h"
 
-#include <cmath>
+#include "shape/policy.h"
 
 namespace kablate {
 
-const char* part_name(Part part) {
-  constexpr const char* kNames[] = {"embedding", "attention",   "mlp",     "norm",
-                                    "gate",      "cross_token", "coupler", "head"};
-  return kNames[static_cast<int>(part)];
+ActivationBytes& ActivationBytes::operator+=(const ActivationBytes& other) {
+  attention_kept += other.attention_kept, attention_passing += other.attention_passing;
+  mlp_kept += other.mlp_kept, mlp_passing += other.mlp_passing;
+  mlp_recomputed += other.mlp_recomputed;
+  recomputes_hidden = recomputes_hidden || other.recomputes_hidden;
+  return *this;
 }
 
-LayerShape layer_shape(const Config& c, std::int64_t index) {
-  return {.config = c,
-          .index = index,
-          .E = c.gpt.width,
-          .H = c.gpt.num_heads,
-          .D = c.head_dim(),
-          .L = c.attention.latent_dim,
-          .F = c.mlp_width(),
-          .T = c.gpt.context,
-          .receives_context = index > 0,
-          .makes_context = index + 1 < c.gpt.num_layers,
-          .prefix = "transformer.h." + std::to_string(index) + "."};
+std::int64_t owner_of(const LayerSpec& s, const Parameter& parameter) {
+  if (parameter.part == Part::kAttention) return s.attention_owner;
+  return parameter.part == Part::kMlp ? s.mlp_owner : s.index;
 }
 
-double residual_deviation(const Config& config) {
-  return kLinearDeviation / std::sqrt(2.0 * static_cast<double>(config.gpt.num_layers));
+std::vector<PartShape> layer_parts(const LayerSpec& s) {
+  return {norms_shape(s), attention_shape(s),   mlp_shape(s),
+          gate_shape(s),  cross_token_shape(s), coupler_shape(s)};
 }
 
-Parameter linear(const std::string& name, std::int64_t out, std::int64_t in, double deviation, Part part) {
+Parameter linear(const std::string& name, std::int64_t out, std::int64_t in, double deviation,
+                 const char* part) {
   return {.name = name, .shape = {out, in}, .mean = 0, .deviation = deviation, .part = part};
 }
 
-Parameter constant(const std::string& name, std::int64_t size, double value, Part part) {
+Parameter constant(const std::string& name, std::int64_t size, double value, const char* part) {
   return {.name = name, .shape = {size}, .mean = value, .deviation = 0, .part = part};
+}
+
+double value_bytes(const ComputeSpec& compute) { return compute.dtype == DType::kFloat32 ? 4 : 2; }
+
+double norm_kept_bytes(const LayerSpec& s) {
+  const auto E = static_cast<double>(s.E);
+  return kFloatBytes * E + 2 * kFloatBytes + value_bytes(s.compute) * E;
+}
+
+bool attends_by_kernels(const LayerSpec& s) {
+  constexpr std::int64_t kMostHeadWidth = 256;
+  const bool pairs = s.compute.dtype == DType::kFloat32 || s.D % 2 == 0;
+  const bool drops = s.compute.dropout == 0 || drops_in_kernels(s.H, s.T);
+  return s.compute.device != DeviceKind::kCuda && pairs && drops && s.D <= kMostHeadWidth;
 }
 
 }  // namespace kablate

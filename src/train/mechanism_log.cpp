@@ -9,28 +9,9 @@
 #include "data/batch.h"
 
 namespace kablate {
-namespace {
 
-Json to_json(const BlockObservation& seen) {
-  Json json = Json::object();
-  const auto put = [&](const char* key, const std::optional<double>& value) {
-    if (value) json[key] = *value;
-  };
-  put("gate_mean", seen.gate_mean);
-  put("gate_sd", seen.gate_sd);
-  put("routing_distance", seen.routing_distance);
-  put("routing_entropy", seen.routing_entropy);
-  put("cross_relative_norm", seen.cross_relative_norm);
-  put("enrich_relative_norm", seen.enrich_relative_norm);
-  put("context_relative_norm", seen.context_relative_norm);
-  return json;
-}
-
-}  // namespace
-
-std::vector<Json> mechanism_rows(const Gpt& model, const Dataset& data, c10::Device device,
-                                 std::int64_t iteration) {
-  const Config& config = model.config();
+std::vector<Json> mechanism_rows(const Config& config, const Gpt& model, const Dataset& data,
+                                 c10::Device device, std::int64_t iteration) {
   if (mechanisms_on(config).empty()) return {};
   const std::int64_t T = config.gpt.context;
   const auto starts = evaluation_starts(data.validation().size(), T, config.train.eval_samples);
@@ -39,8 +20,8 @@ std::vector<Json> mechanism_rows(const Gpt& model, const Dataset& data, c10::Dev
   const auto observations = model.observe(batch.inputs.to(device));
   std::vector<Json> rows;
   for (std::size_t block = 0; block < observations.size(); ++block) {
-    Json row = to_json(observations[block]);
-    if (row.empty()) continue;
+    if (observations[block].empty()) continue;
+    Json row = observations[block];
     row.update({{"kind", "mechanisms"}, {"iteration", iteration}, {"block", block}});
     rows.push_back(std::move(row));
   }

@@ -134,7 +134,7 @@ bool TrialLoop::evaluate_now() {
   log_info(str("iteration ", iteration_, ": training loss ", fixed(losses_->train, 4), ", validation loss ",
                fixed(losses_->validation, 4)));
   if (!std::isfinite(losses_->train) || !std::isfinite(losses_->validation)) return false;
-  for (const auto& row : mechanism_rows(session_.model, *session_.data, session_.device, iteration_))
+  for (const auto& row : mechanism_rows(config_, session_.model, *session_.data, session_.device, iteration_))
     metrics_->append(row);
   return true;
 }

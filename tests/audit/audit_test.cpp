@@ -173,7 +173,7 @@ TEST(PlantedFault, AParameterThatNothingReadsIsCaught) {
   Subject subject = program();
   subject.parameters = [](const Config& config) {
     auto all = model_parameters(config);
-    all.push_back({"transformer.h.1.mlp.forgotten.weight", {3, 4}, 0, 0.02, Part::kMlp});
+    all.owned.push_back({"transformer.h.1.mlp.forgotten.weight", {3, 4}, 0, 0.02, Part::kMlp});
     return all;
   };
   const auto checks = audit(all_mechanisms(), subject);

@@ -48,9 +48,13 @@ class Weights : public testing::Test {
     }
   }
 
-  const std::vector<Parameter> tied_{parameter(kEmbedding, {5, 2}), parameter(kMap, {6, 2})};
-  const std::vector<Parameter> untied_{parameter(kEmbedding, {5, 2}), parameter(kMap, {6, 2}),
-                                       parameter(kHead, {5, 2})};
+  const ParameterTable tied_ = [this] {
+    ParameterTable table({parameter(kEmbedding, {5, 2}), parameter(kMap, {6, 2})});
+    table.uses[kHead] = kEmbedding;
+    return table;
+  }();
+  const ParameterTable untied_ = std::vector<Parameter>{parameter(kEmbedding, {5, 2}),
+                                                        parameter(kMap, {6, 2}), parameter(kHead, {5, 2})};
   const at::Tensor embedding_ = at::randn({5, 2}), map_ = at::randn({6, 2});
   const NamedTensors plain_{{kEmbedding, embedding_}, {kMap, map_}};
   const TemporaryFolder root_;

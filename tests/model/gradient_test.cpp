@@ -8,7 +8,7 @@
 
 #include "base/text.h"
 #include "shape/model_shape.h"
-#include "shape/part_shape.h"
+#include "shape/policy.h"
 #include "support/engine/model_fixture.h"
 
 namespace kablate {
@@ -111,8 +111,8 @@ TEST_P(EveryGradient, ReachesEveryParameter) {
 TEST_P(EveryGradient, OfABatchIsTheMeanOfItsHalves) {
   constexpr std::int64_t kB = 128, kT = 32;
   const Config config = small_config(GetParam().deltas + Deltas{{"GPT2_BLOCK_SIZE", str(kT)}});
-  ASSERT_EQ(remade_pieces(kB / 2, kT), 1);
-  ASSERT_EQ(remade_pieces(kB, kT), 2);
+  ASSERT_EQ(recompute_pieces(kB / 2, kT), 1);
+  ASSERT_EQ(recompute_pieces(kB, kT), 2);
   const auto parameters = in_double(random_parameters(config, 23));
   const auto all = random_sequences(config, kB, kT, 23);
   const auto half = [&](const auto& ids, bool second) {

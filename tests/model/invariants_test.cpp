@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
 
 #include "base/text.h"
@@ -262,6 +263,34 @@ TEST(CrossEntropy, LeavesOutIgnoredTargets) {
   const Tensor log_p = logits.log_softmax(-1);
   EXPECT_NEAR(cross_entropy(logits, some).item<double>(),
               -0.5 * (log_p[0][0][2] + log_p[0][2][4]).item<double>(), 1e-6);
+}
+
+// A description whose layers use one MLP is the model with an MLP each that holds the same numbers; the
+// shared tensor's gradient is the sum over the layers.
+TEST(Owners, ShareAnMlpAsEqualOnesWouldCompute) {
+  const Config config = small_config({{"RA_MLA_MLP_LATENT_RECIP", "y"}, {"RA_MLA_MLP_CROSS_TOKEN", "y"}});
+  ModelSpec shared(config);
+  for (auto& layer : shared.layers) layer.mlp_owner = 0;
+  const auto owned = in_double(random_parameters(model_parameters(shared), 51));
+  const auto apart = in_double(random_parameters(config, 52));
+  {
+    const at::NoGradGuard no_grad;
+    const auto given = owned.by_name();
+    for (const auto& [name, tensor] : apart.by_name()) {
+      const auto use = owned.uses().find(name);
+      tensor.copy_(given.at(use == owned.uses().end() ? name : use->second));
+    }
+  }
+  const auto sequences = random_sequences(config, 2, config.gpt.context, 51);
+  const Tensor inputs = as_tensor(sequences.inputs), targets = as_tensor(sequences.targets);
+  const Tensor of_shared = Gpt(shared, owned).logits(inputs), of_apart = Gpt(config, apart).logits(inputs);
+  EXPECT_TRUE(at::equal(of_shared, of_apart));
+  const auto ours = gradients_of(cross_entropy(of_shared, targets), owned);
+  const auto theirs = gradients_of(cross_entropy(of_apart, targets), apart);
+  const std::string fc = "mlp.c_fc.weight";
+  Tensor sum = at::zeros_like(ours.at("transformer.h.0." + fc));
+  for (const auto& layer : shared.layers) sum += theirs.at(layer.prefix + fc);
+  EXPECT_LE(relative_difference(ours.at("transformer.h.0." + fc), sum), 1e-12);
 }
 
 }  // namespace

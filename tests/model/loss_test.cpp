@@ -8,7 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "model/gpt.h"
-#include "shape/part_shape.h"
+#include "shape/policy.h"
 #include "support/engine/model_fixture.h"
 #include "support/engine/twin.h"
 

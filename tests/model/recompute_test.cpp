@@ -8,7 +8,7 @@
 #include "model/kernel/cpu_kernels.h"
 #include "model/kernel/fused_gelu.h"
 #include "model/kernel/selected_route.h"
-#include "shape/part_shape.h"
+#include "shape/policy.h"
 #include "support/engine/twin.h"
 
 namespace kablate {
@@ -37,7 +37,7 @@ struct Example {
     return {Tensor(), at::gather(v, 1, index), v.sigmoid()};
   }
 
-  Remaking remaking() const {
+  Recomputation recomputation() const {
     return {.make = [this](const Tensors& in) { return make(in); },
             .inputs = {x, Tensor(), other, columns, unread},
             .parameters = {down, unused}};
@@ -72,8 +72,8 @@ void expect_equal(const Tensors& made, const Tensors& expected) {
 
 TEST(Recompute, HasTheGradientsOfWhatKeepsAll) {
   const Example e;
-  const auto all = e.make(e.remaking().inputs);
-  const auto made = remade(e.remaking());
+  const auto all = e.make(e.recomputation().inputs);
+  const auto made = recomputed(e.recomputation());
   ASSERT_EQ(made.size(), 3u);
   EXPECT_FALSE(made[0].defined());
   EXPECT_TRUE(at::equal(made[1], all[1]) && at::equal(made[2], all[2]));
@@ -86,9 +86,9 @@ TEST(Recompute, HasThemThroughALinearMapWhoseInputIsNotKept) {
   const Example e;
   for (const bool bias : {false, true}) {
     const LinearMap map = {e.weight, bias ? e.bias : Tensor()};
-    const auto all = e.make(e.remaking().inputs);
+    const auto all = e.make(e.recomputation().inputs);
     const Tensor y = at::linear(all[1], e.weight, bias ? e.bias : Tensor()) * kScale;
-    const auto made = remade_into(e.remaking(), map, kScale);
+    const auto made = recomputed_into(e.recomputation(), map, kScale);
     ASSERT_EQ(made.size(), 2u);
     EXPECT_LE(gap(made[0], y), kGap);
     const auto expected = e.gradients_of({y, all[2]});
@@ -98,14 +98,14 @@ TEST(Recompute, HasThemThroughALinearMapWhoseInputIsNotKept) {
 
 TEST(Recompute, AddsTheMapToItsBase) {
   const Example e;
-  Remaking remaking = e.remaking();
-  remaking.make = [&e](const Tensors& in) -> Tensors {
+  Recomputation recomputation = e.recomputation();
+  recomputation.make = [&e](const Tensors& in) -> Tensors {
     const auto made = e.make(in);
     return {made[2].narrow(2, 0, kOut), made[1]};
   };
-  const auto all = remaking.make(remaking.inputs);
+  const auto all = recomputation.make(recomputation.inputs);
   const Tensor y = all[0] + at::linear(all[1], e.weight) * kScale;
-  const auto made = remade_into(remaking, {e.weight, {}}, kScale);
+  const auto made = recomputed_into(recomputation, {e.weight, {}}, kScale);
   EXPECT_LE(gap(made[0], y), kGap);
   const auto expected = e.gradients_of({y});
   expect_equal(e.gradients_of({made[0]}), expected);
@@ -115,7 +115,7 @@ TEST(Recompute, AddsTheMapToItsBase) {
 TEST(Recompute, AgreesWithKernelsInOneAndInMorePieces) {
   at::manual_seed(seed_of_this_run());
   constexpr std::int64_t B = 6, T = 707, F = 24, k = 4;
-  ASSERT_GT(remade_pieces(B, T), 1);
+  ASSERT_GT(recompute_pieces(B, T), 1);
   if (kernel::cpu_kernels() == nullptr) GTEST_SKIP() << "this CPU has no kernels";
   const Tensor columns = at::randint(0, T, {B, T, k}, at::kInt);
   for (const auto& [type, most] : {std::pair{at::kFloat, 1e-5}, {at::kBFloat16, 3e-2}}) {
@@ -135,13 +135,14 @@ TEST(Recompute, AgreesWithKernelsInOneAndInMorePieces) {
       }
       return result;
     };
-    const Remaking remaking = {.make = make, .inputs = {leaves[0], leaves[1], columns}, .parameters = {}};
-    const auto all = make(remaking.inputs);
+    const Recomputation recomputation = {
+        .make = make, .inputs = {leaves[0], leaves[1], columns}, .parameters = {}};
+    const auto all = make(recomputation.inputs);
     const auto expected = gradients(at::add(all[0], at::linear(all[1], leaves[2]), kScale));
     for (const bool pieces : {false, true}) {
-      Remaking way = remaking;
+      Recomputation way = recomputation;
       way.in_pieces = pieces;
-      const auto made = gradients(remade_into(way, {leaves[2], {}}, kScale)[0]);
+      const auto made = gradients(recomputed_into(way, {leaves[2], {}}, kScale)[0]);
       for (std::size_t i = 0; i < made.size(); ++i)
         EXPECT_LE(gap(made[i], expected[i].to(at::kDouble)), most) << i << (pieces ? ", in pieces" : "");
     }
@@ -152,17 +153,17 @@ TEST(Recompute, LeavesWhatWantsNoGradientAlone) {
   const Example e;
   e.down.set_requires_grad(false);
   const Tensor x = e.x.detach();
-  Remaking remaking = e.remaking();
-  remaking.inputs[0] = x;
-  const auto expected = e.gradients_of(Tensors{e.make(remaking.inputs)[1].narrow(2, 0, kOut)});
-  expect_equal(e.gradients_of(Tensors{remade(remaking)[1].narrow(2, 0, kOut)}), expected);
+  Recomputation recomputation = e.recomputation();
+  recomputation.inputs[0] = x;
+  const auto expected = e.gradients_of(Tensors{e.make(recomputation.inputs)[1].narrow(2, 0, kOut)});
+  expect_equal(e.gradients_of(Tensors{recomputed(recomputation)[1].narrow(2, 0, kOut)}), expected);
   EXPECT_FALSE(expected[0].defined());
 }
 
 // An update between the passes would give the gradient of another function.
 TEST(Recompute, RefusesParametersThatHaveChanged) {
   const Example e;
-  const auto made = remade(e.remaking());
+  const auto made = recomputed(e.recomputation());
   {
     const at::NoGradGuard no_grad;
     e.down.add_(1);
@@ -173,7 +174,7 @@ TEST(Recompute, RefusesParametersThatHaveChanged) {
 // Where one output's gradient never comes, the rest still has its own.
 TEST(Recompute, TakesAnyOfItsOutputsAlone) {
   const Example e;
-  const auto rest = e.make(e.remaking().inputs)[2];
+  const auto rest = e.make(e.recomputation().inputs)[2];
   const Tensor narrow = at::randn({kB, kT, kMiddle}, at::kDouble);
   const auto gradient = [&](const Tensor& output) {
     (output * narrow).sum().backward();
@@ -182,7 +183,7 @@ TEST(Recompute, TakesAnyOfItsOutputsAlone) {
     return result;
   };
   const auto expected = gradient(rest);
-  expect_equal(gradient(remade_into(e.remaking(), {e.weight, {}}, kScale)[1]), expected);
+  expect_equal(gradient(recomputed_into(e.recomputation(), {e.weight, {}}, kScale)[1]), expected);
 }
 
 }  // namespace

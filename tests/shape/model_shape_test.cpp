@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "shape/model_shape.h"
 #include "shape/part_shape.h"
+#include "shape/policy.h"
 #include "support/configure.h"
 
 namespace kablate {
@@ -220,6 +221,34 @@ TEST(RoutesByEntries, WhereFewAreSelectedForAllHeads) {
   const Deltas plain = {{"GPT2_DROPOUT", "0.0"}};
   EXPECT_LT(peak_tensor_bytes(config(plain + Deltas{{"RA_MLA_MLP_SPARSE_K", "64"}})) * 101 / 100,
             peak_tensor_bytes(config(plain + Deltas{{"RA_MLA_MLP_SPARSE_K", "65"}})));
+}
+
+// What layers share is owned by the lowest of them and used by the others: counted once, the work is the
+// same.
+TEST(Owners, OfASharedMlpAreCountedOnce) {
+  const Config config = configure(mechanisms(true, true, true) + Deltas{{"GPT2_N_LAYER", "3"}});
+  const ModelSpec apart(config);
+  ModelSpec shared = apart;
+  shared.layers[1].mlp_owner = shared.layers[2].mlp_owner = 0;
+  const auto mlp = parameters_by_part(apart).at("mlp");
+  EXPECT_EQ(parameters_by_part(shared).at("mlp"), mlp / 3);
+  EXPECT_EQ(parameter_count(shared), parameter_count(apart) - mlp / 3 * 2);
+  const auto table = model_parameters(shared);
+  EXPECT_EQ(table.uses.at("transformer.h.2.mlp.c_fc.weight"), "transformer.h.0.mlp.c_fc.weight");
+  for (const auto& [use, owner] : table.uses)
+    EXPECT_EQ(std::count_if(table.begin(), table.end(), [&](const Parameter& p) { return p.name == owner; }),
+              1)
+        << use;
+  EXPECT_FALSE(table.uses.contains("transformer.h.1.mlp.cross_proj.weight"))
+      << "a mechanism's map is the layer's own";
+}
+
+TEST(Owners, OfATiedHeadIsTheEmbedding) {
+  const auto table = [](const char* tied) {
+    return model_parameters(configure({{"GPT2_WEIGHT_TYING", tied}}));
+  };
+  EXPECT_EQ(table("y").uses.at("lm_head.weight"), "transformer.wte.weight");
+  EXPECT_TRUE(table("n").uses.empty());
 }
 
 }  // namespace

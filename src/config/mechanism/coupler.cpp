@@ -61,6 +61,8 @@ Mechanism coupler_mechanism() {
           .weight = [](Config& c) -> double& { return c.coupler.alpha; },
           .unmet = unmet,
           .unread = unread,
+          .noncausal = nullptr,
+          .selects = nullptr,
           .narrow = [](Config& c,
                        std::int64_t most) { c.coupler.bottleneck = std::min(c.coupler.bottleneck, most); },
           .partial_name = [](const Config& c) -> std::string {

@@ -46,6 +46,8 @@ Mechanism cross_token_mechanism() {
           .weight = [](Config& c) -> double& { return c.cross.alpha; },
           .unmet = unmet,
           .unread = unread,
+          .noncausal = nullptr,
+          .selects = [](const Config& c) { return c.cross.sparsity != Sparsity::kNone; },
           .narrow = [](Config& c, std::int64_t most) { c.cross.rank = std::min(c.cross.rank, most); },
           .partial_name = nullptr,
           .paths = nullptr};

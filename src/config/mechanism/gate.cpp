@@ -23,6 +23,8 @@ Mechanism gate_mechanism() {
                    "block above it, so the gate could not act; use at least 2 layers or switch it off";
           },
           .unread = [](const Config&) { return std::vector<const char*>{}; },
+          .noncausal = [](const Config& c) { return c.gate.pool == GatePool::kSequence; },
+          .selects = nullptr,
           .narrow = [](Config& c, std::int64_t most) { c.gate.dim = std::min(c.gate.dim, most); },
           .partial_name = nullptr,
           .paths = nullptr};

@@ -23,6 +23,8 @@ Mechanism reciprocal_attention_mechanism() {
                        "ENABLE_RA_MLA to y");
           },
           .unread = [](const Config&) { return std::vector<const char*>{}; },
+          .noncausal = nullptr,
+          .selects = nullptr,
           .narrow = nullptr,
           .partial_name = nullptr,
           .paths = nullptr};

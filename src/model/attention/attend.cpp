@@ -1,12 +1,19 @@
 #include "model/attention/attend.h"
 
+#include <limits>
+
 #include <ATen/ATen.h>
 
 #include "model/kernel/fused_attention.h"
-#include "shape/part_shape.h"
+#include "shape/policy.h"
 
 namespace kablate {
 namespace {
+
+// [T, T]: 0 where s <= t, -inf elsewhere.
+Tensor causal_bias(std::int64_t T, const at::TensorOptions& options) {
+  return at::full({T, T}, -std::numeric_limits<double>::infinity(), options.requires_grad(false)).triu(1);
+}
 
 // Z[b,h,t,s] = scale · Σ_d q[b,t,h,d] k[b,s,h,d] + α·(band ⊙ Zᵀ) + bias
 Tensor reciprocal_scores(const Tensor& q_BHTD, const Tensor& k_BHTD, double scale,
@@ -16,13 +23,13 @@ Tensor reciprocal_scores(const Tensor& q_BHTD, const Tensor& k_BHTD, double scal
   const std::int64_t T = raw_BHTT.size(-1);
   const Tensor band_TT =
       at::ones({T, T}, raw_BHTT.options()).tril(0).triu(-reciprocal.window) * reciprocal.alpha;
-  return raw_BHTT + raw_BHTT.transpose(-1, -2) * band_TT + pass.causal_bias.to(type);
+  return raw_BHTT + raw_BHTT.transpose(-1, -2) * band_TT + causal_bias(T, raw_BHTT.options());
 }
 
 // The mask goes in with the product: one pass over [B, H, T, T] less than adding it afterwards.
 Tensor plain_scores(const Tensor& q_BHTD, const Tensor& k_BHTD, double scale, const Pass& pass) {
   const auto B = q_BHTD.size(0), H = q_BHTD.size(1), T = q_BHTD.size(2), D = q_BHTD.size(3);
-  const Tensor z = at::baddbmm(pass.causal_bias.unsqueeze(0), q_BHTD.reshape({B * H, T, D}),
+  const Tensor z = at::baddbmm(causal_bias(T, q_BHTD.options()).unsqueeze(0), q_BHTD.reshape({B * H, T, D}),
                                k_BHTD.reshape({B * H, T, D}).transpose(1, 2), /*beta=*/1, /*alpha=*/scale);
   return z.view({B, H, T, T});
 }

@@ -4,12 +4,12 @@
 #include <memory>
 #include <string>
 
-#include "config/config.h"
 #include "model/attention/attend.h"
 #include "model/decode_cache.h"
 #include "model/linear.h"
 #include "model/parameters.h"
 #include "model/pass.h"
+#include "shape/model_spec.h"
 
 namespace kablate {
 
@@ -36,14 +36,13 @@ class Attention {
   virtual LinearMap output_map() const = 0;  // heads [B, T, H·D] to [B, T, E]
 };
 
-// The kind that the configuration names; `prefix` such as "transformer.h.0.".
-std::unique_ptr<Attention> make_attention(const Config& config, const ParameterSet& parameters,
-                                          const std::string& prefix);
+// The kind that the layer has; null where it has none.
+std::unique_ptr<Attention> make_attention(const LayerSpec& layer, const ParameterSet& parameters);
 
 // Multi-head attention (Vaswani et al. 2017): [q k v] = x·c_attn, scores over √D.
 class MultiHeadAttention : public Attention {
  public:
-  MultiHeadAttention(const Config& config, const ParameterSet& parameters, const std::string& prefix);
+  MultiHeadAttention(const LayerSpec& layer, const ParameterSet& parameters);
   AttentionOutput attend(const Tensor& x_BTE, const Tensor& key_addition_BTL, const RowsRequest& rows,
                          const Pass& pass) const override;
   AttentionOutput step(const Tensor& x_B1E, const Tensor& key_addition_B1L, AttentionCache& cache,
@@ -55,7 +54,7 @@ class MultiHeadAttention : public Attention {
 
   std::int64_t H_, D_;
   std::string site_;
-  Tensor attn_weight_, attn_bias_, proj_weight_, proj_bias_;
+  LinearMap attn_, proj_;
 };
 
 // Multi-head latent attention (DeepSeek-V2 2024, section 2.1, without rotary positions): keys and values of
@@ -63,7 +62,7 @@ class MultiHeadAttention : public Attention {
 // the latent space and never expands the keys or values of the past.
 class LatentAttention : public Attention {
  public:
-  LatentAttention(const Config& config, const ParameterSet& parameters, const std::string& prefix);
+  LatentAttention(const LayerSpec& layer, const ParameterSet& parameters);
   AttentionOutput attend(const Tensor& x_BTE, const Tensor& key_addition_BTL, const RowsRequest& rows,
                          const Pass& pass) const override;
   AttentionOutput step(const Tensor& x_B1E, const Tensor& key_addition_B1L, AttentionCache& cache,
@@ -79,11 +78,12 @@ class LatentAttention : public Attention {
   Tensor heads_from_keys(const Tensor& c_k_BTL, const Pass& pass) const;    // [B, T, H, D]
   Tensor heads_from_values(const Tensor& c_v_BTL, const Pass& pass) const;  // [B, T, H, D]
 
-  AttentionConfig config_;
+  bool per_head_q_latent_, per_head_v_up_, shared_kv_;
   Reciprocal reciprocal_;
   std::int64_t H_, D_, L_;
   std::string site_;
-  Tensor q_weight_, k_down_, v_down_, q_to_latent_, v_up_, out_weight_;
+  LinearMap q_, k_down_, v_down_, out_;  // with shared_kv_ k_down_ serves as both
+  Tensor q_to_latent_, v_up_;            // [H, D, L] and [H, L, D], or one for all heads [L, D] and [D, L]
 };
 
 }  // namespace kablate

@@ -6,17 +6,12 @@
 
 namespace kablate {
 
-MultiHeadAttention::MultiHeadAttention(const Config& config, const ParameterSet& parameters,
-                                       const std::string& prefix)
-    : H_(config.gpt.num_heads),
-      D_(config.head_dim()),
-      site_(prefix + "attn.weights"),
-      attn_weight_(parameters[prefix + "attn.c_attn.weight"]),
-      proj_weight_(parameters[prefix + "attn.c_proj.weight"]) {
-  if (!config.gpt.bias) return;
-  attn_bias_ = parameters[prefix + "attn.c_attn.bias"];
-  proj_bias_ = parameters[prefix + "attn.c_proj.bias"];
-}
+MultiHeadAttention::MultiHeadAttention(const LayerSpec& layer, const ParameterSet& parameters)
+    : H_(layer.H),
+      D_(layer.D),
+      site_(layer.prefix + "attn.weights"),
+      attn_(parameters.map(layer.prefix + "attn.c_attn")),
+      proj_(parameters.map(layer.prefix + "attn.c_proj")) {}
 
 AttentionOutput MultiHeadAttention::attend(const Tensor& x_BTE, const Tensor& key_addition_BTL,
                                            const RowsRequest& rows, const Pass& pass) const {
@@ -44,9 +39,9 @@ AttentionOutput MultiHeadAttention::step(const Tensor& x_B1E, const Tensor& key_
 }
 
 Tensor MultiHeadAttention::queries_keys_values(const Tensor& x_BTE, const Pass& pass) const {
-  return linear(x_BTE, attn_weight_, attn_bias_, pass).view({x_BTE.size(0), x_BTE.size(1), 3, H_, D_});
+  return linear(x_BTE, attn_, pass).view({x_BTE.size(0), x_BTE.size(1), 3, H_, D_});
 }
 
-LinearMap MultiHeadAttention::output_map() const { return {proj_weight_, proj_bias_}; }
+LinearMap MultiHeadAttention::output_map() const { return proj_; }
 
 }  // namespace kablate

@@ -13,7 +13,7 @@ bool fused_attention_serves(const Tensor& q_BTHD);
 // q, k, v [B, T, H, D]; P = softmax over s <= t of scale · q·kᵀ, with the reciprocal term. Keys and values
 // that all heads share may be expanded. Rows have a gradient, the selection has none; asking for them changes
 // no bit of the values. Weights drop out at `site` as attend_written_out()'s, rows are taken before that.
-// REQUIRES: fused_attention_serves(q) and, with dropout, drops_in_kernels(H, T) of shape/part_shape.h. Errors
+// REQUIRES: fused_attention_serves(q) and, with dropout, drops_in_kernels(H, T) of shape/policy.h. Errors
 // against float64 of values and gradients: 1e-6 in float32 and 5e-3 in bfloat16, relative, of a tensor's
 // norm.
 Attended fused_attention(const Tensor& q_BTHD, const Tensor& k_BTHD, const Tensor& v_BTHD, double scale,

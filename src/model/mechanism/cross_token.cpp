@@ -6,7 +6,7 @@
 
 #include "model/kernel/selected_route.h"
 #include "model/mechanism/sparsify.h"
-#include "shape/part_shape.h"
+#include "shape/policy.h"
 
 namespace kablate {
 namespace {
@@ -42,13 +42,14 @@ Router make_routing(const CrossTokenConfig& config, const AttentionRows& rows, c
 
 }  // namespace
 
-CrossToken::CrossToken(const Config& config, const ParameterSet& parameters, const std::string& prefix)
-    : config_(config.cross), H_(config.gpt.num_heads) {
+CrossToken::CrossToken(const LayerSpec& layer, const ParameterSet& parameters)
+    : config_(*layer.cross), H_(layer.H) {
+  const std::string name = layer.prefix + "mlp.";
   if (config_.rank == 0) {
-    proj_ = parameters[prefix + "cross_proj.weight"];
+    proj_ = parameters.map(name + "cross_proj");
   } else {
-    down_ = parameters[prefix + "cross_down.weight"];
-    up_ = parameters[prefix + "cross_up.weight"];
+    down_ = parameters.map(name + "cross_down");
+    up_ = parameters.map(name + "cross_up");
   }
 }
 
@@ -63,26 +64,24 @@ Tensor CrossToken::routed(const Tensor& u_BTF, const AttentionRows& rows, const 
   if (config_.rank == 0) return routing(u_BTF);
   // One routing for all channels commutes with the map down: routing r channels instead of F is the same
   // number.
-  return config_.head_average ? routing(linear(u_BTF, down_, {}, pass))
-                              : linear(routing(u_BTF), down_, {}, pass);
+  return config_.head_average ? routing(linear(u_BTF, down_, pass)) : linear(routing(u_BTF), down_, pass);
 }
 
 Tensor CrossToken::step(const Tensor& u_B1F, const Tensor& weights_BH1t, History& past,
                         const Pass& pass) const {
   const Tensor row = config_.head_average ? weights_BH1t.mean(1) : weights_BH1t;
   const Tensor routing = sparsify_row(row, config_).to(pass.dtype);
-  if (config_.rank == 0) return linear(route(routing, past.append(u_B1F)), proj_, {}, pass);
-  if (config_.head_average)
-    return linear(route(routing, past.append(linear(u_B1F, down_, {}, pass))), up_, {}, pass);
+  if (config_.rank == 0) return linear(route(routing, past.append(u_B1F)), proj_, pass);
+  if (config_.head_average) return linear(route(routing, past.append(linear(u_B1F, down_, pass))), up_, pass);
   if (H_ * config_.rank >= u_B1F.size(2))
-    return linear(linear(route(routing, past.append(u_B1F)), down_, {}, pass), up_, {}, pass);
+    return linear(linear(route(routing, past.append(u_B1F)), down_, pass), up_, pass);
   const Tensor by_head = route(routing, past.append(down_by_head(u_B1F, pass)));
-  return linear(by_head.unflatten(2, {H_, config_.rank}).sum(2), up_, {}, pass);
+  return linear(by_head.unflatten(2, {H_, config_.rank}).sum(2), up_, pass);
 }
 
 // low[b,h,r] = Σ over the f of group h of u[b,f] down[r,f]; the sum over h is u·down.
 Tensor CrossToken::down_by_head(const Tensor& u_B1F, const Pass& pass) const {
-  const Tensor down_HgR = down_.to(pass.dtype).t().unflatten(0, {H_, u_B1F.size(2) / H_});
+  const Tensor down_HgR = down_.weight.to(pass.dtype).t().unflatten(0, {H_, u_B1F.size(2) / H_});
   const Tensor groups_HBg = u_B1F.squeeze(1).unflatten(1, {H_, u_B1F.size(2) / H_}).transpose(0, 1);
   return at::bmm(groups_HBg, down_HgR).transpose(0, 1).flatten(1).unsqueeze(1);
 }

@@ -2,18 +2,19 @@
 // the same layer's attention rows.
 #pragma once
 
-#include "config/config.h"
 #include "model/attention/rows.h"
 #include "model/decode_cache.h"
 #include "model/linear.h"
 #include "model/parameters.h"
 #include "model/pass.h"
+#include "shape/model_spec.h"
 
 namespace kablate {
 
 class CrossToken {
  public:
-  CrossToken(const Config& config, const ParameterSet& parameters, const std::string& prefix);
+  // REQUIRES: the layer has the mechanism.
+  CrossToken(const LayerSpec& layer, const ParameterSet& parameters);
 
   // The rows that it wants of its layer's attention.
   RowsRequest request() const;
@@ -22,7 +23,7 @@ class CrossToken {
   // (R·u)·cross_down where it has a rank. R are the attention's weights P averaged over heads (or head h for
   // the h-th group of F/H channels), then sparsified; in whichever form `rows` has.
   Tensor routed(const Tensor& u_BTF, const AttentionRows& rows, const Pass& pass) const;
-  LinearMap last_map() const { return {config_.rank == 0 ? proj_ : up_, {}}; }
+  const LinearMap& last_map() const { return config_.rank == 0 ? proj_ : up_; }
 
   // The sum for one token: u [B, 1, F] of it, weights [B, H, 1, t] of its row, in `past` what the row is
   // routed over of the tokens before it. Kept is the narrowest that serves: u, with one routing for all heads
@@ -34,7 +35,7 @@ class CrossToken {
 
   CrossTokenConfig config_;
   std::int64_t H_;
-  Tensor proj_, down_, up_;  // proj_, or down_ and up_ where the map has a rank
+  LinearMap proj_, down_, up_;  // proj_, or down_ and up_ where the map has a rank
 };
 
 }  // namespace kablate

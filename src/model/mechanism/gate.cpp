@@ -2,17 +2,18 @@
 
 #include <ATen/ATen.h>
 
+#include "model/recompute.h"
+
 namespace kablate {
 
-ReciprocalGate::ReciprocalGate(const GateConfig& config, const ParameterSet& parameters,
-                               const std::string& prefix)
-    : pool_(config.pool),
-      proj_(parameters[prefix + "gate_proj.weight"]),
-      to_heads_(parameters[prefix + "gate_to_heads.weight"]) {}
+ReciprocalGate::ReciprocalGate(const LayerSpec& layer, const ParameterSet& parameters)
+    : pool_(layer.gate->pool),
+      proj_(parameters.map(layer.prefix + "mlp.gate_proj")),
+      to_heads_(parameters.map(layer.prefix + "mlp.gate_to_heads")) {}
 
 Tensor ReciprocalGate::make(const Tensor& u_BTF, const Pass& pass) const {
   // Sums over a thousand positions in bfloat16 would lose most of their digits.
-  Tensor pooled_BTG = linear(u_BTF, proj_, {}, pass).to(statistics_type(pass));
+  Tensor pooled_BTG = linear(u_BTF, proj_, pass).to(statistics_type(pass));
   const std::int64_t T = u_BTF.size(1);
   if (pool_ == GatePool::kCausalMean) {
     // A product with a triangle of 1/(t+1): the running sum has no deterministic kernel on a GPU.
@@ -22,7 +23,7 @@ Tensor ReciprocalGate::make(const Tensor& u_BTF, const Pass& pass) const {
   } else if (pool_ == GatePool::kSequence) {
     pooled_BTG = pooled_BTG.mean(1, /*keepdim=*/true).expand_as(pooled_BTG);
   }
-  const Tensor gate_BTH = at::sigmoid(linear(pooled_BTG, to_heads_, {}, pass));
+  const Tensor gate_BTH = at::sigmoid(linear(pooled_BTG, to_heads_, pass));
   if (auto* seen = pass.observed()) observe_gate(gate_BTH, *seen);
   return gate_BTH;
 }
@@ -30,12 +31,25 @@ Tensor ReciprocalGate::make(const Tensor& u_BTF, const Pass& pass) const {
 Tensor ReciprocalGate::step(const Tensor& u_B1F, std::int64_t length, Tensor& sum_BG,
                             const Pass& pass) const {
   TORCH_CHECK(pool_ != GatePool::kSequence, "a gate pooled over the whole sequence can't be decoded");
-  Tensor pooled_B1G = linear(u_B1F, proj_, {}, pass).to(statistics_type(pass));
+  Tensor pooled_B1G = linear(u_B1F, proj_, pass).to(statistics_type(pass));
   if (pool_ == GatePool::kCausalMean) {
     sum_BG = sum_BG.defined() ? sum_BG + pooled_B1G.squeeze(1) : pooled_B1G.squeeze(1).clone();
     pooled_B1G = sum_BG.unsqueeze(1) / length;
   }
-  return at::sigmoid(linear(pooled_B1G, to_heads_, {}, pass));
+  return at::sigmoid(linear(pooled_B1G, to_heads_, pass));
+}
+
+Tensor project_heads(const Tensor& heads_BTHD, const Tensor& gate_BTH, double alpha, const LinearMap& map,
+                     const Pass& pass) {
+  if (!gate_BTH.defined()) return linear(heads_BTHD.flatten(2), map, pass);
+  const auto gated = [alpha](const Tensors& in) -> Tensors {
+    return {Tensor(), apply_gate(in[0], in[1], alpha).flatten(2)};
+  };
+  const Tensors in = {heads_BTHD, gate_BTH};
+  if (!pass.may_recompute()) return linear(gated(in)[1], map, pass);
+  // All at once: a twin whose gate does nothing must have the bits of the map without one.
+  return recomputed_into({.make = gated, .inputs = in, .parameters = {}, .in_pieces = false},
+                         map.to(pass.dtype), 1)[0];
 }
 
 Tensor apply_gate(const Tensor& heads_BTHD, const Tensor& gate_BTH, double alpha) {

@@ -2,15 +2,16 @@
 // next.
 #pragma once
 
-#include "config/config.h"
 #include "model/parameters.h"
 #include "model/pass.h"
+#include "shape/model_spec.h"
 
 namespace kablate {
 
 class ReciprocalGate {
  public:
-  ReciprocalGate(const GateConfig& config, const ParameterSet& parameters, const std::string& prefix);
+  // REQUIRES: the layer has a gate and makes context.
+  ReciprocalGate(const LayerSpec& layer, const ParameterSet& parameters);
 
   // g = σ(pool(u·gate_proj)·gate_to_heads), [B, T, H], for the block above. The pooling is over positions <=
   // t, none, or over the whole sequence, which lets a token see its future.
@@ -23,8 +24,13 @@ class ReciprocalGate {
 
  private:
   GatePool pool_;
-  Tensor proj_, to_heads_;
+  LinearMap proj_, to_heads_;
 };
+
+// concat_h(o_h) through the attention's output map, [B, T, E]; with a gate from the layer below, of the gated
+// heads, which the backward pass makes again. `gate` undefined: none.
+Tensor project_heads(const Tensor& heads_BTHD, const Tensor& gate_BTH, double alpha, const LinearMap& map,
+                     const Pass& pass);
 
 // o_h[t] <- (1-α)·o_h[t] + α·g[t,h]·o_h[t]; o [B, T, H, D], g [B, T, H].
 Tensor apply_gate(const Tensor& heads_BTHD, const Tensor& gate_BTH, double alpha);

@@ -13,25 +13,22 @@ Tensor spread(const Tensor& scalars_H, std::int64_t n) {
 
 }  // namespace
 
-LatentCoupler::LatentCoupler(const Config& config, const ParameterSet& parameters, const std::string& prefix,
-                             bool makes_context)
-    : tying_(config.coupler.tying),
-      F_(config.mlp_width()),
-      L_(config.attention.latent_dim),
-      H_(config.gpt.num_heads) {
-  const auto get = [&](const char* name) { return parameters[prefix + "coupler." + name]; };
+LatentCoupler::LatentCoupler(const LayerSpec& layer, const ParameterSet& parameters)
+    : tying_(layer.coupler->tying), F_(layer.F), L_(layer.L), H_(layer.H) {
+  const std::string name = layer.prefix + "mlp.coupler.";
+  const bool context = layer.makes_context;
   switch (tying_) {
     case Tying::kTiedTranspose:
-      W_ = get("W");
+      W_ = parameters[name + "W"];
       break;
     case Tying::kUntied:
-      attn_to_mlp_ = get("attn_to_mlp.weight");
-      if (makes_context && config.coupler.bottleneck > 0) mlp_down_ = get("mlp_down.weight");
-      if (makes_context) mlp_to_attn_ = get("mlp_to_attn.weight");
+      attn_to_mlp_ = parameters.map(name + "attn_to_mlp");
+      if (context && layer.coupler->bottleneck > 0) mlp_down_ = parameters.map(name + "mlp_down");
+      if (context) mlp_to_attn_ = parameters.map(name + "mlp_to_attn");
       break;
     case Tying::kPerHeadScalar:
-      alpha_to_mlp_ = get("alpha_attn_to_mlp");
-      if (makes_context) alpha_to_attn_ = get("alpha_mlp_to_attn");
+      alpha_to_mlp_ = parameters[name + "alpha_attn_to_mlp"];
+      if (context) alpha_to_attn_ = parameters[name + "alpha_mlp_to_attn"];
       break;
   }
 }
@@ -41,7 +38,7 @@ Tensor LatentCoupler::enrich(const Tensor& keys_BTL, const Pass& pass) const {
     case Tying::kTiedTranspose:
       return linear(keys_BTL, W_, {}, pass);  // c_k·Wᵀ
     case Tying::kUntied:
-      return linear(keys_BTL, attn_to_mlp_, {}, pass);
+      return linear(keys_BTL, attn_to_mlp_, pass);
     case Tying::kPerHeadScalar:
       break;
   }
@@ -54,7 +51,7 @@ Tensor LatentCoupler::context(const Tensor& u_BTF, const Pass& pass) const {
     case Tying::kTiedTranspose:
       return linear(u_BTF, W_.t(), {}, pass);  // u·W
     case Tying::kUntied:
-      return linear(mlp_down_.defined() ? linear(u_BTF, mlp_down_, {}, pass) : u_BTF, mlp_to_attn_, {}, pass);
+      return linear(mlp_down_.weight.defined() ? linear(u_BTF, mlp_down_, pass) : u_BTF, mlp_to_attn_, pass);
     case Tying::kPerHeadScalar:
       break;
   }

@@ -2,17 +2,17 @@
 // and the attention's latent keys c_k [B, T, L], in both directions, with three ways of tying them.
 #pragma once
 
-#include "config/config.h"
 #include "model/parameters.h"
 #include "model/pass.h"
+#include "shape/model_spec.h"
 
 namespace kablate {
 
 class LatentCoupler {
  public:
-  // `makes_context` is false in the last block, which has no maps towards the latent space.
-  LatentCoupler(const Config& config, const ParameterSet& parameters, const std::string& prefix,
-                bool makes_context);
+  // A layer that makes no context has no maps towards the latent space. REQUIRES: the layer has the
+  // mechanism.
+  LatentCoupler(const LayerSpec& layer, const ParameterSet& parameters);
 
   Tensor enrich(const Tensor& keys_BTL, const Pass& pass) const;  // attention to MLP, [B, T, F]
   Tensor context(const Tensor& u_BTF,
@@ -22,8 +22,8 @@ class LatentCoupler {
   Tying tying_;
   std::int64_t F_, L_, H_;
   Tensor W_;                             // tied_transpose, [F, L]
-  Tensor attn_to_mlp_;                   // untied, [F, L]
-  Tensor mlp_down_, mlp_to_attn_;        // untied; mlp_down_ only through a bottleneck
+  LinearMap attn_to_mlp_;                // untied, [F, L]
+  LinearMap mlp_down_, mlp_to_attn_;     // untied; mlp_down_ only through a bottleneck
   Tensor alpha_to_mlp_, alpha_to_attn_;  // per_head_scalar, [H]
 };
 

@@ -82,8 +82,8 @@ struct Inputs {
   Twin q, k, v;
 };
 
-Pass pass_of(std::int64_t T, const Dropout& dropout = {}) {
-  return make_pass(T, at::kDouble, at::kCPU, dropout);
+Pass pass_of(at::ScalarType dtype, const Dropout& dropout = {}) {
+  return {.dtype = dtype, .dropout = dropout};
 }
 
 // The kernels' and the reference's, of the same weights dropped.
@@ -93,7 +93,7 @@ Attended fused(const Case& c, const Tensor& q, const Tensor& k, const Tensor& v,
 }
 Attended written_out(const Case& c, const Inputs& in) {
   return attend_written_out(in.q.exact, in.k.exact, in.v.exact, c.scale, c.reciprocal, "site",
-                            pass_of(c.T, c.dropout()));
+                            pass_of(at::kDouble, c.dropout()));
 }
 
 class FusedAttention : public KernelTest {};
@@ -179,7 +179,8 @@ TEST_P(FusedAttention, HoldsWhereScoresAreLarge) {
   const Twin q({2, 90, 2, 16}, at::kFloat), k({2, 90, 2, 16}, at::kFloat), v({2, 90, 2, 16}, at::kFloat);
   constexpr double kScale = 20;
   const Tensor o = fused_attention(q.own, k.own, v.own, kScale, {}, {}).values_BTHD;
-  const Tensor exact = attend_written_out(q.exact, k.exact, v.exact, kScale, {}, "", pass_of(90)).values_BTHD;
+  const Tensor exact =
+      attend_written_out(q.exact, k.exact, v.exact, kScale, {}, "", pass_of(at::kDouble)).values_BTHD;
   EXPECT_LE(gap(o, exact), 1e-4);
   o.sum().backward(), exact.sum().backward();
   for (const auto* twin : {&q, &k, &v}) EXPECT_LE(gap(twin->own.grad(), twin->exact.grad()), 1e-3);
@@ -291,7 +292,7 @@ TEST(FusedAttentionServes, NothingOnACpuWithoutKernels) {
   kernel::set_cpu_kernels(nullptr);
   const Tensor q = at::randn({2, 30, 2, 8});
   EXPECT_FALSE(fused_attention_serves(q));
-  const Pass pass = make_pass(30, at::kFloat, at::kCPU, {});
+  const Pass pass = pass_of(at::kFloat);
   const Tensor o = attend(q, q, q, 0.3, {}, {}, "", pass).values_BTHD;
   kernel::set_cpu_kernels(before);
   EXPECT_TRUE(at::equal(o, attend_written_out(q, q, q, 0.3, {}, "", pass).values_BTHD));

@@ -1,0 +1,120 @@
+#include "model/feed_forward.h"
+
+#include <algorithm>
+
+#include <ATen/ATen.h>
+
+namespace kablate {
+
+FeedForward::FeedForward(const LayerSpec& layer, const ParameterSet& parameters)
+    : recompute_(layer.compute.recompute), makes_context_(layer.makes_context), mlp_(layer, parameters) {
+  if (layer.gate && makes_context_) gate_.emplace(layer, parameters);
+  if (layer.cross) cross_.emplace(layer, parameters), cross_alpha_ = layer.cross->alpha;
+  if (layer.coupler) coupler_.emplace(layer, parameters), coupler_alpha_ = layer.coupler->alpha;
+  for (const auto& [name, tensor] : parameters.by_name())
+    if (name.starts_with(layer.prefix + "mlp.")) maps_.push_back(tensor);
+  for (const auto& tensor : mlp_.parameters())  // of an MLP that stands under another layer's name
+    if (std::none_of(maps_.begin(), maps_.end(), [&](const Tensor& own) { return own.is_same(tensor); }))
+      maps_.push_back(tensor);
+}
+
+RowsRequest FeedForward::wanted_rows() const { return cross_ ? cross_->request() : RowsRequest{}; }
+
+Tensor FeedForward::forward(const Tensor& x_BTE, const AttentionOutput& attention, BlockContext& above,
+                            const Decoding* decoding, const Pass& pass) const {
+  if (!recompute_ || decoding != nullptr || !pass.may_recompute())
+    return values(x_BTE, attention, above, decoding, pass);
+  Pass inner = pass;
+  inner.recomputes = false;
+  const auto made = recomputed({.make = [self = shared_from_this(), inner](const Tensors& list) -> Tensors {
+                                  const Inputs in = Inputs::of(list);
+                                  BlockContext context;
+                                  const Tensor y_BTE =
+                                      self->values(in.x, in.attention, context, nullptr, inner);
+                                  return {y_BTE, context.gate_BTH, context.latent_BTL};
+                                },
+                                .inputs = inputs_of(x_BTE.to(pass.dtype), attention).list(),
+                                .parameters = maps_});
+  above.gate_BTH = made[1];
+  above.latent_BTL = made[2];
+  return made[0];
+}
+
+Tensor FeedForward::values(const Tensor& x_BTE, const AttentionOutput& attention, BlockContext& above,
+                           const Decoding* decoding, const Pass& pass) const {
+  const Tensor a_BTF = mlp_.before_activation(x_BTE, pass);
+  Tensor u_BTF;
+  if (!coupler_ && !cross_)
+    u_BTF = mlp_.activate(a_BTF);
+  else if (decoding == nullptr && pass.may_recompute())
+    u_BTF = recomputed_hidden(a_BTF, attention, above, pass);
+  else
+    u_BTF = hidden(a_BTF, attention, above, decoding, pass);
+  if (gate_)
+    above.gate_BTH = decoding == nullptr
+                         ? gate_->make(u_BTF, pass)
+                         : gate_->step(u_BTF, decoding->length, decoding->cache.gate_sum_BG, pass);
+  return mlp_.output(u_BTF, pass);
+}
+
+Tensor FeedForward::hidden(const Tensor& a_BTF, const AttentionOutput& attention, BlockContext& above,
+                           const Decoding* decoding, const Pass& pass) const {
+  const Tensor u_BTF = enriched(a_BTF, attention.keys_BTL, above, pass);
+  if (!cross_) return u_BTF;
+  const Tensor cross_BTF =
+      decoding == nullptr ? linear(cross_->routed(u_BTF, attention.rows, pass), cross_->last_map(), pass)
+                          : cross_->step(u_BTF, attention.rows.by_head_BHTT, decoding->cache.cross, pass);
+  pass.observe("cross_relative_norm", [&] { return relative_norm(cross_BTF * cross_alpha_, u_BTF); });
+  return at::add(u_BTF, cross_BTF, cross_alpha_);
+}
+
+// Of u, R·u and their sum the last alone is kept: as much as a plain MLP keeps.
+Tensor FeedForward::recomputed_hidden(const Tensor& a_BTF, const AttentionOutput& attention,
+                                      BlockContext& above, const Pass& pass) const {
+  const Recomputation hidden = {
+      .make = [self = shared_from_this(), pass](const Tensors& list) -> Tensors {
+        const Inputs in = Inputs::of(list);
+        BlockContext context;
+        const Tensor u_BTF = self->enriched(in.x, in.attention.keys_BTL, context, pass);
+        if (!self->cross_) return {u_BTF, context.latent_BTL};
+        return {u_BTF, self->cross_->routed(u_BTF, in.attention.rows, pass), context.latent_BTL};
+      },
+      .inputs = inputs_of(a_BTF, attention).list(),
+      .parameters = maps_};
+  const auto made =
+      cross_ ? recomputed_into(hidden, cross_->last_map().to(pass.dtype), cross_alpha_) : recomputed(hidden);
+  above.latent_BTL = made[1];
+  return made[0];
+}
+
+Tensor FeedForward::enriched(const Tensor& a_BTF, const Tensor& keys_BTL, BlockContext& above,
+                             const Pass& pass) const {
+  const Tensor u_BTF = mlp_.activate(a_BTF);
+  if (!coupler_) return u_BTF;
+  const Tensor enrich_BTF = coupler_->enrich(keys_BTL, pass);
+  if (makes_context_) above.latent_BTL = coupler_->context(u_BTF, pass);  // from u before enrichment
+  pass.observe("enrich_relative_norm", [&] { return relative_norm(enrich_BTF * coupler_alpha_, u_BTF); });
+  return at::add(u_BTF, enrich_BTF, coupler_alpha_);
+}
+
+FeedForward::Inputs FeedForward::inputs_of(const Tensor& x, const AttentionOutput& attention) const {
+  Inputs in{x, {}};
+  if (coupler_) in.attention.keys_BTL = attention.keys_BTL;
+  if (cross_) in.attention.rows = attention.rows;
+  return in;
+}
+
+Tensors FeedForward::Inputs::list() const {
+  const AttentionRows& rows = attention.rows;
+  return {x, attention.keys_BTL, rows.by_head_BHTT, rows.mean_BTT, rows.largest_BTk, rows.columns_BTk};
+}
+
+FeedForward::Inputs FeedForward::Inputs::of(const Tensors& list) {
+  Inputs in{list[0], {}};
+  in.attention.keys_BTL = list[1];
+  in.attention.rows = {
+      .by_head_BHTT = list[2], .mean_BTT = list[3], .largest_BTk = list[4], .columns_BTk = list[5]};
+  return in;
+}
+
+}  // namespace kablate

@@ -1,0 +1,82 @@
+// The MLP's half of a layer: an MLP, and the mechanisms that act on its hidden values (spec, section 3).
+//
+//   u = act(x·c_fc)
+//   u ← u + α_recip·enrich(c_k)        mechanism 3; its context for the layer above from u before this
+//   u ← u + α_cross·(R·u)·cross_proj   mechanism 2
+//   g = σ(pool(u·gate_proj)·gate_to_heads)   mechanism 1, for the layer above
+//   y = u·c_proj
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "model/attention/attention.h"
+#include "model/decode_cache.h"
+#include "model/mechanism/cross_token.h"
+#include "model/mechanism/gate.h"
+#include "model/mechanism/latent_coupler.h"
+#include "model/mlp.h"
+#include "model/recompute.h"
+#include "shape/model_spec.h"
+
+namespace kablate {
+
+// What a layer's MLP hands to the layer above; a tensor is undefined where its mechanism is off.
+struct BlockContext {
+  Tensor gate_BTH;    // mechanism 1
+  Tensor latent_BTL;  // mechanism 3
+};
+
+// Where a token is decoded.
+struct Decoding {
+  BlockCache& cache;
+  std::int64_t length;  // tokens up to this one
+};
+
+// Owned in common: a backward pass that computes values again may outlive the model.
+class FeedForward : public std::enable_shared_from_this<FeedForward> {
+ public:
+  // REQUIRES: the layer has an MLP.
+  FeedForward(const LayerSpec& layer, const ParameterSet& parameters);
+
+  RowsRequest wanted_rows() const;  // of the layer's attention
+
+  // y [B, T, E] of x, the norm's output, with what the layer's attention left; `above` gets what the layer
+  // above is handed. With `decoding`, of one token, [B, 1, E]. With RECOMPUTE the backward pass computes all
+  // of it again.
+  Tensor forward(const Tensor& x_BTE, const AttentionOutput& attention, BlockContext& above,
+                 const Decoding* decoding, const Pass& pass) const;
+
+ private:
+  Tensor values(const Tensor& x_BTE, const AttentionOutput& attention, BlockContext& above,
+                const Decoding* decoding, const Pass& pass) const;
+
+  // u after mechanisms 2 and 3 from a = x·c_fc; as it stands in the equations, and with what lies between
+  // computed again in the backward pass.
+  Tensor hidden(const Tensor& a_BTF, const AttentionOutput& attention, BlockContext& above,
+                const Decoding* decoding, const Pass& pass) const;
+  Tensor recomputed_hidden(const Tensor& a_BTF, const AttentionOutput& attention, BlockContext& above,
+                           const Pass& pass) const;
+  // u after mechanism 3.
+  Tensor enriched(const Tensor& a_BTF, const Tensor& keys_BTL, BlockContext& above, const Pass& pass) const;
+
+  // What the mechanisms read, as recompute.h takes it and back.
+  struct Inputs {
+    Tensor x;                   // x_BTE or a_BTF
+    AttentionOutput attention;  // keys and rows, where a mechanism reads them
+
+    Tensors list() const;
+    static Inputs of(const Tensors& list);
+  };
+  Inputs inputs_of(const Tensor& x, const AttentionOutput& attention) const;
+
+  bool recompute_, makes_context_;
+  Mlp mlp_;
+  double cross_alpha_ = 0, coupler_alpha_ = 0;
+  std::optional<ReciprocalGate> gate_;
+  std::optional<CrossToken> cross_;
+  std::optional<LatentCoupler> coupler_;
+  Tensors maps_;  // the parameters of the MLP and its mechanisms
+};
+
+}  // namespace kablate

@@ -1,0 +1,60 @@
+#include "shape/model_spec.h"
+
+#include <cmath>
+
+#include "shape/parameter.h"
+
+namespace kablate {
+namespace {
+
+AttentionKind attention_kind(const Config& c) {
+  if (!c.gpt.attention) return AttentionKind::kNone;
+  return c.attention.latent ? AttentionKind::kLatent : AttentionKind::kMultiHead;
+}
+
+template <typename Options>
+std::optional<Options> where_on(const Options& options) {
+  return options.enabled ? std::optional(options) : std::nullopt;
+}
+
+LayerSpec resolve_layer(const Config& c, std::int64_t index) {
+  LayerSpec s;
+  s.index = index, s.prefix = layer_prefix(index);
+  s.E = c.gpt.width, s.T = c.gpt.context, s.bias = c.gpt.bias;
+  s.residual_deviation = kLinearDeviation / std::sqrt(2.0 * static_cast<double>(c.gpt.num_layers));
+  s.norm_placement = c.gpt.norm_placement;
+  s.attention = attention_kind(c);
+  s.H = c.gpt.num_heads, s.D = c.head_dim(), s.L = c.attention.latent_dim;
+  s.per_head_q_latent = c.attention.per_head_q_latent, s.per_head_v_up = c.attention.per_head_v_up;
+  s.shared_kv = c.attention.shared_kv;
+  if (c.reciprocal_attention()) s.reciprocal_alpha = c.attention.reciprocal_alpha;
+  s.reciprocal_window = c.attention.reciprocal_window;
+  s.F = c.mlp_width(), s.activation = c.gpt.activation;
+  s.attention_owner = s.mlp_owner = index;
+  s.gate = where_on(c.gate), s.cross = where_on(c.cross), s.coupler = where_on(c.coupler);
+  return s;
+}
+
+}  // namespace
+
+std::string layer_prefix(std::int64_t index) { return "transformer.h." + std::to_string(index) + "."; }
+
+ModelSpec::ModelSpec(const Config& c)
+    : V(c.gpt.vocabulary),
+      E(c.gpt.width),
+      T(c.gpt.context),
+      bias(c.gpt.bias),
+      tie_embeddings(c.gpt.tie_embeddings),
+      compute{.dtype = c.run.dtype,
+              .device = c.run.device,
+              .dropout = c.gpt.dropout,
+              .recompute = c.train.recompute} {
+  for (std::int64_t i = 0; i < c.gpt.num_layers; ++i) {
+    layers.push_back(resolve_layer(c, i));
+    layers.back().compute = compute;
+    if (i == 0) continue;
+    layers[i].receives_context = layers[i - 1].makes_context = layers[i - 1].F > 0;
+  }
+}
+
+}  // namespace kablate

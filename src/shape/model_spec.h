@@ -1,0 +1,68 @@
+// What a model is, by value: a configuration resolved, once, into a description of every layer. The model is
+// built from it, and the formulas, the decode cache and the gates read it: none of them asks the
+// configuration again. Start here in shape/. The letters are those of model/dims.h.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "config/config.h"
+
+namespace kablate {
+
+// How a model computes, the same in all of its layers.
+struct ComputeSpec {
+  DType dtype = DType::kFloat32;  // of matrix products, where parameters are float32
+  DeviceKind device = DeviceKind::kAuto;
+  double dropout = 0;
+  bool recompute = false;  // all of an MLP, in the backward pass
+};
+
+std::string layer_prefix(std::int64_t index);  // "transformer.h.0."
+
+enum class AttentionKind { kNone, kMultiHead, kLatent };
+
+struct LayerSpec {
+  std::int64_t index = 0;  // 0 is the layer next to the embedding
+  std::string prefix;      // of its parameters: "transformer.h.0."
+  std::int64_t E = 0, T = 0;
+  ComputeSpec compute;
+  bool bias = false;              // of norms, the MLP and multi-head attention
+  double residual_deviation = 0;  // of the maps that add to the residual stream
+  NormPlacement norm_placement = NormPlacement::kPre;
+
+  AttentionKind attention = AttentionKind::kNone;
+  std::int64_t H = 0, D = 0;  // heads, and the width of one
+  std::int64_t L = 0;         // of latent attention
+  bool per_head_q_latent = false, per_head_v_up = false, shared_kv = false;
+  double reciprocal_alpha = 0;  // 0 is off
+  std::int64_t reciprocal_window = 0;
+
+  std::int64_t F = 0;  // 0 is no MLP
+  Activation activation = Activation::kGelu;
+  // The layers whose maps this one uses: itself, or a lower one whose tensors it shares.
+  std::int64_t attention_owner = 0, mlp_owner = 0;
+
+  std::optional<GateConfig> gate;         // mechanism 1
+  std::optional<CrossTokenConfig> cross;  // mechanism 2
+  std::optional<CouplerConfig> coupler;   // mechanism 3
+  bool receives_context = false;          // a layer below hands it gate and latent context
+  bool makes_context = false;             // a layer above reads them
+
+  bool reciprocal_attention() const { return reciprocal_alpha > 0; }
+};
+
+struct ModelSpec {
+  // What `config` describes. Implicit, since a configuration is one spelling of a model. REQUIRES: validate()
+  // accepts it.
+  ModelSpec(const Config& config);  // NOLINT(google-explicit-constructor)
+
+  std::int64_t V = 0, E = 0, T = 0;  // T: the longest sequence
+  bool bias = false, tie_embeddings = false;
+  ComputeSpec compute;
+  std::vector<LayerSpec> layers;
+};
+
+}  // namespace kablate
