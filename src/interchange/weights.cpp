@@ -87,8 +87,7 @@ void check_extra(const std::string& file, const std::string& own, const FoundTen
     if (tensor.sizes() == owned.sizes() && at::equal(tensor.to(at::kFloat), owned)) return;
     throw UserError(
         str(file, ": ", name, " differs from ", use->second,
-            ", but this configuration makes them one (a head is tied by GPT2_WEIGHT_TYING = y); set "
-            "what ties them to n to load it"));
+            ", but GPT2_WEIGHT_TYING = y makes them one; set GPT2_WEIGHT_TYING = n to load it"));
   }
   throw UserError(
       str(file, ": tensor ", name, " ", shape_text(tensor.sizes()),

@@ -41,7 +41,7 @@ TEST(Sampling, DropsHalfTheContextWheneverItIsFull) {
 
 Ids greedy_by_full_pass(const Gpt& model, Ids tokens, int count) {
   for (int n = 0; n < count; ++n) {
-    const auto start = tokens_out_of_sight(std::ssize(tokens), model.config().gpt.context);
+    const auto start = tokens_out_of_sight(std::ssize(tokens), model.spec().T);
     const Ids window(tokens.begin() + start, tokens.end());
     const Tensor logits_TV = model.logits(at::tensor(window, at::kLong).unsqueeze(0))[0];
     tokens.push_back(logits_TV[-1].argmax().item<std::int64_t>());
