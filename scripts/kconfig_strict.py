@@ -1,12 +1,10 @@
 """Strict reading of a configuration: whatever stock Kconfig drops, rewords or falls back on is an error here.
 
-Lines are scanned by this module, not by Kconfiglib's loader, which ignores what it doesn't understand.
+Lines are scanned by kconfig_lines.py, not by Kconfiglib's loader, which ignores what it doesn't understand.
 Kconfiglib then evaluates the menu, and each value is compared with what the file asked for.
 """
 
-import difflib
 import os
-import re
 import sys
 
 # The environment could change the prefix of symbols or add to what is written; neither is wanted.
@@ -15,21 +13,16 @@ for _name in ("CONFIG_", "KCONFIG_CONFIG_HEADER", "KCONFIG_AUTOHEADER_HEADER", "
 
 import kconfiglib  # noqa: E402  (reads the environment when imported)
 
-ASSIGNMENT = re.compile(r"CONFIG_([A-Za-z0-9_]+)=(.*)", re.DOTALL)
-UNSET = re.compile(r"# CONFIG_([A-Za-z0-9_]+) is not set")
-NEARLY_UNSET = re.compile(r"\s*#+\s*(CONFIG_)?(\w+)\b.*(\bnot\s*set\b|\bunset\b)", re.IGNORECASE)
-INTEGER = re.compile(r"0|-?[1-9][0-9]*")
-
-
-class ConfigError(Exception):
-    """What the user can mend; the text is "file:line: message"."""
-
-
-class Assignment:
-    """One line of a file that sets a symbol: `form` is the text after '=', or n for an "is not set" line."""
-
-    def __init__(self, name, form, where):
-        self.name, self.form, self.where = name, form, where
+from kconfig_lines import (  # noqa: E402
+    INTEGER,  # noqa: F401  (for configure.py)
+    ConfigError,
+    parse_bool,
+    parse_int,
+    parse_string,
+    read_lines,
+    scan_line,
+    unknown_names,
+)
 
 
 def open_menu(source):
@@ -87,133 +80,37 @@ def string_of_choice(menu):
     return found
 
 
-def nearest(name, names):
-    close = difflib.get_close_matches(name.upper(), names, 1, 0.6)
-    return f"; did you mean {close[0]}?" if close else "; 'make menuconfig' shows all of them"
-
-
-def read_lines(path):
-    """The file's lines without their ends. Errors: unreadable, not UTF-8, control characters."""
-    try:
-        with open(path, "rb") as file:
-            raw = file.read()
-    except OSError as error:
-        raise ConfigError(f"{path}: can't be read: {error.strerror}") from None
-    lines = []
-    for number, line in enumerate(raw.split(b"\n"), 1):
-        try:
-            text = line.decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise ConfigError(
-                f"{path}:{number}: not UTF-8 text (byte {error.start + 1} of the line)"
-            ) from None
-        text = text.rstrip(" \t\r")
-        if any(ord(letter) < 32 and letter != "\t" or letter in "\x7f\ufeff" for letter in text):
-            raise ConfigError(f"{path}:{number}: has a control character; a configuration is plain text")
-        lines.append(text)
-    return lines
-
-
-def scan_line(text, where, symbols):
-    """The Assignment that a line makes, or None for a blank line or a comment."""
-    match = UNSET.fullmatch(text)
-    if match:
-        return Assignment(match[1], None, where)
-    match = ASSIGNMENT.fullmatch(text)
-    if match:
-        if match[2][:1] in (" ", "\t"):
-            raise ConfigError(
-                f"{where}: blanks after '=' in '{text}'; write CONFIG_{match[1]}={match[2].strip()}"
-            )
-        return Assignment(match[1], match[2], where)
-    if text.lstrip().startswith("#"):
-        nearly = NEARLY_UNSET.match(text)
-        if nearly and (nearly[1] or nearly[2] in symbols):
-            raise ConfigError(
-                f"{where}: '{text}' looks like an 'is not set' line but isn't one; "
-                f"write '# CONFIG_{nearly[2].upper()} is not set'"
-            )
-        return None
-    if not text:
-        return None
-    name, equals, value = text.partition("=")
-    bare = name.strip().removeprefix("CONFIG_")
-    if equals and bare in symbols:
-        raise ConfigError(
-            f"{where}: '{text}' is malformed; write CONFIG_{bare}={value.strip()}, without blanks around '='"
-        )
-    raise ConfigError(
-        f"{where}: '{text}' is malformed; a line is CONFIG_NAME=VALUE, "
-        "'# CONFIG_NAME is not set' or a comment"
-    )
-
-
-def parse_bool(assignment):
-    if assignment.form is None:
-        return "n"
-    if assignment.form not in ("y", "n"):
-        raise ConfigError(f"{assignment.where}: CONFIG_{assignment.name}={assignment.form}: must be y or n")
-    return assignment.form
-
-
-def parse_int(assignment):
-    if assignment.form is None:
-        raise ConfigError(f"{assignment.where}: {assignment.name} is a whole number, it can't be 'not set'")
-    if INTEGER.fullmatch(assignment.form):
-        return assignment.form
-    digits = assignment.form.lstrip("-").isdigit()
-    why = "has leading zeros; write it without" if digits else "is not a whole number"
-    raise ConfigError(f"{assignment.where}: CONFIG_{assignment.name}={assignment.form} {why}")
-
-
-def parse_string(assignment):
-    if assignment.form is None:
-        raise ConfigError(
-            f"{assignment.where}: {assignment.name} is a string, it can't be 'not set'; write "
-            f'CONFIG_{assignment.name}=""'
-        )
-    what = f"{assignment.where}: CONFIG_{assignment.name}={assignment.form}"
-    if not assignment.form.startswith('"'):
-        raise ConfigError(f"{what}: a string stands in double quotes")
-    value, position = "", 1
-    while position < len(assignment.form):
-        letter = assignment.form[position]
-        if letter == '"':
-            if position + 1 < len(assignment.form):
-                raise ConfigError(f"{what}: text after the closing quote: {assignment.form[position + 1:]}")
-            return value
-        if letter == "\\":
-            position += 1
-            letter = assignment.form[position : position + 1]
-            if letter not in ('"', "\\"):
-                raise ConfigError(
-                    f'{what}: after a backslash only " or \\ may stand; write \\\\ for one backslash'
-                )
-        value += letter
-        position += 1
-    raise ConfigError(f"{what}: the string has no closing quote")
-
-
 PARSERS = {kconfiglib.BOOL: parse_bool, kconfiglib.INT: parse_int, kconfiglib.STRING: parse_string}
 
 
 def scan(menu, path):
-    """{symbol name: (value, Assignment)} of a file, each value well-formed for its type."""
-    names = [symbol.name for symbol in menu.unique_defined_syms]
-    found = {}
+    """{symbol name: (value, Assignment)} of a file, each value well-formed for its type.
+
+    The first mistake is the error; if it is an unknown name, all unknown names are.
+    """
+    names = {symbol.name for symbol in menu.unique_defined_syms}
+    found, unknown, fault = {}, [], None
     for number, text in enumerate(read_lines(path), 1):
-        line = scan_line(text, f"{path}:{number}", names)
-        if line is None:
-            continue
-        if line.name not in names:
-            raise ConfigError(
-                f"{line.where}: CONFIG_{line.name} is no symbol of this program{nearest(line.name, names)}"
-            )
-        if line.name in found:
-            raise ConfigError(
-                f"{line.where}: CONFIG_{line.name} is set twice; first at {found[line.name][1].where}"
-            )
-        found[line.name] = (PARSERS[menu.syms[line.name].orig_type](line), line)
+        try:
+            line = scan_line(text, f"{path}:{number}", names)
+            if line is None:
+                continue
+            if line.name not in names:
+                unknown.append(line)
+                continue
+            if fault or unknown:
+                continue
+            if line.name in found:
+                first = found[line.name][1].where
+                raise ConfigError(f"{line.where}: CONFIG_{line.name} is set twice; first at {first}")
+            found[line.name] = (PARSERS[menu.syms[line.name].orig_type](line), line)
+        except ConfigError as error:
+            if not unknown:
+                fault = fault or error
+    if fault:
+        raise fault
+    if unknown:
+        raise ConfigError(unknown_names(unknown, names))
     return found
 
 

@@ -30,7 +30,8 @@ void check(const NoiseCommand& command) {
   const std::int64_t comparisons = command.fresh / (2 * command.pairs);
   if (comparisons == 0)
     throw UserError(str("--fresh = ", command.fresh, ": one comparison of ", command.pairs,
-                        " pairs takes 2 x ", command.pairs, " seeds; give more seeds, or fewer --pairs"));
+                        " pairs takes 2 x ", command.pairs,
+                        " seeds; give more (FRESH=N after make), or fewer --pairs"));
   if (command.planted_harm > comparisons)
     throw UserError(str("--planted-harm = ", command.planted_harm, ": allowed: at most ", comparisons,
                         ", the comparisons that ", command.fresh,

@@ -97,7 +97,8 @@ void check_disk_space(const Plan& plan, std::int64_t trials_to_run, std::int64_t
   if (fault || need <= 0.9 * static_cast<double>(space.available)) return;
   throw UserError(str("results folder ", folder.path().string(), ": ", trials_to_run, " trials need about ",
                       human_bytes(need), " and ", human_bytes(static_cast<double>(space.available)),
-                      " are free; allowed: at most 90 % of it. Free some, choose another with --results, or "
+                      " are free; allowed: at most 90 % of it. Free some, choose another with --results DIR "
+                      "or RESULTS=DIR, or "
                       "run fewer trials"));
 }
 

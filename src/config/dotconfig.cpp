@@ -1,169 +1,195 @@
 // .config and defconfig files, read strictly (spec, section 6): what Kconfig would drop without a word is an
-// error here.
-#include <set>
+// error here. scripts/kconfig_lines.py reads the same files with the same messages, and a test compares the
+// two line by line: a rule that changes here changes there.
+#include <algorithm>
+#include <optional>
 
 #include "base/error.h"
 #include "base/file.h"
 #include "base/text.h"
-#include "config/binding.h"
+#include "config/dotconfig_line.h"
+#include "config/names.h"
 #include "config/settings.h"
 
 namespace kablate {
 namespace {
 
-constexpr std::string_view kPrefix = "CONFIG_";
-constexpr std::string_view kIsNotSet = " is not set";
-
-struct Assignment {
-  std::string name, value;  // without CONFIG_; `n` for "is not set"
-  bool quoted = false;
+struct Member {
+  const Symbol* choice;
+  std::string value;  // of the choice, that the member stands for
 };
 
-// The text between the quotes, with \" and \\ undone. Throws UserError naming `where` and the line.
-std::string unquote(std::string_view text, const std::string& where) {
-  std::string value;
-  for (std::size_t i = 1; i < text.size(); ++i) {
-    if (text[i] == '"') {
-      if (i + 1 != text.size())
-        throw UserError(str(where, ": ", text, ": there is text after the closing quote; remove it"));
-      return value;
+// Every name that a file may set: symbols, and the members of choices.
+struct Names {
+  std::vector<std::string> sorted;
+  std::map<std::string, Member, std::less<>> members;
+
+  Names() {
+    for (const auto& symbol : symbols()) {
+      sorted.push_back(symbol.name);
+      for (const auto& [value, member] : symbol.members) {
+        sorted.push_back(member);
+        members[member] = {&symbol, value};
+      }
     }
-    if (text[i] == '\\' && i + 1 < text.size()) ++i;
-    value += text[i];
+    std::sort(sorted.begin(), sorted.end());
   }
-  throw UserError(str(where, ": ", text, ": the closing quote is missing"));
-}
-
-// One line; an empty name where it says nothing.
-Assignment parse_line(std::string_view line, const std::string& where) {
-  if (line.starts_with('#')) {
-    const auto body = trim(line.substr(1));
-    if (!body.starts_with(kPrefix) || body.find(" is ") == std::string_view::npos) return {};
-    const bool exact = line == str("# ", body) && body.ends_with(kIsNotSet);
-    const auto name = body.substr(kPrefix.size(), body.size() - kPrefix.size() - kIsNotSet.size() * exact);
-    if (!exact || name.empty() || name.find(' ') != std::string_view::npos)
-      throw UserError(
-          str(where, ": \"", line, "\": allowed: \"# CONFIG_NAME is not set\", with single blanks"));
-    return {std::string(name), "n"};
+  bool contains(std::string_view name) const {
+    return std::binary_search(sorted.begin(), sorted.end(), name, std::less<>());
   }
-  if (trim(line).empty()) return {};
-  const auto equals = line.find('=');
-  if (!line.starts_with(kPrefix) || equals == std::string_view::npos)
-    throw UserError(str(where, ": \"", line, "\": allowed: CONFIG_NAME=value, a comment or an empty line"));
-  const auto name = line.substr(kPrefix.size(), equals - kPrefix.size());
-  if (name.empty())
-    throw UserError(str(where, ": \"", line, "\": the symbol's name is missing; allowed: CONFIG_NAME=value"));
-  const auto value = line.substr(equals + 1);
-  if (trim(name) != name || trim(value) != value)
-    throw UserError(str(where, ": \"", line, "\": there must be no blanks around '=' or at the line's end"));
-  if (value.starts_with('"')) return {std::string(name), unquote(value, where), true};
-  return {std::string(name), std::string(value)};
-}
-
-// The choice that the menu symbol `member` belongs to, and the value that it selects.
-std::pair<const Symbol*, std::string> find_member(std::string_view member) {
-  for (const auto& symbol : symbols())
-    for (const auto& [value, name] : symbol.members)
-      if (name == member) return {&symbol, value};
-  return {nullptr, ""};
-}
-
-// A choice may stand in a file as its member, as its string, or as both; they must agree.
-class Choices {
- public:
-  explicit Choices(Settings& settings) : settings_(settings) {}
-  void select(const std::string& choice, const std::string& value, const std::string& where) {
-    settings_.set(choice, value, where);
-    const auto [entry, fresh] = selected_.try_emplace(choice, value);
-    if (!fresh && entry->second != value)
-      throw UserError(
-          str(where, ": ", choice, " = \"", value, "\" contradicts \"", entry->second, "\" at ",
-              settings_.origin(choice) == where ? "another line of this file" : settings_.origin(choice),
-              "; the choice ", choice, " has one value"));
-  }
-
- private:
-  Settings& settings_;
-  std::map<std::string, std::string> selected_;
 };
 
-void apply(const Assignment& line, const std::string& where, Settings& settings, Choices& choices) {
-  if (const auto [choice, value] = find_member(line.name); choice != nullptr) {
-    if (line.quoted || (line.value != "y" && line.value != "n"))
-      throw UserError(str(where, ": CONFIG_", line.name, "=", line.value, ": allowed: y or n"));
-    if (line.value == "y") choices.select(choice->name, value, where);
+struct Value {
+  std::string text;
+  DotConfigLine line;
+};
+using Values = std::vector<std::pair<std::string, Value>>;  // by name, in the order of the file
+
+Value* find(Values& values, std::string_view name) {
+  for (auto& [known, value] : values)
+    if (known == name) return &value;
+  return nullptr;
+}
+
+std::string unknown_names(const std::vector<DotConfigLine>& lines, const Names& names) {
+  const auto& first = lines.front();
+  if (lines.size() == 1) {
+    const auto [ours, foreign] = meaning_of(first.name, names.sorted);
+    const auto advice = foreign        ? "here it is " + ours
+                        : ours.empty() ? "'make menuconfig' shows all of them"
+                                       : "did you mean " + ours + "?";
+    return str(first.where(), ": CONFIG_", first.name, " is no symbol of this program; ", advice);
+  }
+  std::vector<std::string> each;
+  for (const auto& line : lines) {
+    const auto ours = meaning_of(line.name, names.sorted).name;
+    each.push_back(str(line.name, " (line ", line.number, ours.empty() ? "" : ", here " + ours, ")"));
+  }
+  return str(first.where(), ": ", lines.size(), " names are no symbols of this program: ", join(each, ", "),
+             "; leave these lines out or rename them; 'make menuconfig' shows all symbols");
+}
+
+std::string value_of(const DotConfigLine& line, const Names& names) {
+  if (names.members.contains(line.name)) return bool_value(line);
+  switch (find_symbol(line.name)->type) {
+    case SymbolType::kBool:
+      return bool_value(line);
+    case SymbolType::kInt:
+      return int_value(line);
+    default:
+      return string_value(line);
+  }
+}
+
+// All assignments of the file, each well-formed for its type. The first mistake is the error; if it is an
+// unknown name, all unknown names are.
+Values scan(const std::vector<std::string>& lines, const std::string& path, const Names& names) {
+  const auto known = [&](std::string_view name) { return names.contains(name); };
+  Values values;
+  std::vector<DotConfigLine> unknown;
+  std::optional<UserError> fault;
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    try {
+      auto line = parse_dotconfig_line(lines[i], path, static_cast<std::int64_t>(i) + 1, known);
+      if (!line) continue;
+      if (!known(line->name)) {
+        unknown.push_back(std::move(*line));
+        continue;
+      }
+      if (fault || !unknown.empty()) continue;
+      if (const auto* first = find(values, line->name))
+        throw UserError(
+            str(line->where(), ": CONFIG_", line->name, " is set twice; first at ", first->line.where()));
+      values.emplace_back(line->name, Value{value_of(*line, names), *line});
+    } catch (const UserError& error) {
+      if (unknown.empty() && !fault) fault = error;
+    }
+  }
+  if (fault) throw *fault;
+  if (!unknown.empty()) throw UserError(unknown_names(unknown, names));
+  return values;
+}
+
+std::string list(const Symbol& choice, bool of_members) {
+  std::vector<std::string> parts;
+  for (const auto& [value, member] : choice.members) parts.push_back(of_members ? member : value);
+  return join(parts, ", ");
+}
+
+// A choice may stand in a file as its member, as its string, or as both; they must agree. Gives the value
+// that the file selects, if it selects one.
+std::optional<std::string> selected(const Symbol& choice, Values& values) {
+  std::vector<std::pair<const std::string*, const Value*>> chosen;  // name and assignment
+  std::optional<std::string> by_member;
+  for (const auto& [name, value] : values)
+    for (const auto& [selects, member] : choice.members)
+      if (member == name && value.text == "y") {
+        chosen.emplace_back(&name, &value);
+        if (!by_member) by_member = selects;
+      }
+  if (chosen.size() > 1)
+    throw UserError(str(chosen[1].second->line.where(), ": ", *chosen[1].first,
+                        " is the second member of the choice ", choice.name, " that is y; the first is ",
+                        *chosen[0].first, " at ", chosen[0].second->line.where()));
+  const auto* by_string = find(values, choice.name);
+  if (by_string == nullptr) return by_member;
+  const auto what = str(by_string->line.where(), ": CONFIG_", choice.name, "=\"", by_string->text, "\"");
+  const auto own = std::find_if(choice.members.begin(), choice.members.end(),
+                                [&](const auto& member) { return member.first == by_string->text; });
+  if (own == choice.members.end())
+    throw UserError(
+        str(what, ": unknown value; the choice ", choice.name, " has ", list(choice, /*of_members=*/false)));
+  const bool other = by_member && *by_member != own->first;
+  const auto* denied = find(values, own->second);
+  if (other || (denied != nullptr && denied->text == "n"))
+    throw UserError(str(what, " contradicts the choice ", choice.name, ": ",
+                        other ? *chosen[0].first : own->second, " is ", other ? "y" : "n", " at ",
+                        other ? chosen[0].second->line.where() : denied->line.where(), "; select ",
+                        own->second, "=y or leave this line out"));
+  return own->first;
+}
+
+// The value that the menu would come to must be the one that the file asks for.
+void check_value(const std::string& name, const Value& value, const Names& names, const Settings& settings) {
+  const auto what = str(value.line.where(), ": CONFIG_", name, "=", value.text);
+  if (const auto member = names.members.find(name); member != names.members.end()) {
+    const auto& [choice, selects] = member->second;
+    if (value.text == "n" && settings.text(choice->name) == selects)
+      throw UserError(str(what, ": the choice ", choice->name, " comes to ", selects, "; select one of ",
+                          list(*choice, /*of_members=*/true), " with =y"));
     return;
   }
-  const auto* symbol = find_symbol(line.name);
-  if (symbol != nullptr) {
-    const bool text = symbol->type == SymbolType::kString || symbol->type == SymbolType::kChoice;
-    if (text != line.quoted)
-      throw UserError(
-          str(where, ": CONFIG_", line.name,
-              text ? ": its value must stand in quotes" : ": its value must not stand in quotes"));
-    if (symbol->type == SymbolType::kChoice) return choices.select(line.name, line.value, where);
-  }
-  settings.set(line.name, line.value, where);
-}
-
-std::string quoted(const std::string& text) {
-  std::string result = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') result += '\\';
-    result += c;
-  }
-  return result + '"';
-}
-
-std::string config_line(const Symbol& symbol, const std::string& text) {
-  if (symbol.type == SymbolType::kBool && text == "n") return str("# CONFIG_", symbol.name, " is not set\n");
-  const bool quotes = symbol.type == SymbolType::kString || symbol.type == SymbolType::kChoice;
-  return str("CONFIG_", symbol.name, "=", quotes ? quoted(text) : text, "\n");
+  const auto* symbol = find_symbol(name);
+  if (symbol->type != SymbolType::kInt) return;
+  const auto number = parse_int(value.text);
+  if (!number || *number < symbol->least || *number > symbol->most)
+    throw UserError(str(what, " is out of range; allowed is ", symbol->least, " to ", symbol->most));
 }
 
 }  // namespace
 
 Settings Settings::from_file(const std::filesystem::path& path) {
+  static const Names names;
   Settings settings = defaults();
-  Choices choices(settings);
-  std::set<std::string> seen;
-  const std::string content = read_text(path);
-  int number = 0;
-  for (const auto& line : split(content, '\n')) {
-    const std::string where = str(path.string(), ":", ++number);
-    if (line.find('\0') != std::string::npos)
-      throw UserError(str(where, ": not a text file; expected a .config or a defconfig"));
-    const auto assignment = parse_line(line, where);
-    if (assignment.name.empty()) continue;
-    if (!seen.insert(assignment.name).second)
-      throw UserError(str(where, ": CONFIG_", assignment.name, " stands twice"));
-    apply(assignment, where, settings, choices);
+  auto values = scan(dotconfig_lines(read_text(path), path.string()), path.string(), names);
+  for (const auto& symbol : symbols()) {
+    if (symbol.type != SymbolType::kChoice) continue;
+    const auto value = selected(symbol, values);
+    if (!value) continue;
+    const auto at = std::find_if(values.begin(), values.end(), [&](const auto& entry) {
+      const auto member = names.members.find(entry.first);
+      return entry.first == symbol.name ||
+             (member != names.members.end() && member->second.choice == &symbol && entry.second.text == "y");
+    });
+    settings.set(symbol.name, *value, at->second.line.where());
+  }
+  for (const auto& [name, value] : values) {
+    check_value(name, value, names, settings);
+    const auto* symbol = find_symbol(name);
+    if (symbol != nullptr && symbol->type != SymbolType::kChoice)
+      settings.set(name, value.text, value.line.where());
   }
   return settings;
-}
-
-std::string full_dotconfig(const Config& config) {
-  std::map<std::string, std::string> text;
-  for (const auto& field : field_values(config)) text[field.symbol] = field.text;
-  std::string file;
-  for (const auto& symbol : symbols()) file += config_line(symbol, text.at(symbol.name));
-  return file;
-}
-
-std::string minimal_defconfig(const Config& config) {
-  // Defaults go through the same spelling: "6e-4" in the menu and 0.0006 here are one value.
-  std::map<std::string, std::string> text, standard;
-  for (const auto& field : field_values(config)) text[field.symbol] = field.text;
-  for (const auto& field : field_values(Settings::defaults().bind())) standard[field.symbol] = field.text;
-  std::string file;
-  for (const auto& symbol : symbols()) {
-    const auto& value = text.at(symbol.name);
-    if (value == standard.at(symbol.name)) continue;
-    if (symbol.type != SymbolType::kChoice) file += config_line(symbol, value);
-    for (const auto& [name, member] : symbol.members)
-      if (name == value) file += str("CONFIG_", member, "=y\n");
-  }
-  return file;
 }
 
 }  // namespace kablate

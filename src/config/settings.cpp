@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "config/binding.h"
+#include "config/names.h"
 
 namespace kablate {
 namespace {
@@ -44,12 +45,17 @@ bool acceptable(const Symbol& symbol, std::string_view text) {
 }
 
 std::string unknown_symbol(std::string_view name, std::string_view origin) {
+  const auto what = str(origin, ": ", name, ": there is no such configuration symbol; ");
   std::vector<std::string> names;
-  for (const auto& symbol : symbols()) names.push_back(symbol.name);
-  const auto nearest = nearest_name(name, names);
-  return str(origin, ": ", name, ": there is no such configuration symbol",
-             nearest.empty() ? std::string("; `make menuconfig` shows them all")
-                             : "; did you mean " + nearest + "?");
+  for (const auto& symbol : symbols()) {
+    names.push_back(symbol.name);
+    for (const auto& [value, member] : symbol.members)
+      if (member == name) return str(what, "write ", symbol.name, "=", value);
+  }
+  const auto bare = name.starts_with("CONFIG_") ? name.substr(7) : name;
+  const auto [ours, foreign] = meaning_of(bare, names);
+  if (ours.empty()) return what + "`make menuconfig` shows them all";
+  return what + (foreign ? "here it is " + ours : "did you mean " + ours + "?");
 }
 
 // Turns the text of one symbol into its field. The origin makes the message point at the line that set it.

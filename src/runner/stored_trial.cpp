@@ -26,8 +26,11 @@ std::string hash_of_data(const StoredTrial& trial, const std::filesystem::path& 
     return open_dataset(trial.config, data_folder)->hash();
   } catch (const UserError& fault) {
     const bool prepared = trial.config.data.dataset == DatasetKind::kShakespeare;
-    throw UserError(str(trial.label(), " needs the data it was made from: ", fault.what(),
-                        prepared ? "" : "; put them there, or say with --data-path where they lie"));
+    throw UserError(
+        str(trial.label(), " needs the data it was made from: ", fault.what(),
+            prepared
+                ? ""
+                : "; put them there, or say where they lie: --data-path PATH, or DATA_PATH=PATH after make"));
   }
 }
 

@@ -70,12 +70,14 @@ TEST(Settings, RefuseWhatCannotBe) {
   };
   expect_error([&] { set("GPT2_N_LAYER"); }, {"--set", "SYMBOL=VALUE"});
   expect_error([&] { set("=3"); }, {"--set"});
-  expect_error([&] { set("CONFIG_GPT2_N_LAYER=3"); }, {"--set", "CONFIG_GPT2_N_LAYER"});
+  expect_error([&] { set("CONFIG_GPT2_N_LAYER=3"); }, {"--set", "did you mean GPT2_N_LAYER?"});
+  expect_error([&] { set("gpt2_n_layer=3"); }, {"did you mean GPT2_N_LAYER?"});
+  expect_error([&] { set("BATCH_SIZE=3"); }, {"here it is GPT2_BATCH_SIZE"});
   expect_error([&] { set("GPT2_N_HEADS=3"); }, {"did you mean GPT2_N_HEAD?"});
   expect_error([&] { set("GPT2_N_LAYER=0"); }, {"--set: GPT2_N_LAYER = \"0\"", "from 1 to 4096"});
   expect_error([&] { set("GPT2_BIAS=yes"); }, {"\"yes\"", "y or n"});
   expect_error([&] { set("OPTIMIZER=OPTIMIZER_ADAMW"); }, {"adamwspam, adamw"});
-  expect_error([&] { set("OPTIMIZER_ADAMW=y"); }, {"OPTIMIZER_ADAMW"});
+  expect_error([&] { set("OPTIMIZER_ADAMW=y"); }, {"write OPTIMIZER=adamw"});
   expect_error([&] { set("EXPERIMENT_NAME=a\nb"); }, {"a line of text"});
   expect_error([&] { set("GPT2_DROPOUT=1"); }, {"--set: GPT2_DROPOUT = \"1\"", ">= 0 and < 1"});
   expect_error([&] { set("GPT2_LEARNING_RATE=0"); }, {"GPT2_LEARNING_RATE", "> 0"});

@@ -99,6 +99,21 @@ class RefusedLines(MenuTest):
         self.assert_refused("# CONFIG_SWICTH is not set\n", 1, "did you mean SWITCH?")
         self.assert_refused("CONFIG_ZZZZZZ=5\n", 1, "CONFIG_ZZZZZZ", "no symbol")
 
+    def test_unknown_names_come_all_at_once_with_what_they_are_here(self):
+        self.assert_refused("CONFIG_BATCH_SIZE=5\n", 1, "here it is GPT2_BATCH_SIZE")
+        foreign = "CONFIG_SWITCH=y\nCONFIG_BATCH_SIZE=5\nCONFIG_NOTHING_NEAR=y # why\nCONFIG_DEPTH=x\n"
+        parts = "3 names", "BATCH_SIZE (line 2, here GPT2_BATCH_SIZE)", "NOTHING_NEAR (line 3)"
+        self.assert_refused(
+            foreign + "# CONFIG_SWICTH is not set\n", 2, *parts, "SWICTH (line 5, here SWITCH)"
+        )
+        self.assert_refused("CONFIG_DEPTH=x\n" + foreign, 1, "not a whole number")
+
+    def test_a_comment_behind_a_value(self):
+        alone = "a comment stands on a line of its own"
+        self.assert_refused("CONFIG_DEPTH=64  # comment\n", 1, "CONFIG_DEPTH=64  # comment", alone)
+        self.assert_refused("CONFIG_SWITCH=y # on\n", 1, alone)
+        self.assert_refused('CONFIG_NAME="a" # why\n', 1, alone)
+
     def test_set_twice(self):
         self.assert_refused("CONFIG_DEPTH=5\n\nCONFIG_DEPTH=5\n", 3, "set twice", "config:1")
         self.assert_refused("CONFIG_OFF=y\n# CONFIG_OFF is not set\n", 2, "set twice")
