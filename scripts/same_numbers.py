@@ -10,11 +10,13 @@ import glob
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 
+SOURCE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BASE = {
     "EXPERIMENT_NAME": "same", "RA_MLA_ABLATION_MODE": "n", "SEEDS": "1", "DATASET": "text", "DEVICE": "cpu",
     "THREADS": "1", "PARALLEL_TRIALS": "1", "GPT2_N_LAYER": "3", "GPT2_N_HEAD": "4", "GPT2_N_EMBD": "48",
@@ -56,10 +58,35 @@ def runs():
                     yield f"{name}, {dtype}{way}", {**BASE, **settings, **more, "DTYPE": dtype}
 
 
+def symbol_types():
+    """{symbol: "bool", "int" or "string"} of the menu; a choice counts as its string."""
+    types = {}
+    for path in glob.glob(os.path.join(SOURCE, "src", "**", "Kconfig"), recursive=True):
+        with open(path, encoding="utf-8") as file:
+            types.update(re.findall(r"^config (\w+)\n\t(bool|int|string)", file.read(), re.MULTILINE))
+    return types
+
+
+def config_text(settings):
+    """A .config: in a file, what an arm doesn't read is no mistake, as it is on the command line."""
+    types, lines = symbol_types(), []
+    for name, value in settings.items():
+        if types[name] == "bool" and value == "n":
+            lines.append(f"# CONFIG_{name} is not set\n")
+        else:
+            quote = '"' if types[name] == "string" else ""
+            lines.append(f"CONFIG_{name}={quote}{value}{quote}\n")
+    return "".join(lines)
+
+
 def train(program, folder, settings):
     """The trial's summary and rows."""
-    arguments = [word for item in settings.items() for word in ("--set", "=".join(item))]
-    done = subprocess.run([program, "run", "--results", folder, *arguments], capture_output=True, text=True)
+    os.makedirs(folder, exist_ok=True)
+    config = os.path.join(folder, "config")
+    with open(config, "w", encoding="utf-8") as file:
+        file.write(config_text(settings))
+    command = [program, "run", "--results", folder, "--config", config]
+    done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode != 0:
         raise SystemExit(f"{program} ended with {done.returncode}:\n{done.stderr}{done.stdout}")
     (trial,) = glob.glob(f"{folder}/same/trials/*")

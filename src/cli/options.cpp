@@ -3,7 +3,9 @@
 #include <source_key.h>
 
 #include "base/file.h"
+#include "base/log.h"
 #include "base/text.h"
+#include "config/unread.h"
 
 namespace kablate {
 
@@ -25,8 +27,10 @@ Settings ConfigOptions::settings() const {
 }
 
 Config ConfigOptions::config() const {
-  const Config config = settings().bind();
+  const Settings given = settings();
+  const Config config = given.bind();
   validate(config);
+  check_read(given);
   return config;
 }
 
@@ -49,7 +53,11 @@ Settings PlanOptions::settings() const {
   return settings;
 }
 
-Plan PlanOptions::plan() const { return make_plan(settings(), plans_folder()); }
+Plan PlanOptions::plan() const {
+  Plan plan = make_plan(settings(), plans_folder());
+  for (const auto& note : plan.notes) log_info(note);
+  return plan;
+}
 
 ExperimentFolder PlanOptions::experiment(const Settings& settings) const {
   return experiment_folder(results, settings.text("EXPERIMENT_NAME"));

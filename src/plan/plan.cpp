@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "plan/overrides.h"
 #include "plan/plan_file.h"
 #include "shape/model_shape.h"
 
@@ -207,6 +208,8 @@ Plan make_plan(const Settings& base, const std::filesystem::path& plans_folder) 
     throw UserError(str(base.origin("RA_MLA_ABLATION_STEPS"), ": RA_MLA_ABLATION_STEPS = \"",
                         base.text("RA_MLA_ABLATION_STEPS"),
                         "\" leaves nothing to train: ", join(plan.notes, "; ")));
+  const auto notes = check_overrides(base, plan.steps, steps);
+  plan.notes.insert(plan.notes.end(), notes.begin(), notes.end());
   for (const auto seed : plan.seeds)
     for (const auto& step : plan.steps)
       plan.trials.push_back(

@@ -49,7 +49,8 @@ struct Plan {
   std::int64_t arms = 0;    // of the whole plan: selected or not, neither baseline nor rerun nor control
   std::vector<Step> steps;  // the selected ones, by number
   std::vector<std::string> factors;  // the symbols of its factorial
-  std::vector<std::string> notes;    // the selected controls that were not made, each with the reason
+  std::vector<std::string> notes;    // the selected controls that were not made, each with the reason, and
+                                     // what of the base the steps do not use (plan/overrides.h)
   std::vector<std::int64_t> seeds;
   std::vector<Trial> trials;  // seed-major: every step under the first seed, then under the second …
 
@@ -61,7 +62,8 @@ struct Plan {
 
 // The plan that a configuration asks for: ABLATION_PLAN of `plans_folder`, its steps RA_MLA_ABLATION_STEPS
 // ("" is all), SEEDS. With RA_MLA_ABLATION_MODE = n it is the one step 0, the base itself. --steps and
-// --seeds are values of those symbols (Settings::set with the option as origin). Throws UserError for a step
+// --seeds are values of those symbols (Settings::set with the option as origin). A value whose origin begins
+// with -- and that reaches no selected step is an error (plan/overrides.h). Throws UserError for a step
 // that does not exist, for seeds that are none, for a step that validate() refuses and for a control that
 // can't be made; the message names the step. Needs no data.
 //

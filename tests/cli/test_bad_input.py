@@ -35,6 +35,12 @@ class BadInput(ProgramTest):
             (assign("ABLATION_PLAN=nope"), "ABLATION_PLAN", '"nope"', "ra-mla"),
             (assign("ABLATION_PLAN=../plans/ra-mla"), "ABLATION_PLAN", "../plans/ra-mla", "no such plan"),
             (assign("DEVICE=gpu"), "DEVICE", '"gpu"', "auto, cpu, cuda"),
+            (assign("OPTIMIZER_ADAMW=y"), "OPTIMIZER_ADAMW", "write OPTIMIZER=adamw"),
+            (assign("RA_MLA_MLP_ATTN_GATE=n"), 'RA_MLA_MLP_ATTN_GATE = "n"', "each sets", "steps 0-5"),
+            (["plan", "--steps", "0", "--set", "RA_MLA_MLP_GATE_DIM=4"], "nothing reads it in step 0",
+             "select one that does: steps 1-5"),
+            (["init", "--out", "w", "--set", "RA_MLA_RA_WINDOW=4"], "RA_MLA_RA_WINDOW", "nothing reads it",
+             "set RA_MLA_RA_ALPHA"),
         ])
 
     def test_combinations(self):
@@ -46,7 +52,7 @@ class BadInput(ProgramTest):
             (assign("GPT2_N_HEAD=3"), "GPT2_N_EMBD = 16", "GPT2_N_HEAD = 3", "multiple"),
             (assign("ENABLE_RA_MLA=n"), "step 3", "RA_MLA_MLP_LATENT_RECIP", "ENABLE_RA_MLA", "MLA"),
             (assign("GPT2_N_LAYER=1"), "step 1", "RA_MLA_MLP_ATTN_GATE", "GPT2_N_LAYER = 1", "at least 2"),
-            (assign("MLP_EXPANSION=0"), "MLP_EXPANSION = 0", "switch off"),
+            (assign("MLP_EXPANSION=0"), "MLP_EXPANSION = 0", "switch them off"),
             (assign("RA_MLA_MLP_SPARSE_HEAD_AVERAGE=n", "MLP_EXPANSION=0.9375"), "GPT2_N_HEAD = 2", "15",
              "divide"),
             (assign("SPAM_INTERVAL=50", "SPAM_WARMUP_STEPS=50"), "SPAM_INTERVAL = 50",
@@ -58,6 +64,14 @@ class BadInput(ProgramTest):
         self.assertFalse(os.path.exists(self.path("w")))
         # What an unselected step can't do is no error.
         self.done("plan", "--steps", "0", GPT2_N_LAYER=1)
+
+    def test_a_tilde_that_the_shell_left(self):
+        self.assert_all_refused([
+            (["run", "--results", "~/res"], "--results ~/res", "the shell left ~ as it is"),
+            (["plan", "--results=~/res"], "--results=~/res", "the shell left ~"),
+            (["plan", "--set", "DATA_PATH=~/x.txt"], "DATA_PATH=~/x.txt", "the shell left ~"),
+            (["report", "~/res"], "~/res", "the shell left ~")])
+        self.assertFalse(os.path.exists(self.path("~")))
 
     def test_cuda_without_a_gpu(self):
         ended = self.call("run", DEVICE="cuda", environment={"CUDA_VISIBLE_DEVICES": ""})
@@ -88,7 +102,7 @@ class BadInput(ProgramTest):
             (["plan", "extra"], "extra", "--help"),
             (["plan", "--config", self.path("nothing")], "nothing", "no such file"),
             (["plan", "--config", self.folder], self.folder, "a folder"),
-            (["plan", "--config", self.program], f"{self.program}:1", "expected a .config"),
+            (["plan", "--config", self.program], f"{self.program}:1: "),
             (["plan", "--config", ""], "--config", "not empty"),
             (["report", self.path("nothing")], "nothing", "no such folder", "expected"),
             (["report", self.folder], self.folder, "no plan.json", "expected"),

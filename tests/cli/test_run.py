@@ -164,11 +164,16 @@ class SecondRun(ProgramTest):
 
         with self.subTest("the same again, and what can't change a number"):
             for symbols in ({}, {"PARALLEL_TRIALS": "1"}, {"GPT2_DROPOUT": "1e-1"}, {"GPT2_DROPOUT": "0.10"},
-                            {"DATA_SEED": "1"}, {"RA_MLA_MLP_GATE_ALPHA": "0.7"},
-                            {"GPT2_LEARNING_RATE": "0.0006"}):
+                            {"DATA_SEED": "1"}, {"GPT2_LEARNING_RATE": "0.0006"}):
                 started, ended = self.run_again(**symbols)
                 self.assertEqual(started, [], symbols)
                 self.assertIn("1 of 1 trials are finished already", ended.stderr)
+            self.configure(RA_MLA_MLP_GATE_ALPHA='"0.7"')
+            started, ended = self.run_again()
+            self.assertEqual(started, [])
+            self.assertIn('read by no selected step: ', ended.stderr)
+            self.assertIn('RA_MLA_MLP_GATE_ALPHA = "0.7"', ended.stderr)
+            self.configure()
             self.assertEqual(self.folders(), first)
             self.assertEqual(os.stat(mark).st_mtime_ns, done)
 

@@ -163,7 +163,7 @@ void check_control(const std::string& steps, Control kind, int arm, const Assign
   const auto* step = plan.find_step(4);
   if (step == nullptr) {
     ++tally.unneeded;
-    ASSERT_EQ(plan.notes.size(), 1u);
+    EXPECT_NE(join(plan.notes, "\n").find(", is not made: "), std::string::npos);
     EXPECT_LE(std::abs(amount(kind, baseline) - target), 0.005 * target);
     return;
   }

@@ -65,8 +65,9 @@ TEST(Plan, RunsEveryStepOfASeedBeforeTheNextSeed) {
 }
 
 TEST(Plan, WithoutAblationIsTheBase) {
-  const auto plan = make_plan(
-      settings({"RA_MLA_ABLATION_MODE=n", "RA_MLA_MLP_CROSS_TOKEN=n", "ABLATION_PLAN=none"}), kPlans);
+  auto base = settings({"RA_MLA_ABLATION_MODE=n", "RA_MLA_MLP_CROSS_TOKEN=n"});
+  base.set("ABLATION_PLAN", "none", ".config");
+  const auto plan = make_plan(base, kPlans);
   ASSERT_EQ(plan.steps.size(), 1u);
   EXPECT_EQ(plan.steps[0].number, 0);
   EXPECT_EQ(plan.baseline, 0);
@@ -91,7 +92,8 @@ TEST(Plan, RefusesStepsAndSeedsThatAreNone) {
 }
 
 TEST(Plan, NamesTheStepThatIsRefused) {
-  const auto bad = settings({"RA_MLA_LATENT_DIM=100", "RA_MLA_MLP_TYING_MODE=per_head_scalar"});
+  auto bad = settings({"RA_MLA_LATENT_DIM=100"});
+  bad.set("RA_MLA_MLP_TYING_MODE", "per_head_scalar", ".config");
   expect_error([&] { make_plan(bad, kPlans); }, {"step 3 (all)", "RA_MLA_LATENT_DIM = 100"});
   auto without = bad;
   without.set("RA_MLA_ABLATION_STEPS", "0-2,4", "--steps");
