@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "plan/yaml_diagnosis.h"
 
 namespace kablate {
 namespace {
@@ -38,6 +39,11 @@ bool holds_one_document(const std::string& text) {
   return parser.HandleNextDocument(ignore) && !parser.HandleNextDocument(ignore);
 }
 
+std::string meant(const std::string& key, const std::vector<std::string>& allowed) {
+  const auto nearest = nearest_name(key, allowed);
+  return (nearest.empty() ? "" : "did you mean " + nearest + "? ") + "allowed: " + join(allowed, ", ");
+}
+
 }  // namespace
 
 YamlReader::YamlReader(std::string text, std::string path) : text_(std::move(text)), path_(std::move(path)) {}
@@ -54,11 +60,15 @@ void YamlReader::fail(const YAML::Node& node, const std::string& what) const {
 
 YAML::Node YamlReader::load() const {
   if (text_.find('\0') != std::string::npos) throw UserError(str(path_, ": not a text file; expected YAML"));
+  if (const auto fault = unclosed_quote(text_))
+    throw UserError(str(path_, ":", fault->line, ": not YAML: ", fault->what));
   try {
     if (!holds_one_document(text_)) throw UserError(str(path_, ":1: expected one YAML document, a plan"));
     return YAML::Load(text_);
   } catch (const YAML::Exception& fault) {
-    throw UserError(str(where(fault.mark), ": not YAML (", fault.msg, ")"));
+    if (const auto known = diagnose_yaml(text_))
+      throw UserError(str(path_, ":", known->line, ": not YAML: ", known->what));
+    throw UserError(str(where(fault.mark), ": not YAML: ", fault.msg));
   }
 }
 
@@ -70,8 +80,10 @@ YamlReader::Entries YamlReader::entries(const YAML::Node& node, const std::strin
   for (const auto& entry : node) {
     if (!entry.first.IsScalar()) fail(entry.first, what + ": a key must be a plain word or number");
     const auto& key = entry.first.Scalar();
+    if (entry.second.IsNull() && key.find(':') != std::string::npos)
+      fail(entry.first, str(what, ": \"", key, "\": a blank is missing after the colon"));
     if (!allowed.empty() && std::find(allowed.begin(), allowed.end(), key) == allowed.end())
-      fail(entry.first, str(what, ": unknown key \"", key, "\"; allowed: ", join(allowed, ", ")));
+      fail(entry.first, str(what, ": unknown key \"", key, "\"; ", meant(key, allowed)));
     if (!seen.insert(key).second) fail(entry.first, str(what, ": \"", key, "\" stands twice"));
     result.emplace_back(key, entry.second);
   }

@@ -220,13 +220,37 @@ const BadPlan kBadPlans[] = {
      {"p.yaml:4", "no arm beside its baseline"}},
     {"name: a\nbaseline: 0\nsteps: {0: {set: {}}, 1: {set: {}}}\ncontrols:\n",
      {"controls", "expected a list"}},
-    {"name: a\nbaseline: 0\nsteps: {0: {set: {}}\n", {"p.yaml:", "not YAML"}},
-    {"name: a\n\tbaseline: 0\n", {"p.yaml:", "not YAML"}},
+    {"name: a\nbaseline: 0\nsteps: {0: {set: {}}\n", {"p.yaml:3: not YAML: the { is not closed"}},
+    {"name: a\nbaseline: 0\nsteps: {0: {set: {}}}}\n", {"p.yaml:3: not YAML: has a } without its {"}},
+    {"name: a\nbaseline: 0\ngrid: {GPT2_N_LAYER: [1, 2}\n", {"p.yaml:3", "a } where the [ of line 3"}},
+    {"name: a\n\tbaseline: 0\n", {"p.yaml:2: not YAML: is indented with a tab"}},
+    {"name: a\nbaseline: 0\nsteps:\n  0: {set: {}}\n   1: {set: {}}\n",
+     {"p.yaml:5: not YAML: is indented by 3 blanks, deeper than the line above it (2)"}},
+    {"name: a\nbaseline: 0\nsteps:\n    0: {set: {}}\n  1: {set: {}}\n",
+     {"p.yaml:5: not YAML: is indented by 2 blanks, as no line above it"}},
+    {"name: a\nbaseline 0\nsteps: {0: {set: {}}}\n",
+     {"p.yaml:2: not YAML: \"baseline 0\": the colon after the key is missing"}},
+    {"name: a\nbaseline:0\nsteps: {0: {set: {}}}\n",
+     {"p.yaml:2: not YAML: \"baseline:0\": a blank is missing after the colon"}},
+    {"name: a: b\nbaseline: 0\n", {"p.yaml:1: not YAML: \"a: b\": a second colon"}},
+    {"name: 'a\nbaseline: 0\n", {"p.yaml:1: not YAML: the quote ' is not closed"}},
+    {"name: 'a\nbaseline: 0\nsteps: {0: {set: {}}}\n", {"p.yaml:1: not YAML: the quote ' is not closed"}},
+    {"name: @a\nbaseline: 0\n", {"p.yaml:1: not YAML: \"@a\": begins with @", "quotes"}},
+    {"name: a\nbaseline: 0\nsteps: {0: {set: {GPT2_BIAS:n}}}\n",
+     {"p.yaml:3", "\"GPT2_BIAS:n\": a blank is missing after the colon"}},
+    {"name: a\nbaseline: 0\nsteps: {0: {set: {}}}\ncontrol: [parameters]\n",
+     {"p.yaml:4", "did you mean controls?"}},
     {"- 1\n- 2\n", {"p.yaml:1", "the plan", "expected keys"}},
     {"", {"p.yaml", "one YAML document"}},
     {",name: a\nbaseline: 0\nsteps: {0: {set: {}}}\n", {"p.yaml:1"}},
     {"name: a\nbaseline: 0\nsteps: {0: {set: {}}}\n---\nname: b\n", {"p.yaml", "one YAML document"}},
 };
+
+TEST(PlanFile, TakesQuotesWhereTheyStandForThemselves) {
+  const std::string rest = "baseline: 0\nsteps: {0: {set: {}}}  # it's 'one\n";
+  EXPECT_EQ(parse("name: don't, 'tis pre-'set\n" + rest).name, "don't, 'tis pre-'set");
+  EXPECT_EQ(parse("name: \"a \\\" '\"\n" + rest).name, "a \" '");
+}
 
 TEST(PlanFile, RefusesEachMistakeWithItsLine) {
   for (const auto& bad : kBadPlans) {
