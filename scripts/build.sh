@@ -41,7 +41,9 @@ name_future_files() {  # such a file is newer than whatever is made of it: ninja
   late=$(cd "$SRC" && find CMakeLists.txt cmake src tests bench -newermt '1 minute' -print -quit)
   [ -n "$late" ] || return 0
   printf '%s\n' "$SRC/$late is from the future ($(date -r "$SRC/$late" '+%F %T')), or the clock is wrong." \
-    "Such files are compiled each time; this sets them right: find ${SRC@Q} -newermt now -exec touch {} +" >&2
+    "Such files are built again each time. This sets them right:" \
+    "    find ${SRC@Q} -newermt now -exec touch {} +" >&2
+  case $late in CMakeLists.txt | cmake/*) exit 2 ;; esac  # ninja would configure a hundred times and give up
 }
 
 mkdir -p -- "$generated"

@@ -294,6 +294,29 @@ class SetUp(SetUpTest):
         self.assertFalse(os.path.exists(self.path("out/.venv")))
 
 
+class FutureFiles(MakeTest):
+    """ninja is never done with a file from the future; of CMake's own it gives up after 100 tries."""
+
+    def build(self, late):
+        for name in ("CMakeLists.txt", "cmake/a", "src/a", "tests/a", "bench/a"):
+            self.write(f"copy/{name}", "")
+        os.utime(self.path(f"copy/{late}"), (4e9, 4e9))
+        self.write("out/.venv/bin/python", "#!/bin/sh\nexit 9\n")
+        os.chmod(self.path("out/.venv/bin/python"), 0o755)
+        script = os.path.join(support.ROOT, "scripts", "build.sh")
+        environment = self.environment(SRC=self.path("copy"), OUT=self.path("out"))
+        answer = subprocess.run(
+            ["bash", script], capture_output=True, text=True, env=environment, check=False
+        )
+        self.assertIn(f"{self.path('copy')}/{late} is from the future (2096-", answer.stderr)
+        self.assertIn(f"find '{self.path('copy')}' -newermt now -exec touch", answer.stderr)
+        return answer.returncode
+
+    def test_are_named_and_stop_a_build_that_would_not_end(self):
+        self.assertEqual(self.build("CMakeLists.txt"), 2)
+        self.assertEqual(self.build("src/a"), 9, "goes on to the next program")
+
+
 class LibTorch(SetUpTest):
     """Which build setup.sh takes. A stand-in for .venv's Python answers for pip as FAKE_ variables say."""
 
