@@ -42,7 +42,14 @@ std::vector<GateCheck> audit_step(const AuditedStep& step, const AuditedStep& ba
     add("liveness", liveness(config, subject));
     add("dead_parameters", dead_parameters(config, subject));
   }
-  add("causality", causality(config, subject));
+  const Config whole = cut({step.config}, Cut::kLong)[0], deep = cut({step.config}, Cut::kDeep)[0];
+  add("causality", causality(config, whole, subject));
+  add("consistency", consistency(config, subject));
+  add("positions", positions(config, subject));
+  add("gradients", gradients(config, subject));
+  if (!step.dead_twin) add("every_layer", every_layer(deep, subject));
+  add("arithmetic", arithmetic(whole, subject));
+  add("initial_values", initial_values(config, subject));
   add("decode_parity", decode_parity(config, subject));
   if (step.number == baseline.number) return checks;
   add("pairing", pairing(config, base, step.config, baseline.config, subject));

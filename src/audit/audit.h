@@ -28,13 +28,20 @@ struct AuditedStep {
 //   off_identity     all mechanisms off is the plain model to the bit: logits, gradients, parameters
 //   liveness         each mechanism, at its weight, moves the logits by at least 1e-3 relative
 //   dead_parameters  every tensor of parameters gets a gradient that is not zero
-//   causality        tokens after i change no bit of the logits up to i
+//   causality        tokens after i change no bit of the logits up to i, up to the whole context
+//   consistency      logits depend on weights and tokens alone: not on what else is in the batch, on earlier
+//                    calls, on whether gradients are recorded, or on a dropout that drops nothing
+//   positions        the order of earlier tokens counts in a model of one block
+//   gradients        every tensor's gradient is the derivative of the loss, in float64
+//   every_layer      at the real depth and number of heads every row of every map gets a gradient
+//   arithmetic       the trial's type gives float64's logits and gradients, at the whole context
+//   initial_values   every map is drawn by the seed, no two alike, with the deviation that it should have
 //   decode_parity    decoding token by token from the cache gives the logits of the full pass
 //   pairing          what is shared with the baseline starts from the same bits, on the same samples
 //   dead_twin        a declared dead twin has the baseline's logits and gradients to the bit
 //
-// A dead twin is exempt from liveness and dead_parameters. They run on the CPU, whatever DEVICE is.
-// REQUIRES: validate() accepts both configurations.
+// A dead twin is exempt from liveness, dead_parameters and every_layer. They run on the CPU, whatever DEVICE
+// is. REQUIRES: validate() accepts both configurations.
 std::vector<GateCheck> audit_step(const AuditedStep& step, const AuditedStep& baseline,
                                   const Subject& subject = program());
 

@@ -36,11 +36,11 @@ std::vector<std::int64_t> lengths(std::int64_t context) {
 
 // "" or where the future was seen.
 std::string leak(const Config& config, const ParameterSet& parameters, bool training,
-                 const Subject& subject) {
+                 const std::vector<std::int64_t>& all_lengths, const Subject& subject) {
   const at::AutoGradMode mode(training);
   const Dropout dropout =
       training && config.gpt.dropout > 0 ? Dropout(config.gpt.dropout, 1, {10, 11}) : Dropout();
-  for (const auto T : lengths(config.gpt.context))
+  for (const auto T : all_lengths)
     for (const auto changed : {std::int64_t{1}, T / 2, T - 1}) {
       const auto first = first_difference(config, parameters, T, changed, dropout, subject);
       if (first < changed)
@@ -52,23 +52,31 @@ std::string leak(const Config& config, const ParameterSet& parameters, bool trai
 
 }  // namespace
 
-std::optional<Finding> causality(const Config& step, const Subject& subject) {
+std::optional<Finding> causality(const Config& step, const Config& whole, const Subject& subject) {
   if (step.gpt.context < 2) return {};  // there is no future
   const auto drawn = random_parameters(subject.parameters(step), 9);
+  const auto long_drawn = random_parameters(subject.parameters(whole), 9);
+  const bool longer = whole.gpt.context > step.gpt.context;
   const auto own = trained_type(step);
   for (const auto type : {at::kDouble, own})
     for (const bool training : {false, true}) {
-      const auto parameters = type == at::kDouble ? drawn.to(at::kCPU, at::kDouble) : drawn;
-      const auto what = leak(step, parameters, training, subject);
+      const auto of_type = [&](const ParameterSet& given) {
+        return type == at::kDouble ? given.to(at::kCPU, at::kDouble) : given;
+      };
+      auto what = leak(step, of_type(drawn), training, lengths(step.gpt.context), subject);
+      // A tile that is left out shows only where a context is long enough to have it.
+      if (what.empty() && longer && type == own)
+        what = leak(whole, of_type(long_drawn), training, {whole.gpt.context}, subject);
       if (what.empty()) continue;
       const auto where = str("in ", type_name(type), " ", what);
       if (lets_see_future(step) && step.run.allow_noncausal)
         return Finding{true, "NOT CAUSAL, as RA_MLA_ALLOW_NONCAUSAL = y allows: " + where};
       return Finding{false, where};
     }
-  return Finding{true, str("tokens after a position change no bit before it: in ", type_name(at::kDouble),
-                           " and ", type_name(own), ", in training and evaluation, with ",
-                           lengths(step.gpt.context).size(), " lengths")};
+  return Finding{
+      true, str("tokens after a position change no bit before it: in ", type_name(at::kDouble), " and ",
+                type_name(own), ", in training and evaluation, with ",
+                lengths(step.gpt.context).size() + (longer ? 1 : 0), " lengths up to ", whole.gpt.context)};
 }
 
 }  // namespace kablate

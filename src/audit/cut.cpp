@@ -8,22 +8,35 @@
 namespace kablate {
 namespace {
 
-struct Rule {
-  std::int64_t heads, head_dim, latent;
+struct Widths {
+  std::int64_t head, latent;
 };
 
-// The third layer is the one that neither begins nor ends the model.
-constexpr std::int64_t kLayers = 3, kContext = 96, kVocabulary = 61, kNarrow = 8;
+struct Lengths {
+  std::int64_t layers, context;
+};
+
+constexpr std::int64_t kVocabulary = 61, kNarrow = 8;
 constexpr std::int64_t kWhole = std::int64_t{1} << 40;
 
-Config apply(Config c, const Rule& rule) {
-  const std::int64_t heads = std::min(c.gpt.num_heads, rule.heads);
-  c.gpt.width = heads * std::min(c.head_dim(), rule.head_dim);
-  c.gpt.num_heads = heads;
-  c.gpt.num_layers = std::min(c.gpt.num_layers, kLayers);
-  c.gpt.context = std::min(c.gpt.context, kContext);
+Lengths lengths_of(Cut kind) {
+  switch (kind) {
+    case Cut::kShallow:
+      return {3, 96};
+    case Cut::kDeep:
+      return {kWhole, 24};
+    case Cut::kLong:
+      break;
+  }
+  return {2, kWhole};
+}
+
+Config apply(Config c, const Widths& widths, const Lengths& lengths) {
+  c.gpt.width = c.gpt.num_heads * std::min(c.head_dim(), widths.head);
+  c.gpt.num_layers = std::min(c.gpt.num_layers, lengths.layers);
+  c.gpt.context = std::min(c.gpt.context, lengths.context);
   c.gpt.vocabulary = std::min(c.gpt.vocabulary, kVocabulary);
-  c.attention.latent_dim = std::min(c.attention.latent_dim, rule.latent);
+  c.attention.latent_dim = std::min(c.attention.latent_dim, widths.latent);
   for (const auto& mechanism : mechanisms())
     if (mechanism.narrow != nullptr) mechanism.narrow(c, kNarrow);
   return c;
@@ -40,12 +53,12 @@ bool valid(const std::vector<Config>& configs) {
 
 }  // namespace
 
-std::vector<Config> cut(const std::vector<Config>& configs) {
+std::vector<Config> cut(const std::vector<Config>& configs, Cut kind) {
   std::vector<Config> smaller(configs.size());
-  for (const Rule& rule : {Rule{4, 8, 12}, Rule{4, 8, 16}, Rule{4, 16, 16}, Rule{4, 16, 32},
-                           Rule{kWhole, 8, 16}, Rule{kWhole, kWhole, kWhole}}) {
+  for (const Widths& widths :
+       {Widths{8, 12}, Widths{8, 16}, Widths{16, 16}, Widths{16, 32}, Widths{kWhole, kWhole}}) {
     std::transform(configs.begin(), configs.end(), smaller.begin(),
-                   [&](const Config& config) { return apply(config, rule); });
+                   [&](const Config& config) { return apply(config, widths, lengths_of(kind)); });
     if (valid(smaller)) break;
   }
   return smaller;

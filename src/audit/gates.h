@@ -19,8 +19,16 @@ struct Finding {
 std::optional<Finding> off_identity(const Config& step, const Subject& subject);     // off_identity.cpp
 std::optional<Finding> liveness(const Config& step, const Subject& subject);         // liveness.cpp
 std::optional<Finding> dead_parameters(const Config& step, const Subject& subject);  // liveness.cpp
-std::optional<Finding> causality(const Config& step, const Subject& subject);        // causality.cpp
-std::optional<Finding> decode_parity(const Config& step, const Subject& subject);    // decode_parity.cpp
+// causality.cpp; `whole` is the step cut to Cut::kLong.
+std::optional<Finding> causality(const Config& step, const Config& whole, const Subject& subject);
+std::optional<Finding> decode_parity(const Config& step, const Subject& subject);   // decode_parity.cpp
+std::optional<Finding> consistency(const Config& step, const Subject& subject);     // consistency.cpp
+std::optional<Finding> positions(const Config& step, const Subject& subject);       // consistency.cpp
+std::optional<Finding> initial_values(const Config& step, const Subject& subject);  // initial_values.cpp
+// arithmetic.cpp; `deep` is cut to Cut::kDeep, `whole` to Cut::kLong.
+std::optional<Finding> every_layer(const Config& deep, const Subject& subject);
+std::optional<Finding> arithmetic(const Config& whole, const Subject& subject);
+std::optional<Finding> gradients(const Config& step, const Subject& subject);
 // pairing.cpp; `asked` are the configurations before they were cut, which decide the samples.
 std::optional<Finding> pairing(const Config& step, const Config& baseline, const Config& step_asked,
                                const Config& baseline_asked, const Subject& subject);

@@ -46,6 +46,9 @@ struct Mechanism {
   // Whether it selects, so that a rounding can change a number by more than rounding; null: never.
   bool (*selects)(const Config& config);
 
+  // Lets its gradient flow everywhere, where an option cuts it off; null where none does.
+  void (*attach)(Config& config);
+
   // Makes widths of its own at most `most`, for a gate's small model; null where it has none.
   void (*narrow)(Config& config, std::int64_t most);
 

@@ -22,10 +22,10 @@ class Audit(ProgramTest):
         checks = self.checks("--set", "DATA_PATH=/nonexistent")
         self.assertEqual({step for step, _ in checks}, set(range(6)))
         self.assertEqual({name for step, name in checks if step == 0},
-                         {"off_identity", "dead_parameters", "causality", "decode_parity"})
-        self.assertEqual({name for step, name in checks if step == 5},
-                         {"off_identity", "liveness", "dead_parameters", "causality", "decode_parity",
-                          "pairing"})
+                         {"off_identity", "dead_parameters", "causality", "consistency", "positions",
+                          "gradients", "every_layer", "arithmetic", "initial_values", "decode_parity"})
+        of = [{name for step, name in checks if step == wanted} for wanted in (0, 5)]
+        self.assertEqual(of[1] - of[0], {"liveness", "pairing"})
         self.assertTrue(all(passed for passed, _ in checks.values()), checks)
         for part in ("gate", "cross-token", "latent reciprocity"):
             self.assertIn(part, checks[3, "liveness"][1])
@@ -34,7 +34,7 @@ class Audit(ProgramTest):
         checks = self.checks(code=1, **DEAD)
         failed = {key for key, (passed, _) in checks.items() if not passed}
         self.assertEqual(failed, {(step, name) for step in (2, 3, 4, 5)
-                                  for name in ("liveness", "dead_parameters")})
+                                  for name in ("liveness", "dead_parameters", "every_layer")})
         self.assertIn("cross-token aggregation is DEAD", checks[2, "liveness"][1])
         text = self.done("audit", "--steps", "2", code=1, **DEAD).stdout
         self.assertIn("FAILED", text)

@@ -63,6 +63,7 @@ Mechanism coupler_mechanism() {
           .unread = unread,
           .noncausal = nullptr,
           .selects = nullptr,
+          .attach = nullptr,
           .narrow = [](Config& c,
                        std::int64_t most) { c.coupler.bottleneck = std::min(c.coupler.bottleneck, most); },
           .partial_name = [](const Config& c) -> std::string {

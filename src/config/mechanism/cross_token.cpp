@@ -48,6 +48,7 @@ Mechanism cross_token_mechanism() {
           .unread = unread,
           .noncausal = nullptr,
           .selects = [](const Config& c) { return c.cross.sparsity != Sparsity::kNone; },
+          .attach = [](Config& c) { c.cross.detach = false; },
           .narrow = [](Config& c, std::int64_t most) { c.cross.rank = std::min(c.cross.rank, most); },
           .partial_name = nullptr,
           .paths = nullptr};

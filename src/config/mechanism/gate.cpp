@@ -25,6 +25,7 @@ Mechanism gate_mechanism() {
           .unread = [](const Config&) { return std::vector<const char*>{}; },
           .noncausal = [](const Config& c) { return c.gate.pool == GatePool::kSequence; },
           .selects = nullptr,
+          .attach = nullptr,
           .narrow = [](Config& c, std::int64_t most) { c.gate.dim = std::min(c.gate.dim, most); },
           .partial_name = nullptr,
           .paths = nullptr};

@@ -25,6 +25,7 @@ Mechanism reciprocal_attention_mechanism() {
           .unread = [](const Config&) { return std::vector<const char*>{}; },
           .noncausal = nullptr,
           .selects = nullptr,
+          .attach = nullptr,
           .narrow = nullptr,
           .partial_name = nullptr,
           .paths = nullptr};

@@ -1,0 +1,142 @@
+// What the trial computes is the mathematics: every layer and head learns, gradients are derivatives, and the
+// trial's type gives the numbers of float64.
+#include <algorithm>
+#include <cmath>
+
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+
+#include "audit/gates.h"
+#include "base/rng.h"
+#include "base/text.h"
+#include "config/mechanism.h"
+#include "model/loss.h"
+
+namespace kablate {
+namespace {
+
+// Rows of embeddings whose token does not occur learn nothing; a key's bias moves all scores of a row alike.
+bool learns_by_rows(const Parameter& spec) { return spec.part != Part::kEmbedding && spec.shape.size() >= 2; }
+
+Tensor unit_direction(const Parameter& spec, std::uint64_t seed) {
+  Tensor direction = at::empty(spec.shape, at::kFloat);
+  fill_normal(stream_key(seed, "audit/direction/" + spec.name), direction.data_ptr<float>(),
+              direction.numel());
+  const Tensor wide = direction.to(at::kDouble);
+  return wide / wide.norm();
+}
+
+// The root of the mean square of the gradients' norms.
+double typical_norm(const std::map<std::string, Tensor>& gradients) {
+  double squares = 0;
+  for (const auto& [name, gradient] : gradients)
+    if (gradient.defined()) squares += gradient.to(at::kDouble).square().sum().item<double>();
+  return std::sqrt(squares / static_cast<double>(gradients.size()));
+}
+
+}  // namespace
+
+// At the real depth and number of heads: a part that acts in the first layers or heads alone leaves rows of
+// its maps without a gradient.
+std::optional<Finding> every_layer(const Config& deep, const Subject& subject) {
+  if (deep.gpt.context < 2) return {};
+  const auto parameters = random_parameters(subject.parameters(deep), 31).to(at::kCPU, at::kDouble);
+  const Tensor tokens = random_tokens(deep, 2, deep.gpt.context, 32),
+               targets = random_tokens(deep, 2, deep.gpt.context, 33);
+  const auto evaluated = run_model(deep, parameters, tokens, targets, subject);
+  std::size_t rows = 0;
+  for (const auto& spec : parameters.specs()) {
+    if (!learns_by_rows(spec)) continue;
+    const auto& gradient = evaluated.gradients.at(spec.name);
+    if (!gradient.defined()) return Finding{false, spec.name + " gets no gradient"};
+    const Tensor dead = gradient.flatten(1).ne(0).any(1).logical_not().nonzero();
+    rows += static_cast<std::size_t>(gradient.size(0));
+    if (dead.numel() > 0)
+      return Finding{false, str(spec.name, ": ", dead.size(0), " of ", gradient.size(0),
+                                " rows get no gradient, the first is ", dead[0][0].item<std::int64_t>())};
+  }
+  return Finding{true, str("all ", rows, " rows of the maps of ", deep.gpt.num_layers, " layers with ",
+                           deep.gpt.num_heads, " heads get a gradient")};
+}
+
+// A directional derivative of every tensor, in float64, against the difference of two losses. Where a
+// mechanism selects, a step across a boundary would be seen as a fault; the step is small, and one tensor in
+// fifty may.
+std::optional<Finding> gradients(const Config& given, const Subject& subject) {
+  constexpr double kStep = 1e-6, kGap = 1e-5;
+  if (given.gpt.context < 2) return {};
+  Config step = given;  // what an option cuts off is meant to be none
+  for (const auto* mechanism : mechanisms_on(given))
+    if (mechanism->attach != nullptr) mechanism->attach(step);
+  const auto parameters = random_parameters(subject.parameters(step), 34).to(at::kCPU, at::kDouble);
+  const Tensor tokens = random_tokens(step, 2, std::min<std::int64_t>(step.gpt.context, 24), 35),
+               targets = random_tokens(step, 2, tokens.size(1), 36);
+  const auto loss = [&] {
+    const at::NoGradGuard no_grad;
+    return cross_entropy(subject.logits(step, parameters, tokens, Dropout()), targets).item<double>();
+  };
+  const auto evaluated = run_model(step, parameters, tokens, targets, subject);
+  std::vector<std::string> wrong;
+  for (std::size_t i = 0; i < parameters.specs().size(); ++i) {
+    const auto& spec = parameters.specs()[i];
+    const auto& gradient = evaluated.gradients.at(spec.name);
+    if (!gradient.defined()) continue;  // dead_parameters names it
+    const Tensor direction = unit_direction(spec, 37);
+    Tensor values = parameters.tensors()[i].detach();
+    const Tensor kept = values.clone();
+    values.add_(direction, kStep);
+    const double above = loss();
+    values.copy_(kept).sub_(direction, kStep);
+    const double below = loss();
+    values.copy_(kept);
+    const double expected = (gradient * direction).sum().item<double>(),
+                 found = (above - below) / (2 * kStep);
+    const double size = gradient.norm().item<double>();
+    if (!(std::abs(found - expected) <= kGap * size + 1e-8))
+      wrong.push_back(str(spec.name, " (", scientific(expected, 3), " for ", scientific(found, 3), ")"));
+  }
+  const auto on = mechanisms_on(step);
+  const bool selects = std::any_of(on.begin(), on.end(), [&](const Mechanism* mechanism) {
+    return mechanism->selects != nullptr && mechanism->selects(step);
+  });
+  const std::size_t allowed = selects ? 1 + parameters.specs().size() / 50 : 0;
+  if (wrong.size() > allowed)
+    return Finding{false, "gradients that are no derivatives: " + join(wrong, ", ")};
+  return Finding{true, str("the gradients of all ", parameters.specs().size(),
+                           " tensors are the derivatives of the loss, in float64")};
+}
+
+// The trial's type against float64 at the whole context, with the mechanisms that select off: there rounding
+// can decide what is kept.
+std::optional<Finding> arithmetic(const Config& whole, const Subject& subject) {
+  if (whole.gpt.context < 2) return {};
+  Config step = whole;
+  for (const auto* mechanism : mechanisms_on(whole))
+    if (mechanism->selects != nullptr && mechanism->selects(whole)) mechanism->switch_off(step);
+  const auto type = trained_type(step);
+  const double most_values = type == at::kFloat ? 1e-5 : 3e-2,
+               most_gradients = type == at::kFloat ? 1e-4 : 0.25;
+  const auto own = random_parameters(subject.parameters(step), 38);
+  const auto wide = own.to(at::kCPU, at::kDouble);
+  const Tensor tokens = random_tokens(step, 1, step.gpt.context, 39),
+               targets = random_tokens(step, 1, step.gpt.context, 40);
+  const auto found = run_model(step, own, tokens, targets, subject),
+             expected = run_model(step, wide, tokens, targets, subject);
+  const double values = relative_difference(found.logits_BTV, expected.logits_BTV);
+  // Of a tensor whose gradient all but cancels out, rounding is what is left.
+  const double floor = 1e-2 * typical_norm(expected.gradients);
+  double worst = 0;
+  std::string where;
+  for (const auto& [name, gradient] : expected.gradients) {
+    if (!gradient.defined() || !found.gradients.at(name).defined()) continue;
+    const double gap = (found.gradients.at(name).to(at::kDouble) - gradient).norm().item<double>() /
+                       std::max(gradient.norm().item<double>(), floor);
+    if (!(gap <= worst)) worst = gap, where = name;
+  }
+  return Finding{
+      values <= most_values && worst <= most_gradients,
+      str(type_name(type), " is float64 to ", scientific(values, 1), " relative in the logits and to ",
+          scientific(worst, 1), " in the gradients (", where, "), with ", step.gpt.context, " tokens")};
+}
+
+}  // namespace kablate

@@ -1,0 +1,132 @@
+// Faults of a whole program rather than of one mechanism, each planted and caught.
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+#include <gtest/gtest.h>
+
+#include "config/mechanism.h"
+#include "support/engine/audited.h"
+
+namespace kablate {
+namespace {
+
+TEST(PlantedFault, ABatchThatMixesIsCaught) {
+  const auto mixing =
+      with_logits([](const Tensor& logits, auto&&...) { return logits + 1e-3 * logits.mean(0); });
+  EXPECT_TRUE(fails(audit(all_mechanisms(), mixing), "consistency", "than alone"));
+}
+
+TEST(PlantedFault, StateBetweenCallsIsCaught) {
+  const auto last = std::make_shared<Tensor>();
+  const auto remembering = with_logits([last](const Tensor& logits, auto&&...) {
+    const bool same = last->defined() && last->sizes() == logits.sizes() && last->dtype() == logits.dtype();
+    const Tensor result = same ? logits + 1e-4 * *last : logits;
+    *last = logits.detach().clone();
+    return result;
+  });
+  EXPECT_FALSE(failed(audit(all_mechanisms(), remembering)).empty());
+  EXPECT_NE(failed(audit(all_mechanisms(), remembering)).find("consistency"), std::string::npos);
+}
+
+TEST(PlantedFault, AMechanismThatActsWithGradientsAloneIsCaught) {
+  const auto training_only = with_logits([](const Tensor& logits, const Config& config,
+                                            const ParameterSet& parameters, const Tensor& tokens,
+                                            const Dropout& dropout) {
+    if (at::GradMode::is_enabled()) return logits;
+    return program().logits(without_mechanism(config, *find_mechanism("gate")), parameters, tokens, dropout);
+  });
+  EXPECT_TRUE(fails(audit(all_mechanisms(), training_only), "consistency", "recording gradients"));
+}
+
+TEST(PlantedFault, AMechanismThatDropoutSwitchesOffIsCaught) {
+  const auto fragile = with_logits([](const Tensor& logits, const Config& config,
+                                      const ParameterSet& parameters, const Tensor& tokens,
+                                      const Dropout& dropout) {
+    if (!dropout.active()) return logits;
+    return program().logits(without_mechanism(config, *find_mechanism("cross")), parameters, tokens, dropout);
+  });
+  EXPECT_TRUE(fails(audit(all_mechanisms(), fragile), "consistency", "drops nothing"));
+}
+
+TEST(PlantedFault, AModelWithoutPositionsIsCaught) {
+  Subject subject = program();
+  subject.logits = [](const Config& config, const ParameterSet& parameters, const Tensor& tokens,
+                      const Dropout& dropout) {
+    const ParameterSet same = parameters.to(at::kCPU, parameters.tensors()[0].scalar_type());
+    same["transformer.wpe.weight"].detach().zero_();
+    return program().logits(config, same, tokens, dropout);
+  };
+  EXPECT_TRUE(fails(audit(all_mechanisms(), subject), "positions", "at least"));
+}
+
+TEST(PlantedFault, AGradientThatIsCutIsCaught) {
+  Subject subject = program();
+  subject.logits = [](const Config& config, const ParameterSet& parameters, const Tensor& tokens,
+                      const Dropout& dropout) {
+    Config cut_off = config;
+    cut_off.cross.detach = true;
+    return program().logits(cut_off, parameters, tokens, dropout);
+  };
+  EXPECT_TRUE(fails(audit(all_mechanisms(), subject), "gradients", "no derivatives"));
+}
+
+// Of eight heads and five layers: the gate reaches four heads, or stops after the third layer.
+TEST(PlantedFault, AMechanismThatActsInTheFirstHeadsOrLayersAloneIsCaught) {
+  const Deltas tall{{"GPT2_N_LAYER", "5"}, {"GPT2_N_HEAD", "8"}, {"GPT2_N_EMBD", "32"}};
+  for (const auto& [map, rows] : {std::pair{"transformer.h.0.mlp.gate_to_heads.weight", 4},
+                                  std::pair{"transformer.h.3.mlp.gate_proj.weight", 0}}) {
+    const auto partial =
+        with_logits([map = std::string(map), rows = rows](const Tensor& logits, const Config&,
+                                                          const ParameterSet& parameters, auto&&...) {
+          const auto named = parameters.by_name();
+          if (const auto found = named.find(map); found != named.end() && at::GradMode::is_enabled())
+            found->second.register_hook([rows](Tensor gradient) {
+              Tensor partly = gradient.clone();
+              partly.narrow(0, rows, partly.size(0) - rows).zero_();
+              return partly;
+            });
+          return logits;
+        });
+    EXPECT_TRUE(fails(audit(all_mechanisms(tall), partial), "every_layer", map)) << map;
+  }
+}
+
+TEST(PlantedFault, AScaleThatIsSlightlyOffInTheTrialsTypeIsCaught) {
+  const auto off = with_logits([](const Tensor& logits, auto&&...) {
+    return logits.scalar_type() == at::kDouble ? logits : logits * 1.002;
+  });
+  EXPECT_TRUE(fails(audit(all_mechanisms(), off), "arithmetic", "float32 is float64 to 2.0e-03"));
+}
+
+TEST(PlantedFault, ALeakThatOnlyALongContextHasIsCaught) {
+  const auto leaking = with_logits(
+      [](const Tensor& logits, const Config&, const ParameterSet&, const Tensor& tokens, const Dropout&) {
+        const Tensor ahead = at::roll(tokens, -1, 1).to(logits.scalar_type()).unsqueeze(-1);
+        return tokens.size(1) > 100 ? logits + 1e-4 * ahead : logits;
+      });
+  EXPECT_TRUE(fails(audit(all_mechanisms({{"GPT2_BLOCK_SIZE", "128"}}), leaking), "causality", "128 tokens"));
+}
+
+TEST(PlantedFault, InitialValuesThatIgnoreTheSeedOrAreDrawnAlikeAreCaught) {
+  Subject subject = program();
+  subject.initial_values = [](const Config& config, std::uint64_t) {
+    return program().initial_values(config, 7);
+  };
+  EXPECT_TRUE(fails(audit(all_mechanisms(), subject), "initial_values", "alike under two seeds"));
+  subject.initial_values = [](const Config& config, std::uint64_t seed) {
+    auto parameters = program().initial_values(config, seed);
+    parameters["transformer.h.1.mlp.c_fc.weight"].detach().copy_(
+        parameters["transformer.h.0.mlp.c_fc.weight"].detach());
+    return parameters;
+  };
+  EXPECT_TRUE(fails(audit(all_mechanisms(), subject), "initial_values", "is drawn like"));
+  subject.initial_values = [](const Config& config, std::uint64_t seed) {
+    auto parameters = program().initial_values(config, seed);
+    parameters["transformer.h.1.mlp.c_fc.weight"].detach().mul_(3);
+    return parameters;
+  };
+  EXPECT_TRUE(fails(audit(all_mechanisms(), subject), "initial_values", "3.00 times the deviation") ||
+              fails(audit(all_mechanisms(), subject), "initial_values", "times the deviation"));
+}
+
+}  // namespace
+}  // namespace kablate
