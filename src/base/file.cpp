@@ -1,7 +1,10 @@
 #include "base/file.h"
 
 #include <cerrno>
+#include <cstdint>
+#include <cstdio>
 #include <cstring>
+#include <random>
 #include <utility>
 #include <vector>
 
@@ -50,9 +53,9 @@ std::string read_text(const fs::path& path) {
 void write_file(const fs::path& path, std::string_view content) { write_file(path, std::span(&content, 1)); }
 
 void write_file(const fs::path& path, std::span<const std::string_view> pieces) {
-  const fs::path temporary = path.string() + ".tmp" + std::to_string(::getpid());
+  const fs::path temporary = path.string() + ".tmp" + unique_word();
   try {
-    Descriptor file{::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)};
+    Descriptor file{::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666)};
     if (file.fd < 0) throw failed(path, "writing");
     for (const auto piece : pieces) write_all(file.fd, piece, path);
     if (::fsync(file.fd) != 0) throw failed(path, "flushing");
@@ -62,6 +65,13 @@ void write_file(const fs::path& path, std::span<const std::string_view> pieces) 
     ::unlink(temporary.c_str());
     throw;
   }
+}
+
+std::string unique_word() {
+  std::random_device random;  // of the system, not of this process
+  char text[17];
+  std::snprintf(text, sizeof text, "%08x%08x", random(), random());
+  return text;
 }
 
 void write_file_if_changed(const fs::path& path, std::string_view content) {
@@ -88,14 +98,23 @@ void make_writable_folder(const fs::path& path) {
   if (fault)
     throw UserError(str("results folder ", path.string(), ": can't be made (", fault.message(),
                         "); choose another with --results DIR or RESULTS=DIR"));
-  const fs::path probe = path / (".probe" + std::to_string(::getpid()));
-  Descriptor file{::open(probe.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666)};
+  const fs::path probe = path / (".probe" + unique_word());
+  Descriptor file{::open(probe.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666)};
   const bool written = file.fd >= 0 && ::write(file.fd, "x", 1) == 1;
   const int reason = errno;
   ::unlink(probe.c_str());
   if (!written)
     throw UserError(str("results folder ", path.string(), ": can't be written (", std::strerror(reason),
                         "); choose another with --results DIR or RESULTS=DIR"));
+}
+
+std::string why_read_only(const fs::path& folder) {
+  const fs::path probe = folder / (".probe" + unique_word());  // access() grants root everything
+  const Descriptor file{::open(probe.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666)};
+  const int reason = errno;
+  if (file.fd >= 0) ::unlink(probe.c_str());
+  if (file.fd >= 0 || (reason != EROFS && reason != EACCES && reason != EPERM)) return "";
+  return str("can only be read (", std::strerror(reason), ")");
 }
 
 fs::path program_folder() { return fs::read_symlink("/proc/self/exe").parent_path(); }

@@ -21,6 +21,9 @@ void write_file(const std::filesystem::path& path, std::span<const std::string_v
 // The same, but leaves a file alone that has this content already.
 void write_file_if_changed(const std::filesystem::path& path, std::string_view content);
 
+// 16 hex digits that no other process draws, of whatever machine or container: for names of temporary files.
+std::string unique_word();
+
 // Renames, and flushes the folder's entry. Throws WorkError.
 void rename_durably(const std::filesystem::path& from, const std::filesystem::path& to);
 
@@ -29,6 +32,10 @@ void flush_to_disk(const std::filesystem::path& path);
 
 // Makes the folder and its parents. Throws UserError if it can't be made or written to.
 void make_writable_folder(const std::filesystem::path& path);
+
+// "" if files can be made in the folder; else why this process, or the file system, does not let them be:
+// permission, or a share that can only be read. A disk that is full is no such reason.
+std::string why_read_only(const std::filesystem::path& folder);
 
 // The folder that holds the running program.
 std::filesystem::path program_folder();

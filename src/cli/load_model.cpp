@@ -10,6 +10,7 @@
 #include <ATen/core/grad_mode.h>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/input_file.h"
 #include "base/text.h"
 #include "interchange/weights.h"
@@ -44,8 +45,8 @@ void check_writable(const std::string& path) {
     throw UserError(str("--out = ", path, ": is ", kind, "; name a file"));
   if (!fs::is_directory(folder, ignored))
     throw UserError(str("--out = ", path, ": there is no folder ", folder.string()));
-  const fs::path probe = folder / (".probe" + std::to_string(::getpid()));  // access() grants root everything
-  const int fd = ::open(probe.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+  const fs::path probe = folder / (".probe" + unique_word());  // access() grants root everything
+  const int fd = ::open(probe.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   if (fd < 0)
     throw UserError(str("--out = ", path, ": the folder ", folder.string(), " can't be written to (",
                         std::strerror(errno), ")"));
