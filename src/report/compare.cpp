@@ -15,13 +15,14 @@ std::vector<double> differences_of(const std::vector<TrialPair>& pairs) {
 
 // Milliseconds an iteration, mean over one side of the pairs; empty if one was not timed.
 std::optional<double> ms_of(const std::vector<TrialPair>& pairs, const TrialRecord* TrialPair::*side) {
-  double sum = 0;
+  std::vector<double> times;
   for (const auto& pair : pairs) {
     const auto& ms = (pair.*side)->summary->ms_per_iter;
     if (!ms) return {};
-    sum += *ms;
+    times.push_back(*ms);
   }
-  return sum / static_cast<double>(pairs.size());
+  if (times.empty()) return {};
+  return mean_sd(times).mean;
 }
 
 void compare_with_baseline(const ExperimentRecord& experiment, const PlannedStep& baseline, ReportRow& row,

@@ -43,15 +43,15 @@ Curve mean_curve(const std::vector<Curve>& curves) {
   Curve mean;
   if (curves.empty()) return mean;
   for (const auto& point : curves.front()) {
-    double sum = 0;
+    std::vector<double> losses;
     const bool shared = std::all_of(curves.begin(), curves.end(), [&](const Curve& curve) {
       const auto found = std::find_if(curve.begin(), curve.end(), [&](const CurvePoint& other) {
         return other.iteration == point.iteration;
       });
-      if (found != curve.end()) sum += found->loss;
+      if (found != curve.end()) losses.push_back(found->loss);
       return found != curve.end();
     });
-    if (shared) mean.push_back({point.iteration, sum / static_cast<double>(curves.size())});
+    if (shared) mean.push_back({point.iteration, mean_sd(losses).mean});
   }
   return mean;
 }

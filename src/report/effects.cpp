@@ -36,19 +36,15 @@ std::vector<double> losses_of_seed(const ExperimentRecord& experiment, const std
   return losses;
 }
 
-struct Mean {
-  double sum = 0, count = 0;
-};
-
 MechanismUse mean_use(const std::vector<const TrialRecord*>& trials, std::int64_t step,
                       std::int64_t iteration) {
-  std::map<std::string, Mean> means;
+  std::map<std::string, std::vector<double>> all;
   for (const auto* trial : trials)
     for (const auto& row : trial->mechanisms)
       if (row.iteration == iteration)
-        for (const auto& [key, value] : row.values) means[key].sum += value, means[key].count += 1;
+        for (const auto& [key, value] : row.values) all[key].push_back(value);
   MechanismUse use{step, iteration, {}};
-  for (const auto& [key, mean] : means) use.values[key] = mean.sum / mean.count;
+  for (const auto& [key, values] : all) use.values[key] = mean_sd(values).mean;
   return use;
 }
 

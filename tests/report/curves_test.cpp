@@ -39,6 +39,15 @@ TEST(MeanCurve, HasTheIterationsThatAllCurvesHave) {
   EXPECT_TRUE(mean_curve({}).empty());
 }
 
+TEST(MeanCurve, EndsAtTheMeanOfTheFinalLosses) {
+  // Three numbers whose sum, divided, and whose mean by differences from the first differ in the last bit.
+  const std::vector<double> losses{2.1, 2.1, 2.4};
+  std::vector<Curve> curves;
+  for (const double loss : losses) curves.push_back({{10, loss}});
+  ASSERT_NE((losses[0] + losses[1] + losses[2]) / 3, mean_sd(losses).mean) << "the example shows nothing";
+  EXPECT_EQ(mean_curve(curves).back().loss, mean_sd(losses).mean);
+}
+
 // The baseline falls by 1 every 10 iterations from 5 at 10 to 2 at 40; the mean of both seeds does.
 struct Curves : Experiment {
   explicit Curves(std::int64_t steps = 2) : Experiment(ladder(steps, {1, 2})) {
