@@ -104,18 +104,26 @@ void make_deterministic(std::int64_t threads) {
   at::globalContext().setBenchmarkCuDNN(false);
 }
 
-double matmul_flops_per_second(c10::Device device, DType dtype) {
+double matmul_flops_per_second(c10::Device device, DType dtype, const std::function<void()>& between) {
   const at::NoGradGuard no_grad;
-  const std::int64_t n = device.is_cpu() ? 1024 : 8192;
+  constexpr std::int64_t kSmallest = 128;
+  constexpr double kLong = 0.05;  // seconds of one product, after which none of twice the size is tried
+  const std::int64_t largest = device.is_cpu() ? 1024 : 8192;
   const auto type = dtype == DType::kBFloat16 ? at::kBFloat16 : at::kFloat;
   const auto options = at::TensorOptions().dtype(type).device(device);
-  const at::Tensor a = at::ones({n, n}, options), b = at::ones({n, n}, options);
   double best = 0;
-  for (int round = 0; round < 6; ++round) {
+  const auto seconds_of_product = [&](const at::Tensor& a) {
+    between();
     const Stopwatch watch;
-    at::mm(a, b)[0][0].item<float>();  // reading one element waits for the device
-    best = std::max(best, 2.0 * static_cast<double>(n * n * n) / watch.seconds());
-  }
+    at::mm(a, a)[0][0].item<float>();  // reading one element waits for the device
+    const double n = static_cast<double>(a.size(0));
+    best = std::max(best, 2 * n * n * n / watch.seconds());
+    return watch.seconds();
+  };
+  std::int64_t n = kSmallest;
+  while (seconds_of_product(at::ones({n, n}, options)) < kLong && n < largest) n *= 2;
+  const at::Tensor a = at::ones({n, n}, options);
+  for (int round = 0; round < 5; ++round) seconds_of_product(a);
   return best;
 }
 

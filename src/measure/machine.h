@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <string>
 
 #include <c10/core/Device.h>
@@ -31,8 +32,11 @@ std::string host_name();
 // Call before any tensor work.
 void make_deterministic(std::int64_t threads);
 
-// Floating-point operations a second of one large matrix product in `dtype`: the best of a few, about 0.1 s.
-double matmul_flops_per_second(c10::Device device, DType dtype);
+// Floating-point operations a second of a large matrix product in `dtype`: the best of a few, about 0.1 s; of
+// a smaller product where the CPU takes long, as for bfloat16 that it does not know. `between` is called
+// before each; it may throw to stop.
+double matmul_flops_per_second(
+    c10::Device device, DType dtype, const std::function<void()>& between = [] {});
 
 // Versions, CPU, operating system, compiler, and the
 // sources' git commit and changes, or why they are unknown.
