@@ -23,7 +23,8 @@ LAYERS = [
     ["measure", "data", "interchange"],
     ["model", "optim", "distributed"],
     ["generate"],
-    ["train", "audit", "analyse", "report"],
+    ["train"],
+    ["audit", "analyse", "report"],
     ["runner"],
     ["cli"],
 ]

@@ -84,7 +84,7 @@ Evaluated evaluate_windows(const Variant& model, const Dataset& data, c10::Devic
     return cross_entropy(logits_BTV, targets_BT);
   };
   result.val_loss = mean_loss(Gpt(config, model.parameters), loss, data.validation(), starts,
-                              config.train.batch_size, device, between);
+                              config.train.batch_size, device, [&](const Batch&) { between(); });
   return result;
 }
 

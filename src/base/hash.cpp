@@ -24,6 +24,13 @@ Sha256::~Sha256() = default;
 
 void Sha256::add(const void* data, std::size_t size) { EVP_DigestUpdate(state_->context, data, size); }
 
+Digest Sha256::so_far() const {
+  Sha256 copy;
+  if (EVP_MD_CTX_copy_ex(copy.state_->context, state_->context) != 1)
+    throw WorkError("SHA-256: OpenSSL can't copy a digest");
+  return copy.finish();
+}
+
 Digest Sha256::finish() {
   Digest digest;
   EVP_DigestFinal_ex(state_->context, digest.data(), nullptr);

@@ -19,7 +19,8 @@ class Sha256 {
   Sha256(const Sha256&) = delete;
   Sha256& operator=(const Sha256&) = delete;
   void add(const void* data, std::size_t size);
-  Digest finish();  // once
+  Digest so_far() const;  // of what was added up to now; more may follow
+  Digest finish();        // once
 
  private:
   struct State;

@@ -15,6 +15,7 @@
 #include "interchange/weights.h"
 #include "measure/machine.h"
 #include "plan/key.h"
+#include "record/done.h"
 #include "runner/stored_trial.h"
 #include "shape/model_shape.h"
 #include "train/stop_signal.h"
@@ -41,6 +42,7 @@ std::vector<double> parse_scales(const std::string& text) {
 
 ParameterSet load_parameters(const StoredTrial& trial, c10::Device device) {
   const auto specs = model_parameters(trial.config);
+  check_file(trial.folder, trial.folder.weights());
   const NamedTensors weights = read_weights(trial.folder.weights(), specs);
   const ParameterSet parameters(specs);
   const at::NoGradGuard no_grad;

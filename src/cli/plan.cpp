@@ -77,11 +77,9 @@ void decide_trials(Outlook& outlook, const Config& base, const ExperimentFolder&
 void measure_steps(Outlook& outlook, const Config& base, const ExperimentFolder& folder) {
   const std::int64_t threads =
       known_threads(base, folder, resolve_device(base.run.device)).value_or(available_cores());
-  const auto scratch = std::filesystem::temp_directory_path();
   const std::int64_t copies = std::min(outlook.parallel, std::ssize(outlook.plan.trials));
   for (std::size_t i = 0; i < outlook.plan.steps.size(); ++i)
-    outlook.ms_per_iter[i] =
-        time_config(outlook.plan.steps[i].config, threads, copies, /*iterations=*/10, scratch);
+    outlook.ms_per_iter[i] = time_config(outlook.plan.steps[i].config, threads, copies, /*iterations=*/10);
 }
 
 std::optional<double> expected_seconds(const Outlook& outlook, std::size_t step) {

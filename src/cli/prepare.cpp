@@ -65,7 +65,7 @@ std::int64_t threads_of_trials(const Plan& plan, const Config& base, const Exper
       std::max_element(plan.steps.begin(), plan.steps.end(), [](const Step& a, const Step& b) {
         return flops_per_iteration(a.config) < flops_per_iteration(b.config);
       })->config;
-  const auto choice = choose_threads(heaviest, std::ssize(plan.trials), available_cores(), folder.path());
+  const auto choice = choose_threads(heaviest, std::ssize(plan.trials), available_cores());
   // Two runs that begin together both measure; they must not differ, or each would train every trial.
   const std::int64_t threads = write_threads_once(folder, choice.threads, choice.measured);
   log_info(

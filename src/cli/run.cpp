@@ -46,6 +46,7 @@ int run(const PlanOptions& options) {
   for (const auto& note : data->notes()) log_info(note);
   check_steps_against_data(plan, base);
   const ExperimentFolder folder = options.experiment(settings);
+  refuse_older_format(folder);
   make_writable_folder(folder.path());
   const std::int64_t threads = threads_of_trials(plan, base, folder, device);
   assign_keys(plan, *data, threads, device);
@@ -88,6 +89,11 @@ void add_report_command(CLI::App& app, Action& action) {
       const ExperimentFolder experiment = existing_experiment(*folder);
       const Report report = make_report(experiment);
       std::printf("%s", render_terminal(report).c_str());
+      if (const auto reason = why_read_only(experiment.path()); !reason.empty()) {
+        log_warning(str(experiment.path().string(), ": ", reason,
+                        ": report.md and report.csv are not written, and this look is not recorded"));
+        return kExitDone;
+      }
       write_report(experiment, report);
       record_look(experiment, report.seeds, report.trials);
       return kExitDone;

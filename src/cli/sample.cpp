@@ -13,7 +13,8 @@
 #include "cli/options.h"
 #include "data/dataset.h"
 #include "measure/machine.h"
-#include "record/layout.h"
+#include "record/done.h"
+#include "record/reader.h"
 #include "shape/model_shape.h"
 
 namespace kablate {
@@ -43,11 +44,14 @@ void choose_threads(const Config& config) {
 
 Source from_run(const SampleCommand& options) {
   const TrialFolder folder = existing_trial(options.run);
-  const Config config = Settings::from_file(folder.config()).bind();
-  if (!std::filesystem::exists(folder.weights()))
-    throw UserError(str("--run = ", options.run, ": has no weights.safetensors; the trial is not finished"));
+  if (!DoneList::read(folder))
+    throw UserError(
+        str("--run = ", options.run, ": the trial is not finished: it has no weights.safetensors yet"));
+  const Config config = read_trial_config(folder).bind();
+  check_file(folder, folder.weights());
   choose_threads(config);
-  const Json json = Json::parse(read_text(folder.tokenizer()), nullptr, /*allow_exceptions=*/false);
+  const Json json =
+      Json::parse(read_checked(folder, folder.tokenizer()), nullptr, /*allow_exceptions=*/false);
   return {load_model(config, folder.weights().string()),
           Tokenizer::from_json(json, folder.tokenizer().string())};
 }

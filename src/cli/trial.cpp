@@ -18,7 +18,7 @@ int run_trial_command(const std::vector<std::string>& arguments) {
   order.source_folder = source_folder();
   order.source_key = source_key();
   make_deterministic(order.threads);
-  switch (run_trial(TrialFolder(folder), order)) {
+  switch (run_trial(TrialFolder(folder), order, Settings::from_file(kFromInput).bind())) {
     case TrialOutcome::kDone:
       return kExitDone;
     case TrialOutcome::kDiverged:
@@ -43,6 +43,7 @@ void add_time_command(CLI::App& app, Action& action) {
   command->add_flag("--peak", options->peak, "Print the most bytes of tensors first");
   command->callback([options, &action] {
     action = [options] {
+      catch_stop_signals();
       count_tensor_memory();
       make_deterministic(options->threads);
       const Config config = Settings::from_file(options->config).bind();

@@ -251,6 +251,8 @@ void Claim::renew_until_released() {
     if (held()) ::utimensat(AT_FDCWD, path_.c_str(), nullptr, 0);
 }
 
+bool abandoned(const TrialFolder& folder) { return !scan(folder.path()).empty() && !claim_owner(folder); }
+
 std::optional<ClaimOwner> claim_owner(const TrialFolder& folder) {
   const auto claims = scan(folder.path());
   if (claims.empty()) return {};

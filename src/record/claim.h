@@ -58,6 +58,9 @@ class Claim {
   std::thread renewal_;
 };
 
+// Whether claims stand there, and none of them is alive: a process died that had not given the folder back.
+bool abandoned(const TrialFolder& folder);
+
 // The live owner of a folder, if it has one. Makes a short-lived file there to ask the file system's clock
 // only where a claim of another machine is to be judged.
 std::optional<ClaimOwner> claim_owner(const TrialFolder& folder);

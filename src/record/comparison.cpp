@@ -1,29 +1,17 @@
 #include "record/comparison.h"
 
 #include <algorithm>
-#include <set>
 
 #include "base/error.h"
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/text.h"
+#include "record/done.h"
 #include "record/metrics.h"
 #include "record/reader.h"
 
 namespace kablate {
 namespace {
-
-// The first key of two rows whose values differ, with both.
-std::string row_difference(const Json& a, const Json& b) {
-  std::set<std::string> keys;
-  for (const auto& [key, value] : a.items()) keys.insert(key);
-  for (const auto& [key, value] : b.items()) keys.insert(key);
-  for (const auto& key : keys) {
-    const Json in_a = a.value(key, Json()), in_b = b.value(key, Json());
-    if (in_a != in_b) return str(key, " ", in_a.dump(), " -> ", in_b.dump());
-  }
-  return "";
-}
 
 std::string text_of(const std::filesystem::path& path) {
   try {
@@ -33,35 +21,36 @@ std::string text_of(const std::filesystem::path& path) {
   }
 }
 
-std::string weights_damage(const TrialFolder& folder, const TrialSummary& summary) {
-  std::error_code ignored;
-  if (!std::filesystem::is_regular_file(folder.weights(), ignored)) return "weights.safetensors is missing";
-  if (file_sha256(folder.weights().string()) != summary.weights_sha256)
-    return "weights.safetensors has not the SHA-256 that summary.json recorded";
+// The summary's own sums, which are quoted and compared without the files.
+std::vector<std::string> sums_damage(const TrialFolder& folder, const TrialSummary& summary,
+                                     const DoneList& done) {
+  std::vector<std::string> found;
+  if (done.sha256_of(folder.weights()) != summary.weights_sha256)
+    found.push_back("DONE has another SHA-256 of weights.safetensors than summary.json");
+  if (done.sha256_of(folder.metrics()) != summary.metrics_sha256)
+    found.push_back("DONE has another SHA-256 of metrics.jsonl than summary.json");
   if (text_of(folder.weights_checksum()) != summary.weights_sha256 + "  weights.safetensors\n")
-    return "weights.sha256 has not the SHA-256 that summary.json recorded";
-  return "";
+    found.push_back("weights.sha256 does not have the SHA-256 that summary.json records");
+  return found;
 }
 
 // The final losses stand in the log and in the summary.
 std::string losses_damage(const TrialFolder& folder, const TrialSummary& summary) {
-  if (loss_log_sha256(folder.metrics()) != summary.metrics_sha256)
-    return "metrics.jsonl has not the losses that summary.json recorded the SHA-256 of";
-  std::string problem;
-  const auto rows = read_metrics(folder.metrics(), &problem);
-  if (!problem.empty()) return problem;
-  const auto last = std::find_if(rows.rbegin(), rows.rend(),
-                                 [](const Json& row) { return row.value("kind", Json()) == "eval"; });
-  const auto is = [&](const char* key, const std::optional<double>& value) {
-    return last->value(key, Json()) == (value ? Json(*value) : Json());
-  };
-  if (last == rows.rend() || !is("val_loss", summary.val_loss) || !is("train_loss", summary.train_loss))
-    return "summary.json's losses are not those of the last evaluation in metrics.jsonl";
-  return "";
+  std::int64_t damaged = 0;
+  const auto rows = parse_metrics(text_of(folder.metrics()), &damaged);
+  if (damaged != 0) return str("metrics.jsonl:", damaged, ": no row of metrics from here on");
+  const auto last = std::find_if(rows.rbegin(), rows.rend(), [](const MetricsRow& row) {
+    return std::holds_alternative<EvaluationRow>(row);
+  });
+  if (last != rows.rend()) {
+    const auto& row = std::get<EvaluationRow>(*last);
+    if (row.val_loss == summary.val_loss && row.train_loss == summary.train_loss) return "";
+  }
+  return "summary.json's losses are not those of the last evaluation in metrics.jsonl";
 }
 
 std::string key_damage(const TrialFolder& folder, const TrialSummary& summary) {
-  if (hex(sha256(read_key_text(folder))) != summary.key)
+  if (hex(sha256(text_of(folder.key()))) != summary.key)
     return "key.txt is not the text that summary.json's key is the hash of";
   const auto name = parse_trial_folder_name(folder.path().filename().string());
   if (name && !summary.key.starts_with(name->key)) return "the folder's name holds another key than key.txt";
@@ -71,13 +60,14 @@ std::string key_damage(const TrialFolder& folder, const TrialSummary& summary) {
 }  // namespace
 
 std::optional<LogDifference> compare_loss_logs(const TrialFolder& a, const TrialFolder& b) {
-  const auto log_a = loss_log(read_metrics(a.metrics())), log_b = loss_log(read_metrics(b.metrics()));
+  const auto rows_a = read_metrics(a), rows_b = read_metrics(b);
+  const auto log_a = loss_log(rows_a), log_b = loss_log(rows_b);
   for (std::size_t i = 0; i < std::max(log_a.size(), log_b.size()); ++i) {
-    if (i >= log_a.size()) return LogDifference{log_b[i]["iteration"], "the first log has no such row"};
-    if (i >= log_b.size()) return LogDifference{log_a[i]["iteration"], "the second log has no such row"};
-    if (log_a[i] == log_b[i]) continue;
-    const auto of = [i](const std::vector<Json>& log) { return log[i]["iteration"].get<std::int64_t>(); };
-    return LogDifference{std::min(of(log_a), of(log_b)), row_difference(log_a[i], log_b[i])};
+    if (i >= log_a.size()) return LogDifference{iteration_of(rows_b[i]), "the first log has no such row"};
+    if (i >= log_b.size()) return LogDifference{iteration_of(rows_a[i]), "the second log has no such row"};
+    if (log_a[i] != log_b[i])
+      return LogDifference{std::min(iteration_of(rows_a[i]), iteration_of(rows_b[i])),
+                           row_difference(log_a[i], log_b[i])};
   }
   return {};
 }
@@ -100,9 +90,10 @@ ResultComparison compare_results(const TrialFolder& a, const TrialSummary& of_a,
 }
 
 std::vector<std::string> find_damage(const TrialFolder& folder, const TrialSummary& summary) {
-  std::vector<std::string> found;
-  for (const auto& damage :
-       {weights_damage(folder, summary), losses_damage(folder, summary), key_damage(folder, summary)})
+  auto found = damaged_files(folder, /*again=*/true);
+  if (!found.empty()) return found;
+  found = sums_damage(folder, summary, *DoneList::read(folder));
+  for (const auto& damage : {losses_damage(folder, summary), key_damage(folder, summary)})
     if (!damage.empty()) found.push_back(damage);
   return found;
 }

@@ -16,7 +16,8 @@ struct LogDifference {
   std::int64_t iteration = 0;
   std::string what;  // "loss 2.25 -> 2.5", or which of the two logs has no such row
 };
-// Empty if metrics.jsonl of both folders hold the same loss log (metrics.h).
+// Empty if metrics.jsonl of both folders hold the same loss log (metrics.h). Throws FileFault where a
+// finished trial's is not what it was.
 std::optional<LogDifference> compare_loss_logs(const TrialFolder& a, const TrialFolder& b);
 
 struct ResultComparison {
@@ -33,8 +34,8 @@ struct ResultComparison {
 ResultComparison compare_results(const TrialFolder& a, const TrialSummary& of_a, const TrialFolder& b,
                                  const TrialSummary& of_b);
 
-// What of a finished trial's files is not what its summary and DONE say: a phrase each, empty if all is
-// whole. Reads every byte of them.
+// What of a finished trial's files is not what DONE records, and where they contradict one another: a phrase
+// each, empty if all is whole. Reads every byte of them.
 std::vector<std::string> find_damage(const TrialFolder& folder, const TrialSummary& summary);
 
 }  // namespace kablate

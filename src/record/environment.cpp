@@ -3,9 +3,8 @@
 #include <map>
 #include <set>
 
-#include "base/error.h"
-#include "base/file.h"
 #include "base/text.h"
+#include "record/done.h"
 
 namespace kablate {
 namespace {
@@ -49,12 +48,11 @@ std::vector<std::string> differences(const std::map<std::string, std::string>& t
 }  // namespace
 
 Json read_environment(const TrialFolder& folder) {
-  try {
-    const Json json = Json::parse(read_text(folder.environment()), nullptr, /*allow_exceptions=*/false);
-    return json.is_object() ? json : Json::object();
-  } catch (const UserError&) {
-    return Json::object();
-  }
+  std::error_code ignored;
+  if (!std::filesystem::exists(folder.environment(), ignored)) return Json::object();
+  const Json json =
+      Json::parse(read_checked(folder, folder.environment()), nullptr, /*allow_exceptions=*/false);
+  return json.is_object() ? json : Json::object();
 }
 
 std::vector<std::string> environment_differences(const Json& then, const Json& now) {

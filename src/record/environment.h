@@ -9,7 +9,7 @@
 
 namespace kablate {
 
-// An empty object if there is none or it is damaged.
+// An empty object if there is none. Throws FileFault where a finished trial's is not what it was.
 Json read_environment(const TrialFolder& folder);
 
 // What differs, a phrase each: "cpu: Xeon 8375C -> EPYC 7763", "git.commit: …"; of long texts (a patch) only

@@ -24,6 +24,7 @@ struct GateCheck {
 Json to_json(const std::vector<GateCheck>& checks);
 
 void write_audit(const ExperimentFolder& folder, const std::vector<GateCheck>& checks);  // throws WorkError
-std::vector<GateCheck> read_audit(const ExperimentFolder& folder);  // empty if there is none or it is damaged
+// Empty if there is none or it is damaged: `problem`, where given, then says how.
+std::vector<GateCheck> read_audit(const ExperimentFolder& folder, std::string* problem = nullptr);
 
 }  // namespace kablate

@@ -66,6 +66,7 @@ class ExperimentFolder {
   Path base_defconfig() const { return path_ / "base.defconfig"; }
   Path threads() const { return path_ / "threads.json"; }
   Path noise() const { return path_ / "noise.json"; }
+  Path checked() const { return path_ / "checked.json"; }
   Path looks() const { return path_ / "looks.jsonl"; }
   Path audit() const { return path_ / "audit.json"; }
   Path report_markdown() const { return path_ / "report.md"; }

@@ -4,11 +4,14 @@
 #include <fstream>
 #include <iterator>
 #include <map>
+#include <set>
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/hash.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "record/seal.h"
 
 namespace kablate {
 namespace {
@@ -32,6 +35,15 @@ std::vector<std::int64_t> compared_seeds(const std::vector<std::string>& folders
   return seeds;
 }
 
+// Of a line's bytes with the digits of its own "sha256" written as 0; "" if it has none.
+std::string sum_of(std::string line) {
+  constexpr std::string_view kKey = "\"sha256\":\"";
+  constexpr std::size_t kDigits = 64;
+  const auto at = line.find(kKey);
+  if (at == std::string::npos || line.size() < at + kKey.size() + kDigits) return "";
+  return hex(sha256(line.replace(at + kKey.size(), kDigits, kDigits, '0')));
+}
+
 // What is in `a` and not in `b`; both sorted.
 std::vector<std::int64_t> without(const std::vector<std::int64_t>& a, const std::vector<std::int64_t>& b) {
   std::vector<std::int64_t> result;
@@ -41,16 +53,31 @@ std::vector<std::int64_t> without(const std::vector<std::int64_t>& a, const std:
 
 }  // namespace
 
-std::vector<Look> read_looks(const ExperimentFolder& folder) {
+std::vector<Look> read_looks(const ExperimentFolder& folder, std::vector<std::string>* problems) {
   std::vector<Look> looks;
+  std::set<std::string> sums{""};
   std::ifstream file(folder.looks());
+  std::int64_t number = 0;
   for (std::string line; std::getline(file, line);) {
+    ++number;
+    std::string problem;
     try {
       const auto json = Json::parse(line);
-      looks.push_back({json.at("time"), json.at("planned"), json.at("trials")});
+      if (!json.contains("before") && !json.contains("sha256")) throw older_format(folder.looks().string());
+      const std::string sum = sum_of(line);
+      if (json.at("sha256") != sum) {
+        problem = "does not have the SHA-256 that stands in it";
+      } else {
+        looks.push_back({json.at("time"), json.at("planned"), json.at("trials"), sum});
+        if (!sums.contains(json.at("before").get<std::string>())) problem = "follows a line that is missing";
+        sums.insert(sum);
+      }
     } catch (const Json::exception&) {
-      continue;  // torn by a crash
+      problem = "is no look (torn by a crash, or damaged)";
     }
+    if (!problem.empty() && problems != nullptr)
+      problems->push_back(str(folder.looks().string(), ":", number, ": ", problem,
+                              ": there may have been more looks than this table tells of"));
   }
   return looks;
 }
@@ -60,7 +87,12 @@ bool record_look(const ExperimentFolder& folder, const std::vector<std::int64_t>
   const auto finished = finished_folders(trials);
   const auto looks = read_looks(folder);
   if (finished.empty() || (!looks.empty() && looks.back().trials == finished)) return false;
-  const Json row{{"time", utc_now()}, {"planned", planned}, {"trials", finished}};
+  Json row{{"time", utc_now()},
+           {"planned", planned},
+           {"trials", finished},
+           {"before", looks.empty() ? "" : looks.back().sha256},
+           {"sha256", std::string(64, '0')}};
+  row["sha256"] = sum_of(row.dump());
   std::ifstream before(folder.looks(), std::ios::binary | std::ios::ate);
   const bool torn = before && before.tellg() > 0 && before.seekg(-1, std::ios::end).get() != '\n';
   std::ofstream file(folder.looks(), std::ios::binary | std::ios::app);

@@ -15,10 +15,13 @@ struct Look {
   std::string time;                   // UTC, as 2026-01-31T12:00:00Z
   std::vector<std::int64_t> planned;  // the seeds of the plan then
   std::vector<std::string> trials;    // the folders of the finished trials that the table was made of, sorted
+  std::string sha256;                 // of its line (FORMAT.md)
 };
 
-// In the order in which they were taken; lines that are none are left out.
-std::vector<Look> read_looks(const ExperimentFolder& folder);
+// In the order in which they were taken; lines that are none are left out. `problems`, where given, gets a
+// phrase for each line that is not as it was written, and for each that lacks the line that it followed.
+// Throws FileFault if the file is of an earlier format.
+std::vector<Look> read_looks(const ExperimentFolder& folder, std::vector<std::string>* problems = nullptr);
 
 // Appends a look at the finished ones of `trials`, unless there are none or the last look was at the same.
 // True if it did. Throws WorkError.

@@ -1,79 +1,51 @@
 #include "record/metrics.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <string_view>
+#include <fstream>
 
 #include <fcntl.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/file.h"
-#include "base/hash.h"
 #include "base/text.h"
 
 namespace kablate {
 namespace {
 namespace fs = std::filesystem;
 
-// Keys whose values depend on the clock, on what else runs
-// or on the allocator; so do those with such an ending.
-constexpr std::string_view kClockKeys[] = {"ms", "tokens_per_s", "mfu", "mfu_nanogpt", "time", "beside"};
-
-bool of_the_clock(std::string_view key) {
-  for (const auto known : kClockKeys)
-    if (key == known) return true;
-  return key.ends_with("_s") || key.ends_with("_ms") || key.ends_with("_seconds") || key.ends_with("_bytes");
+std::string log_text(const fs::path& path) {
+  std::error_code ignored;
+  return fs::exists(path, ignored) ? read_text(path) : "";
 }
 
-struct Row {
-  Json json;
-  std::string_view line;  // with its line end
-  std::int64_t iteration = 0;
-};
-
-// The rows of `text` up to the first line that is none; `rest` gets what follows.
-std::vector<Row> parse_rows(std::string_view text, std::string_view& rest) {
-  std::vector<Row> rows;
-  for (rest = text; !rest.empty();) {
-    const auto end = rest.find('\n');
-    if (end == std::string_view::npos) break;
-    Json json = Json::parse(rest.substr(0, end), nullptr, false);
-    if (!json.is_object() || !json.contains("iteration") || !json["iteration"].is_number_integer()) break;
-    const auto iteration = json["iteration"].get<std::int64_t>();
-    rows.push_back({std::move(json), rest.substr(0, end + 1), iteration});
-    rest.remove_prefix(end + 1);
-  }
-  return rows;
-}
-
-// Whether a row that must be kept stands behind a damaged line.
-bool has_kept_row(std::string_view text, std::int64_t first_iteration) {
-  for (auto end = text.find('\n'); end != std::string_view::npos; end = text.find('\n')) {
-    text.remove_prefix(end + 1);
-    std::string_view rest;
-    for (const auto& row : parse_rows(text, rest))
-      if (row.iteration < first_iteration) return true;
-    text = rest;
-  }
-  return false;
+// What stands before the mark. Throws as check_log.
+std::string_view marked_part(const fs::path& path, std::string_view text, const LogMark& mark) {
+  const auto part = text.substr(0, static_cast<std::size_t>(std::max<std::int64_t>(0, mark.bytes)));
+  if (mark_of(part) == mark) return part;
+  throw WorkError(str(path.string(), ": does not begin with the ", mark.rows,
+                      " rows that stood in it when the checkpoint was made"));
 }
 
 }  // namespace
 
-MetricsLog::MetricsLog(const TrialFolder& folder, std::int64_t first_iteration) : path_(folder.metrics()) {
-  std::error_code ignored;
-  const std::string text = fs::exists(path_, ignored) ? read_text(path_) : "";
-  std::string_view rest;
-  std::string kept;
-  const auto rows = parse_rows(text, rest);
-  for (const auto& row : rows)
-    if (row.iteration < first_iteration) kept += row.line;
-  if (has_kept_row(rest, first_iteration))
-    throw WorkError(str(path_.string(), ":", rows.size() + 1,
-                        ": is damaged before the checkpoint's iteration ", first_iteration,
-                        "; remove the trial's folder to train it from the start"));
-  if (kept != text) write_file(path_, kept);
+LogMark mark_of(std::string_view text) {
+  return {static_cast<std::int64_t>(text.size()), std::count(text.begin(), text.end(), '\n'),
+          hex(sha256(text))};
+}
+
+void check_log(const TrialFolder& folder, const LogMark& mark) {
+  marked_part(folder.metrics(), log_text(folder.metrics()), mark);
+}
+
+MetricsLog::MetricsLog(const TrialFolder& folder, const LogMark& mark)
+    : path_(folder.metrics()), bytes_(mark.bytes), rows_(mark.rows) {
+  const std::string text = log_text(path_);
+  const auto kept = marked_part(path_, text, mark);
+  hash_.add(kept.data(), kept.size());
+  if (kept.size() != text.size()) write_file(path_, kept);
   fd_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
   if (fd_ < 0) throw WorkError(str(path_.string(), ": can't be written (", std::strerror(errno), ")"));
 }
@@ -82,54 +54,59 @@ MetricsLog::~MetricsLog() {
   if (fd_ >= 0) ::close(fd_);
 }
 
-void MetricsLog::append(const Json& row) {
-  const std::string line = row.dump() + "\n";
+void MetricsLog::append(const MetricsRow& row) {
+  const std::string line = to_json(row).dump() + "\n";
   for (std::size_t done = 0; done < line.size();) {
     const auto written = ::write(fd_, line.data() + done, line.size() - done);
     if (written < 0 && errno == EINTR) continue;
     if (written < 0) throw WorkError(str(path_.string(), ": writing failed (", std::strerror(errno), ")"));
     done += static_cast<std::size_t>(written);
   }
+  hash_.add(line.data(), line.size());
+  bytes_ += static_cast<std::int64_t>(line.size());
+  ++rows_;
 }
+
+LogMark MetricsLog::mark() const { return {bytes_, rows_, hex(hash_.so_far())}; }
 
 void MetricsLog::flush() {
   if (::fdatasync(fd_) != 0)
     throw WorkError(str(path_.string(), ": flushing failed (", std::strerror(errno), ")"));
 }
 
-std::vector<Json> read_metrics(const fs::path& path, std::string* problem) {
-  std::vector<Json> rows;
-  if (problem != nullptr) problem->clear();
-  try {
-    const std::string text = read_text(path);
-    std::string_view rest;
-    for (auto& row : parse_rows(text, rest)) rows.push_back(std::move(row.json));
-    if (!rest.empty() && problem != nullptr)
-      *problem = str(path.string(), ":", rows.size() + 1, ": no row of metrics from here on");
-  } catch (const UserError& fault) {
-    if (problem != nullptr) *problem = fault.what();
+std::vector<MetricsRow> parse_metrics(std::string_view text, std::int64_t* damaged) {
+  std::vector<MetricsRow> rows;
+  while (!text.empty()) {
+    const auto end = text.find('\n');
+    if (end == std::string_view::npos) break;
+    auto row = metrics_row_from_json(Json::parse(text.substr(0, end), nullptr, /*allow_exceptions=*/false));
+    if (!row) break;
+    rows.push_back(std::move(*row));
+    text.remove_prefix(end + 1);
   }
+  if (damaged != nullptr) *damaged = text.empty() ? 0 : std::ssize(rows) + 1;
   return rows;
 }
 
-std::vector<Json> loss_log(const std::vector<Json>& rows) {
-  std::vector<Json> log;
-  for (const auto& row : rows) {
-    Json kept = Json::object();
-    for (const auto& [key, value] : row.items())
-      if (!of_the_clock(key)) kept[key] = value;
-    log.push_back(std::move(kept));
-  }
-  return log;
+std::int64_t last_logged_iteration(const fs::path& path) {
+  constexpr std::streamoff kTail = 4096;  // several rows
+  std::ifstream file(path, std::ios::binary | std::ios::ate);
+  if (!file) return 0;
+  const std::streamoff size = file.tellg(), start = std::max<std::streamoff>(0, size - kTail);
+  std::string tail(static_cast<std::size_t>(size - start), '\0');
+  file.seekg(start);
+  file.read(tail.data(), static_cast<std::streamsize>(tail.size()));
+  const auto lines = split(tail, '\n');
+  for (auto line = lines.rbegin(); line != lines.rend(); ++line)
+    if (const auto row = metrics_row_from_json(Json::parse(*line, nullptr, /*allow_exceptions=*/false)))
+      return iteration_of(*row);
+  return 0;
 }
 
-std::string loss_log_sha256(const fs::path& metrics_path) {
-  Sha256 hash;
-  for (const auto& row : loss_log(read_metrics(metrics_path))) {
-    const std::string line = row.dump() + "\n";
-    hash.add(line.data(), line.size());
-  }
-  return hex(hash.finish());
+std::vector<Json> loss_log(const std::vector<MetricsRow>& rows) {
+  std::vector<Json> log;
+  for (const auto& row : rows) log.push_back(without_clock(row));
+  return log;
 }
 
 }  // namespace kablate

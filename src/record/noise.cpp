@@ -4,7 +4,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "record/writer.h"
+#include "record/seal.h"
 
 namespace kablate {
 
@@ -36,18 +36,21 @@ NoiseFloor noise_from_json(const Json& json) {
   return noise;
 }
 
-std::optional<NoiseFloor> read_noise(const ExperimentFolder& folder) {
+std::optional<NoiseFloor> read_noise(const ExperimentFolder& folder, std::string* problem) {
+  std::error_code ignored;
+  if (!std::filesystem::exists(folder.noise(), ignored)) return {};
   try {
-    return noise_from_json(Json::parse(read_text(folder.noise())));
-  } catch (const UserError&) {
-    return {};
+    return noise_from_json(read_sealed(folder.noise()));
+  } catch (const UserError& fault) {
+    if (problem != nullptr) *problem = fault.what();
   } catch (const Json::exception&) {
-    return {};
+    if (problem != nullptr) *problem = folder.noise().string() + ": is of another form than `noise` writes";
   }
+  return {};
 }
 
 void write_noise(const ExperimentFolder& folder, const NoiseFloor& noise) {
-  write_file(folder.noise(), json_text(to_json(noise)));
+  write_file(folder.noise(), sealed_text(to_json(noise)));
 }
 
 }  // namespace kablate

@@ -29,8 +29,8 @@ struct NoiseFloor {
 Json to_json(const NoiseFloor& noise);
 NoiseFloor noise_from_json(const Json& json);  // throws Json::exception where to_json did not write it
 
-// Empty if there is none or it is damaged.
-std::optional<NoiseFloor> read_noise(const ExperimentFolder& folder);
+// Empty if there is none or it is damaged: `problem`, where given, then says how.
+std::optional<NoiseFloor> read_noise(const ExperimentFolder& folder, std::string* problem = nullptr);
 void write_noise(const ExperimentFolder& folder, const NoiseFloor& noise);  // throws WorkError
 
 }  // namespace kablate

@@ -18,6 +18,20 @@ std::optional<std::int64_t> optional_number_at(const Json& json, const char* key
   return value.is_null() ? std::nullopt : std::optional(value.get<std::int64_t>());
 }
 
+// What the report makes room for: no plan has more (plan/plan_file.cpp allows a thousand steps).
+constexpr std::int64_t kMostArms = 1'000'000;
+constexpr std::size_t kMostFactors = 20;
+
+void check_plan(const PlanRecord& plan) {
+  if (plan.arms < 0 || plan.arms > kMostArms)
+    throw std::out_of_range(str("arms = ", plan.arms, ": allowed: 0 to ", kMostArms));
+  if (plan.factors.size() > kMostFactors)
+    throw std::out_of_range(str(plan.factors.size(), " factors: allowed: at most ", kMostFactors));
+  for (const auto& trial : plan.trials)
+    if (!parse_trial_folder_name(trial.folder))
+      throw std::out_of_range(str("folder = \"", trial.folder, "\": no name of a trial's folder"));
+}
+
 }  // namespace
 
 const PlannedStep* PlanRecord::find_step(std::int64_t number) const {
@@ -115,12 +129,13 @@ PlanRecord plan_from_json(const Json& json) {
   json.at("name").get_to(plan.name);
   json.at("plan").get_to(plan.text);
   json.at("baseline").get_to(plan.baseline);
-  plan.arms = json.value("arms", std::int64_t{0});  // plans recorded before it was
+  json.at("arms").get_to(plan.arms);
   json.at("factors").get_to(plan.factors);
   json.at("seeds").get_to(plan.seeds);
   for (const auto& step : json.at("steps")) plan.steps.push_back(planned_step_from_json(step));
   for (const auto& trial : json.at("trials"))
     plan.trials.push_back({trial.at("step"), trial.at("seed"), trial.at("folder")});
+  check_plan(plan);
   return plan;
 }
 

@@ -65,11 +65,15 @@ struct PlanRecord {
 PlannedStep describe_step(std::int64_t number, const std::string& name, std::optional<std::int64_t> rerun_of,
                           const Config& config);
 
+// What plan.json has beside the plan: the SHA-256 of base.config.
+constexpr const char* kBaseConfigSum = "base_config";
+
 // With the keys of `plan --json` (spec, section 9).
 Json to_json(const PlannedStep& step);
 Json to_json(const PlanRecord& plan);
 
-// Throws Json::exception where the text is not what to_json writes.
+// Throws Json::exception where the text is not what to_json writes, std::out_of_range naming a value that no
+// plan has.
 PlannedStep planned_step_from_json(const Json& json);
 PlanRecord plan_from_json(const Json& json);
 

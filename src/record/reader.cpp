@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <set>
+#include <stdexcept>
 
 #include "base/error.h"
 #include "base/file.h"
-#include "base/hash.h"
 #include "base/text.h"
 #include "record/claim.h"
+#include "record/done.h"
+#include "record/looks.h"
 #include "record/metrics.h"
 
 namespace kablate {
@@ -27,31 +29,39 @@ std::string text_or_empty(const fs::path& path) {
   }
 }
 
-// A loss as a row holds it: null where it was no number.
-std::optional<double> number_at(const Json& row, const char* key) {
-  const auto found = row.find(key);
-  return found != row.end() && found->is_number() ? std::optional(found->get<double>()) : std::nullopt;
-}
-
-MechanismRow mechanism_row(const Json& row) {
-  MechanismRow result{row["iteration"], static_cast<std::int64_t>(number_at(row, "block").value_or(0)), {}};
-  for (const auto& [key, value] : row.items())
-    if (value.is_number() && key != "iteration" && key != "block") result.values[key] = value;
-  return result;
-}
-
-void read_rows(const fs::path& path, TrialRecord& record, std::vector<std::string>& problems) {
-  if (!is_file(path)) return;
-  std::string problem;
-  for (const auto& row : read_metrics(path, &problem)) {
-    const auto kind = row.find("kind");
-    if (kind == row.end()) continue;
-    if (*kind == "eval")
-      record.evaluations.push_back(
-          {row["iteration"], number_at(row, "train_loss"), number_at(row, "val_loss")});
-    if (*kind == "mechanisms") record.mechanisms.push_back(mechanism_row(row));
+void sort_row(MetricsRow row, TrialRecord& record) {
+  if (auto* evaluation = std::get_if<EvaluationRow>(&row)) {
+    record.evaluated_on.push_back({evaluation->iteration, evaluation->tokens});
+    record.evaluations.push_back(std::move(*evaluation));
+  } else if (auto* mechanisms = std::get_if<MechanismRow>(&row)) {
+    record.mechanisms.push_back(std::move(*mechanisms));
+  } else {
+    const auto& train = std::get<TrainRow>(row);
+    record.trained_on.push_back({train.iteration, train.tokens});
   }
-  if (!problem.empty()) problems.push_back(problem);
+}
+
+// Of a finished trial: it is left out of the table.
+void mark_damaged(TrialRecord& record, const std::string& reason) {
+  record.state = TrialState::kDamaged;
+  record.reason = reason;
+  record.summary.reset();
+}
+
+void read_rows(const TrialFolder& folder, TrialRecord& record, std::vector<std::string>& problems) {
+  if (!record.summary && !is_file(folder.metrics())) return;
+  try {
+    std::int64_t damaged = 0;
+    for (auto& row : parse_metrics(read_checked(folder, folder.metrics()), &damaged))
+      sort_row(std::move(row), record);
+    if (damaged == 0) return;
+    const auto what = str(folder.metrics().string(), ":", damaged, ": no row of metrics from here on");
+    if (record.summary) mark_damaged(record, what);
+    problems.push_back(what);
+  } catch (const UserError& fault) {
+    if (record.summary) mark_damaged(record, fault.what());
+    problems.push_back(fault.what());
+  }
 }
 
 // Fills state and reason of a trial that has no valid DONE.
@@ -80,7 +90,7 @@ void judge_unfinished(const TrialFolder& folder, TrialRecord& record) {
 
 const char* state_name(TrialState state) {
   constexpr const char* kNames[] = {"missing", "blocked",  "running", "interrupted",
-                                    "failed",  "diverged", "done"};
+                                    "failed",  "diverged", "done",    "damaged"};
   return kNames[static_cast<int>(state)];
 }
 
@@ -90,19 +100,44 @@ const TrialRecord* ExperimentRecord::find_trial(std::int64_t step, std::int64_t 
   return nullptr;
 }
 
-std::optional<TrialSummary> finished(const TrialFolder& folder) {
-  const auto mark = text_or_empty(folder.done()), text = text_or_empty(folder.summary());
-  if (mark.empty() || trim(mark) != hex(sha256(text))) return {};
+namespace {
+
+// Empty without DONE. Throws UserError where DONE or the summary can't be believed.
+std::optional<TrialSummary> read_summary(const TrialFolder& folder) {
+  if (!DoneList::read(folder)) return {};
+  const auto path = folder.summary();
   try {
-    return summary_from_json(Json::parse(text));
-  } catch (const Json::exception&) {  // written by another version of the program
+    return summary_from_json(Json::parse(read_checked(folder, path)));
+  } catch (const Json::exception& fault) {
+    throw UserError(str(path.string(), ": is no summary of a trial (", fault.what(), ")"));
+  } catch (const std::out_of_range& fault) {
+    throw UserError(str(path.string(), ": ", fault.what()));
+  }
+}
+
+}  // namespace
+
+std::optional<TrialSummary> finished(const TrialFolder& folder) {
+  try {
+    return read_summary(folder);
+  } catch (const UserError&) {
     return {};
   }
 }
 
+std::optional<TrialSummary> finished_and_whole(const TrialFolder& folder) {
+  const auto summary = finished(folder);
+  return summary && damaged_files(folder).empty() ? summary : std::nullopt;
+}
+
 TrialRecord read_trial(const TrialFolder& folder) {
   TrialRecord record;
-  record.summary = finished(folder);
+  try {
+    record.summary = read_summary(folder);
+  } catch (const UserError& fault) {
+    mark_damaged(record, fault.what());
+    return record;
+  }
   if (!record.summary) {
     judge_unfinished(folder, record);
   } else {
@@ -111,15 +146,59 @@ TrialRecord read_trial(const TrialFolder& folder) {
   return record;
 }
 
-std::string read_key_text(const TrialFolder& folder) { return text_or_empty(folder.key()); }
+std::string read_key_text(const TrialFolder& folder) {
+  std::error_code ignored;
+  return fs::exists(folder.key(), ignored) ? read_checked(folder, folder.key()) : "";
+}
+
+Settings read_trial_config(const TrialFolder& folder) {
+  read_checked(folder, folder.config());
+  return Settings::from_file(folder.config());
+}
+
+std::vector<MetricsRow> read_metrics(const TrialFolder& folder) {
+  std::error_code ignored;
+  if (!fs::exists(folder.metrics(), ignored) && !fs::exists(folder.done(), ignored)) return {};
+  return parse_metrics(read_checked(folder, folder.metrics()));
+}
+
+Settings read_base_config(const ExperimentFolder& folder) {
+  const auto path = folder.base_config();
+  const Json recorded = read_sealed(folder.plan()).value(kBaseConfigSum, Json());
+  const auto damage = damage_of(read_text(path), recorded.is_string() ? recorded.get<std::string>() : "");
+  if (!damage.empty())
+    throw FileFault(
+        FileFault::Kind::kDamaged,
+        str(path.string(), ": ", damage, " in plan.json; run the experiment again to write both anew"));
+  return Settings::from_file(path);
+}
+
+void refuse_older_format(const ExperimentFolder& folder) {
+  const auto check = [](auto&& read) {
+    try {
+      read();
+    } catch (const FileFault& fault) {
+      if (fault.kind() == FileFault::Kind::kOlderFormat) throw;
+    } catch (const UserError&) {  // damaged: whoever needs the file says so
+    }
+  };
+  for (const auto& file : {folder.plan(), folder.threads(), folder.noise(), folder.audit()})
+    check([&] { read_sealed(file); });
+  check([&] { read_looks(folder); });
+}
 
 PlanRecord read_plan(const ExperimentFolder& folder) {
   const auto path = existing_experiment(folder.path()).plan();
+  const std::string mend = "; run the experiment again to write it anew: finished trials are kept";
   try {
-    return plan_from_json(Json::parse(read_text(path)));
+    return plan_from_json(read_sealed(path));
+  } catch (const FileFault& fault) {
+    if (fault.kind() != FileFault::Kind::kDamaged) throw;
+    throw FileFault(fault.kind(), fault.what() + mend);
   } catch (const Json::exception& fault) {
-    throw UserError(str(path.string(), ": is damaged or of another version of the program (", fault.what(),
-                        "); run the experiment again to write it anew: finished trials are kept"));
+    throw UserError(str(path.string(), ": is no plan (", fault.what(), ")", mend));
+  } catch (const std::out_of_range& fault) {
+    throw UserError(str(path.string(), ": ", fault.what(), mend));
   }
 }
 
@@ -135,10 +214,10 @@ ExperimentRecord read_experiment(const ExperimentFolder& folder, const PlanRecor
     const auto trial_folder = folder.trial(trial.folder);
     auto record = read_trial(trial_folder);
     record.planned = trial;
-    read_rows(trial_folder.metrics(), record, experiment.problems);
-    if (is_file(trial_folder.done()) && !record.summary)
-      experiment.problems.push_back(trial_folder.summary().string() +
-                                    ": does not match DONE; the trial counts as unfinished");
+    if (record.state == TrialState::kDamaged)
+      experiment.problems.push_back(record.reason);
+    else
+      read_rows(trial_folder, record, experiment.problems);
     const auto* step = experiment.plan.find_step(trial.step);
     if (step != nullptr && !step->blocked.empty())
       record.state = TrialState::kBlocked, record.reason = step->blocked;

@@ -1,14 +1,15 @@
-// Reads an experiment's folder. Missing, torn or damaged files of a trial make that trial unfinished and are
+// Reads an experiment's folder. Missing, torn or damaged files of a trial take it out of the table and are
 // reported; they never stop the reading.
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "config/settings.h"
 #include "record/layout.h"
+#include "record/metrics_row.h"
 #include "record/plan_record.h"
 #include "record/summary.h"
 
@@ -22,27 +23,26 @@ enum class TrialState {
   kFailed,       // the last attempt ended in an error
   kDiverged,     // the loss was no number any more
   kDone,
+  kDamaged,  // finished, and a file that was read is not what DONE records
 };
 const char* state_name(TrialState state);  // "missing", …
 
-struct Evaluation {
+// What was read of the data up to an iteration, since the entry before (metrics_row.h, tokens).
+struct TokenHash {
   std::int64_t iteration = 0;
-  std::optional<double> train_loss, val_loss;
-};
-
-// What a block's mechanisms did at an evaluation: a row of metrics.jsonl of kind "mechanisms" (FORMAT.md).
-struct MechanismRow {
-  std::int64_t iteration = 0, block = 0;
-  std::map<std::string, double> values;  // by the row's keys; without those of mechanisms that are off
+  std::string tokens;
+  bool operator==(const TokenHash&) const = default;
 };
 
 struct TrialRecord {
   PlannedTrial planned;
   TrialState state = TrialState::kMissing;
-  std::string reason;                    // of a failure
-  std::optional<TrialSummary> summary;   // kDone, and kDiverged where one was written
-  std::vector<Evaluation> evaluations;   // of unfinished trials too
-  std::vector<MechanismRow> mechanisms;  // likewise
+  std::string reason;                      // of a failure, or what is damaged
+  std::optional<TrialSummary> summary;     // kDone, and kDiverged where one was written
+  std::vector<EvaluationRow> evaluations;  // of unfinished trials too, as are the next three
+  std::vector<MechanismRow> mechanisms;
+  std::vector<TokenHash> trained_on;    // a logged iteration each: together they cover every iteration
+  std::vector<TokenHash> evaluated_on;  // an evaluation each
 };
 
 struct ExperimentRecord {
@@ -60,13 +60,26 @@ ExperimentRecord read_experiment(const ExperimentFolder& folder,
                                  const PlanRecord& plan);  // under another plan
 PlanRecord read_plan(const ExperimentFolder& folder);
 
-// Whether DONE is there and matches summary.json. The summary, if so.
+// base.config. Throws UserError if it is not the one that plan.json was written with.
+Settings read_base_config(const ExperimentFolder& folder);
+
+// Throws FileFault if the experiment was written in an earlier format: to be asked before anything is added
+// to it.
+void refuse_older_format(const ExperimentFolder& folder);
+
+// The summary of a trial whose DONE is there and records this summary.json; its other files are not looked
+// at.
 std::optional<TrialSummary> finished(const TrialFolder& folder);
 
-// The state of one trial folder; without its evaluations.
+// The same only if every file of the trial is what DONE records.
+std::optional<TrialSummary> finished_and_whole(const TrialFolder& folder);
+
+// The state of one trial folder by DONE and summary.json; without its rows.
 TrialRecord read_trial(const TrialFolder& folder);
 
-// key.txt of a trial; "" if there is none.
-std::string read_key_text(const TrialFolder& folder);
+// The files of one trial. Of a finished one only as DONE records them, else FileFault; likewise below.
+std::string read_key_text(const TrialFolder& folder);  // key.txt; "" if there is none
+Settings read_trial_config(const TrialFolder& folder);
+std::vector<MetricsRow> read_metrics(const TrialFolder& folder);  // of an unfinished one without a torn end
 
 }  // namespace kablate

@@ -1,6 +1,10 @@
 #include "record/summary.h"
 
 #include <cmath>
+#include <limits>
+#include <stdexcept>
+
+#include "base/text.h"
 
 namespace kablate {
 namespace {
@@ -64,6 +68,10 @@ Json to_json(const TrialSummary& summary) {
 TrialSummary summary_from_json(const Json& json) {
   TrialSummary summary;
   visit(summary, FromJson{json});
+  for (const auto& loss : {summary.val_loss, summary.train_loss})
+    if (loss && std::abs(*loss) > std::numeric_limits<float>::max())  // a loss is a float32's mean
+      throw std::out_of_range(str("a loss of ", shortest(*loss), ": allowed: what a float32 can hold"));
+  if (summary.iterations < 0 || summary.interruptions < 0) throw std::out_of_range("a count below 0");
   return summary;
 }
 

@@ -32,13 +32,14 @@ struct TrialSummary {
   Integer pid;
   std::string host, started, ended;  // UTC, as 2026-01-31T12:00:00Z
   std::string weights_sha256;        // of weights.safetensors
-  std::string metrics_sha256;        // loss_log_sha256
+  std::string metrics_sha256;        // of metrics.jsonl
   std::int64_t interruptions = 0;    // how often it went on from a checkpoint
 };
 
 Json to_json(const TrialSummary& summary);
 
-// Throws Json::exception where the text is not what to_json writes.
+// Throws Json::exception where the text is not what to_json writes, std::out_of_range at a value that can't
+// be.
 TrialSummary summary_from_json(const Json& json);
 
 // Why the last attempt did not get to the end; removed when the trial is tried again.

@@ -22,16 +22,17 @@ void write_experiment(const ExperimentFolder& folder, const PlanRecord& plan, co
 void write_threads(const ExperimentFolder& folder, std::int64_t threads, const Json& measured);
 // The same unless it stands there already; returns what stands there then, so that runs side by side agree.
 std::int64_t write_threads_once(const ExperimentFolder& folder, std::int64_t threads, const Json& measured);
-std::optional<std::int64_t> read_threads(
-    const ExperimentFolder& folder);  // empty if there is none or it is damaged
+// Empty if there is none. Throws UserError if it is damaged: another number would train every trial anew.
+std::optional<std::int64_t> read_threads(const ExperimentFolder& folder);
 
-// Writes what is known before a trial starts (config, defconfig, key.txt, environment.json) and removes the
-// record of an earlier failure. REQUIRES: the caller holds the folder's claim.
+// Writes what is known before a trial starts (config, defconfig, key.txt, environment.json) and removes DONE
+// of one whose files were damaged and the record of an earlier failure. REQUIRES: the caller holds the
+// folder's claim.
 void write_trial_start(const TrialFolder& folder, const Config& config, const std::string& key_text,
                        const Json& environment);
 
-// Writes summary.json and then, last of all, DONE with the
-// summary's SHA-256: from here on the trial is finished.
+// Writes summary.json and then, last of all, DONE with the SHA-256 of every file: from here on the trial is
+// finished. REQUIRES: all its other files are there; the summary's sums of weights and metrics are theirs.
 void finish_trial(const TrialFolder& folder, const TrialSummary& summary);
 
 void write_failure(const TrialFolder& folder, const Failure& failure);

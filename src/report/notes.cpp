@@ -100,7 +100,7 @@ std::string seeds_text(const std::vector<std::int64_t>& seeds) {
 }
 
 void add_look_notes(const ExperimentFolder& folder, const Report& report, Notes& notes) {
-  const auto looks = earlier_looks(read_looks(folder), report.trials);
+  const auto looks = earlier_looks(read_looks(folder, &notes), report.trials);
   bool added = false;
   for (const auto& look : looks) {
     if (!look.unplanned.empty()) {

@@ -11,16 +11,17 @@ namespace kablate {
 namespace {
 
 // The noise floor, if it is this baseline's: what was measured under another configuration says nothing.
-std::optional<NoiseFloor> noise_of(const ExperimentFolder& folder, const ExperimentRecord& experiment) {
-  auto noise = read_noise(folder);
+std::optional<NoiseFloor> noise_of(const ExperimentFolder& folder, ExperimentRecord& experiment) {
+  std::string problem;
+  auto noise = read_noise(folder, &problem);
+  if (!problem.empty()) experiment.problems.push_back(problem);
   if (!noise) return {};
   for (const auto* trial : finished_trials(experiment, experiment.plan.baseline)) {
     const auto files = folder.trial(trial->planned.folder);
     try {
-      if (arm_key(Settings::from_file(files.config()).bind(), read_key_text(files)) == noise->arm)
-        return noise;
+      if (arm_key(read_trial_config(files).bind(), read_key_text(files)) == noise->arm) return noise;
     } catch (const UserError&) {
-      continue;  // a configuration of another version of the program: not this baseline's
+      continue;  // damaged, or a configuration of another version of the program: not this baseline's
     }
   }
   return {};
@@ -40,7 +41,7 @@ const ReportRow* Report::find_row(std::int64_t step) const {
 Report make_report(const ExperimentFolder& folder) { return make_report(folder, read_plan(folder)); }
 
 Report make_report(const ExperimentFolder& folder, const PlanRecord& plan) {
-  const auto experiment = read_experiment(folder, plan);
+  auto experiment = read_experiment(folder, plan);
   Report report;
   report.name = plan.name;
   report.folder = folder.path().string();
@@ -52,7 +53,9 @@ Report make_report(const ExperimentFolder& folder, const PlanRecord& plan) {
   append(report.notes, plan_notes(experiment));
   compare_rows(experiment, report.rows, report.notes);
   report.noise = noise_of(folder, experiment);
-  report.gates = read_audit(folder);
+  std::string problem;
+  report.gates = read_audit(folder, &problem);
+  if (!problem.empty()) experiment.problems.push_back(problem);
   for (std::size_t i = 0; i < report.rows.size(); ++i) {
     auto& row = report.rows[i];
     row.identical_to = identical_to(folder, experiment, plan.steps[i]);

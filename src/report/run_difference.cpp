@@ -16,9 +16,8 @@ namespace {
 
 using Real = std::optional<double>;
 
-std::vector<std::string> config_lines(const std::filesystem::path& a, const std::filesystem::path& b) {
-  const auto before = field_values(Settings::from_file(a).bind());
-  const auto after = field_values(Settings::from_file(b).bind());
+std::vector<std::string> config_lines(const Settings& a, const Settings& b) {
+  const auto before = field_values(a.bind()), after = field_values(b.bind());
   std::vector<std::string> lines;
   for (std::size_t i = 0; i < before.size(); ++i)  // one table of symbols gives both, in one order
     if (before[i].text != after[i].text)
@@ -142,7 +141,7 @@ std::vector<std::string> step_lines(const ExperimentRecord& a, const ExperimentR
 }  // namespace
 
 std::vector<DifferenceSection> trial_differences(const TrialFolder& a, const TrialFolder& b) {
-  return {{"configuration", config_lines(a.config(), b.config())},
+  return {{"configuration", config_lines(read_trial_config(a), read_trial_config(b))},
           {"key, beside the configuration", key_lines(a, b)},
           {"environment", environment_differences(read_environment(a), read_environment(b))},
           {"results", result_lines(a, b)}};
@@ -150,7 +149,7 @@ std::vector<DifferenceSection> trial_differences(const TrialFolder& a, const Tri
 
 std::vector<DifferenceSection> experiment_differences(const ExperimentFolder& a, const ExperimentFolder& b) {
   const auto of_a = read_experiment(a), of_b = read_experiment(b);
-  return {{"base configuration", config_lines(a.base_config(), b.base_config())},
+  return {{"base configuration", config_lines(read_base_config(a), read_base_config(b))},
           {"plan", plan_lines(of_a.plan, of_b.plan)},
           {"results", step_lines(of_a, of_b)}};
 }

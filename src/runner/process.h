@@ -18,8 +18,10 @@ struct ExitStatus {
 // when this process dies, so that no trial outlives its run.
 class ChildProcess {
  public:
-  // Throws WorkError if the system can't start it.
-  explicit ChildProcess(const std::vector<std::string>& arguments);
+  // `input` is what it reads from standard input. It starts with the stop signals blocked: one that comes
+  // before it can catch them waits until it does (train/stop_signal.h). Throws WorkError if the system can't
+  // start it.
+  explicit ChildProcess(const std::vector<std::string>& arguments, const std::string& input = "");
   ~ChildProcess();  // ends it if it still runs
   ChildProcess(ChildProcess&& other) noexcept;
   ChildProcess& operator=(ChildProcess&&) = delete;

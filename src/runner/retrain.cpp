@@ -9,7 +9,6 @@
 #include <csignal>
 
 #include "base/error.h"
-#include "base/file.h"
 #include "base/text.h"
 #include "config/settings.h"
 #include "record/reader.h"
@@ -26,10 +25,8 @@ struct Running {
 };
 
 ChildProcess start(Retraining trial, std::int64_t beside) {
-  std::filesystem::create_directories(trial.folder.path());
-  write_file(trial.folder.config(), full_dotconfig(trial.config));
   trial.order.beside = beside;
-  return ChildProcess(trial_arguments(trial.folder, trial.order));
+  return ChildProcess(trial_arguments(trial.folder, trial.order), full_dotconfig(trial.config));
 }
 
 RetrainEnd end_of(const Retraining& trial, const ExitStatus& status) {
@@ -44,19 +41,32 @@ RetrainEnd end_of(const Retraining& trial, const ExitStatus& status) {
               said.substr(line_end == std::string::npos ? 0 : line_end + 1))};
 }
 
+constexpr std::string_view kScratch = "kablate-retrain-";
+
+void remove_abandoned(const std::filesystem::path& parent) {
+  std::error_code fault, ignored;
+  for (std::filesystem::directory_iterator entry(parent, fault), end; !fault && entry != end;
+       entry.increment(fault))
+    if (entry->path().filename().string().starts_with(kScratch) && abandoned(TrialFolder(entry->path())))
+      std::filesystem::remove_all(entry->path(), ignored);
+}
+
 }  // namespace
 
 ScratchFolder::ScratchFolder() {
   std::error_code fault;
   const auto parent = std::filesystem::temp_directory_path(fault);
-  std::string name = (parent / "kablate-XXXXXX").string();
+  if (!fault) remove_abandoned(parent);
+  std::string name = (parent / (std::string(kScratch) + "XXXXXX")).string();
   if (fault || ::mkdtemp(name.data()) == nullptr)
     throw UserError(str("TMPDIR = ", parent.string(), ": no folder can be made there (",
                         fault ? fault.message() : std::strerror(errno), "); set TMPDIR to one where it can"));
   path_ = name;
+  claim_ = Claim::acquire(TrialFolder(path_));
 }
 
 ScratchFolder::~ScratchFolder() {
+  claim_.reset();
   std::error_code ignored;
   if (!kept_) std::filesystem::remove_all(path_, ignored);
 }

@@ -4,11 +4,13 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "config/config.h"
+#include "record/claim.h"
 #include "record/layout.h"
 #include "record/summary.h"
 #include "train/trial.h"
@@ -16,6 +18,7 @@
 namespace kablate {
 
 // A folder of its own under the system's one for temporary files (TMPDIR), removed at the end unless kept.
+// Those that killed processes left there are removed first: a claim (record/claim.h) tells whose they were.
 class ScratchFolder {
  public:
   ScratchFolder();  // throws UserError if none can be made
@@ -28,6 +31,7 @@ class ScratchFolder {
 
  private:
   std::filesystem::path path_;
+  std::unique_ptr<Claim> claim_;
   bool kept_ = false;
 };
 

@@ -8,14 +8,15 @@
 #include <thread>
 
 #include "base/error.h"
-#include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "config/settings.h"
 #include "record/claim.h"
+#include "record/done.h"
 #include "record/metrics.h"
 #include "record/reader.h"
 #include "record/writer.h"
+#include "runner/lookout.h"
 #include "runner/process.h"
 #include "runner/progress.h"
 #include "runner/trial_command.h"
@@ -82,6 +83,7 @@ class Run {
   std::deque<const Trial*> pending_;
   std::list<Running> running_;
   std::unique_ptr<Progress> progress_;
+  Lookout lookout_;
 };
 
 Run::Run(const ExperimentFolder& folder, const Plan& plan, const RunOrder& order)
@@ -93,14 +95,15 @@ Run::Run(const ExperimentFolder& folder, const Plan& plan, const RunOrder& order
 }
 
 void Run::sort_trials() {
-  std::vector<std::string> skipped;
   for (const auto& trial : plan_.trials) {
     const auto decision = decide(folder_, trial);
     switch (decision.action) {
       case TrialDecision::Action::kSkip:
         ++result_.skipped;
-        result_.failed += decision.reason != "done";
-        if (decision.reason != "done") log_warning(str(label_of(trial), ": skipped: ", decision.reason));
+        break;
+      case TrialDecision::Action::kDiverged:
+        ++result_.failed;
+        log_warning(str(label_of(trial), ": skipped: ", decision.reason));
         break;
       case TrialDecision::Action::kBlocked:
         ++result_.blocked;
@@ -120,13 +123,16 @@ void Run::start_what_fits() {
   for (auto next = pending_.begin(); next != pending_.end() && std::ssize(running_) < order_.parallel;) {
     const Trial& trial = **next;
     const auto folder = folder_of(folder_, trial);
-    if (finished(folder)) {  // by another run
+    if (!lookout_.due(folder)) {
+      ++next;
+    } else if (finished_and_whole(folder)) {  // by another run
       progress_->event(str(label_of(trial), ": finished by another run"));
       progress_->finished(work_of(trial));
       ++result_.done;
       next = pending_.erase(next);
-    } else if (claim_owner(folder)) {
-      ++next;  // looked at again while others run
+    } else if (const auto owner = claim_owner(folder)) {
+      lookout_.held(folder, owner->host);
+      ++next;
     } else {
       next = pending_.erase(next);
       start_or_record(trial);
@@ -149,8 +155,6 @@ void Run::start_or_record(const Trial& trial) {
 
 void Run::start(const Trial& trial, const std::string& reason) {
   const auto folder = folder_of(folder_, trial);
-  std::filesystem::create_directories(folder.path());
-  write_file(folder.config(), full_dotconfig(trial.config));
   const std::int64_t beside = std::ssize(running_);
   const auto arguments = trial_arguments(
       folder, {.step = trial.step,
@@ -164,7 +168,7 @@ void Run::start(const Trial& trial, const std::string& reason) {
                .source_folder = {},
                .source_key = {}});
   const double before = fraction_of(folder, trial);
-  running_.push_back({&trial, ChildProcess(arguments), {}, before});
+  running_.push_back({&trial, ChildProcess(arguments, full_dotconfig(trial.config)), {}, before});
   progress_->done_before(before * work_of(trial));
   progress_->event(str(label_of(trial), ": started as process ", running_.back().process.pid(),
                        reason.empty() ? "" : " (" + reason + ")"));
@@ -186,10 +190,8 @@ void Run::ended(const Running& running, const ExitStatus& status) {
   const std::string time = human_duration(running.watch.seconds());
   if (status.code == kTrialHeldByAnother) {
     pending_.push_back(&trial);
-  } else if (status.code == kExitInterrupted ||
-             (stop_requested() && (status.signal == SIGTERM || status.signal == SIGINT))) {
-    // By a signal: saved, or stopped before it had anything to save.
-    result_.interrupted = true;
+  } else if (status.code == kExitInterrupted || (status.signal && is_stop_signal(*status.signal))) {
+    result_.interrupted = true;  // saved, or stopped before it had anything to save
   } else if (const auto summary = finished(folder_of(folder_, trial)); status.code == kExitDone && summary) {
     ++result_.done;
     progress_->finished((1 - running.before) * work_of(trial));
@@ -218,6 +220,7 @@ void Run::record_failure(const Trial& trial, const ExitStatus& status) {
   const std::string reason = status.signal || last.empty() ? what : last;  // a killed one said something else
   progress_->event(str(label_of(trial), ": failed: ", reason, "; see ", folder.log().string()));
   try {
+    std::filesystem::create_directories(folder.path());  // it may have ended before it made it
     write_failure(folder, {.status = "failed",
                            .reason = reason,
                            .exit_code = status.code,
@@ -266,11 +269,16 @@ TrialDecision decide(const ExperimentFolder& experiment, const Trial& trial) {
   using enum TrialDecision::Action;
   const auto folder = folder_of(experiment, trial);
   if (!trial.blocked.empty()) return {kBlocked, trial.blocked};
-  if (finished(folder)) return {kSkip, "done"};
   const TrialRecord record = read_trial(folder);
   switch (record.state) {
+    case TrialState::kDone:
+      if (const auto damage = damaged_files(folder); !damage.empty())
+        return {kRun, "trained again, since it is damaged: " + join(damage, "; ")};
+      return {kSkip, "done"};
+    case TrialState::kDamaged:
+      return {kRun, "trained again, since it is damaged: " + record.reason};
     case TrialState::kDiverged:
-      return {kSkip, record.reason + "; delete " + folder.path().string() + " to try it again"};
+      return {kDiverged, record.reason + "; delete " + folder.path().string() + " to try it again"};
     case TrialState::kFailed:
       return {kRun, "the last attempt failed: " + record.reason};
     case TrialState::kInterrupted:

@@ -14,7 +14,7 @@ namespace kablate {
 
 // What will happen to a trial, and why.
 struct TrialDecision {
-  enum class Action { kSkip, kRun, kBlocked };
+  enum class Action { kSkip, kRun, kBlocked, kDiverged };  // kDiverged: not tried again
   Action action = Action::kRun;
   std::string reason;  // "done", "goes on from its checkpoint", "new: GPT2_N_LAYER 3 -> 4", …
 };

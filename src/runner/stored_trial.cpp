@@ -41,13 +41,15 @@ std::string StoredTrial::label() const {
 }
 
 StoredTrial read_stored_trial(const TrialFolder& folder, const Program& program) {
-  const auto summary = finished(folder);
+  const auto record = read_trial(folder);
+  if (record.state == TrialState::kDamaged) throw UserError(record.reason);
+  const auto& summary = record.summary;
   if (!summary)
     throw UserError(
-        str(folder.path().string(), ": is not the folder of a finished trial (",
-            std::filesystem::exists(folder.done()) ? "summary.json does not match DONE" : "no DONE",
-            "); only finished trials can be compared with another training"));
-  Settings settings = Settings::from_file(folder.config());
+        str(folder.path().string(),
+            ": is not the folder of a finished trial (no DONE); only finished trials can be compared with "
+            "another training"));
+  Settings settings = read_trial_config(folder);
   if (!program.data_path.empty()) settings.set("DATA_PATH", program.data_path, "--data-path");
   StoredTrial trial{
       .folder = folder, .summary = *summary, .key_text = read_key_text(folder), .config = settings.bind()};

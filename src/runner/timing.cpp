@@ -1,16 +1,18 @@
 #include "runner/timing.h"
 
 #include <algorithm>
+#include <chrono>
+#include <csignal>
 #include <limits>
+#include <thread>
+#include <utility>
 #include <vector>
 
-#include <unistd.h>
-
 #include "base/error.h"
-#include "base/file.h"
 #include "base/text.h"
 #include "config/settings.h"
 #include "runner/process.h"
+#include "runner/trial_command.h"
 #include "train/stop_signal.h"
 
 namespace kablate {
@@ -35,36 +37,42 @@ std::vector<std::int64_t> thread_candidates(std::int64_t cores) {
   return candidates;
 }
 
+// Passes a signal on that asks this process to stop.
+ExitStatus end_of(ChildProcess& child) {
+  using namespace std::chrono_literals;
+  bool passed_on = false;
+  while (true) {
+    if (auto status = child.poll()) return *status;
+    if (stop_requested() && !std::exchange(passed_on, true)) child.signal(SIGTERM);
+    std::this_thread::sleep_for(5ms);
+  }
+}
+
 }  // namespace
 
-double time_config(const Config& config, std::int64_t threads, std::int64_t copies, std::int64_t iterations,
-                   const std::filesystem::path& scratch) {
-  const auto file = scratch / (".timing" + std::to_string(::getpid()) + ".config");
-  write_file(file, full_dotconfig(config));
+double time_config(const Config& config, std::int64_t threads, std::int64_t copies, std::int64_t iterations) {
   std::vector<ChildProcess> children;
   for (std::int64_t i = 0; i < copies; ++i)
-    children.emplace_back(std::vector<std::string>{"time", "--config", file.string(), "--threads",
-                                                   std::to_string(threads), "--iterations",
-                                                   std::to_string(iterations)});
+    children.emplace_back(
+        std::vector<std::string>{"time", "--config", kFromInput, "--threads", std::to_string(threads),
+                                 "--iterations", std::to_string(iterations)},
+        full_dotconfig(config));
   std::vector<ExitStatus> ends;
-  for (auto& child : children) ends.push_back(child.wait());
-  std::error_code ignored;
-  std::filesystem::remove(file, ignored);
+  for (auto& child : children) ends.push_back(end_of(child));
   throw_if_stop_requested();
   double slowest = 0;
   for (const auto& end : ends) slowest = std::max(slowest, milliseconds_from(end));
   return slowest;
 }
 
-ThreadChoice choose_threads(const Config& config, std::int64_t num_trials, std::int64_t cores,
-                            const std::filesystem::path& scratch) {
+ThreadChoice choose_threads(const Config& config, std::int64_t num_trials, std::int64_t cores) {
   constexpr std::int64_t kIterations = 6;
   ThreadChoice choice;
   choice.measured = Json::array();
   double best = std::numeric_limits<double>::infinity();
   for (const auto threads : thread_candidates(cores)) {
     const std::int64_t copies = std::clamp<std::int64_t>(cores / threads, 1, num_trials);
-    const double ms = time_config(config, threads, copies, kIterations, scratch);
+    const double ms = time_config(config, threads, copies, kIterations);
     const double rounds = static_cast<double>((num_trials + copies - 1) / copies);
     choice.measured.push_back({{"threads", threads}, {"copies", copies}, {"ms_per_iter", ms}});
     if (rounds * ms < best) best = rounds * ms, choice.threads = threads;

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
 #include <optional>
 
 #include "base/json.h"
@@ -10,11 +9,9 @@
 
 namespace kablate {
 
-// Milliseconds of an iteration in a process of its own with `threads` threads,
-// `copies` of which run at once; the slowest counts. `scratch` is a folder for
-// the configuration file. Throws WorkError with what the process said.
-double time_config(const Config& config, std::int64_t threads, std::int64_t copies, std::int64_t iterations,
-                   const std::filesystem::path& scratch);
+// Milliseconds of an iteration in a process of its own with `threads` threads, `copies` of which run at once;
+// the slowest counts. Throws WorkError with what the process said, Interrupted after a signal.
+double time_config(const Config& config, std::int64_t threads, std::int64_t copies, std::int64_t iterations);
 
 struct ThreadChoice {
   std::int64_t threads = 1;
@@ -23,8 +20,7 @@ struct ThreadChoice {
 
 // The number of threads with which `num_trials` trials like this one end soonest on `cores` cores, by
 // measurement (spec, section 6, THREADS).
-ThreadChoice choose_threads(const Config& config, std::int64_t num_trials, std::int64_t cores,
-                            const std::filesystem::path& scratch);
+ThreadChoice choose_threads(const Config& config, std::int64_t num_trials, std::int64_t cores);
 
 // How many trials run at once: PARALLEL_TRIALS, or as many as the cores allow; one on a GPU.
 std::int64_t parallel_trials(const Config& config, std::int64_t threads, std::int64_t cores, bool on_cpu);

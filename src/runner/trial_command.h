@@ -13,7 +13,11 @@ namespace kablate {
 constexpr int kTrialDiverged = 10;
 constexpr int kTrialHeldByAnother = 11;
 
-// `kablate trial FOLDER …`; what the process knows by itself (sources) is left out.
+// Where a process started by the runner finds its configuration, every symbol of it: a file would have to be
+// written before the folder is claimed, over the one that another run's trial may have there.
+constexpr const char* kFromInput = "/dev/stdin";
+
+// `kablate trial FOLDER … < CONFIG`; what the process knows by itself (sources) is left out.
 std::vector<std::string> trial_arguments(const TrialFolder& folder, const TrialOrder& order);
 
 // The way back, from the arguments after `trial`. Throws UserError.

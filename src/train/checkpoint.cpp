@@ -1,6 +1,7 @@
 #include "train/checkpoint.h"
 
 #include <algorithm>
+#include <cmath>
 #include <vector>
 
 #include "base/error.h"
@@ -9,6 +10,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "record/seal.h"
 
 namespace kablate {
 namespace fs = std::filesystem;
@@ -19,74 +21,113 @@ constexpr const char* kWeights = "weights.safetensors";
 constexpr const char* kState = "state.safetensors";
 constexpr const char* kManifest = "manifest.json";
 
+// The one list of the manifest's keys, but for the files' sums.
+template <typename Point, typename Visitor>
+void visit(Point& c, Visitor&& field) {
+  field("key", c.key), field("iteration", c.trainer.iteration);
+  field("clipped_elements", c.trainer.clipped_elements), field("spikes", c.trainer.spikes);
+  field("resets", c.trainer.resets), field("tokens", c.trainer.tokens);
+  field("log_bytes", c.log.bytes), field("log_rows", c.log.rows), field("log_sum", c.log.sha256);
+  field("interruptions", c.effort.interruptions), field("train_seconds", c.effort.train_seconds);
+  field("wall_seconds", c.effort.wall_seconds), field("peak_tensor_bytes", c.effort.peak_tensor_bytes);
+  field("ms_per_iter", c.effort.ms_per_iter);
+}
+
+struct Writer {
+  Json& json;
+  template <typename T>
+  void operator()(const char* name, const T& value) {
+    json[name] = value;
+  }
+  void operator()(const char* name, const std::optional<double>& value) {
+    json[name] = value ? Json(*value) : Json();
+  }
+};
+
+// No number in a manifest is below 0.
+struct Reader {
+  const Json& json;
+  void operator()(const char* name, std::string& value) { json.at(name).get_to(value); }
+  void operator()(const char* name, std::int64_t& value) {
+    if (!json.at(name).is_number_integer()) refuse(name);
+    value = json.at(name).get<std::int64_t>();
+    if (value < 0) refuse(name);
+  }
+  void operator()(const char* name, double& value) {
+    value = json.at(name).get<double>();
+    if (!std::isfinite(value) || value < 0) refuse(name);
+  }
+  void operator()(const char* name, std::optional<double>& value) {
+    if (json.at(name).is_null()) return;
+    double number = 0;
+    (*this)(name, number);
+    value = number;
+  }
+  void refuse(const char* name) const {
+    throw WorkError(str(kManifest, ": ", name, " = ", json.at(name).dump(), ": expected a number >= 0"));
+  }
+};
+
 // The iterations saved, latest first.
 std::vector<std::int64_t> saved_iterations(const fs::path& folder) {
   std::vector<std::int64_t> iterations;
-  std::error_code none;
-  for (const auto& entry : fs::directory_iterator(folder, none))
-    if (const auto iteration = parse_int(entry.path().filename().string())) iterations.push_back(*iteration);
+  std::error_code fault;
+  for (fs::directory_iterator entry(folder, fault), end; !fault && entry != end; entry.increment(fault))
+    if (const auto iteration = parse_int(entry->path().filename().string())) iterations.push_back(*iteration);
   std::sort(iterations.rbegin(), iterations.rend());
   return iterations;
 }
 
-Checkpoint load_one(const fs::path& folder) {
-  const Json manifest = Json::parse(read_text(folder / kManifest));
-  for (const char* file : {kWeights, kState})
-    if (file_sha256(folder / file) != manifest.at(file).get<std::string>())
-      throw WorkError(str((folder / file).string(), ": its checksum differs from the one in manifest.json"));
-  return {.iteration = manifest.at("iteration").get<std::int64_t>(),
-          .interruptions = manifest.at("interruptions").get<std::int64_t>(),
-          .train_seconds = manifest.at("train_seconds").get<double>(),
-          .wall_seconds = manifest.at("wall_seconds").get<double>(),
-          .counts = {.clipped_elements = manifest.at("clipped_elements").get<std::int64_t>(),
-                     .spikes = manifest.at("spikes").get<std::int64_t>(),
-                     .resets = manifest.at("resets").get<std::int64_t>()},
-          .peak_tensor_bytes = manifest.at("peak_tensor_bytes").get<std::int64_t>(),
-          .ms_per_iter = manifest.at("ms_per_iter").is_null()
-                             ? std::nullopt
-                             : std::optional(manifest.at("ms_per_iter").get<double>()),
-          .weights = read_safetensors(folder / kWeights),
-          .optimizer = read_safetensors(folder / kState)};
+NamedTensors read_tensors(const fs::path& file, const Json& manifest) {
+  if (file_sha256(file.string()) != manifest.at(file.filename().string()).get<std::string>())
+    throw WorkError(str(file.string(), ": does not have the SHA-256 that manifest.json records"));
+  return read_safetensors(file);
+}
+
+Checkpoint load_one(const fs::path& folder, std::int64_t iteration) {
+  const Json manifest = read_sealed(folder / kManifest);
+  Checkpoint checkpoint;
+  visit(checkpoint, Reader{manifest});
+  if (checkpoint.trainer.iteration != iteration)
+    throw WorkError(str((folder / kManifest).string(), ": is of iteration ", checkpoint.trainer.iteration,
+                        ", not of the folder's"));
+  checkpoint.trainer.weights = read_tensors(folder / kWeights, manifest);
+  checkpoint.trainer.optimizer = read_tensors(folder / kState, manifest);
+  return checkpoint;
 }
 
 }  // namespace
 
 void save_checkpoint(const fs::path& folder, const Checkpoint& checkpoint) {
-  const fs::path unfinished = folder / "unfinished", final = folder / std::to_string(checkpoint.iteration);
+  const auto iteration = checkpoint.trainer.iteration;
+  const fs::path unfinished = folder / "unfinished", final = folder / std::to_string(iteration);
   std::error_code fault;
   fs::remove_all(unfinished, fault);
   fs::create_directories(unfinished, fault);
   if (fault) throw WorkError(str(unfinished.string(), ": can't be made (", fault.message(), ")"));
-  const Json manifest{{kWeights, write_safetensors(unfinished / kWeights, checkpoint.weights)},
-                      {kState, write_safetensors(unfinished / kState, checkpoint.optimizer)},
-                      {"iteration", checkpoint.iteration},
-                      {"interruptions", checkpoint.interruptions},
-                      {"train_seconds", checkpoint.train_seconds},
-                      {"wall_seconds", checkpoint.wall_seconds},
-                      {"clipped_elements", checkpoint.counts.clipped_elements},
-                      {"spikes", checkpoint.counts.spikes},
-                      {"resets", checkpoint.counts.resets},
-                      {"peak_tensor_bytes", checkpoint.peak_tensor_bytes},
-                      {"ms_per_iter", checkpoint.ms_per_iter ? Json(*checkpoint.ms_per_iter) : Json()}};
-  write_file(unfinished / kManifest, manifest.dump(2) + "\n");
+  Json manifest{{kWeights, write_safetensors(unfinished / kWeights, checkpoint.trainer.weights)},
+                {kState, write_safetensors(unfinished / kState, checkpoint.trainer.optimizer)}};
+  visit(checkpoint, Writer{manifest});
+  write_file(unfinished / kManifest, sealed_text(std::move(manifest)));
   fs::remove_all(final, fault);  // saved again at the same iteration: a second interruption without an update
   rename_durably(unfinished, final);
   // The one just written stays, whatever numbers damaged ones left behind have.
   std::size_t others = 0;
-  for (const auto iteration : saved_iterations(folder))
-    if (iteration != checkpoint.iteration && ++others >= kKept)
-      fs::remove_all(folder / std::to_string(iteration), fault);
+  for (const auto other : saved_iterations(folder))
+    if (other != iteration && ++others >= kKept) fs::remove_all(folder / std::to_string(other), fault);
 }
 
-std::optional<Checkpoint> load_checkpoint(const fs::path& folder) {
+bool load_checkpoint(const fs::path& folder, const std::function<void(const Checkpoint&)>& take) {
   for (const auto iteration : saved_iterations(folder)) {
+    const auto path = folder / std::to_string(iteration);
     try {
-      return load_one(folder / std::to_string(iteration));
+      take(load_one(path, iteration));
+      return true;
     } catch (const std::exception& problem) {
-      log_warning(str("checkpoint ", iteration, " is damaged and not used: ", problem.what()));
+      log_warning(str("checkpoint ", iteration, " is not used: ", problem.what(), " (", path.string(), ")"));
     }
   }
-  return {};
+  return false;
 }
 
 }  // namespace kablate

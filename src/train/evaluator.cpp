@@ -2,6 +2,7 @@
 
 #include "data/sample_order.h"
 #include "model/evaluation.h"
+#include "train/token_hash.h"
 
 namespace kablate {
 
@@ -10,8 +11,22 @@ Losses evaluate(const Config& config, const Gpt& model, const LossFunction& loss
   const std::int64_t T = model.spec().T, most = config.train.batch_size;
   const auto validation = evaluation_starts(data.validation().size(), T, config.train.eval_samples);
   const auto train = evaluation_starts(data.train().size(), T, static_cast<std::int64_t>(validation.size()));
-  return {.train = mean_loss(model, loss, data.train(), train, most, device, between),
-          .validation = mean_loss(model, loss, data.validation(), validation, most, device, between)};
+  TokenChain tokens;
+  const auto loss_on = [&](const TokenStream& stream, const std::vector<std::int64_t>& starts) {
+    std::uint64_t sum = 0, place = 0;
+    const double mean = mean_loss(model, loss, stream, starts, most, device, [&](const Batch& batch) {
+      between();
+      sum += token_sum(batch, place);
+      place += static_cast<std::uint64_t>(batch.inputs.size(0));
+    });
+    tokens.add(sum);
+    return mean;
+  };
+  Losses losses;
+  losses.train = loss_on(data.train(), train);
+  losses.validation = loss_on(data.validation(), validation);
+  losses.tokens = tokens.digits();
+  return losses;
 }
 
 }  // namespace kablate

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <string>
 
 #include "config/config.h"
 #include "data/batch.h"
@@ -12,6 +13,7 @@ namespace kablate {
 
 struct Losses {
   double train = 0, validation = 0;  // mean over tokens, nats
+  std::string tokens;  // TokenChain::digits of the windows read: training, then validation, by their places
 };
 
 // GPT2_EVAL_SAMPLES evenly spaced windows of the validation split and as many of the training split, the same

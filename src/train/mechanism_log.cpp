@@ -10,21 +10,18 @@
 
 namespace kablate {
 
-std::vector<Json> mechanism_rows(const Config& config, const Gpt& model, const Dataset& data,
-                                 c10::Device device, std::int64_t iteration) {
+std::vector<MechanismRow> mechanism_rows(const Config& config, const Gpt& model, const Dataset& data,
+                                         c10::Device device, std::int64_t iteration) {
   if (mechanisms_on(config).empty()) return {};
   const std::int64_t T = config.gpt.context;
   const auto starts = evaluation_starts(data.validation().size(), T, config.train.eval_samples);
   const auto count = std::min(starts.size(), static_cast<std::size_t>(config.train.batch_size));
   const Batch batch = make_batch(data.validation(), std::span(starts).first(count), T);
   const auto observations = model.observe(batch.inputs.to(device));
-  std::vector<Json> rows;
-  for (std::size_t block = 0; block < observations.size(); ++block) {
-    if (observations[block].empty()) continue;
-    Json row = observations[block];
-    row.update({{"kind", "mechanisms"}, {"iteration", iteration}, {"block", block}});
-    rows.push_back(std::move(row));
-  }
+  std::vector<MechanismRow> rows;
+  for (std::size_t block = 0; block < observations.size(); ++block)
+    if (!observations[block].empty())
+      rows.push_back({iteration, static_cast<std::int64_t>(block), observations[block]});
   return rows;
 }
 

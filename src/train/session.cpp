@@ -15,7 +15,8 @@ NamedParameters named(const ParameterSet& parameters) {
 
 }  // namespace
 
-Session::Session(const Config& c, std::int64_t seed, std::shared_ptr<const Dataset> dataset)
+Session::Session(const Config& c, std::int64_t seed, std::shared_ptr<const Dataset> dataset,
+                 Communicator& ranks)
     : config(c),
       device(resolve_device(c.run.device)),
       data(std::move(dataset)),
@@ -25,6 +26,6 @@ Session::Session(const Config& c, std::int64_t seed, std::shared_ptr<const Datas
       model(config, parameters),
       optimizer(make_optimizer(config.optim, named(parameters))),
       train_step(config, model, parameters, *optimizer, head_cross_entropy, *data, order,
-                 static_cast<std::uint64_t>(seed)) {}
+                 static_cast<std::uint64_t>(seed), ranks) {}
 
 }  // namespace kablate

@@ -10,13 +10,15 @@
 #include "model/gpt.h"
 #include "model/parameters.h"
 #include "optim/optimizer.h"
+#include "train/communicator.h"
 #include "train/train_step.h"
 
 namespace kablate {
 
 struct Session {
-  // Initial weights by `seed`; order of samples by DATA_SEED, or by `seed`.
-  Session(const Config& config, std::int64_t seed, std::shared_ptr<const Dataset> data);
+  // Initial weights by `seed`; order of samples by DATA_SEED, or by `seed`. `ranks` must outlive the object.
+  Session(const Config& config, std::int64_t seed, std::shared_ptr<const Dataset> data,
+          Communicator& ranks = one_rank());
   Session(const Session&) = delete;  // its members refer to one another
   Session& operator=(const Session&) = delete;
 

@@ -1,13 +1,15 @@
 #include "train/stop_signal.h"
 
+#include <algorithm>
 #include <atomic>
-
-#include <csignal>
+#include <iterator>
 
 #include "base/error.h"
 
 namespace kablate {
 namespace {
+
+constexpr int kStopSignals[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGXCPU, SIGPWR};
 
 std::atomic<bool> requested{false};
 static_assert(std::atomic<bool>::is_always_lock_free, "a signal handler may only touch lock-free atomics");
@@ -16,11 +18,29 @@ void on_signal(int) { requested = true; }
 
 }  // namespace
 
+sigset_t stop_signals() {
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int number : kStopSignals) sigaddset(&set, number);
+  return set;
+}
+
+bool is_stop_signal(int number) {
+  return std::find(std::begin(kStopSignals), std::end(kStopSignals), number) != std::end(kStopSignals);
+}
+
 void catch_stop_signals() {
   struct sigaction action {};
   action.sa_handler = on_signal;
   action.sa_flags = SA_RESTART;  // a write that is under way is finished
-  for (const int signal : {SIGINT, SIGTERM, SIGUSR1}) sigaction(signal, &action, nullptr);
+  for (const int number : kStopSignals) {
+    struct sigaction before {};
+    sigaction(number, nullptr, &before);
+    if (number == SIGHUP && before.sa_handler == SIG_IGN) continue;
+    sigaction(number, &action, nullptr);
+  }
+  const sigset_t set = stop_signals();
+  pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
 }
 
 bool stop_requested() { return requested; }

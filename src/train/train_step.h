@@ -9,26 +9,31 @@
 #include "model/loss.h"
 #include "model/parameters.h"
 #include "optim/optimizer.h"
+#include "train/communicator.h"
 
 namespace kablate {
 
 struct StepResult {
-  double loss = 0;  // mean over the global batch, before the update
-  UpdateReport
-      update;  // update.finite is false where loss or gradient was no number: nothing was changed then
+  double loss = 0;           // mean over the global batch, before the update
+  UpdateReport update;       // finite is false where loss or gradient was no number: nothing was changed then
+  std::uint64_t tokens = 0;  // token_sum over the global batch
 };
 
 class TrainStep {
  public:
-  // What the constructor is given must outlive the object. `seed` keys dropout.
+  // What the constructor is given must outlive the object. `seed` keys dropout. Throws UserError if the ranks
+  // can't share GPT2_GRADIENT_ACCUMULATION evenly.
   TrainStep(const Config& config, const Gpt& model, const ParameterSet& parameters, Optimizer& optimizer,
-            LossFunction loss, const Dataset& data, const SampleOrder& order, std::uint64_t seed);
+            LossFunction loss, const Dataset& data, const SampleOrder& order, std::uint64_t seed,
+            Communicator& ranks);
 
   // Iteration counts from 0; the data and the learning rate follow from it.
   StepResult run(std::int64_t iteration);
 
  private:
-  double accumulate(std::uint64_t first_sample);  // gradients of one piece; its mean loss
+  void accumulate(std::uint64_t first, std::int64_t piece,
+                  StepResult& result);  // adds one piece of the batch
+  void sum_over_ranks(StepResult& result) const;
 
   const Config& config_;
   const Gpt& model_;
@@ -38,6 +43,7 @@ class TrainStep {
   const Dataset& data_;
   const SampleOrder& order_;
   std::uint64_t seed_;
+  Communicator& ranks_;
 };
 
 }  // namespace kablate

@@ -1,5 +1,5 @@
-// The loop of one trial: from its folder and configuration to a trained model and a summary. Knows no
-// ablation. Start here in train/.
+// One trial: drives a Trainer (trainer.h) over its iterations and keeps what it gives in the trial's files
+// (trial_files.h). Knows no ablation. Start here in train/.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,7 @@
 
 namespace kablate {
 
-// What the runner decides for a trial; the configuration stands in the folder.
+// What the runner decides for a trial, beside its configuration.
 struct TrialOrder {
   std::int64_t step = 0, seed = 1, rerun_index = 0;
   std::string name;  // the step's
@@ -30,17 +30,19 @@ Json describe_trial_environment(const std::filesystem::path& source_folder);
 
 enum class TrialOutcome { kDone, kDiverged, kHeldByAnother };
 
-// Trains the trial in `folder` from its start or its latest checkpoint and writes its results there. Threads
-// must have been fixed (make_deterministic), tensors be counted and signals caught before. Throws Interrupted
-// after a signal, with a checkpoint written; UserError and WorkError as what it calls.
-TrialOutcome run_trial(const TrialFolder& folder, const TrialOrder& order);
+// Trains the trial in `folder` from its start or its latest checkpoint and writes its configuration and
+// results there, once it has claimed the folder. Threads must have been fixed (make_deterministic), tensors
+// be counted and signals caught before. Throws Interrupted after a signal, with a checkpoint written;
+// UserError and WorkError as what it calls.
+TrialOutcome run_trial(const TrialFolder& folder, const TrialOrder& order, const Config& config);
 
 struct IterationCost {
   double milliseconds = 0;             // median
   std::int64_t peak_tensor_bytes = 0;  // as in a trial's summary
 };
 
-// What an iteration costs, over `iterations` after two that warm up. Writes nothing.
+// What an iteration costs, over `iterations` after two that warm up. Writes nothing. Throws Interrupted after
+// a signal.
 IterationCost time_iterations(const Config& config, std::int64_t iterations,
                               const std::filesystem::path& data_folder);
 

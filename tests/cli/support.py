@@ -2,6 +2,7 @@
 
 import csv
 import glob
+import hashlib
 import json
 import os
 import random
@@ -83,6 +84,35 @@ def read_text(*path):
 def read_bytes(*path):
     with open(os.path.join(*path), "rb") as file:
         return file.read()
+
+
+def sha256(*path):
+    return hashlib.sha256(read_bytes(*path)).hexdigest()
+
+
+def finish_again(trial, **summary):
+    """Makes DONE list the files that lie there (FORMAT.md), with these values of the summary changed."""
+    if summary:
+        changed = read_json(trial, "summary.json") | summary
+        with open(os.path.join(trial, "summary.json"), "w", encoding="utf-8") as file:
+            json.dump(changed, file)
+    names = sorted(set(os.listdir(trial)) - {"DONE"})
+    with open(os.path.join(trial, "DONE"), "w", encoding="utf-8") as file:
+        file.write("# kablate trial 2\n" + "".join(f"{sha256(trial, name)}  {name}\n" for name in names))
+
+
+def sealed(content):
+    """The text of a sealed file (FORMAT.md)."""
+    text = json.dumps({**content, "format": 2, "sha256": "0" * 64}, indent=2, sort_keys=True) + "\n"
+    return text.replace("0" * 64, hashlib.sha256(text.encode()).hexdigest())
+
+
+def flip(path, place=0.5, bit=1):
+    """One bit of a file; `place` is from 0 to 1."""
+    content = bytearray(read_bytes(path))
+    content[int(len(content) * place)] ^= bit
+    with open(path, "wb") as file:
+        file.write(content)
 
 
 def metrics(trial):
@@ -226,7 +256,6 @@ class ProgramTest(unittest.TestCase):
         """Both trials have ended with the same weights after the same losses, each iteration logged once."""
         summary, expected = read_json(trial, "summary.json"), read_json(undisturbed, "summary.json")
         self.assertEqual(summary["weights_sha256"], expected["weights_sha256"])
-        self.assertEqual(summary["metrics_sha256"], expected["metrics_sha256"])
         self.assertEqual(loss_log(trial), loss_log(undisturbed))
         logged = [(row["kind"], row["iteration"], row.get("block")) for row in metrics(trial)]
         self.assertEqual(len(logged), len(set(logged)))

@@ -11,8 +11,8 @@ import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from support import (ProgramTest, loss_log, metrics, read_bytes, read_json, read_safetensors,  # noqa: E402
-                     read_text)
+from support import (ProgramTest, flip, loss_log, metrics, read_bytes, read_json,  # noqa: E402
+                     read_safetensors, read_text)
 
 STARTED = re.compile(r"step (\d) \S+, seed (\d): started as process (\d+)")
 ALONE = ("run", "--steps", "3")
@@ -122,9 +122,9 @@ class Killed(InterruptionTest):
 
 class Stopped(InterruptionTest):
     def test_by_a_signal(self):
-        """SIGTERM and SIGINT: exit code 3 within 10 s, saved, and no iteration is trained twice."""
+        """Exit code 3 within 10 s, saved, and no iteration is trained twice."""
         reached = 0
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             run = self.start(*ALONE)
             pid = self.wait_for_iteration(run, reached + 5)
             self.assertIsNotNone(pid, run.messages())
@@ -141,9 +141,21 @@ class Stopped(InterruptionTest):
             self.assertEqual([name for name in os.listdir(trial) if name.startswith("claim")], [])
         self.assertIn("goes on where it was interrupted", self.done(*ALONE).stderr)
         self.assert_undisturbed(self.trials()[3, 1])
-        self.assertEqual(read_json(self.trials()[3, 1], "summary.json")["interruptions"], 2)
+        self.assertEqual(read_json(self.trials()[3, 1], "summary.json")["interruptions"], 3)
         log = read_text(self.trials()[3, 1], "log.txt")
-        self.assertEqual(log.count("going on from iteration"), 2)
+        self.assertEqual(log.count("going on from iteration"), 3)
+
+
+    def test_a_trial_that_has_hardly_started(self):
+        """A signal to its process while that loads its libraries: stopped, not failed."""
+        for number in (signal.SIGUSR1, signal.SIGTERM):
+            run = self.start(*ALONE)
+            pid = self.wait_for(lambda: self.processes(run).get((3, 1)), run)
+            os.kill(pid, number)
+            output = self.end_of(run, 3)
+            self.assertNotIn("failed", output + run.messages())
+        self.done(*ALONE)
+        self.assert_undisturbed(self.trials()[3, 1])
 
 
 class Damaged(InterruptionTest):
@@ -154,30 +166,36 @@ class Damaged(InterruptionTest):
         self.end_of(run, 3)
         return self.trials()[3, 1]
 
-    def flip(self, path, place):
-        content = bytearray(read_bytes(path))
-        content[int(len(content) * place)] ^= 4
-        with open(path, "wb") as file:
-            file.write(content)
-
     def test_checkpoint(self):
         """The one before is used, and the start where there is none; the log names what was damaged."""
         trial = self.stop_at(20)
         saved = sorted((int(name) for name in os.listdir(os.path.join(trial, "checkpoint"))), reverse=True)
         self.assertEqual(len(saved), 2)
-        self.flip(os.path.join(trial, "checkpoint", str(saved[0]), "state.safetensors"), 0.9)
+        flip(os.path.join(trial, "checkpoint", str(saved[0]), "state.safetensors"), 0.9)
         self.stop_at(saved[0] + 5)
         log = read_text(trial, "log.txt")
-        self.assertIn(f"checkpoint {saved[0]} is damaged and not used", log)
+        self.assertIn(f"checkpoint {saved[0]} is not used: ", log)
         self.assertIn(f"going on from iteration {saved[1]}", log)
         saved = os.listdir(os.path.join(trial, "checkpoint"))
         for name, file in zip(saved, ("weights.safetensors", "manifest.json")):
-            self.flip(os.path.join(trial, "checkpoint", name, file), 0.5 if file.startswith("w") else 0)
+            flip(os.path.join(trial, "checkpoint", name, file), 0.5 if file.startswith("w") else 0)
         self.done(*ALONE)
         log = read_text(trial, "log.txt")
         for name in saved:
-            self.assertIn(f"checkpoint {name} is damaged and not used", log)
+            self.assertIn(f"checkpoint {name} is not used: ", log)
         self.assertEqual(log.count("going on from iteration"), 1)
+        self.assert_undisturbed(trial)
+
+    def test_log(self):
+        """Rows that a checkpoint counts on are gone: an older one serves, or the trial begins again."""
+        trial = self.stop_at(20)
+        with open(os.path.join(trial, "metrics.jsonl"), "wb"):
+            pass
+        ended = self.done(*ALONE)
+        self.assertIn("validation loss", ended.stderr)
+        log = read_text(trial, "log.txt")
+        self.assertIn("rows that stood in it when the checkpoint was made", log)
+        self.assertIn("no checkpoint can be gone on from: the trial begins again", log)
         self.assert_undisturbed(trial)
 
     def test_end_of_the_metrics(self):
@@ -261,6 +279,7 @@ class Diverged(ProgramTest):
         self.assertIn("no finite number", read_text(trial, "log.txt"))
         again = self.done(*arguments, code=1, **heavy)
         self.assertEqual(STARTED.findall(again.stderr), [])
+        self.assertIn("1 of 2 trials are finished already", again.stderr)
         self.assertIn(f"delete {trial}", again.stderr)
         self.assertIn("diverged", again.stdout)
 

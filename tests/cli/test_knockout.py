@@ -5,7 +5,7 @@ import os
 import shutil
 import unittest
 
-from support import ProgramTest, metrics, read_json
+from support import ProgramTest, finish_again, metrics, read_json
 
 
 class Knockout(ProgramTest):
@@ -57,6 +57,8 @@ class Knockout(ProgramTest):
         shutil.copytree(full, copy)
         self.done("init", "--seed", "9", "--out", os.path.join(copy, "weights.safetensors"),
                   "--config", os.path.join(copy, "config"))
+        self.assert_refused(self.call("knockout", copy), "weights.safetensors: does not have the SHA-256")
+        finish_again(copy)
         ended = self.knockout(copy, code=1)
         self.assertIn("summary.json says", ended.stderr)
         self.assertEqual(ended.stdout, "")

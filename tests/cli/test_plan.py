@@ -7,7 +7,7 @@ import sys
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from support import ProgramTest, metrics, read_json, read_safetensors, read_text  # noqa: E402
+from support import ProgramTest, metrics, read_json, read_safetensors, read_text, sealed  # noqa: E402
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PUBLISHED = os.path.join(ROOT, "defconfigs", "gpt2-ra-mla-full")
@@ -199,7 +199,7 @@ class SmallestEffect(PlanTest):
         self.assertEqual(with_controls["family_size"], 3, "controls and reruns are no arms")
 
     def noise(self, arm):
-        self.write(os.path.join("results", "small", "noise.json"), json.dumps(
+        self.write(os.path.join("results", "small", "noise.json"), sealed(
             {"arm": arm, "seeds": [1001, 1002, 1003], "val_losses": [2.0, 2.1, 2.2], "sd": 0.1,
              "sd_low": 0.05, "sd_high": 0.6, "comparisons": 0, "pairs": 2, "rejected": 0}))
 

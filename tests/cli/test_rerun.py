@@ -1,6 +1,5 @@
 """`rerun` and `diff`: a trial again from its folder alone, and what differs between two."""
 
-import hashlib
 import json
 import os
 import shutil
@@ -8,7 +7,7 @@ import sys
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from support import TrainedOnce, read_bytes, read_json, read_text  # noqa: E402
+from support import TrainedOnce, finish_again, flip, read_bytes, read_json, read_text  # noqa: E402
 
 
 class Rerun(TrainedOnce):
@@ -24,14 +23,12 @@ class Rerun(TrainedOnce):
                          environment={"TMPDIR": self.path("scratch")}).stdout.splitlines()
 
     def edit(self, name, **values):
-        """Changes a trial's JSON file, and DONE with the summary."""
+        """Changes a trial's JSON file, and DONE with it."""
         path = os.path.join(self.trial, name)
         text = json.dumps(read_json(path) | values)
         with open(path, "w", encoding="utf-8") as file:
             file.write(text)
-        if name == "summary.json":
-            with open(os.path.join(self.trial, "DONE"), "w", encoding="utf-8") as file:
-                file.write(hashlib.sha256(text.encode()).hexdigest() + "\n")
+        finish_again(self.trial)
 
     def test_from_the_folder_alone(self):
         """Without the rest of the experiment, under another name."""
@@ -64,7 +61,7 @@ class Rerun(TrainedOnce):
     def test_a_difference_without_a_cause_is_a_defect(self):
         self.edit("summary.json", weights_sha256="0" * 64)
         lines = self.rerun(code=1)
-        self.assertTrue(lines[0].startswith("damaged there: weights.safetensors has not the SHA-256"), lines)
+        self.assertIn("damaged there: DONE has another SHA-256 of weights.safetensors", lines[0])
         self.assertIn("step 0 mla, seed 1: differs: weights, although the loss logs are equal", lines)
         self.assertIn("same configuration, sources, LibTorch, threads, data and device, and the same CPU, "
                       "compiler and system: this is a defect", lines)
@@ -76,11 +73,16 @@ class Rerun(TrainedOnce):
         unfinished = self.path("unfinished")
         shutil.copytree(self.trial, unfinished)
         os.remove(os.path.join(unfinished, "DONE"))
+        edited = self.path("edited")
+        shutil.copytree(self.trial, edited)
+        flip(os.path.join(edited, "config"))
         experiment = self.path("results", "small")
         self.assert_all_refused([
             (("rerun", self.path("nowhere")), "nowhere", "there is no such folder"),
             (("rerun", experiment), "is an experiment's folder", "trials/"),
             (("rerun", unfinished), "unfinished", "not the folder of a finished trial"),
+            (("rerun", edited), "edited", "config: does not have the SHA-256"),
+            (("diff", edited, self.trial), "edited", "config: does not have the SHA-256"),
             (("rerun", self.trial, "--data-path", self.path("gone")), "step 0 mla, seed 1 needs the data",
              self.path("gone"), "--data-path"),
             (("diff", self.trial, experiment), "is an experiment's folder", "two trials"),

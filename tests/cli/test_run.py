@@ -12,7 +12,8 @@ import sys
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from support import COLUMNS, ProgramTest, metrics, read_bytes, read_json, read_text  # noqa: E402
+from support import (COLUMNS, ProgramTest, flip, metrics, read_bytes, read_json, read_text,  # noqa: E402
+                     sha256)
 
 
 class Ladder(ProgramTest):
@@ -116,8 +117,11 @@ class Ladder(ProgramTest):
             self.assertEqual((summary["step"], summary["seed"], summary["status"]), (step, seed, "done"))
             self.assertEqual((summary["iterations"], summary["interruptions"], summary["threads"]),
                              (12, 0, 1))
-            self.assertEqual(read_text(trial, "DONE").strip(),
-                             hashlib.sha256(read_bytes(trial, "summary.json")).hexdigest())
+            listed = read_text(trial, "DONE").splitlines()
+            self.assertEqual(listed[0], "# kablate trial 2")
+            names = sorted(set(os.listdir(trial)) - {"DONE"})
+            self.assertEqual(listed[1:], [f"{sha256(trial, name)}  {name}" for name in names])
+            self.assertEqual(summary["metrics_sha256"], sha256(trial, "metrics.jsonl"))
             self.assertEqual(hashlib.sha256(read_bytes(trial, "key.txt")).hexdigest(), summary["key"])
             self.assertTrue(trial.endswith(summary["key"][:12]))
             weights = hashlib.sha256(read_bytes(trial, "weights.safetensors")).hexdigest()
@@ -201,12 +205,42 @@ class SecondRun(ProgramTest):
             self.assertEqual(sorted(self.table()), [0, 1])
             self.assertIn("1 of 4 trials are finished already", ended.stderr)
 
-        with self.subTest("a damaged summary is trained again"):
+        with self.subTest("a damaged trial is trained again"):
             self.assertEqual(self.run_again()[0], [])
             trial = read_json(self.path("results", "small", "plan.json"))["trials"][0]["folder"]
-            self.write(os.path.join("results", "small", "trials", trial, "summary.json"), "{}\n")
-            self.assertEqual(len(self.run_again()[0]), 1)
-            self.assertEqual(self.table()[0]["status"], "done")
+            for name in ("summary.json", "weights.safetensors"):
+                flip(self.path("results", "small", "trials", trial, name))
+                started, _ = self.run_again()
+                self.assertEqual(len(started), 1)
+                self.assertIn("trained again, since it is damaged: ", started[0][2])
+                self.assertIn(f"{name}: does not have the SHA-256", started[0][2])
+                self.assertEqual(self.table()[0]["status"], "done")
+
+    def test_an_experiment_of_an_earlier_format_is_left_alone(self):
+        """One message, and nothing of it is changed."""
+        os.makedirs(self.path("results", "small"))
+        self.write("results/small/plan.json", '{"name": "ladder", "steps": []}\n')
+        for command in (("run", "--steps", "0"), ("report", self.path("results", "small"))):
+            self.assert_refused(self.call(*command), "plan.json", "earlier version of Kablate",
+                                "move the folder away")
+        self.assertEqual(os.listdir(self.path("results", "small")), ["plan.json"])
+
+    def test_report_of_what_can_only_be_read(self):
+        self.run_again()
+        results = self.path("results", "small")
+        before = read_text(results, "report.md")
+        os.chmod(self.folder, 0o755)
+        as_nobody = {"user": 65534, "group": 65534} if os.getuid() == 0 else {}
+        os.chmod(results, 0o555)
+        self.addCleanup(os.chmod, results, 0o755)
+        ended = subprocess.run([self.program, "report", results], capture_output=True, encoding="utf-8",
+                               **as_nobody)
+        self.assertEqual(ended.returncode, 0, ended.stderr)
+        self.assertIn("step", ended.stdout)
+        self.assertRegex(ended.stderr,
+                         r"\Akablate: \S.*small: can only be read \(Permission denied\): report.md and "
+                         r"report.csv are not written, and this look is not recorded\n\Z")
+        self.assertEqual(read_text(results, "report.md"), before)
 
     def test_without_the_ladder_the_configuration_is_step_0(self):
         self.done("run", RA_MLA_ABLATION_MODE="n", RA_MLA_MLP_CROSS_TOKEN="n")

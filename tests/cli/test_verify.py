@@ -1,17 +1,17 @@
 """`verify`: finished trials trained again, and every way in which a stored one can be false."""
 
 import glob
-import hashlib
 import json
 import os
 import re
 import shutil
 import signal
+import subprocess
 import sys
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from support import ProgramTest, TrainedOnce, read_bytes, read_json, read_text  # noqa: E402
+from support import ProgramTest, TrainedOnce, finish_again, read_bytes, read_json, read_text  # noqa: E402
 
 
 class Verify(TrainedOnce):
@@ -71,9 +71,10 @@ class Verify(TrainedOnce):
         self.change((2, 2), "summary.json", b'"val_loss": 3', b'"val_loss": 2')
         ended = self.verify(code=1)
         lines = ended.stdout.splitlines()
-        for line, fragment in zip(lines, ("weights.safetensors has not the SHA-256",
-                                          "metrics.jsonl has not the losses", "key.txt is not the text",
-                                          "summary.json does not match DONE")):
+        for line, fragment in zip(lines, ("weights.safetensors: does not have the SHA-256",
+                                          "metrics.jsonl: does not have the SHA-256",
+                                          "key.txt: does not have the SHA-256",
+                                          "summary.json: does not have the SHA-256")):
             self.assertRegex(line, r"^step \d \S+, seed \d: damaged: ")
             self.assertIn(fragment, line)
         self.assertIn("0 of 4 finished trials are equal bit for bit", ended.stdout)
@@ -81,6 +82,7 @@ class Verify(TrainedOnce):
 
     def test_other_configuration_or_data_are_refused(self):
         self.change((0, 1), "config", b'CONFIG_GPT2_WEIGHT_DECAY="0.1"', b'CONFIG_GPT2_WEIGHT_DECAY="0.2"')
+        finish_again(self.trials()[0, 1])
         same = self.write("same text", read_bytes(self.made.path("text")))
         ended = self.verify("--seeds", "1", "--data-path", same, code=1)
         self.assertTrue(ended.stdout.startswith(
@@ -95,14 +97,9 @@ class Verify(TrainedOnce):
         trial, other = self.trials()[0, 1], self.trials()[0, 2]
         for name in ("weights.safetensors", "weights.sha256", "metrics.jsonl"):
             shutil.copy(os.path.join(other, name), os.path.join(trial, name))
-        summary, foreign = read_json(trial, "summary.json"), read_json(other, "summary.json")
-        for key in ("weights_sha256", "metrics_sha256", "val_loss", "train_loss"):
-            summary[key] = foreign[key]
-        text = json.dumps(summary)
-        for name, content in (("summary.json", text),
-                              ("DONE", hashlib.sha256(text.encode()).hexdigest() + "\n")):
-            with open(os.path.join(trial, name), "w", encoding="utf-8") as file:
-                file.write(content)
+        foreign = read_json(other, "summary.json")
+        finish_again(trial, **{key: foreign[key] for key in ("weights_sha256", "metrics_sha256", "val_loss",
+                                                             "train_loss")})
         self.kept = 1
         ended = self.verify("--steps", "0", code=1)
         self.assertRegex(ended.stdout, r"\Astep 0 mla, seed 1: differs: weights, final losses, "
@@ -151,6 +148,20 @@ class Interrupted(ProgramTest):
         process.send_signal(signal.SIGINT)
         output, _ = process.communicate(timeout=20)
         self.assertEqual((process.returncode, output), (3, ""), process.messages())
+        self.assertEqual(os.listdir(self.path("scratch")), [])
+
+    def test_what_a_kill_leaves_is_removed_by_the_next(self):
+        self.done("run", "--steps", "0", GPT2_MAX_ITERS="20")
+        os.makedirs(self.path("scratch"))
+        left = os.path.join(self.path("scratch"), "kablate-retrain-aaaaaa")
+        dead = subprocess.Popen(["true"])
+        dead.wait()
+        os.makedirs(left)
+        with open(os.path.join(left, "claim.1"), "w", encoding="utf-8") as file:
+            boot = read_text("/proc/sys/kernel/random/boot_id").strip()
+            json.dump({"host": os.uname().nodename, "boot_id": boot, "pid": dead.pid, "start_time": 1,
+                       "pid_namespace": os.readlink("/proc/self/ns/pid"), "token": "x"}, file)
+        self.done("verify", self.path("results", "small"), environment={"TMPDIR": self.path("scratch")})
         self.assertEqual(os.listdir(self.path("scratch")), [])
 
 

@@ -8,8 +8,8 @@ import sys
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from support import (PATIENCE, ProgramTest, read_bytes, read_json, read_safetensors, read_text,  # noqa: E402
-                     write_safetensors)
+from support import (PATIENCE, ProgramTest, flip, read_bytes, read_json, read_safetensors,  # noqa: E402
+                     read_text, write_safetensors)
 
 EMBEDDING, HEAD, MASK = "transformer.wte.weight", "lm_head.weight", "transformer.h.0.attn.bias"
 MHA = {"ENABLE_RA_MLA": "n", "RA_MLA_MLP_LATENT_RECIP": "n"}
@@ -172,7 +172,13 @@ class Sample(WeightsTest):
         self.assert_refused(self.call(*sample, "--set", "GPT2_N_LAYER=2"), "GPT2_N_LAYER=2",
                             "its own configuration")
         self.assert_refused(self.call(*sample, "--weights", self.path("w")), "either --run", "or --weights")
+        for name in ("weights.safetensors", "config", "tokenizer.json"):
+            flip(os.path.join(trial, name))
+            self.assert_refused(self.call(*sample), f"{name}: does not have the SHA-256")
+            flip(os.path.join(trial, name))
         os.remove(os.path.join(trial, "weights.safetensors"))
+        self.assert_refused(self.call(*sample), "weights.safetensors: is missing, although")
+        os.remove(os.path.join(trial, "DONE"))
         self.assert_refused(self.call(*sample), trial, "not finished")
         self.assertEqual(read_json(trial, "tokenizer.json")["kind"], "characters")
 

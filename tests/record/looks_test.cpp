@@ -4,6 +4,7 @@
 
 #include <fstream>
 
+#include "base/file.h"
 #include "support/core/experiment.h"
 #include "support/temporary_folder.h"
 
@@ -50,7 +51,51 @@ TEST(Looks, SurviveATornLine) {
   std::ofstream(folder.looks(), std::ios::app) << R"({"time": "2026)";
   EXPECT_EQ(read_looks(folder).size(), 1u);
   record_look(folder, {1, 2}, finished({1, 2}));
-  EXPECT_EQ(read_looks(folder).size(), 2u) << "a row that follows a torn one stands on its own line";
+  std::vector<std::string> problems;
+  EXPECT_EQ(read_looks(folder, &problems).size(), 2u)
+      << "a row that follows a torn one stands on its own line";
+  ASSERT_EQ(problems.size(), 1u);
+  EXPECT_NE(problems[0].find("looks.jsonl:2: is no look"), std::string::npos) << problems[0];
+}
+
+TEST(Looks, ThatWereChangedOrTakenOutAreMissed) {
+  const TemporaryFolder root;
+  const ExperimentFolder folder(root.path());
+  for (std::int64_t n = 1; n <= 3; ++n) {
+    Numbers seeds;
+    for (std::int64_t seed = 1; seed <= n; ++seed) seeds.push_back(seed);
+    record_look(folder, seeds, finished(seeds));
+  }
+  const auto whole = read_text(folder.looks());
+  const auto problems_of = [&](const std::string& text) {
+    write_file(folder.looks(), text);
+    std::vector<std::string> problems;
+    read_looks(folder, &problems);
+    return problems.size();
+  };
+  EXPECT_EQ(problems_of(whole), 0u);
+  for (std::size_t at = 0; at < whole.size(); at += 7) {
+    auto text = whole;
+    text[at] = static_cast<char>(text[at] ^ 4);
+    EXPECT_GT(problems_of(text), 0u) << "at " << at;
+  }
+  const auto first = whole.find('\n') + 1;
+  EXPECT_EQ(problems_of(whole.substr(first)), 1u) << "the first look was taken out";
+}
+
+TEST(Looks, OfTwoRunsAtOnceAreBothWhole) {
+  const TemporaryFolder root;
+  const ExperimentFolder folder(root.path());
+  record_look(folder, {1}, finished({1}));
+  const auto before = read_text(folder.looks());
+  record_look(folder, {1, 2}, finished({1, 2}));
+  const auto one = read_text(folder.looks()).substr(before.size());
+  write_file(folder.looks(), before);
+  record_look(folder, {1, 3}, finished({1, 3}));
+  write_file(folder.looks(), read_text(folder.looks()) + one);
+  std::vector<std::string> problems;
+  EXPECT_EQ(read_looks(folder, &problems).size(), 3u);
+  EXPECT_TRUE(problems.empty()) << problems[0];
 }
 
 TEST(Looks, AtFewerSeedsOfTheSameTrialsCount) {

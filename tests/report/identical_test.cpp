@@ -10,8 +10,8 @@ namespace {
 
 using testing::HasSubstr;
 using testing_support::Experiment;
-using testing_support::folder_of;
 using testing_support::ladder;
+using testing_support::rows_of;
 using testing_support::safetensors_of;
 
 TEST(Rerun, EqualsItsTargetOnlyBitForBit) {
@@ -22,29 +22,24 @@ TEST(Rerun, EqualsItsTargetOnlyBitForBit) {
   e.done(3, 2, 5.0000000000000009);
   EXPECT_EQ(e.report().rows[3].identical_to, "no: seed 2, iteration 10");
   e.done(3, 2, 5.0);
-  e.change(3, 1, [](TrialSummary& s) { s.weights_sha256 = "other"; });
+  write_file(e.trial(3, 1).weights(), "other");
+  e.change(3, 1, [](TrialSummary&) {});
   EXPECT_EQ(e.report().rows[3].identical_to, "no: seed 1, weights");
 }
 
 TEST(Rerun, WithMoreOrFewerRowsIsNotEqual) {
   Experiment e(ladder(4, {1}, 1));
   e.done(1, 1, 3), e.done(3, 1, 3);
-  MetricsLog(folder_of(e.folder, e.plan, 3, 1), 100)
-      .append({{"kind", "train"}, {"iteration", 30}, {"loss", 1}});
+  e.add_row(3, 1, TrainRow{.iteration = 30, .loss = 1});
   EXPECT_EQ(e.report().rows[3].identical_to, "no: seed 1, iteration 30");
-  MetricsLog(folder_of(e.folder, e.plan, 3, 1), 20);
+  e.log(3, 1, {rows_of(e.trial(3, 1))[0]});
   EXPECT_EQ(e.report().rows[3].identical_to, "no: seed 1, iteration 20");
 }
 
-TEST(Rerun, WithoutLogsOrChecksumsIsNotEqual) {
+TEST(Rerun, WithoutRowsIsNotEqual) {
   Experiment e(ladder(4, {1}, 1));
   e.done(1, 1, 3), e.done(3, 1, 3);
-  for (const auto step : {1, 3}) e.change(step, 1, [](TrialSummary& s) { s.weights_sha256 = ""; });
-  EXPECT_EQ(e.report().rows[3].identical_to, "no: seed 1, weights");
-  for (const auto step : {1, 3}) {
-    e.change(step, 1, [](TrialSummary& s) { s.weights_sha256 = "w"; });
-    std::filesystem::remove(folder_of(e.folder, e.plan, step, 1).metrics());
-  }
+  for (const auto step : {1, 3}) e.log(step, 1, {});
   EXPECT_EQ(e.report().rows[3].identical_to, "no: seed 1, no loss log");
 }
 
@@ -79,6 +74,7 @@ struct Twins : Experiment {
   }
   void write_weights(std::int64_t step, const Weights& weights) {
     write_file(trial(step, 1).weights(), safetensors_of(weights));
+    change(step, 1, [](TrialSummary&) {});
   }
   std::string twin() const { return report().rows[2].identical_to; }
 };
@@ -94,17 +90,13 @@ TEST(DeadTwin, EqualsTheBaselineInEveryWeightThatItHas) {
 
 TEST(DeadTwin, EqualsTheBaselineInEveryLoss) {
   Twins e;
-  {
-    MetricsLog log(e.trial(2, 1), 0);
-    log.append({{"kind", "train"}, {"iteration", 10}, {"loss", 4.0}, {"grad_norm", 7}});
-    log.append({{"kind", "mechanisms"}, {"iteration", 20}, {"block", 0}, {"gate_mean", 0.5}});
-    log.append({{"kind", "eval"}, {"iteration", 20}, {"train_loss", 2.9}, {"val_loss", 3.0}});
-  }
+  const TrainRow train{.iteration = 10, .loss = 4.0, .grad_norm = 7};
+  const EvaluationRow evaluation{.iteration = 20, .train_loss = 2.9, .val_loss = 3.0};
+  e.log(2, 1, {train, MechanismRow{20, 0, {{"gate_mean", 0.5}}}, evaluation});
   EXPECT_EQ(e.twin(), "0") << "what its mechanisms did has no counterpart";
-  MetricsLog(e.trial(2, 1), 20)
-      .append({{"kind", "eval"}, {"iteration", 20}, {"train_loss", 2.9}, {"val_loss", 3.0000000000000004}});
+  e.log(2, 1, {train, EvaluationRow{.iteration = 20, .train_loss = 2.9, .val_loss = 3.0000000000000004}});
   EXPECT_EQ(e.twin(), "no: seed 1, iteration 20");
-  MetricsLog(e.trial(2, 1), 10).append({{"kind", "train"}, {"iteration", 10}, {"loss", 4.5}});
+  e.log(2, 1, {TrainRow{.iteration = 10, .loss = 4.5}, evaluation});
   EXPECT_EQ(e.twin(), "no: seed 1, iteration 10");
 }
 
@@ -112,7 +104,7 @@ TEST(DeadTwin, WithoutItsFilesIsNotEqual) {
   Twins e;
   std::filesystem::remove(e.trial(2, 1).weights());
   EXPECT_THAT(e.twin(), HasSubstr("no: seed 1, "));
-  EXPECT_THAT(e.twin(), HasSubstr("weights.safetensors: no such file"));
+  EXPECT_THAT(e.twin(), HasSubstr("weights.safetensors: is missing"));
   std::filesystem::remove(e.trial(2, 1).done());
   EXPECT_EQ(e.twin(), "unknown: seed 1 not finished");
 }

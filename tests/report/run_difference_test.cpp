@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "record/reader.h"
 #include "support/core/experiment.h"
 #include "support/temporary_folder.h"
 
@@ -44,6 +45,7 @@ TEST_F(RunDifference, OfTrialsNamesSymbolsKeysEnvironmentAndResults) {
   write_file(a.key(), "GPT2_WEIGHT_DECAY = 0.1\nseed = 1\ndata = x\n");
   write_file(b.key(), "GPT2_WEIGHT_DECAY = 0.25\nseed = 2\ndata = x\n");
   write_file(b.environment(), "{\"cpu\": \"B\"}");
+  for (const auto* folder : {&a, &b}) testing_support::finish_again(*folder, *finished(*folder));
   EXPECT_THAT(trial_lines("configuration"), ElementsAre("GPT2_WEIGHT_DECAY: 0.1 -> 0.25"));
   EXPECT_THAT(trial_lines("key, beside the configuration"), ElementsAre("seed 1 -> 2"));
   EXPECT_THAT(trial_lines("environment"), ElementsAre("cpu: not recorded -> B"));

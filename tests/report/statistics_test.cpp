@@ -20,6 +20,7 @@ using testing::HasSubstr;
 using testing::Not;
 using testing_support::Experiment;
 using testing_support::ladder;
+using testing_support::rows_of;
 using testing_support::seeds;
 
 // Losses of seed `seed` that move with the seed, and a little by themselves.
@@ -269,14 +270,15 @@ TEST(MechanismUses, AreMeansOfTheFirstAndTheLastEvaluation) {
   Experiment e(ladder(2, {1, 2}));
   for (const std::int64_t seed : {1, 2}) {
     e.done(0, seed, 3), e.done(1, seed, 3);
-    MetricsLog log(e.trial(1, seed), 100);
+    auto rows = rows_of(e.trial(1, seed));
     for (const std::int64_t iteration : {10, 20, 30})
       for (const std::int64_t block : {0, 1}) {
-        Json row{{"kind", "mechanisms"}, {"iteration", iteration}, {"block", block}};
-        row["routing_entropy"] = 0.1 * static_cast<double>(iteration) + static_cast<double>(seed);
-        if (block == 0) row["gate_mean"] = 0.5;
-        log.append(row);
+        MechanismRow row{iteration, block, {}};
+        row.values["routing_entropy"] = 0.1 * static_cast<double>(iteration) + static_cast<double>(seed);
+        if (block == 0) row.values["gate_mean"] = 0.5;
+        rows.push_back(row);
       }
+    e.log(1, seed, rows);
   }
   const auto report = e.report();
   ASSERT_EQ(report.uses.size(), 2u);

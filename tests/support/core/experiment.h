@@ -48,15 +48,38 @@ inline TrialFolder folder_of(const ExperimentFolder& folder, const PlanRecord& p
   throw std::out_of_range("no such trial");
 }
 
+// Writes what stands beside summary and metrics in a finished trial's folder; gives the weights' SHA-256.
+inline std::string write_results(const TrialFolder& folder, const std::string& weights) {
+  write_file(folder.weights(), weights);
+  write_file(folder.weights_checksum(), hex(sha256(weights)) + "  weights.safetensors\n");
+  write_file(folder.tokenizer(), "{}\n");
+  write_file(folder.sample(), "text\n");
+  write_file(folder.log(), "");
+  return hex(sha256(weights));
+}
+
+// Replaces the log of a trial.
+inline void write_log(const TrialFolder& folder, const std::vector<MetricsRow>& rows) {
+  MetricsLog log(folder);
+  for (const auto& row : rows) log.append(row);
+}
+
+inline std::vector<MetricsRow> rows_of(const TrialFolder& folder) {
+  return parse_metrics(read_text(folder.metrics()));
+}
+
+// Finishes a trial again, whose files or summary were changed.
+inline void finish_again(const TrialFolder& folder, TrialSummary summary) {
+  summary.metrics_sha256 = hex(sha256(read_text(folder.metrics())));
+  summary.weights_sha256 = hex(sha256(read_text(folder.weights())));
+  finish_trial(folder, summary);
+}
+
 // Trains, so to say, one trial: its loss is `loss` at the last iteration.
 inline TrialSummary finish(const TrialFolder& folder, std::int64_t step, std::int64_t seed, double loss) {
   write_trial_start(folder, small_config(), "key\n", Json::object());
-  {
-    MetricsLog log(folder, 0);
-    log.append(
-        {{"kind", "train"}, {"iteration", 10}, {"loss", loss + 1}, {"ms", 5.0 + static_cast<double>(step)}});
-    log.append({{"kind", "eval"}, {"iteration", 20}, {"train_loss", loss - 0.1}, {"val_loss", loss}});
-  }
+  write_log(folder, {TrainRow{.iteration = 10, .loss = loss + 1, .ms = 5.0 + static_cast<double>(step)},
+                     EvaluationRow{.iteration = 20, .train_loss = loss - 0.1, .val_loss = loss}});
   TrialSummary summary;
   summary.step = step, summary.seed = seed, summary.name = str("arm", step), summary.iterations = 20;
   summary.val_loss = loss, summary.train_loss = loss - 0.1;
@@ -65,8 +88,8 @@ inline TrialSummary finish(const TrialFolder& folder, std::int64_t step, std::in
   summary.peak_tensor_bytes = 1 << 20, summary.peak_resident_bytes = 1 << 22;
   summary.threads = 1, summary.beside = 1, summary.pid = 1000 + 10 * step + seed;
   summary.device = "cpu", summary.dtype = "float32", summary.host = "here";
-  summary.weights_sha256 = hex(sha256(shortest(loss)));
-  summary.metrics_sha256 = loss_log_sha256(folder.metrics());
+  summary.weights_sha256 = write_results(folder, shortest(loss));
+  summary.metrics_sha256 = hex(sha256(read_text(folder.metrics())));
   finish_trial(folder, summary);
   return summary;
 }

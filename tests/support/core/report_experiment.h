@@ -27,15 +27,28 @@ struct Experiment {
   void change(std::int64_t step, std::int64_t seed, Change&& change) const {
     auto summary = *finished(trial(step, seed));
     change(summary);
-    finish_trial(trial(step, seed), summary);
+    finish_again(trial(step, seed), summary);
+  }
+  // Finishes a trial again with another log.
+  void log(std::int64_t step, std::int64_t seed, const std::vector<MetricsRow>& rows) const {
+    const auto summary = *finished(trial(step, seed));
+    write_log(trial(step, seed), rows);
+    finish_again(trial(step, seed), summary);
+  }
+  // Finishes a trial again with one row more.
+  void add_row(std::int64_t step, std::int64_t seed, const MetricsRow& row) const {
+    auto rows = rows_of(trial(step, seed));
+    rows.push_back(row);
+    log(step, seed, rows);
   }
   // A trial with a validation curve, whose last point is its end.
   void curve(std::int64_t step, std::int64_t seed,
              const std::vector<std::pair<std::int64_t, double>>& points) const {
     done(step, seed, points.back().second);
-    MetricsLog log(trial(step, seed), 0);
+    std::vector<MetricsRow> rows;
     for (const auto& [iteration, loss] : points)
-      log.append({{"kind", "eval"}, {"iteration", iteration}, {"train_loss", loss}, {"val_loss", loss}});
+      rows.push_back(EvaluationRow{.iteration = iteration, .train_loss = loss, .val_loss = loss});
+    log(step, seed, rows);
     change(step, seed, [&](TrialSummary& s) { s.iterations = points.back().first; });
   }
   void diverge(std::int64_t step, std::int64_t seed) const {

@@ -5,14 +5,13 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
-#include "base/file.h"
 #include "base/hash.h"
 #include "base/text.h"
 #include "measure/machine.h"
 #include "model/gpt.h"
 #include "optim/schedule.h"
 #include "plan/plan.h"
-#include "record/metrics.h"
+#include "record/reader.h"
 #include "runner/timing.h"
 #include "shape/model_shape.h"
 #include "support/engine/model_fixture.h"
@@ -171,17 +170,14 @@ std::string log(const Settings& settings) {
                            .device = "cpu",
                            .torch_version = torch_version(),
                            .source_key = "tests"};
-  std::filesystem::create_directories(trial.path());
-  write_file(trial.config(), full_dotconfig(config));
   const TrialOrder order{.name = "mla",
                          .key = key_of(key_text(config, 0, 0, 1, context)),
                          .data_folder = place.path(),
                          .source_folder = place.path(),
                          .source_key = context.source_key};
-  EXPECT_EQ(run_trial(trial, order), TrialOutcome::kDone);
+  EXPECT_EQ(run_trial(trial, order, config), TrialOutcome::kDone);
   std::string text;
-  for (const auto& row : read_metrics(trial.metrics()))
-    text += str(row.at("kind"), " ", row.at("iteration"), "; ");
+  for (const auto& row : read_metrics(trial)) text += str(row.index(), " ", iteration_of(row), "; ");
   return text;
 }
 

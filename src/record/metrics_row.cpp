@@ -1,0 +1,185 @@
+#include "record/metrics_row.h"
+
+#include <cmath>
+#include <limits>
+#include <set>
+
+#include "base/text.h"
+
+namespace kablate {
+namespace {
+
+// What a field is, beside its name.
+enum class Role { kPlain, kLoss, kClock };
+
+// The one list of each kind's keys. A visitor takes (name, role, value).
+template <typename Row, typename Visitor>
+void visit_train(Row& r, Visitor&& field) {
+  using enum Role;
+  field("iteration", kPlain, r.iteration), field("loss", kLoss, r.loss);
+  field("grad_norm", kPlain, r.grad_norm), field("learning_rate", kPlain, r.learning_rate);
+  field("clipped_elements", kPlain, r.clipped_elements), field("spikes", kPlain, r.spikes);
+  field("resets", kPlain, r.resets), field("tokens", kPlain, r.tokens);
+  field("ms", kClock, r.ms), field("tokens_per_s", kClock, r.tokens_per_s);
+  field("mfu", kClock, r.mfu), field("mfu_nanogpt", kClock, r.mfu_nanogpt);
+}
+
+template <typename Row, typename Visitor>
+void visit_evaluation(Row& r, Visitor&& field) {
+  using enum Role;
+  field("iteration", kPlain, r.iteration);
+  field("train_loss", kLoss, r.train_loss), field("val_loss", kLoss, r.val_loss);
+  field("tokens", kPlain, r.tokens);
+}
+
+template <typename Row, typename Visitor>
+void visit_mechanisms(Row& r, Visitor&& field) {
+  field("iteration", Role::kPlain, r.iteration), field("block", Role::kPlain, r.block);
+  field.rest(r.values);
+}
+
+constexpr const char* kKind = "kind";
+constexpr const char* kKinds[] = {"train", "eval", "mechanisms"};  // in the order of MetricsRow
+
+template <typename Visitor>
+void visit_row(const MetricsRow& row, Visitor&& field) {
+  if (const auto* train = std::get_if<TrainRow>(&row)) return visit_train(*train, field);
+  if (const auto* evaluation = std::get_if<EvaluationRow>(&row)) return visit_evaluation(*evaluation, field);
+  visit_mechanisms(std::get<MechanismRow>(row), field);
+}
+
+class Writer {
+ public:
+  explicit Writer(Json& json) : json_(json) {}
+
+  template <typename T>
+  void operator()(const char* name, Role, const T& value) {
+    json_[name] = value;
+  }
+  void operator()(const char* name, Role, const std::optional<double>& value) {
+    json_[name] = value && std::isfinite(*value) ? Json(*value) : Json();
+  }
+  void rest(const std::map<std::string, double>& values) {
+    for (const auto& [name, value] : values)
+      if (std::isfinite(value)) json_[name] = value;
+  }
+
+ private:
+  Json& json_;
+};
+
+// Writes the fields of some roles only.
+class Selection : Writer {
+ public:
+  Selection(Json& json, std::set<Role> roles) : Writer(json), roles_(std::move(roles)) {}
+
+  template <typename T>
+  void operator()(const char* name, Role role, const T& value) {
+    if (roles_.contains(role)) Writer::operator()(name, role, value);
+  }
+  void rest(const std::map<std::string, double>& values) { Writer::rest(values); }
+
+ private:
+  std::set<Role> roles_;
+};
+
+// Throws Json::exception or std::out_of_range where a value is missing or none.
+class Reader {
+ public:
+  explicit Reader(const Json& json) : json_(json) {}
+
+  void operator()(const char* name, Role, std::int64_t& value) {
+    const auto& field = take(name);
+    if (!field.is_number_integer() || field < 0) throw std::out_of_range(name);
+    field.get_to(value);
+  }
+  void operator()(const char* name, Role, std::string& value) { take(name).get_to(value); }
+  void operator()(const char* name, Role role, std::optional<double>& value) {
+    const auto& field = take(name);
+    if (field.is_null()) return;
+    if (!field.is_number()) throw std::out_of_range(name);
+    value = field.get<double>();
+    // A loss is a float32's mean: beyond its range means of losses would have no end either.
+    if (role == Role::kLoss && std::abs(*value) > std::numeric_limits<float>::max())
+      throw std::out_of_range(name);
+  }
+  void rest(std::map<std::string, double>& values) {
+    for (const auto& [name, field] : json_.items()) {
+      if (name == kKind || taken_.contains(name)) continue;
+      if (!field.is_number()) throw std::out_of_range(name);
+      values[name] = take(name.c_str()).get<double>();
+    }
+  }
+  bool took_all() const { return taken_.size() + 1 == json_.size(); }  // all but the kind
+
+ private:
+  const Json& take(const char* name) {
+    taken_.insert(name);
+    return json_.at(name);
+  }
+
+  const Json& json_;
+  std::set<std::string> taken_;
+};
+
+template <typename Row, typename Visit>
+std::optional<MetricsRow> read_row(const Json& json, Visit&& visit) {
+  Row row;
+  Reader reader(json);
+  visit(row, reader);
+  return reader.took_all() ? std::optional<MetricsRow>(std::move(row)) : std::nullopt;
+}
+
+Json selected(const MetricsRow& row, std::set<Role> roles) {
+  Json json{{kKind, kKinds[row.index()]}};
+  visit_row(row, Selection(json, std::move(roles)));
+  return json;
+}
+
+}  // namespace
+
+std::int64_t iteration_of(const MetricsRow& row) {
+  return std::visit([](const auto& any) { return any.iteration; }, row);
+}
+
+Json to_json(const MetricsRow& row) {
+  Json json{{kKind, kKinds[row.index()]}};
+  visit_row(row, Writer(json));
+  return json;
+}
+
+std::optional<MetricsRow> metrics_row_from_json(const Json& json) {
+  const auto kind = json.is_object() ? json.value(kKind, Json()) : Json();
+  try {
+    if (kind == kKinds[0]) return read_row<TrainRow>(json, [](auto& r, auto& f) { visit_train(r, f); });
+    if (kind == kKinds[1])
+      return read_row<EvaluationRow>(json, [](auto& r, auto& f) { visit_evaluation(r, f); });
+    if (kind == kKinds[2])
+      return read_row<MechanismRow>(json, [](auto& r, auto& f) { visit_mechanisms(r, f); });
+  } catch (const Json::exception&) {
+  } catch (const std::out_of_range&) {
+  }
+  return {};
+}
+
+Json without_clock(const MetricsRow& row) { return selected(row, {Role::kPlain, Role::kLoss}); }
+
+Json losses_of(const MetricsRow& row) {
+  if (std::holds_alternative<MechanismRow>(row)) return {};
+  Json json = selected(row, {Role::kLoss});
+  json["iteration"] = iteration_of(row);
+  return json;
+}
+
+std::string row_difference(const Json& a, const Json& b) {
+  std::set<std::string> keys;
+  for (const auto* row : {&a, &b})
+    for (const auto& [key, value] : row->items()) keys.insert(key);
+  for (const auto& key : keys) {
+    const Json in_a = a.value(key, Json()), in_b = b.value(key, Json());
+    if (in_a != in_b) return str(key, " ", in_a.dump(), " -> ", in_b.dump());
+  }
+  return "";
+}
+
+}  // namespace kablate

@@ -1,0 +1,102 @@
+#include "train/trainer.h"
+
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "train/evaluator.h"
+#include "train/mechanism_log.h"
+
+namespace kablate {
+
+Trainer::Trainer(const Config& config, std::int64_t seed, std::shared_ptr<const Dataset> data,
+                 Communicator& ranks)
+    : session_(config, seed, std::move(data), ranks) {}
+
+Update Trainer::update() {
+  const auto& train = session_.config.train;
+  const StepResult step = session_.train_step.run(iteration_);
+  Update update;
+  update.finite = step.update.finite;
+  if (!update.finite) return update;
+  clipped_elements_ += step.update.clipped_elements;
+  spikes_ += step.update.spike;
+  resets_ += step.update.reset;
+  trained_on_.add(step.tokens);
+  update.due = iteration_ % train.log_interval == 0 || iteration_ + 1 == train.max_iters;
+  update.row = {.iteration = iteration_,
+                .loss = step.loss,
+                .grad_norm = step.update.grad_norm,
+                .learning_rate = step.update.learning_rate,
+                .clipped_elements = clipped_elements_,
+                .spikes = spikes_,
+                .resets = resets_,
+                .tokens = trained_on_.digits()};
+  if (update.due) trained_on_.restart();
+  ++iteration_;
+  return update;
+}
+
+EvaluationRow Trainer::evaluate(const std::function<void()>& between) {
+  const Losses losses = kablate::evaluate(session_.config, session_.model, head_cross_entropy, *session_.data,
+                                          session_.device, between);
+  return {.iteration = iteration_,
+          .train_loss = losses.train,
+          .val_loss = losses.validation,
+          .tokens = losses.tokens};
+}
+
+std::vector<MechanismRow> Trainer::observe() const {
+  return mechanism_rows(session_.config, session_.model, *session_.data, session_.device, iteration_);
+}
+
+bool Trainer::done() const { return iteration_ == session_.config.train.max_iters; }
+
+bool Trainer::evaluation_due() const {
+  return done() || (iteration_ > 0 && iteration_ % session_.config.train.eval_interval == 0);
+}
+
+TrainerState Trainer::state() const {
+  return {.iteration = iteration_,
+          .clipped_elements = clipped_elements_,
+          .spikes = spikes_,
+          .resets = resets_,
+          .tokens = trained_on_.state(),
+          .weights = session_.parameters.by_name(),
+          .optimizer = session_.optimizer->state()};
+}
+
+void Trainer::check(const TrainerState& state) const {
+  const auto& train = session_.config.train;
+  if (state.iteration < 0 || state.iteration > train.max_iters)
+    throw WorkError(str("its iteration is ", state.iteration, ", expected 0 to ", train.max_iters));
+  if (state.clipped_elements < 0 || state.spikes < 0 || state.resets < 0)
+    throw WorkError("it has a count below 0");
+  for (const auto& spec : session_.parameters.specs()) {
+    const auto found = state.weights.find(spec.name);
+    if (found == state.weights.end())
+      throw WorkError(str("it has no tensor ", spec.name, ": another model's"));
+    const auto& tensor = found->second;
+    if (tensor.scalar_type() != at::kFloat || tensor.sizes() != at::IntArrayRef(spec.shape))
+      throw WorkError(kablate::str("its tensor ", spec.name, " is ", tensor.scalar_type(), " ",
+                                   tensor.sizes(), ", expected Float ", at::IntArrayRef(spec.shape),
+                                   ": another model's"));
+  }
+  if (state.weights.size() != session_.parameters.specs().size())
+    throw WorkError("it has tensors that the model does not have: another model's");
+}
+
+void Trainer::restore(const TrainerState& state) {
+  check(state);
+  TokenChain tokens;
+  tokens.restore(state.tokens);
+  session_.optimizer->load_state(state.optimizer);
+  const at::NoGradGuard no_grad;
+  for (const auto& [name, tensor] : session_.parameters.by_name()) tensor.copy_(state.weights.at(name));
+  iteration_ = state.iteration;
+  clipped_elements_ = state.clipped_elements, spikes_ = state.spikes, resets_ = state.resets;
+  trained_on_ = tokens;
+}
+
+}  // namespace kablate

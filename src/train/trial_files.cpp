@@ -1,0 +1,75 @@
+#include "train/trial_files.h"
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "record/writer.h"
+
+namespace kablate {
+
+TrialFiles::TrialFiles(const TrialFolder& folder, const Claim& claim, std::string key)
+    : folder_(folder), claim_(claim), key_(std::move(key)) {}
+
+Effort TrialFiles::resume(Trainer& trainer) {
+  Effort effort;
+  const auto take = [&](const Checkpoint& checkpoint) {
+    if (checkpoint.key != key_) throw WorkError("it has another trial's key");
+    check_log(folder_, checkpoint.log);
+    trainer.restore(checkpoint.trainer);
+    effort = checkpoint.effort;
+    mark_ = checkpoint.log;
+  };
+  std::error_code ignored;
+  const bool begun = std::filesystem::exists(folder_.checkpoint(), ignored);
+  if (load_checkpoint(folder_.checkpoint(), take)) {
+    ++effort.interruptions;
+    log_info(str("going on from iteration ", trainer.iteration()));
+  } else if (begun) {
+    log_warning("no checkpoint can be gone on from: the trial begins again");
+  }
+  log_ = std::make_unique<MetricsLog>(folder_, mark_);
+  return effort;
+}
+
+void TrialFiles::append(const MetricsRow& row) { log_->append(row); }
+
+void TrialFiles::mark_iteration() { mark_ = log_->mark(); }
+
+void TrialFiles::throw_if_claim_lost() const {
+  if (!claim_.held())
+    throw WorkError(
+        "another process took this trial over while this one stood still; nothing more is written here");
+}
+
+void TrialFiles::save(const Trainer& trainer, const Effort& effort) {
+  throw_if_claim_lost();
+  log_->flush();
+  save_checkpoint(folder_.checkpoint(),
+                  {.key = key_, .trainer = trainer.state(), .log = mark_, .effort = effort});
+}
+
+void TrialFiles::write_sample(const Tokenizer& tokenizer, const std::string& text) {
+  throw_if_claim_lost();
+  write_file(folder_.tokenizer(), json_text(tokenizer.to_json()));
+  write_file(folder_.sample(), text + "\n");
+}
+
+void TrialFiles::finish(const Trainer& trainer, TrialSummary summary) {
+  throw_if_claim_lost();
+  log_->flush();
+  summary.weights_sha256 = write_safetensors(folder_.weights(), trainer.session().parameters.by_name());
+  write_file(folder_.weights_checksum(), summary.weights_sha256 + "  weights.safetensors\n");
+  summary.metrics_sha256 = log_->mark().sha256;
+  throw_if_claim_lost();
+  finish_trial(folder_, summary);
+  std::error_code ignored;  // of no use any more; a rest of it does no harm
+  std::filesystem::remove_all(folder_.checkpoint(), ignored);
+}
+
+void TrialFiles::fail(const Failure& failure) {
+  throw_if_claim_lost();
+  write_failure(folder_, failure);
+}
+
+}  // namespace kablate

@@ -1,0 +1,50 @@
+// The files of a trial that is being trained: its claim on the folder, its log, its checkpoints, and what it
+// leaves behind. Nothing is written once the claim was lost.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "record/claim.h"
+#include "record/layout.h"
+#include "record/metrics.h"
+#include "record/summary.h"
+#include "train/checkpoint.h"
+#include "train/trainer.h"
+
+namespace kablate {
+
+class TrialFiles {
+ public:
+  // `folder` and `claim` must outlive the object; the claim is on that folder. `key` is the trial's.
+  TrialFiles(const TrialFolder& folder, const Claim& claim, std::string key);
+
+  // Puts the trainer where the latest checkpoint that fits it, the key and the log has it, and opens the log
+  // behind those rows; without such a checkpoint both begin at the start. What was not believed is named in
+  // the trial's log. To be called first. Gives what the earlier attempts took.
+  Effort resume(Trainer& trainer);
+
+  void append(const MetricsRow& row);
+
+  // Says that the log now has every row of the iterations before the next: what a checkpoint then relies on.
+  void mark_iteration();
+
+  // Throws WorkError (disk full, claim lost).
+  void save(const Trainer& trainer, const Effort& effort);
+
+  void write_sample(const Tokenizer& tokenizer, const std::string& text);
+  // Weights, summary (with their sums and the log's) and DONE; the checkpoints go.
+  void finish(const Trainer& trainer, TrialSummary summary);
+  void fail(const Failure& failure);
+
+ private:
+  void throw_if_claim_lost() const;
+
+  const TrialFolder& folder_;
+  const Claim& claim_;
+  std::string key_;
+  std::unique_ptr<MetricsLog> log_;
+  LogMark mark_;
+};
+
+}  // namespace kablate

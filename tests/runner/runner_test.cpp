@@ -1,0 +1,161 @@
+// What the runner decides, without a trial being trained.
+#include "runner/runner.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "measure/machine.h"
+#include "record/claim.h"
+#include "runner/lookout.h"
+#include "runner/retrain.h"
+#include "runner/trial_command.h"
+#include "support/core/expect_error.h"
+#include "support/core/experiment.h"
+#include "support/temporary_folder.h"
+
+namespace kablate {
+namespace {
+
+using testing::HasSubstr;
+using Action = TrialDecision::Action;
+namespace fs = std::filesystem;
+
+struct Place {
+  Place() {
+    trial.step = 1, trial.name = "gate", trial.seed = 1, trial.key = std::string(64, 'a');
+    trial.config = testing_support::small_config();
+  }
+  TrialDecision decision() const { return decide(experiment, trial); }
+  TrialFolder files() const {
+    return experiment.trial({.step = trial.step, .name = trial.name, .seed = trial.seed, .key = trial.key});
+  }
+  TemporaryFolder root;
+  ExperimentFolder experiment{root.path()};
+  Trial trial;
+};
+
+TEST(Decide, SkipsAFinishedTrialWhoseFilesAreWhole) {
+  const Place place;
+  EXPECT_EQ(place.decision().action, Action::kRun);
+  testing_support::finish(place.files(), 1, 1, 3);
+  EXPECT_EQ(place.decision().action, Action::kSkip);
+  for (const auto& file : {place.files().weights(), place.files().metrics(), place.files().summary()}) {
+    const auto whole = read_text(file);
+    write_file(file, whole + " ");
+    const auto decision = place.decision();
+    EXPECT_EQ(decision.action, Action::kRun);
+    EXPECT_THAT(decision.reason, HasSubstr(file.filename().string()));
+    EXPECT_THAT(decision.reason, HasSubstr("trained again"));
+    write_file(file, whole);
+  }
+}
+
+TEST(Decide, TellsADivergedTrialFromAFinishedOne) {
+  const Place place;
+  fs::create_directories(place.files().path());
+  write_failure(place.files(),
+                {.status = "diverged", .reason = "no number", .exit_code = {}, .signal = {}, .log_tail = ""});
+  EXPECT_EQ(place.decision().action, Action::kDiverged);
+  EXPECT_THAT(place.decision().reason, HasSubstr("delete " + place.files().path().string()));
+}
+
+TEST(Lookout, LooksAtAnothersTrialNowAndThen) {
+  Lookout lookout;
+  const TrialFolder own("own"), foreign("foreign"), free("free");
+  const auto start = Lookout::Clock::now();
+  EXPECT_TRUE(lookout.due(own, start));
+  lookout.held(own, host_name(), start);
+  lookout.held(foreign, "elsewhere", start);
+  const auto looks = [&](const TrialFolder& folder, std::chrono::milliseconds during) {
+    int count = 0;  // as the runner asks: every 50 ms
+    for (auto at = start; at < start + during; at += std::chrono::milliseconds(50))
+      if (lookout.due(folder, at)) {
+        ++count;
+        lookout.held(folder, &folder == &own ? host_name() : "elsewhere", at);
+      }
+    return count;
+  };
+  EXPECT_LE(looks(foreign, std::chrono::seconds(60)), 12);
+  EXPECT_GE(looks(own, std::chrono::seconds(60)), 100) << "it is taken over soon";
+  EXPECT_EQ(looks(free, std::chrono::milliseconds(50)), 1);
+}
+
+TEST(TrialCommand, IsReadBackAsItWasBuilt) {
+  const TrialOrder order{.step = 2,
+                         .seed = 3,
+                         .rerun_index = 1,
+                         .name = "gate+cross",
+                         .key = "abc",
+                         .threads = 4,
+                         .beside = 5,
+                         .data_folder = "/data of mine",
+                         .source_folder = {},
+                         .source_key = {}};
+  auto words = trial_arguments(TrialFolder("/a folder"), order);
+  ASSERT_EQ(words.front(), "trial");
+  words.erase(words.begin());
+  std::string folder;
+  const auto back = parse_trial_arguments(words, folder);
+  EXPECT_EQ(folder, "/a folder");
+  EXPECT_EQ(std::tie(back.step, back.seed, back.rerun_index, back.name, back.key, back.threads, back.beside),
+            std::tie(order.step, order.seed, order.rerun_index, order.name, order.key, order.threads,
+                     order.beside));
+  EXPECT_EQ(back.data_folder, order.data_folder);
+  words[2] = "two";
+  testing_support::expect_error([&] { parse_trial_arguments(words, folder); }, {"--step = \"two\""});
+  testing_support::expect_error([&] { parse_trial_arguments({}, folder); }, {"kablate run"});
+}
+
+// A folder for one process, in TMPDIR.
+class Scratch : public testing::Test {
+ protected:
+  Scratch() { ::setenv("TMPDIR", root.path().c_str(), 1); }
+  ~Scratch() override { ::unsetenv("TMPDIR"); }
+  std::size_t folders() const {
+    std::size_t count = 0;
+    for (const auto& entry : fs::directory_iterator(root.path())) count += entry.is_directory();
+    return count;
+  }
+  // Leaves one as a process does that is killed.
+  static void leave() {
+    const auto pid = ::fork();
+    if (pid == 0) {
+      new ScratchFolder();
+      ::_exit(0);
+    }
+    ::waitpid(pid, nullptr, 0);
+  }
+  TemporaryFolder root;
+};
+
+TEST_F(Scratch, IsRemovedAtTheEndUnlessKept) {
+  {
+    const ScratchFolder scratch;
+    EXPECT_EQ(folders(), 1u);
+  }
+  EXPECT_EQ(folders(), 0u);
+  {
+    ScratchFolder scratch;
+    scratch.keep();
+  }
+  EXPECT_EQ(folders(), 1u);
+  { const ScratchFolder scratch; }
+  EXPECT_EQ(folders(), 1u) << "what was kept stays";
+}
+
+TEST_F(Scratch, OfAKilledProcessIsRemovedByTheNext) {
+  fs::create_directories(root.path() / "kablate-of-someone-else");
+  leave();
+  leave();
+  EXPECT_LE(folders(), 3u);
+  const ScratchFolder mine;
+  EXPECT_EQ(folders(), 2u) << "the one just made, and what is not ours";
+  const ScratchFolder other;
+  EXPECT_EQ(folders(), 3u) << "a live process's stays";
+}
+
+}  // namespace
+}  // namespace kablate
