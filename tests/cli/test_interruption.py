@@ -258,7 +258,7 @@ class Full(InterruptionTest):
     def test_too_little_space_is_said_before(self):
         """A model whose checkpoints no disk holds; nothing is trained."""
         huge = {"GPT2_N_LAYER": 4096, "GPT2_N_EMBD": 65536, "MLP_EXPANSION": 64, "THREADS": 1}
-        ended = self.call("run", "--steps", "0", **huge)
+        ended = self.call(*ALONE, **huge)
         self.assert_refused(ended, "results folder", "trials need about", "are free")
         self.assertEqual(glob.glob(glob.escape(self.path("results")) + "/*/trials/*"), [])
 
