@@ -51,6 +51,11 @@ std::vector<GateCheck> audit_step(const AuditedStep& step, const AuditedStep& ba
   add("arithmetic", arithmetic(whole, subject));
   add("initial_values", initial_values(config, subject));
   add("decode_parity", decode_parity(config, subject));
+  add("samples", samples(config, subject));
+  add("evaluation", evaluation(config, subject));
+  add("optimizer", optimizer(config, subject));
+  if (!step.dead_twin) add("updates", updates(config, subject));
+  add("twin_training", twin_training(config, subject));
   if (step.number == baseline.number) return checks;
   add("pairing", pairing(config, base, step.config, baseline.config, subject));
   if (step.dead_twin) add("dead_twin", dead_twin(config, base, subject));

@@ -37,11 +37,17 @@ struct AuditedStep {
 //   arithmetic       the trial's type gives float64's logits and gradients, at the whole context
 //   initial_values   every map is drawn by the seed, no two alike, with the deviation that it should have
 //   decode_parity    decoding token by token from the cache gives the logits of the full pass
+//   samples          the trial's loop reads the samples that are its own, other ones under another seed
+//   evaluation       its validation loss is that of the contract's windows, without dropout
+//   optimizer        equal gradients move all tensors as the optimizer's equations do
+//   updates          pieces give the loss and gradient of the whole batch; rates follow the schedule; every
+//                    tensor moves
+//   twin_training    with the mechanisms' weights 0 the loop trains as without them, to the bit
 //   pairing          what is shared with the baseline starts from the same bits, on the same samples
 //   dead_twin        a declared dead twin has the baseline's logits and gradients to the bit
 //
-// A dead twin is exempt from liveness, dead_parameters and every_layer. They run on the CPU, whatever DEVICE
-// is. REQUIRES: validate() accepts both configurations.
+// A dead twin is exempt from liveness, dead_parameters, every_layer and updates. The trial's loop runs on
+// its own DEVICE, the other gates on the CPU. REQUIRES: validate() accepts both configurations.
 std::vector<GateCheck> audit_step(const AuditedStep& step, const AuditedStep& baseline,
                                   const Subject& subject = program());
 

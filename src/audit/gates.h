@@ -29,6 +29,12 @@ std::optional<Finding> initial_values(const Config& step, const Subject& subject
 std::optional<Finding> every_layer(const Config& deep, const Subject& subject);
 std::optional<Finding> arithmetic(const Config& whole, const Subject& subject);
 std::optional<Finding> gradients(const Config& step, const Subject& subject);
+// training.cpp: the trial's own loop.
+std::optional<Finding> samples(const Config& step, const Subject& subject);
+std::optional<Finding> evaluation(const Config& step, const Subject& subject);
+std::optional<Finding> updates(const Config& step, const Subject& subject);
+std::optional<Finding> optimizer(const Config& step, const Subject& subject);
+std::optional<Finding> twin_training(const Config& step, const Subject& subject);
 // pairing.cpp; `asked` are the configurations before they were cut, which decide the samples.
 std::optional<Finding> pairing(const Config& step, const Config& baseline, const Config& step_asked,
                                const Config& baseline_asked, const Subject& subject);

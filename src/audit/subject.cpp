@@ -10,6 +10,7 @@
 #include "generate/decode.h"
 #include "model/gpt.h"
 #include "shape/model_shape.h"
+#include "train/trainer.h"
 
 namespace kablate {
 namespace {
@@ -22,6 +23,27 @@ Tensor decoded(const Config& config, const ParameterSet& parameters, const Tenso
   for (std::int64_t t = 0; t < tokens_BT.size(1); ++t)
     rows_BV.push_back(decoder.step(tokens_BT.select(1, t)));
   return at::stack(rows_BV, 1);
+}
+
+std::map<std::string, Tensor> copies(const ParameterSet& parameters) {
+  std::map<std::string, Tensor> tensors;
+  for (const auto& [name, tensor] : parameters.by_name()) tensors[name] = tensor.detach().clone();
+  return tensors;
+}
+
+Training trained(const Config& config, std::int64_t seed, const std::shared_ptr<const Dataset>& data,
+                 std::int64_t updates) {
+  Trainer trainer(config, seed, data);
+  Training result;
+  result.start = copies(trainer.session().parameters);
+  for (std::int64_t i = 0; i < updates; ++i) {
+    const Update update = trainer.update();
+    if (!update.finite) break;
+    result.updates.push_back(update.row);
+  }
+  result.losses = trainer.evaluate();
+  result.weights = copies(trainer.session().parameters);
+  return result;
 }
 
 }  // namespace
@@ -39,7 +61,10 @@ Subject program() {
       .sample_starts =
           [](const Config& config, std::int64_t seed, std::int64_t num_tokens, std::int64_t count) {
             return SampleOrder(data_seed(config.data, seed), num_tokens, config.gpt.context).starts(0, count);
-          }};
+          },
+      .train = trained,
+      .optimizer = [](const OptimConfig& config,
+                      const NamedParameters& parameters) { return make_optimizer(config, parameters); }};
 }
 
 ParameterSet random_parameters(ParameterTable table, std::uint64_t seed) {

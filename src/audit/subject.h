@@ -4,14 +4,27 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
+#include <memory>
+#include <string>
 #include <vector>
 
 #include "config/config.h"
+#include "data/dataset.h"
 #include "model/parameters.h"
 #include "model/pass.h"
+#include "optim/optimizer.h"
+#include "record/metrics_row.h"
 #include "shape/parameter.h"
 
 namespace kablate {
+
+// What the trial's loop did: each update, the losses at the end, and the weights before and after.
+struct Training {
+  std::vector<TrainRow> updates;
+  EvaluationRow losses;
+  std::map<std::string, Tensor> start, weights;
+};
 
 struct Subject {
   std::function<ParameterTable(const Config&)> parameters;
@@ -27,6 +40,13 @@ struct Subject {
   std::function<std::vector<std::int64_t>(const Config&, std::int64_t seed, std::int64_t num_tokens,
                                           std::int64_t count)>
       sample_starts;
+
+  // The trial's own loop from its start, and an evaluation at the end.
+  std::function<Training(const Config&, std::int64_t seed, const std::shared_ptr<const Dataset>&,
+                         std::int64_t updates)>
+      train;
+
+  std::function<std::unique_ptr<Optimizer>(const OptimConfig&, const NamedParameters&)> optimizer;
 };
 
 Subject program();  // this program

@@ -34,13 +34,14 @@ TEST(Gates, AreThoseThatApply) {
   for (const auto& check : audit(all_mechanisms())) names.push_back(check.check);
   EXPECT_EQ(join(names, " "),
             "off_identity liveness dead_parameters causality consistency positions gradients every_layer "
-            "arithmetic initial_values decode_parity pairing");
+            "arithmetic initial_values decode_parity samples evaluation optimizer updates twin_training "
+            "pairing");
   names.clear();
   const auto plain = small_config(mechanisms(false, false, false));
   for (const auto& check : audit_step({0, plain, false}, {0, plain, false})) names.push_back(check.check);
   EXPECT_EQ(join(names, " "),
             "off_identity dead_parameters causality consistency positions gradients every_layer arithmetic "
-            "initial_values decode_parity")
+            "initial_values decode_parity samples evaluation optimizer updates")
       << "nothing to switch on, nothing to pair with";
 }
 
@@ -108,7 +109,9 @@ TEST(PlantedFault, OneMechanismOfSeveralThatNothingCallsIsCaught) {
     };
     const auto checks = audit(all_mechanisms({{"RA_MLA_RA_ALPHA", "0.5"}}), subject);
     const bool has_parameters = std::string_view(name) != "reciprocal attention";
-    EXPECT_EQ(failed(checks), has_parameters ? "liveness dead_parameters every_layer" : "liveness");
+    const std::string expected = has_parameters ? "liveness dead_parameters every_layer" : "liveness";
+    // The loop still calls it: where that shows at initial values, its loss is not the model's.
+    EXPECT_TRUE(failed(checks) == expected || failed(checks) == expected + " evaluation") << failed(checks);
     EXPECT_NE(detail(checks, "liveness").find(str(name, " is DEAD")), std::string::npos)
         << detail(checks, "liveness");
   }
@@ -159,7 +162,7 @@ TEST(PlantedFault, AParameterThatNothingReadsIsCaught) {
     return all;
   };
   const auto checks = audit(all_mechanisms(), subject);
-  EXPECT_EQ(failed(checks), "off_identity dead_parameters every_layer");
+  EXPECT_EQ(failed(checks), "off_identity dead_parameters every_layer evaluation");
   EXPECT_EQ(detail(checks, "dead_parameters"), "without a gradient: transformer.h.1.mlp.forgotten.weight");
 }
 

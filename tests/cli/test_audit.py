@@ -23,9 +23,10 @@ class Audit(ProgramTest):
         self.assertEqual({step for step, _ in checks}, set(range(6)))
         self.assertEqual({name for step, name in checks if step == 0},
                          {"off_identity", "dead_parameters", "causality", "consistency", "positions",
-                          "gradients", "every_layer", "arithmetic", "initial_values", "decode_parity"})
+                          "gradients", "every_layer", "arithmetic", "initial_values", "decode_parity",
+                          "samples", "evaluation", "optimizer", "updates"})
         of = [{name for step, name in checks if step == wanted} for wanted in (0, 5)]
-        self.assertEqual(of[1] - of[0], {"liveness", "pairing"})
+        self.assertEqual(of[1] - of[0], {"liveness", "pairing", "twin_training"})
         self.assertTrue(all(passed for passed, _ in checks.values()), checks)
         for part in ("gate", "cross-token", "latent reciprocity"):
             self.assertIn(part, checks[3, "liveness"][1])

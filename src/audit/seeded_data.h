@@ -1,0 +1,14 @@
+// Tokens for the gates, made from a seed: they need no data set.
+#pragma once
+
+#include <memory>
+
+#include "config/config.h"
+#include "data/dataset.h"
+
+namespace kablate {
+
+// Two streams of the configuration's vocabulary, long enough for its context, which no window has twice.
+std::shared_ptr<const Dataset> seeded_data(const Config& config);
+
+}  // namespace kablate

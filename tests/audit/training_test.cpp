@@ -1,0 +1,176 @@
+// Faults of the trial's own loop, each planted and caught.
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include "config/mechanism.h"
+#include "support/engine/audited.h"
+
+namespace kablate {
+namespace {
+
+using Data = std::shared_ptr<const Dataset>;
+
+// The program with another training; `change` gets what a call of the loop gets.
+template <typename Function>
+Subject with_training(Function change) {
+  Subject subject = program();
+  subject.train = change;
+  return subject;
+}
+
+Training train(const Config& config, std::int64_t seed, const Data& data, std::int64_t updates) {
+  return program().train(config, seed, data, updates);
+}
+
+// Both splits, or one of them twice.
+class OtherData final : public Dataset {
+ public:
+  OtherData(const TokenStream& train, const TokenStream& validation, const Dataset& like) {
+    train_ = train, validation_ = validation, vocabulary_ = like.vocabulary(), tokenizer_ = like.tokenizer();
+  }
+  std::string hash() const override { return "other"; }
+};
+
+TEST(PlantedTraining, SamplesThatDependOnTheArmAreCaught) {
+  const auto other =
+      with_training([](Config config, std::int64_t seed, const Data& data, std::int64_t updates) {
+        config.data.seed = mechanisms_on(config).empty() ? config.data.seed : seed + 100;
+        return train(config, seed, data, updates);
+      });
+  EXPECT_TRUE(fails(audit(all_mechanisms(), other), "samples", "other tokens than the samples"));
+}
+
+TEST(PlantedTraining, SamplesThatIgnoreTheSeedAreCaught) {
+  const auto same =
+      with_training([](Config config, std::int64_t seed, const Data& data, std::int64_t updates) {
+        config.data.seed = 9;
+        return train(config, seed, data, updates);
+      });
+  EXPECT_TRUE(fails(audit(all_mechanisms(), same), "samples", ""));
+}
+
+TEST(PlantedTraining, ValidationOnTrainingWindowsIsCaught) {
+  const auto leaked =
+      with_training([](const Config& config, std::int64_t seed, const Data& data, std::int64_t updates) {
+        return train(config, seed, std::make_shared<const OtherData>(data->train(), data->train(), *data),
+                     updates);
+      });
+  EXPECT_TRUE(fails(audit(all_mechanisms(), leaked), "evaluation", "other windows"));
+}
+
+TEST(PlantedTraining, FewerWindowsAreCaught) {
+  const auto fewer =
+      with_training([](Config config, std::int64_t seed, const Data& data, std::int64_t updates) {
+        --config.train.eval_samples;
+        return train(config, seed, data, updates);
+      });
+  EXPECT_TRUE(fails(audit(all_mechanisms(), fewer), "evaluation", "other windows"));
+}
+
+TEST(PlantedTraining, AnotherLossThanThatOfTheWeightsIsCaught) {
+  const auto best =
+      with_training([](const Config& config, std::int64_t seed, const Data& data, std::int64_t updates) {
+        auto result = train(config, seed, data, updates);
+        result.losses.val_loss = *result.losses.val_loss * 0.999;
+        return result;
+      });
+  EXPECT_TRUE(fails(audit(all_mechanisms(), best), "evaluation", "its windows say"));
+}
+
+TEST(PlantedTraining, DropoutInEvaluationIsCaught) {
+  const auto left_on =
+      with_training([](const Config& config, std::int64_t seed, const Data& data, std::int64_t updates) {
+        auto result = train(config, seed, data, updates);
+        if (config.gpt.dropout > 0) result.losses.val_loss = *result.losses.val_loss + 1e-7;
+        return result;
+      });
+  EXPECT_TRUE(fails(audit(all_mechanisms(), left_on), "evaluation", "dropout changes"));
+}
+
+TEST(PlantedTraining, GradientsScaledByAccumulationAreCaught) {
+  const auto scaled =
+      with_training([](const Config& config, std::int64_t seed, const Data& data, std::int64_t updates) {
+        auto result = train(config, seed, data, updates);
+        for (auto& row : result.updates)
+          row.grad_norm = *row.grad_norm * static_cast<double>(config.train.accumulation);
+        return result;
+      });
+  EXPECT_TRUE(fails(audit(all_mechanisms(), scaled), "updates", "gradient norm"));
+}
+
+TEST(PlantedTraining, ATensorThatStandsStillIsCaught) {
+  const auto frozen =
+      with_training([](const Config& config, std::int64_t seed, const Data& data, std::int64_t updates) {
+        auto result = train(config, seed, data, updates);
+        const std::string name = "transformer.h.1.ln_1.weight";
+        result.weights[name] = result.start.at(name);
+        return result;
+      });
+  EXPECT_TRUE(fails(audit(all_mechanisms(), frozen), "updates", "transformer.h.1.ln_1.weight has not moved"));
+}
+
+TEST(PlantedTraining, ARateOffTheScheduleIsCaught) {
+  const auto late =
+      with_training([](Config config, std::int64_t seed, const Data& data, std::int64_t updates) {
+        ++config.optim.warmup_steps;
+        return train(config, seed, data, updates);
+      });
+  EXPECT_TRUE(fails(audit(all_mechanisms(), late), "updates", "the schedule says"));
+}
+
+TEST(PlantedTraining, AMechanismThatActsAtWeightZeroIsCaught) {
+  const auto lively =
+      with_training([](Config config, std::int64_t seed, const Data& data, std::int64_t updates) {
+        if (config.gate.alpha == 0) config.gate.alpha = 1e-4;
+        return train(config, seed, data, updates);
+      });
+  EXPECT_TRUE(fails(audit(all_mechanisms(), lively), "twin_training", "another loss"));
+}
+
+// An optimizer whose own parameters of an arm learn three times as fast.
+class Eager final : public Optimizer {
+ public:
+  Eager(const OptimConfig& config, const NamedParameters& parameters)
+      : parameters_(parameters), own_(program().optimizer(config, parameters)) {}
+  UpdateReport step(double rate) override {
+    std::vector<at::Tensor> before;
+    for (const auto& tensor : parameters_.tensors) before.push_back(tensor.detach().clone());
+    const auto report = own_->step(rate);
+    for (std::size_t i = 0; i < before.size(); ++i)
+      if (parameters_.names[i].find("cross_proj") != std::string::npos) {
+        at::Tensor values = parameters_.tensors[i].detach();
+        values.copy_(before[i] + 3 * (values - before[i]));
+      }
+    return report;
+  }
+  std::map<std::string, at::Tensor> state() const override { return own_->state(); }
+  void load_state(const std::map<std::string, at::Tensor>& state) override { own_->load_state(state); }
+
+ private:
+  NamedParameters parameters_;
+  std::unique_ptr<Optimizer> own_;
+};
+
+TEST(PlantedTraining, ALearningRateOfAnArmsOwnParametersIsCaught) {
+  Subject subject = program();
+  subject.optimizer = [](const OptimConfig& config, const NamedParameters& parameters) {
+    return std::make_unique<Eager>(config, parameters);
+  };
+  EXPECT_TRUE(fails(audit(all_mechanisms(), subject), "optimizer", "cross_proj.weight ends"));
+}
+
+// Whatever the optimizer is configured to, its few updates are those of its equations.
+TEST(TrainingGates, PassForEveryOptimizer) {
+  for (const auto& more :
+       {Deltas{{"OPTIMIZER", "adamw"}, {"GRAD_CLIP", "0"}},
+        Deltas{{"SPAM_INTERVAL", "3"}, {"SPAM_WARMUP_STEPS", "2"}},
+        Deltas{{"SPAM_THETA", "0.5"}, {"SPAM_INTERVAL", "2"}, {"SPAM_WARMUP_STEPS", "1"}},
+        Deltas{{"GPT2_DROPOUT", "0.2"}, {"RECOMPUTE", "y"}}, Deltas{{"DTYPE", "bfloat16"}},
+        Deltas{{"GPT2_WARMUP_STEPS", "0"}, {"GPT2_DECAY_LR", "n"}, {"GPT2_WEIGHT_DECAY", "0"}}}) {
+    const auto checks = audit(all_mechanisms(more));
+    EXPECT_EQ(failed(checks), "") << more[0].first << ": " << failed_gates(checks, 1);
+  }
+}
+
+}  // namespace
+}  // namespace kablate
