@@ -32,20 +32,23 @@ Tensor PlainModel::heads(const Tensor& y) const {
   return split.transpose(1, 2);
 }
 
-// softmax(q·kᵀ/√width + causal)·v by the kernel that the model would use, or written out; heads side by side
-// again: [B, T, E]
+// softmax(q·kᵀ/√width + causal)·v by what the model would use: the kernel, LibTorch's or written out; heads
+// side by side again: [B, T, E]
 Tensor PlainModel::attend(const Tensor& q, const Tensor& k, const Tensor& v, double width) const {
   if (fused_attention_serves(q))
     return fused_attention(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), 1 / std::sqrt(width), {},
                            {})
         .values_BTHD.flatten(2);
+  if (dtype_ != at::kDouble)
+    return at::scaled_dot_product_attention(q, k, v, {}, 0, /*is_causal=*/true, 1 / std::sqrt(width))
+        .transpose(1, 2)
+        .flatten(2);
   const auto B = q.size(0), H = q.size(1), T = q.size(2), D = q.size(3);
   const Tensor mask = at::full({1, T, T}, -std::numeric_limits<double>::infinity(), q.options()).triu(1);
   const Tensor scores = at::baddbmm(mask, q.reshape({B * H, T, D}), k.reshape({B * H, T, D}).transpose(1, 2),
                                     1, 1 / std::sqrt(width));
-  const auto type = dtype_ == at::kDouble ? at::kDouble : at::kFloat;
-  const Tensor p = at::softmax(scores.view({B, H, T, T}), -1, type);
-  return at::matmul(p.to(dtype_), v).transpose(1, 2).flatten(2);
+  const Tensor p = at::softmax(scores.view({B, H, T, T}), -1);
+  return at::matmul(p, v).transpose(1, 2).flatten(2);
 }
 
 Tensor PlainModel::multi_head(const Tensor& x, const std::string& name) const {

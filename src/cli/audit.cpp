@@ -4,7 +4,7 @@
 #include "base/error.h"
 #include "cli/commands.h"
 #include "cli/options.h"
-#include "measure/machine.h"
+#include "cli/prepare.h"
 #include "record/gate_check.h"
 #include "record/writer.h"
 #include "report/render.h"
@@ -23,7 +23,7 @@ std::string audit_text(const Plan& plan, const std::vector<GateCheck>& checks) {
 
 int audit(const PlanOptions& options, bool json) {
   const Plan plan = options.plan();
-  make_deterministic(/*threads=*/1);  // the models are small
+  prepare_gates(plan);
   const auto checks = audit_plan(plan);
   std::printf("%s", (json ? json_text(to_json(checks)) : audit_text(plan, checks)).c_str());
   for (const auto& check : checks)

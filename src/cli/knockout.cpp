@@ -14,6 +14,7 @@
 #include "data/dataset.h"
 #include "interchange/weights.h"
 #include "measure/machine.h"
+#include "model/kernel/choice.h"
 #include "plan/key.h"
 #include "record/done.h"
 #include "runner/stored_trial.h"
@@ -109,6 +110,7 @@ int knock_out_trial(const KnockoutCommand& command) {
   catch_stop_signals();
   make_deterministic(trial.threads);
   const c10::Device device = resolve_device(trial.config.run.device);
+  use_kernels(trial.config.run.kernels, device);
   const auto data = open_dataset(trial.config, data_folder());
   const auto study =
       knock_out(trial.config, load_parameters(trial, device), *data, device, scales, throw_if_stop_requested);

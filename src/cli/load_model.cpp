@@ -15,6 +15,7 @@
 #include "base/text.h"
 #include "interchange/weights.h"
 #include "measure/machine.h"
+#include "model/kernel/choice.h"
 #include "shape/model_shape.h"
 
 namespace kablate {
@@ -26,6 +27,7 @@ LoadedModel load_model(const ConfigOptions& configuration, const std::string& pa
 LoadedModel load_model(const Config& config, const std::string& path) {
   if (const auto reason = blocked_reason(config); !reason.empty()) throw UserError(reason);
   LoadedModel loaded{config, resolve_device(config.run.device), nullptr};
+  use_kernels(config.run.kernels, loaded.device);
   loaded.config.run.dtype = DType::kFloat32;
   const auto specs = model_parameters(config);
   const NamedTensors weights = read_weights(path, specs);

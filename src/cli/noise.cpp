@@ -47,12 +47,12 @@ std::vector<std::int64_t> harmed_seeds(const NoiseCommand& command, const std::v
 }
 
 RunResult train(Plan& plan, const Config& base, const ExperimentFolder& folder) {
-  const c10::Device device = resolve_device(base.run.device);
+  const c10::Device device = device_of_trials(base);
   const auto data = open_dataset(base, data_folder());
   for (const auto& note : data->notes()) log_info(note);
   make_writable_folder(folder.trials());
   const std::int64_t threads = threads_of_trials(plan, base, folder, device);
-  assign_keys(plan, *data, threads, device);
+  assign_keys(plan, base, *data, threads);
   const std::int64_t parallel = parallel_trials(base, threads, available_cores(), device.is_cpu());
   const auto to_run = std::count_if(plan.trials.begin(), plan.trials.end(), [&](const Trial& trial) {
     return decide(folder, trial).action == TrialDecision::Action::kRun;

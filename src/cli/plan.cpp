@@ -52,7 +52,7 @@ std::optional<double> recorded_ms(const ExperimentFolder& folder, const Trial& t
 
 // Fills in what needs the data and the number of threads.
 void decide_trials(Outlook& outlook, const Config& base, const ExperimentFolder& folder) {
-  const c10::Device device = resolve_device(base.run.device);
+  const c10::Device device = device_of_trials(base);
   const auto threads = known_threads(base, folder, device);
   if (!threads) {
     outlook.undecided = "every trial will run: `run` has not yet chosen the number of threads (THREADS = 0)";
@@ -60,7 +60,7 @@ void decide_trials(Outlook& outlook, const Config& base, const ExperimentFolder&
   }
   outlook.parallel = parallel_trials(base, *threads, available_cores(), device.is_cpu());
   try {
-    assign_keys(outlook.plan, *open_dataset(base, data_folder()), *threads, device);
+    assign_keys(outlook.plan, base, *open_dataset(base, data_folder()), *threads);
   } catch (const UserError& fault) {
     outlook.undecided = std::string("without its data nothing can be trained: ") + fault.what();
     return;

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "measure/machine.h"
+#include "model/kernel/choice.h"
 #include "record/writer.h"
 #include "runner/timing.h"
 #include "shape/model_shape.h"
@@ -34,8 +35,22 @@ PlanRecord describe_plan(const Plan& plan) {
   return record;
 }
 
+c10::Device device_of_trials(const Config& base) {
+  const c10::Device device = resolve_device(base.run.device);
+  resolved_kernels(base.run.kernels, device);
+  return device;
+}
+
+void prepare_gates(const Plan& plan) {
+  make_deterministic(/*threads=*/1);                // the models are small
+  const auto& run = plan.steps.front().config.run;  // no step changes either
+  // A GPU that this machine lacks is no reason to refuse the gates, which run on the CPU.
+  const bool gpu = run.device == DeviceKind::kCuda;
+  use_kernels(run.kernels, gpu ? c10::Device(c10::kCUDA, 0) : resolve_device(run.device));
+}
+
 std::vector<GateCheck> audit_first(Plan& plan) {
-  make_deterministic(/*threads=*/1);  // the models are small
+  prepare_gates(plan);
   const auto checks = audit_plan(plan);
   std::size_t blocked = 0;
   for (const auto& step : plan.steps) {
@@ -73,11 +88,13 @@ std::int64_t threads_of_trials(const Plan& plan, const Config& base, const Exper
   return threads;
 }
 
-void assign_keys(Plan& plan, const Dataset& data, std::int64_t threads, c10::Device device) {
+void assign_keys(Plan& plan, const Config& base, const Dataset& data, std::int64_t threads) {
+  const c10::Device device = device_of_trials(base);
   kablate::assign_keys(plan, KeyContext{.data_hash = data.hash(),
                                         .threads = threads,
                                         .ranks = 1,
                                         .device = device_class(device),
+                                        .kernels = resolved_kernels(base.run.kernels, device),
                                         .torch_version = torch_version(),
                                         .source_key = source_key()});
 }

@@ -18,8 +18,14 @@ namespace kablate {
 // The plan with what `plan.json` says of it.
 PlanRecord describe_plan(const Plan& plan);
 
+// Where trials run. Throws UserError where this machine lacks what DEVICE or KERNELS ask for.
+c10::Device device_of_trials(const Config& base);
+
+// Fixes this process to one thread, and to the kernels of the plan's trials.
+void prepare_gates(const Plan& plan);
+
 // The first act of whatever trains a plan: the gates. A step that fails one is blocked, with a line in the
-// log; the others stay as they are. Fixes this process to one thread.
+// log; the others stay as they are.
 std::vector<GateCheck> audit_first(Plan& plan);
 
 // The threads of a trial if they are known: THREADS, or
@@ -32,7 +38,7 @@ std::optional<std::int64_t> known_threads(const Config& base, const ExperimentFo
 std::int64_t threads_of_trials(const Plan& plan, const Config& base, const ExperimentFolder& folder,
                                c10::Device device);
 
-void assign_keys(Plan& plan, const Dataset& data, std::int64_t threads, c10::Device device);
+void assign_keys(Plan& plan, const Config& base, const Dataset& data, std::int64_t threads);
 
 // Throws UserError if the trials to come need more than 90 % of the space that is free (trust: F8).
 void check_disk_space(const Plan& plan, std::int64_t trials_to_run, std::int64_t parallel,

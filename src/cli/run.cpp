@@ -41,7 +41,7 @@ int run(const PlanOptions& options) {
   const Config base = settings.bind();
   Plan plan = make_plan(settings, plans_folder());
   for (const auto& note : plan.notes) log_info(note);
-  const c10::Device device = resolve_device(base.run.device);
+  const c10::Device device = device_of_trials(base);
   const auto data = open_dataset(base, data_folder());
   for (const auto& note : data->notes()) log_info(note);
   check_steps_against_data(plan, base);
@@ -49,7 +49,7 @@ int run(const PlanOptions& options) {
   refuse_older_format(folder);
   make_writable_folder(folder.path());
   const std::int64_t threads = threads_of_trials(plan, base, folder, device);
-  assign_keys(plan, *data, threads, device);
+  assign_keys(plan, base, *data, threads);
   const std::int64_t parallel = parallel_trials(base, threads, available_cores(), device.is_cpu());
   check_disk_space(plan, count_to_run(folder, plan), parallel, folder);
   write_audit(folder, audit_first(plan));

@@ -37,6 +37,7 @@ void visit_fields(ConfigType& c, Visitor&& visit) {
   visit("PARALLEL_TRIALS", run.parallel_trials, kHarness);
   visit("THREADS", run.threads, kHarness);  // the number that a trial gets enters its key by itself
   visit("DEVICE", run.device, kHarness);    // so does the class of device
+  visit("KERNELS", run.kernels, kHarness);  // and what it comes to on this machine
   visit("DTYPE", run.dtype, kNumbers);
   visit("RA_MLA_ALLOW_NONCAUSAL", run.allow_noncausal, kHarness);
 
@@ -128,6 +129,7 @@ KABLATE_ENUM_NAMES(Activation, "gelu", "gelu_tanh")
 KABLATE_ENUM_NAMES(OptimizerKind, "adamwspam", "adamw")
 KABLATE_ENUM_NAMES(DatasetKind, "shakespeare", "text", "bin")
 KABLATE_ENUM_NAMES(DeviceKind, "auto", "cpu", "cuda")
+KABLATE_ENUM_NAMES(KernelKind, "auto", "portable", "avx2", "avx512")
 KABLATE_ENUM_NAMES(DType, "float32", "bfloat16")
 #undef KABLATE_ENUM_NAMES
 

@@ -16,6 +16,7 @@ enum class Activation { kGelu, kGeluTanh };
 enum class OptimizerKind { kAdamWSpam, kAdamW };
 enum class DatasetKind { kShakespeare, kText, kBin };
 enum class DeviceKind { kAuto, kCpu, kCuda };
+enum class KernelKind { kAuto, kPortable, kAvx2, kAvx512 };
 enum class DType { kFloat32, kBFloat16 };
 
 struct GptConfig {
@@ -85,6 +86,7 @@ struct RunConfig {
   std::string experiment, plan, steps, seeds;
   bool ablation = false, allow_noncausal = false;
   DeviceKind device = DeviceKind::kAuto;
+  KernelKind kernels = KernelKind::kAuto;
   DType dtype = DType::kFloat32;
   std::int64_t threads = 0, parallel_trials = 0;  // 0 is chosen by the runner
 };

@@ -7,6 +7,8 @@
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include "model/kernel/cpu_kernels.h"
+
 namespace kablate {
 namespace {
 
@@ -30,8 +32,9 @@ const c10::TypedOperatorHandle<OneDnnLinear>* onednn_linear() {
 constexpr std::int64_t kFewestRows = 16;
 
 bool by_onednn(const Tensor& left, const Tensor& right) {
-  return left.is_cpu() && left.scalar_type() == at::kFloat && right.scalar_type() == at::kFloat &&
-         left.numel() >= kFewestRows * left.size(-1) && onednn_linear() != nullptr;
+  return left.is_cpu() && kernel::cpu_kernels() != nullptr && left.scalar_type() == at::kFloat &&
+         right.scalar_type() == at::kFloat && left.numel() >= kFewestRows * left.size(-1) &&
+         onednn_linear() != nullptr;
 }
 
 // left·rightᵀ + bias

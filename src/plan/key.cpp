@@ -30,8 +30,9 @@ std::string key_text(const Config& config, std::int64_t step, std::int64_t rerun
   }
   return text + str("step", kAssign, step, "\nrerun", kAssign, rerun_index, "\nseed", kAssign, seed, "\ndata",
                     kAssign, context.data_hash, "\nthreads", kAssign, context.threads, "\nranks", kAssign,
-                    context.ranks, "\ndevice", kAssign, context.device, "\nLibTorch", kAssign,
-                    context.torch_version, "\nsources", kAssign, context.source_key, "\n");
+                    context.ranks, "\ndevice", kAssign, context.device, "\nkernels", kAssign, context.kernels,
+                    "\nLibTorch", kAssign, context.torch_version, "\nsources", kAssign, context.source_key,
+                    "\n");
 }
 
 std::string key_of(std::string_view key_text) { return hex(sha256(key_text)); }

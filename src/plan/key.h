@@ -18,6 +18,7 @@ struct KeyContext {
   std::int64_t threads = 1;  // of one trial
   std::int64_t ranks = 1;
   std::string device;         // the class: "cpu" or a GPU's name
+  std::string kernels;        // what KERNELS comes to there: "portable", "avx2", "avx512"
   std::string torch_version;  // LibTorch's
   std::string source_key;     // KABLATE_SOURCE_KEY of source_key.h
 };

@@ -21,7 +21,7 @@ const std::vector<std::string> kControls{"parameters", "flops", "dead_twin"};
 
 // Hold for every step of a plan: what runs, where and on which data. A step that changed one would be
 // ignored, or could not be compared with the others.
-constexpr std::array<std::string_view, 10> kPlanWide{"EXPERIMENT_NAME",
+constexpr std::array<std::string_view, 11> kPlanWide{"EXPERIMENT_NAME",
                                                      "ABLATION_PLAN",
                                                      "RA_MLA_ABLATION_MODE",
                                                      "RA_MLA_ABLATION_STEPS",
@@ -29,6 +29,7 @@ constexpr std::array<std::string_view, 10> kPlanWide{"EXPERIMENT_NAME",
                                                      "PARALLEL_TRIALS",
                                                      "THREADS",
                                                      "DEVICE",
+                                                     "KERNELS",
                                                      "DATASET",
                                                      "DATA_PATH"};
 

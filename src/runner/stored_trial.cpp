@@ -5,6 +5,7 @@
 #include "config/settings.h"
 #include "data/dataset.h"
 #include "measure/machine.h"
+#include "model/kernel/choice.h"
 #include "plan/key.h"
 #include "record/reader.h"
 
@@ -66,11 +67,13 @@ std::string KeysHere::text(const StoredTrial& trial) {
                           config.gpt.context, " ", config.data.path);
   auto& hash = data_hashes_[source];
   if (hash.empty()) hash = hash_of_data(trial, program_.data_folder);
+  const auto device = resolve_device(config.run.device);
   return key_text(config, trial.summary.step, trial.rerun_index, trial.summary.seed,
                   {.data_hash = hash,
                    .threads = trial.threads,
                    .ranks = 1,
-                   .device = device_class(resolve_device(config.run.device)),
+                   .device = device_class(device),
+                   .kernels = resolved_kernels(config.run.kernels, device),
                    .torch_version = torch_version(),
                    .source_key = program_.source_key});
 }

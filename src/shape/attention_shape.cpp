@@ -19,16 +19,16 @@ ActivationBytes activations(const LayerSpec& s) {
   const double value = value_bytes(s.compute), pairs = static_cast<double>(s.H * s.T),
                E = static_cast<double>(s.E);
   const bool copies = value < kFloatBytes;  // P stands there in float32 and in the computing type
-  const bool kernels = attends_by_kernels(s);
+  const bool keeps_sums = attends_by_kernels(s) || attends_by_library(s);
   ActivationBytes bytes;
   bytes.attention_kept =
       norm_kept_bytes(s) + 4 * value * E +
-      (kernels ? kFloatBytes * static_cast<double>(s.H) : pairs * (kFloatBytes + (copies ? value : 0)));
+      (keeps_sums ? kFloatBytes * static_cast<double>(s.H) : pairs * (kFloatBytes + (copies ? value : 0)));
   if (s.attention == AttentionKind::kLatent) {
     const double latents = s.shared_kv && !(s.coupler && s.receives_context) ? 1 : 2;
     bytes.attention_kept += latents * value * static_cast<double>(s.L);
   }
-  if (kernels) {
+  if (keeps_sums) {
     bytes.attention_passing = 4 * value * E + kFloatBytes * E;
     return bytes;
   }

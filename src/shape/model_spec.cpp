@@ -47,6 +47,7 @@ ModelSpec::ModelSpec(const Config& c)
       tie_embeddings(c.gpt.tie_embeddings),
       compute{.dtype = c.run.dtype,
               .device = c.run.device,
+              .kernels = c.run.kernels,
               .dropout = c.gpt.dropout,
               .recompute = c.train.recompute} {
   for (std::int64_t i = 0; i < c.gpt.num_layers; ++i) {

@@ -16,6 +16,7 @@ namespace kablate {
 struct ComputeSpec {
   DType dtype = DType::kFloat32;  // of matrix products, where parameters are float32
   DeviceKind device = DeviceKind::kAuto;
+  KernelKind kernels = KernelKind::kAuto;
   double dropout = 0;
   bool recompute = false;  // all of an MLP, in the backward pass
 };

@@ -42,7 +42,13 @@ bool attends_by_kernels(const LayerSpec& s) {
   constexpr std::int64_t kMostHeadWidth = 256;
   const bool pairs = s.compute.dtype == DType::kFloat32 || s.D % 2 == 0;
   const bool drops = s.compute.dropout == 0 || drops_in_kernels(s.H, s.T);
-  return s.compute.device != DeviceKind::kCuda && pairs && drops && s.D <= kMostHeadWidth;
+  const bool portable =
+      s.compute.device == DeviceKind::kCuda || s.compute.kernels == KernelKind::kPortable;
+  return !portable && pairs && drops && s.D <= kMostHeadWidth;
+}
+
+bool attends_by_library(const LayerSpec& s) {
+  return !attends_by_kernels(s) && s.compute.dropout == 0 && !s.reciprocal_attention();
 }
 
 }  // namespace kablate

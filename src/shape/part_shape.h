@@ -58,7 +58,9 @@ double value_bytes(const ComputeSpec& compute);  // of what matrix products read
 double norm_kept_bytes(const LayerSpec& layer);
 
 // Whether attention goes through the kernels (model/kernel/fused_attention.h), on a CPU that has them: they
-// keep logarithmic sums where the written-out form keeps P.
+// keep logarithmic sums where the written-out form keeps P. Or through LibTorch's, which keeps them too
+// (model/attention/attend.h).
 bool attends_by_kernels(const LayerSpec& layer);
+bool attends_by_library(const LayerSpec& layer);
 
 }  // namespace kablate

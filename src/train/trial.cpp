@@ -14,7 +14,7 @@
 #include "measure/machine.h"
 #include "measure/memory.h"
 #include "measure/throughput.h"
-#include "model/kernel/cpu_kernels.h"
+#include "model/kernel/choice.h"
 #include "record/claim.h"
 #include "record/done.h"
 #include "record/reader.h"
@@ -195,6 +195,7 @@ KeyContext key_context(const TrialOrder& order, const Dataset& data, c10::Device
           .threads = order.threads,
           .ranks = 1,
           .device = device_class(device),
+          .kernels = kernels_in_use(),
           .torch_version = torch_version(),
           .source_key = order.source_key};
 }
@@ -211,7 +212,7 @@ Json environment(const TrialOrder& order) {
 
 Json describe_trial_environment(const std::filesystem::path& source_folder) {
   Json json = describe_environment(source_folder);
-  json["kernels"] = kernel::cpu_kernels_name();
+  json["kernels"] = kernels_in_use();
   return json;
 }
 
@@ -221,6 +222,7 @@ TrialOutcome run_trial(const TrialFolder& folder, const TrialOrder& order, const
   if (finished_and_whole(folder)) return TrialOutcome::kDone;  // its last owner was quicker
   validate(config);
   open_log_file(folder.log().string(), /*console=*/true);
+  use_kernels(config.run.kernels, resolve_device(config.run.device));
   Trainer trainer(config, order.seed, open_dataset(config, order.data_folder));
   const auto& session = trainer.session();
   const std::string text = key_text(config, order.step, order.rerun_index, order.seed,
@@ -238,6 +240,7 @@ TrialOutcome run_trial(const TrialFolder& folder, const TrialOrder& order, const
 
 IterationCost time_iterations(const Config& config, std::int64_t iterations,
                               const std::filesystem::path& data_folder) {
+  use_kernels(config.run.kernels, resolve_device(config.run.device));
   Trainer trainer(config, /*seed=*/1, open_dataset(config, data_folder));
   const auto device = trainer.session().device;
   constexpr std::int64_t kWarmup = 2;

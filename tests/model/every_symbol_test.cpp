@@ -105,6 +105,7 @@ std::vector<Row> harness_rows() {
           {"RA_MLA_ALLOW_NONCAUSAL", "y", "n", observe::blocked,
            kGate + Deltas{{"RA_MLA_MLP_GATE_POOL", "sequence"}}},
           {"DEVICE", "cpu", "cuda", observe::device, {}},
+          {"KERNELS", "portable", "avx2", observe::kernels, {}},
           {"PARALLEL_TRIALS", "1", "3", observe::at_once, {}}};
 }
 

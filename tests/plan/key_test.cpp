@@ -15,8 +15,13 @@ Config config(std::initializer_list<const char*> assignments = {}) {
   return settings.bind();
 }
 
-const KeyContext kContext{
-    .data_hash = "d", .threads = 1, .ranks = 1, .device = "cpu", .torch_version = "2", .source_key = "s"};
+const KeyContext kContext{.data_hash = "d",
+                          .threads = 1,
+                          .ranks = 1,
+                          .device = "cpu",
+                          .kernels = "avx2",
+                          .torch_version = "2",
+                          .source_key = "s"};
 
 std::string key(const Config& config, const KeyContext& context = kContext, std::int64_t seed = 1) {
   return key_of(key_text(config, 0, 0, seed, context));
@@ -29,9 +34,9 @@ TEST(Key, DoesNotDependOnSpelling) {
 
 TEST(Key, DoesNotDependOnWhereAndHowMuchIsRun) {
   const auto plain = key(config());
-  EXPECT_EQ(plain,
-            key(config({"EXPERIMENT_NAME=other", "SEEDS=4-9", "RA_MLA_ABLATION_STEPS=1", "PARALLEL_TRIALS=7",
-                        "THREADS=3", "DEVICE=cuda", "DATA_PATH=/elsewhere", "RA_MLA_ALLOW_NONCAUSAL=y"})));
+  EXPECT_EQ(plain, key(config({"EXPERIMENT_NAME=other", "SEEDS=4-9", "RA_MLA_ABLATION_STEPS=1",
+                               "PARALLEL_TRIALS=7", "THREADS=3", "DEVICE=cuda", "KERNELS=portable",
+                               "DATA_PATH=/elsewhere", "RA_MLA_ALLOW_NONCAUSAL=y"})));
 }
 
 // Whatever can change the numbers changes the key: every such symbol that is read under this configuration.
@@ -86,6 +91,7 @@ TEST(Key, DependsOnEverythingBesideTheConfiguration) {
   EXPECT_NE(plain, with([](auto& k) { k.threads = 2; }));
   EXPECT_NE(plain, with([](auto& k) { k.ranks = 2; }));
   EXPECT_NE(plain, with([](auto& k) { k.device = "cuda"; }));
+  EXPECT_NE(plain, with([](auto& k) { k.kernels = "avx512"; }));
   EXPECT_NE(plain, with([](auto& k) { k.torch_version = "3"; }));
   EXPECT_NE(plain, with([](auto& k) { k.source_key = "t"; }));
   EXPECT_NE(plain, key(c, kContext, 2));

@@ -1,4 +1,5 @@
-// Causal attention from queries, keys and values: the kernels where they serve, or written out.
+// Causal attention from queries, keys and values: by the kernels where they serve; else by LibTorch's
+// scaled_dot_product_attention; written out where neither does.
 #pragma once
 
 #include <string>
@@ -24,9 +25,10 @@ Attended attend(const Tensor& q_BTHD, const Tensor& k_BTHD, const Tensor& v_BTHD
 Attended attend(const Tensor& qkv_BT3HD, double scale, const RowsRequest& rows, const std::string& site,
                 const Pass& pass);
 
-// Scores, softmax, weighted values, one after the other, with P of every head as rows: the plain reference,
-// which also serves wherever the kernels do not: in float64, on other devices and CPUs, for heads that are
-// odd in bfloat16 or wider than 256, and for dropout over a T that is no multiple of 4.
+// Scores, softmax, weighted values, one after the other, with P of every head as rows: the plain reference.
+// It also serves in float64, and where the kernels do not (other devices and CPUs, KERNELS = portable, heads
+// that are odd in bfloat16 or wider than 256, dropout over a T that is no multiple of 4) under dropout and
+// for reciprocal attention, which LibTorch's attention has not.
 Attended attend_written_out(const Tensor& q_BTHD, const Tensor& k_BTHD, const Tensor& v_BTHD, double scale,
                             const Reciprocal& reciprocal, const std::string& site, const Pass& pass);
 

@@ -33,7 +33,7 @@ const CpuKernels* avx2_kernels() { return nullptr; }
 #endif
 
 const CpuKernels* cpu_kernels() { return in_use(); }
-const char* cpu_kernels_name() { return in_use() == nullptr ? "none" : in_use()->name; }
+const char* cpu_kernels_name() { return in_use() == nullptr ? "portable" : in_use()->name; }
 void set_cpu_kernels(const CpuKernels* kernels) { in_use() = kernels; }
 
 }  // namespace kablate::kernel

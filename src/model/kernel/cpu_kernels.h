@@ -82,10 +82,10 @@ const CpuKernels* avx2_kernels();    // AVX2 with FMA
 bool runs_avx512_kernels();
 bool runs_avx2_kernels();
 
-// The ones in use: the best that this CPU runs, or null where it has neither, unless set otherwise (for tests
-// and benchmarks; null is none).
+// The ones in use: the best that this CPU runs, or null where it has neither, unless set otherwise (choice.h;
+// null is KERNELS = portable).
 const CpuKernels* cpu_kernels();
-const char* cpu_kernels_name();  // "none" where it is null
+const char* cpu_kernels_name();  // "portable" where it is null
 void set_cpu_kernels(const CpuKernels* kernels);
 
 }  // namespace kablate::kernel

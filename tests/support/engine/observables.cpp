@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "measure/machine.h"
 #include "model/gpt.h"
+#include "model/kernel/choice.h"
 #include "optim/schedule.h"
 #include "plan/plan.h"
 #include "record/reader.h"
@@ -146,6 +147,14 @@ std::string device(const Settings& settings) {
   }
 }
 
+std::string kernels(const Settings& settings) {
+  try {
+    return resolved_kernels(bound(settings).run.kernels, c10::kCPU);
+  } catch (const UserError& error) {
+    return error.what();
+  }
+}
+
 std::string at_once(const Settings& settings) {
   return std::to_string(parallel_trials(bound(settings), 1, 2, true));
 }
@@ -168,6 +177,7 @@ std::string log(const Settings& settings) {
                            .threads = 1,
                            .ranks = 1,
                            .device = "cpu",
+                           .kernels = resolved_kernels(config.run.kernels, c10::kCPU),
                            .torch_version = torch_version(),
                            .source_key = "tests"};
   const TrialOrder order{.name = "mla",

@@ -1,7 +1,6 @@
 #include "support/engine/plain_gpt.h"
 
 #include <cmath>
-#include <limits>
 
 #include <ATen/ATen.h>
 
@@ -35,12 +34,7 @@ Tensor attend(const PlainGpt& gpt, const Tensor& q, const Tensor& k, const Tenso
     return fused_attention(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), 1 / std::sqrt(width), {},
                            {})
         .values_BTHD.transpose(1, 2);
-  const auto T = q.size(2);
-  const Tensor mask = at::full({1, T, T}, -std::numeric_limits<double>::infinity(), q.options()).triu(1);
-  const Tensor scores =
-      at::baddbmm(mask, q.flatten(0, 1), k.flatten(0, 1).transpose(1, 2), 1, 1 / std::sqrt(width));
-  const Tensor p = at::softmax(scores.view({q.size(0), q.size(1), T, T}), -1, at::kFloat);
-  return at::matmul(p.to(gpt.dtype), v);
+  return at::scaled_dot_product_attention(q, k, v, {}, 0, /*is_causal=*/true, 1 / std::sqrt(width));
 }
 
 // [B, T, E] to [B, H, T, D]
