@@ -10,7 +10,7 @@ import re
 
 import kconfig_strict as strict
 
-FOLDERS = ("base", "config", "shape", "data", "model", "optim", "distributed", "train")
+FOLDERS = ("base", "config", "shape", "measure", "data", "model", "optim", "distributed", "train")
 SUFFIXES = (".h", ".cpp", ".cu", ".cuh")
 
 TOKEN = re.compile(

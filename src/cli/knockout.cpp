@@ -54,7 +54,8 @@ ParameterSet load_parameters(const StoredTrial& trial, c10::Device device) {
 // Why the weights do not give the loss that the trial ended with.
 std::string cause(const StoredTrial& trial, const Program& program) {
   const auto differences = key_differences(trial.key_text, KeysHere(program).text(trial));
-  if (differences.empty()) return "another CPU or damaged weights; `kablate verify` tells which";
+  if (differences.empty())
+    return "another CPU, other variables of its libraries or damaged weights; `kablate verify` tells which";
   return "what the trial was made by differs: " + join(differences, ", ");
 }
 
@@ -97,7 +98,7 @@ void print(const KnockoutStudy& study, const StoredTrial& trial) {
 
 int knock_out_trial(const KnockoutCommand& command) {
   const auto scales = parse_scales(command.scales);
-  const Program program{data_folder(), source_folder(), source_key(), command.data_path};
+  const Program program{data_folder(), source_folder(), this_build(), command.data_path};
   const StoredTrial trial = read_stored_trial(existing_trial(command.run), program);
   if (knockout_mechanisms(trial.config).empty()) {
     if (command.json)

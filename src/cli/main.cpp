@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "cli/commands.h"
+#include "measure/variables.h"
 
 namespace kablate {
 namespace {
@@ -50,7 +51,15 @@ void refuse_tildes(int argc, char** argv) {
   }
 }
 
+// The commands that train or evaluate in this process, on several threads.
+bool computes(std::string_view command) {
+  for (const auto* name : {"trial", "time", "knockout", "logits", "sample"})
+    if (command == name) return true;
+  return false;
+}
+
 int parse_and_run(int argc, char** argv) {
+  settle_environment(argv, argc > 1 && computes(argv[1]));
   if (argc > 1 && std::string_view(argv[1]) == "trial") return run_trial_command({argv + 2, argv + argc});
   CLI::App app{
       "Kablate trains every step of an ablation ladder over paired seeds and reports the differences."};

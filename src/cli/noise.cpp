@@ -7,6 +7,7 @@
 #include "cli/commands.h"
 #include "cli/prepare.h"
 #include "cli/sensitivity.h"
+#include "measure/cores.h"
 #include "measure/machine.h"
 #include "plan/noise_plan.h"
 #include "record/noise.h"
@@ -57,7 +58,7 @@ RunResult train(Plan& plan, const Config& base, const ExperimentFolder& folder) 
   const auto to_run = std::count_if(plan.trials.begin(), plan.trials.end(), [&](const Trial& trial) {
     return decide(folder, trial).action == TrialDecision::Action::kRun;
   });
-  check_disk_space(plan, to_run, parallel, folder);
+  check_disk_space(plan, to_run, parallel, folder, /*more=*/0);
   audit_first(plan);
   log_info(str("noise floor of ", folder.path().string(), ": ", plan.trials.size(), " trials, ", threads,
                threads == 1 ? " thread" : " threads", " a trial, up to ", parallel, " at once"));

@@ -1,5 +1,6 @@
 #include "cli/options.h"
 
+#include <build_flags.h>
 #include <source_key.h>
 
 #include "base/file.h"
@@ -84,9 +85,38 @@ bool is_experiment(const std::string& path) {
   return std::filesystem::is_regular_file(ExperimentFolder(path).plan(), ignored);
 }
 
-std::filesystem::path source_folder() { return KABLATE_SOURCE_DIR; }
+namespace {
+
+bool is_checkout(const std::filesystem::path& folder) {
+  std::error_code ignored;
+  return std::filesystem::is_directory(folder / "defconfigs" / "plans", ignored) &&
+         std::filesystem::exists(folder / "src" / "plan" / "plan_file.cpp", ignored);
+}
+
+// A copied checkout or a moved build reads its own plans, not those of where it was made.
+std::filesystem::path find_source_folder() {
+  const auto above = program_folder().parent_path();
+  if (is_checkout(above)) return above;
+  const std::filesystem::path made_from = KABLATE_SOURCE_DIR;
+  std::error_code ignored;
+  if (!std::filesystem::equivalent(program_folder(), KABLATE_BUILD_DIR, ignored))
+    log_warning(str("there is no checkout beside ", program_folder().string(),
+                    "; plans and git's state are those of ", made_from.string(),
+                    ", which the program was built from",
+                    is_checkout(made_from) ? "" : " and which is gone"));
+  return made_from;
+}
+
+}  // namespace
+
+std::filesystem::path source_folder() {
+  static const auto found = find_source_folder();
+  return found;
+}
 std::filesystem::path plans_folder() { return source_folder() / "defconfigs" / "plans"; }
 std::filesystem::path data_folder() { return program_folder().parent_path() / "data"; }
-std::string source_key() { return KABLATE_SOURCE_KEY; }
+Build this_build() {
+  return {.sources = KABLATE_SOURCE_KEY, .compiler = KABLATE_COMPILER, .flags = KABLATE_FLAGS};
+}
 
 }  // namespace kablate

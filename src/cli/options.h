@@ -43,13 +43,14 @@ CLI::Validator whole_number(std::int64_t least);
 // Whether a RESULT_DIR is an experiment's folder; else it should be a trial's (record/layout.h).
 bool is_experiment(const std::string& path);
 
-// Folders that belong to the program rather than to the
-// user: the sources it was built from, the prepared data.
+// Folders that belong to the program rather than to the user. The sources: the checkout that the build folder
+// lies in; else (make O=DIR) the one that the program was built from, with a warning where it has been moved
+// since.
 std::filesystem::path source_folder();
 std::filesystem::path plans_folder();
 std::filesystem::path data_folder();
 
-// SHA-256 of the sources that can change a trial's numbers.
-std::string source_key();
+// This program, as a trial's key knows it.
+Build this_build();
 
 }  // namespace kablate

@@ -7,6 +7,7 @@
 #include "cli/commands.h"
 #include "cli/prepare.h"
 #include "cli/sensitivity.h"
+#include "measure/cores.h"
 #include "measure/machine.h"
 #include "record/noise.h"
 #include "record/reader.h"

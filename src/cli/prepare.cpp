@@ -7,6 +7,8 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "measure/arithmetic.h"
+#include "measure/cores.h"
 #include "measure/machine.h"
 #include "model/kernel/choice.h"
 #include "record/writer.h"
@@ -81,8 +83,15 @@ std::int64_t threads_of_trials(const Plan& plan, const Config& base, const Exper
         return flops_per_iteration(a.config) < flops_per_iteration(b.config);
       })->config;
   const auto choice = choose_threads(heaviest, std::ssize(plan.trials), available_cores());
+  constexpr double kNoticeable = 0.3;
+  if (choice.busy_cores.value_or(0) > kNoticeable)
+    log_warning(str("the machine was busy while THREADS was chosen: others had ",
+                    fixed(*choice.busy_cores, 1), " of ", available_cores(), " cores; delete ",
+                    folder.threads().string(), " to choose again when it is idle, or set THREADS"));
   // Two runs that begin together both measure; they must not differ, or each would train every trial.
-  const std::int64_t threads = write_threads_once(folder, choice.threads, choice.measured);
+  const Json measured = {{"table", choice.measured},
+                         {"busy_cores_before", choice.busy_cores ? Json(*choice.busy_cores) : Json()}};
+  const std::int64_t threads = write_threads_once(folder, choice.threads, measured);
   log_info(
       str("THREADS = ", threads, " for every trial of this experiment (", folder.threads().string(), ")"));
   return threads;
@@ -96,17 +105,18 @@ void assign_keys(Plan& plan, const Config& base, const Dataset& data, std::int64
                                         .device = device_class(device),
                                         .kernels = resolved_kernels(base.run.kernels, device),
                                         .torch_version = torch_version(),
-                                        .source_key = source_key()});
+                                        .build = this_build()});
 }
 
 void check_disk_space(const Plan& plan, std::int64_t trials_to_run, std::int64_t parallel,
-                      const ExperimentFolder& folder) {
+                      const ExperimentFolder& folder, std::int64_t more) {
   std::int64_t parameters = 0;
   for (const auto& step : plan.steps) parameters = std::max(parameters, parameter_count(step.config));
   // A finished trial keeps its weights; one under way has two checkpoints and a third being written, each
   // with two moments.
   constexpr double kFloat = 4, kLogs = 1 << 20;
   const double need =
+      static_cast<double>(more) +
       static_cast<double>(trials_to_run) * (kFloat * static_cast<double>(parameters) + kLogs) +
       static_cast<double>(std::min(parallel, trials_to_run)) * 9 * kFloat * static_cast<double>(parameters);
   std::error_code fault;

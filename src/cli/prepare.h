@@ -40,8 +40,9 @@ std::int64_t threads_of_trials(const Plan& plan, const Config& base, const Exper
 
 void assign_keys(Plan& plan, const Config& base, const Dataset& data, std::int64_t threads);
 
-// Throws UserError if the trials to come need more than 90 % of the space that is free (trust: F8).
+// Throws UserError if the trials to come, and `more` bytes, need more than 90 % of the space that is free
+// (trust: F8).
 void check_disk_space(const Plan& plan, std::int64_t trials_to_run, std::int64_t parallel,
-                      const ExperimentFolder& folder);
+                      const ExperimentFolder& folder, std::int64_t more);
 
 }  // namespace kablate

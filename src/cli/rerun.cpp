@@ -18,21 +18,25 @@ void print_differences(const RerunPlan& plan) {
   for (const auto* phrases : {&plan.causes.key, &plan.causes.machine})
     for (const auto& phrase : *phrases) std::printf("differs here: %s\n", phrase.c_str());
   if (plan.causes.names().empty())
-    std::printf("the same here: configuration, sources, LibTorch, threads, data, device, CPU and system\n");
+    std::printf(
+        "the same here: configuration, sources, compiler, LibTorch, threads, data, device, kernels, CPU, "
+        "libraries' "
+        "variables and system\n");
   std::fflush(stdout);
 }
 
 // What a difference comes from, as far as the records say.
 std::string explanation(const Causes& causes) {
   if (!causes.key.empty()) return "known causes: " + join(causes.names(), ", ");
-  const std::string same = "same configuration, sources, LibTorch, threads, data and device";
-  return causes.machine.empty() ? same + ", and the same CPU, compiler and system: this is a defect"
+  const std::string same =
+      "same configuration, sources, compiler, LibTorch, threads, data, device and kernels";
+  return causes.machine.empty() ? same + ", and the same CPU, variables and system: this is a defect"
                                 : str(same, ": this is a defect, or comes of ", join(causes.names(), ", "));
 }
 
 int rerun_trial(const RerunCommand& command) {
   catch_stop_signals();
-  const Program program{data_folder(), source_folder(), source_key(), command.data_path};
+  const Program program{data_folder(), source_folder(), this_build(), command.data_path};
   const RerunPlan plan = plan_rerun(existing_trial(command.folder), program);
   print_differences(plan);
   log_info(str("training ", plan.stored.label(), " again, ", plan.stored.threads,

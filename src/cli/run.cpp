@@ -4,6 +4,8 @@
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/prepare.h"
+#include "measure/checkout.h"
+#include "measure/cores.h"
 #include "measure/machine.h"
 #include "record/gate_check.h"
 #include "record/looks.h"
@@ -51,10 +53,12 @@ int run(const PlanOptions& options) {
   const std::int64_t threads = threads_of_trials(plan, base, folder, device);
   assign_keys(plan, base, *data, threads);
   const std::int64_t parallel = parallel_trials(base, threads, available_cores(), device.is_cpu());
-  check_disk_space(plan, count_to_run(folder, plan), parallel, folder);
+  const auto changes = source_changes(source_folder());
+  check_disk_space(plan, count_to_run(folder, plan), parallel, folder, std::ssize(changes.patch));
   write_audit(folder, audit_first(plan));
   const PlanRecord record = describe_plan(plan);
   write_experiment(folder, record, base);
+  if (changes.bytes > 0) write_source_changes(folder, changes.patch, changes.sha256);
   log_info(str("experiment ", folder.path().string(), ": ", plan.steps.size(), " steps x ", plan.seeds.size(),
                " seeds, ", threads, threads == 1 ? " thread" : " threads", " a trial, up to ", parallel,
                " at once"));

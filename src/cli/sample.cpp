@@ -12,6 +12,7 @@
 #include "cli/load_model.h"
 #include "cli/options.h"
 #include "data/dataset.h"
+#include "measure/cores.h"
 #include "measure/machine.h"
 #include "record/done.h"
 #include "record/reader.h"

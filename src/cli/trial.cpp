@@ -16,7 +16,7 @@ int run_trial_command(const std::vector<std::string>& arguments) {
   std::string folder;
   TrialOrder order = parse_trial_arguments(arguments, folder);
   order.source_folder = source_folder();
-  order.source_key = source_key();
+  order.build = this_build();
   make_deterministic(order.threads);
   switch (run_trial(TrialFolder(folder), order, Settings::from_file(kFromInput).bind())) {
     case TrialOutcome::kDone:

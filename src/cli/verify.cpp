@@ -63,7 +63,7 @@ bool report_table(const ExperimentFolder& folder) {
 int verify(const VerifyCommand& command) {
   catch_stop_signals();
   const auto trials = trials_of(command);
-  const Program program{data_folder(), source_folder(), source_key(), command.data_path};
+  const Program program{data_folder(), source_folder(), this_build(), command.data_path};
   const auto result = verify_trials(trials, program, [](const Finding& finding) {
     std::printf("%s: %s\n", finding.label.c_str(), finding.text.c_str());
     std::fflush(stdout);

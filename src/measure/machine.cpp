@@ -1,25 +1,23 @@
 #include "measure/machine.h"
 
-#include <array>
-#include <cstdio>
-#include <cstdlib>
 #include <fstream>
-#include <memory>
 
-#include <sched.h>
+#include <dlfcn.h>
+#include <omp.h>
 #include <sys/utsname.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <ATen/ATen.h>
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
-#include <torch/version.h>
 
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "measure/arithmetic.h"
+#include "measure/checkout.h"
+#include "measure/cores.h"
+#include "measure/variables.h"
 
 namespace kablate {
 namespace {
@@ -32,33 +30,16 @@ std::string proc_value(const char* file, std::string_view key) {
   return "unknown";
 }
 
-struct Command {
-  int status = -1;
-  std::string output;
-};
-
-// Runs `git -C folder arguments`; the folder's name is quoted for the shell.
-Command git(const std::filesystem::path& folder, const std::string& arguments) {
-  std::string quoted = "'";
-  for (const char c : folder.string()) quoted += c == '\'' ? "'\\''" : std::string(1, c);
-  const std::string line = "git -C " + quoted + "' " + arguments + " 2>&1";
-  Command command;
-  std::unique_ptr<FILE, int (*)(FILE*)> pipe(::popen(line.c_str(), "r"), [](FILE*) { return 0; });
-  if (pipe == nullptr) return command;
-  std::array<char, 4096> buffer;
-  while (const auto size = std::fread(buffer.data(), 1, buffer.size(), pipe.get()))
-    command.output.append(buffer.data(), size);
-  command.status = ::pclose(pipe.get());
-  return command;
+// Which of the libraries that can serve OpenMP does: the first that was loaded.
+std::string openmp_library() {
+  Dl_info found{};
+  const auto* function = reinterpret_cast<void*>(&omp_get_max_threads);
+  return ::dladdr(function, &found) != 0 && found.dli_fname != nullptr ? found.dli_fname : "unknown";
 }
 
-Json describe_git(const std::filesystem::path& folder) {
-  const Command head = git(folder, "rev-parse HEAD");
-  if (head.status != 0)
-    return {{"commit", "unknown"}, {"reason", std::string(trim(head.output.substr(0, 300)))}};
-  const Command status = git(folder, "status --porcelain");
-  return {{"commit", std::string(trim(head.output))},
-          {"dirty", status.status == 0 ? Json(!trim(status.output).empty()) : Json("unknown")}};
+Json describe_changes(const std::filesystem::path& folder) {
+  const auto changes = source_changes(folder);
+  return {{"bytes", changes.bytes}, {"sha256", changes.sha256}};
 }
 
 }  // namespace
@@ -76,15 +57,6 @@ std::string device_class(c10::Device device) {
   return c10::DeviceTypeName(device.type(), /*lower_case=*/true);
 }
 
-std::string torch_version() { return TORCH_VERSION; }
-
-std::int64_t available_cores() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  if (sched_getaffinity(0, sizeof set, &set) != 0) return 1;
-  return CPU_COUNT(&set);
-}
-
 std::string host_name() {
   utsname system{};
   ::uname(&system);
@@ -94,10 +66,6 @@ std::string host_name() {
 void make_deterministic(std::int64_t threads) {
   at::set_num_threads(static_cast<int>(threads));
   at::set_num_interop_threads(1);
-  ::setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8",
-           /*overwrite=*/0);  // without it cuBLAS may split sums as it likes
-  // Float32 is float32, whatever the environment allows oneDNN.
-  ::setenv("ONEDNN_DEFAULT_FPMATH_MODE", "STRICT", /*overwrite=*/1);
   at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/false);
   // Every element is written before it is read; filling fresh memory first would only cost time.
   at::globalContext().setDeterministicFillUninitializedMemory(false);
@@ -127,24 +95,24 @@ double matmul_flops_per_second(c10::Device device, DType dtype, const std::funct
   return best;
 }
 
-Json describe_environment(const std::filesystem::path& source_folder) {
+Json describe_environment(const std::filesystem::path& source_folder, c10::Device device) {
   utsname system{};
   ::uname(&system);
+  const Json arithmetic = describe_arithmetic(device);
+  Json git = describe_checkout(source_folder);
+  git["changes"] = describe_changes(source_folder);
   return {{"cpu", proc_value("/proc/cpuinfo", "model name")},
           {"cores", available_cores()},
           {"memory", proc_value("/proc/meminfo", "MemTotal")},
           {"host", host_name()},
           {"system", str(system.sysname, " ", system.release, " ", system.machine)},
-          {"compiler", str("GCC ", __VERSION__)},
           {"libtorch", torch_version()},
-          {"cpu_capability", at::get_cpu_capability()},
           {"cuda", at::hasCUDA()},
-          {"git", describe_git(source_folder)}};
-}
-
-std::string uncommitted_changes(const std::filesystem::path& source_folder) {
-  const Command diff = git(source_folder, "diff HEAD");
-  return diff.status == 0 ? diff.output : "";
+          {"openmp", openmp_library()},
+          {"waiting", variables_of_waiting(environment_variables())},
+          {"git", git},
+          {"arithmetic", arithmetic},
+          {"arithmetic_id", arithmetic_id(arithmetic)}};
 }
 
 }  // namespace kablate

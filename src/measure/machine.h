@@ -20,16 +20,10 @@ c10::Device resolve_device(DeviceKind kind);
 // "cpu" or "cuda": what a trial's key knows of the device.
 std::string device_class(c10::Device device);
 
-// "2.13.0": LibTorch's version as linked.
-std::string torch_version();
-
-// The cores that this process may run on.
-std::int64_t available_cores();
-
 std::string host_name();
 
 // Fixes the number of threads of this process and switches to algorithms that give the same bits every time.
-// Call before any tensor work.
+// Call before any tensor work, and settle_environment (variables.h) before that.
 void make_deterministic(std::int64_t threads);
 
 // Floating-point operations a second of a large matrix product in `dtype`: the best of a few, about 0.1 s; of
@@ -38,11 +32,8 @@ void make_deterministic(std::int64_t threads);
 double matmul_flops_per_second(
     c10::Device device, DType dtype, const std::function<void()>& between = [] {});
 
-// Versions, CPU, operating system, compiler, and the
-// sources' git commit and changes, or why they are unknown.
-Json describe_environment(const std::filesystem::path& source_folder);
-
-// The changes against the commit as a patch ("" if there are none or git can't say).
-std::string uncommitted_changes(const std::filesystem::path& source_folder);
+// For people, and for finding the cause of a difference: machine, system, threads' waiting, the sources' git
+// commit and changes or why they are unknown, and the arithmetic (arithmetic.h) of models on `device`.
+Json describe_environment(const std::filesystem::path& source_folder, c10::Device device);
 
 }  // namespace kablate

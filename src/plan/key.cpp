@@ -13,7 +13,11 @@ constexpr std::string_view kFormat =
     "kablate trial 1";  // a change of this text's form is a change of every key
 constexpr std::string_view kAssign = " = ";
 
-std::string brief(const std::string& value) { return value.size() > 24 ? value.substr(0, 12) + "…" : value; }
+// Hashes are cut: nobody reads them.
+std::string brief(const std::string& value) {
+  const bool hash = value.size() > 24 && value.find_first_not_of("0123456789abcdef") == std::string::npos;
+  return hash ? value.substr(0, 12) + "…" : value;
+}
 
 }  // namespace
 
@@ -31,7 +35,8 @@ std::string key_text(const Config& config, std::int64_t step, std::int64_t rerun
   return text + str("step", kAssign, step, "\nrerun", kAssign, rerun_index, "\nseed", kAssign, seed, "\ndata",
                     kAssign, context.data_hash, "\nthreads", kAssign, context.threads, "\nranks", kAssign,
                     context.ranks, "\ndevice", kAssign, context.device, "\nkernels", kAssign, context.kernels,
-                    "\nLibTorch", kAssign, context.torch_version, "\nsources", kAssign, context.source_key,
+                    "\nLibTorch", kAssign, context.torch_version, "\nsources", kAssign, context.build.sources,
+                    "\ncompiler", kAssign, context.build.compiler, "\nflags", kAssign, context.build.flags,
                     "\n");
 }
 

@@ -1,5 +1,12 @@
-// A trial's key: equal keys mean equal numbers, bit for bit (design, decision 7; spec, section 7). It is the
-// SHA-256 of a text that holds everything which can change them.
+// A trial's key: what was asked for, in full. Of trials with one key on one machine every number is equal,
+// bit for bit (design, decision 7; spec, section 7). It is the SHA-256 of a text.
+//
+// What was chosen or built is in it: configuration, data, threads, device, kernels, LibTorch's version,
+// sources, compiler and flags. What is merely found, a processor and what libraries make of it and of the
+// variables that they read (measure/arithmetic.h), is not: a folder that is looked at, resumed or added to on
+// another machine would otherwise begin again there, although nothing in it is wrong. A finished trial
+// carries the arithmetic that it was made with instead, and no two trials of different ones are paired
+// (report/pairing.h).
 #pragma once
 
 #include <cstdint>
@@ -12,6 +19,13 @@
 
 namespace kablate {
 
+// The program, as far as numbers depend on it.
+struct Build {
+  std::string sources;   // KABLATE_SOURCE_KEY of source_key.h
+  std::string compiler;  // "GNU 12.2.0"
+  std::string flags;     // for all files, then those of the kernels
+};
+
 // What a trial's numbers depend on beside its configuration and seed.
 struct KeyContext {
   std::string data_hash;     // Dataset::hash()
@@ -20,7 +34,7 @@ struct KeyContext {
   std::string device;         // the class: "cpu" or a GPU's name
   std::string kernels;        // what KERNELS comes to there: "portable", "avx2", "avx512"
   std::string torch_version;  // LibTorch's
-  std::string source_key;     // KABLATE_SOURCE_KEY of source_key.h
+  Build build;
 };
 
 // The text, a line a value ("GPT2_N_LAYER = 3"). It leaves out what says only where,

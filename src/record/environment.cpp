@@ -63,9 +63,9 @@ std::vector<std::string> environment_causes(const Json& then, const Json& now) {
   const auto only_causes = [](const Json& json) {
     auto values = flat(json);
     std::erase_if(values, [](const auto& entry) {
-      for (const auto* cause : {"cpu", "cpu_capability", "kernels", "compiler", "system"})
-        if (entry.first == cause) return false;
-      return true;
+      const std::string& name = entry.first;
+      if (name == "arithmetic.cpu.model") return true;  // said by "cpu"
+      return name != "cpu" && name != "system" && !name.starts_with("arithmetic.");
     });
     return values;
   };

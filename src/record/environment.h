@@ -16,8 +16,8 @@ Json read_environment(const TrialFolder& folder);
 // that they do.
 std::vector<std::string> environment_differences(const Json& then, const Json& now);
 
-// Those of them that can change a number although no line of the key differs: the CPU, what LibTorch uses of
-// it, the compiler and the operating system.
+// Those of them that can change a number although no line of the key differs: the arithmetic
+// (measure/arithmetic.h: processor, libraries, variables that they read) and the operating system.
 std::vector<std::string> environment_causes(const Json& then, const Json& now);
 
 }  // namespace kablate

@@ -72,6 +72,10 @@ class ExperimentFolder {
   Path report_markdown() const { return path_ / "report.md"; }
   Path report_csv() const { return path_ / "report.csv"; }
   Path report_effects() const { return path_ / "report-effects.csv"; }
+  // What the sources differed by from their commit, by its SHA-256.
+  Path changes(const std::string& sha256) const {
+    return path_ / ("changes-" + sha256.substr(0, 12) + ".patch");
+  }
   Path trials() const { return path_ / "trials"; }
   TrialFolder trial(const TrialName& name) const { return TrialFolder(trials() / trial_folder_name(name)); }
   TrialFolder trial(const std::string& folder_name) const { return TrialFolder(trials() / folder_name); }

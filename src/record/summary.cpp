@@ -20,7 +20,8 @@ void visit(Summary& s, Visitor&& field) {
   field("mfu", s.mfu), field("mfu_nanogpt", s.mfu_nanogpt);
   field("peak_tensor_bytes", s.peak_tensor_bytes), field("peak_resident_bytes", s.peak_resident_bytes);
   field("parameters", s.parameters), field("threads", s.threads), field("beside", s.beside);
-  field("device", s.device), field("dtype", s.dtype), field("pid", s.pid), field("host", s.host);
+  field("device", s.device), field("dtype", s.dtype), field("arithmetic", s.arithmetic), field("pid", s.pid),
+      field("host", s.host);
   field("started", s.started), field("ended", s.ended);
   field("weights_sha256", s.weights_sha256), field("metrics_sha256", s.metrics_sha256);
   field("interruptions", s.interruptions);

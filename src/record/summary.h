@@ -29,6 +29,7 @@ struct TrialSummary {
   Integer parameters, threads;
   Integer beside;  // the most other trials of its run that can have run at once
   std::string device, dtype;
+  std::string arithmetic;  // measure/arithmetic.h's; "A+B" where it began with A and went on with B
   Integer pid;
   std::string host, started, ended;  // UTC, as 2026-01-31T12:00:00Z
   std::string weights_sha256;        // of weights.safetensors

@@ -46,6 +46,11 @@ void write_experiment(const ExperimentFolder& folder, const PlanRecord& plan, co
   write_file_if_changed(folder.plan(), sealed_text(std::move(json)));
 }
 
+void write_source_changes(const ExperimentFolder& folder, const std::string& patch,
+                          const std::string& sha256) {
+  write_file_if_changed(folder.changes(sha256), patch);
+}
+
 void write_threads(const ExperimentFolder& folder, std::int64_t threads, const Json& measured) {
   write_file(folder.threads(), threads_text(threads, measured));
 }

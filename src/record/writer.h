@@ -18,6 +18,10 @@ namespace kablate {
 // folder can't be written, WorkError if the disk fills.
 void write_experiment(const ExperimentFolder& folder, const PlanRecord& plan, const Config& base);
 
+// changes-….patch, once for all trials of one state of the sources. REQUIRES: the folder is there.
+void write_source_changes(const ExperimentFolder& folder, const std::string& patch,
+                          const std::string& sha256);
+
 // threads.json: the number of threads of a trial, chosen once, and what was measured to choose it.
 void write_threads(const ExperimentFolder& folder, std::int64_t threads, const Json& measured);
 // The same unless it stands there already; returns what stands there then, so that runs side by side agree.

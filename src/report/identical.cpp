@@ -7,6 +7,7 @@
 #include "record/done.h"
 #include "record/metrics.h"
 #include "record/tensor_file.h"
+#include "report/pairing.h"
 #include "report/parts.h"
 
 namespace kablate {
@@ -69,7 +70,10 @@ std::string identical_to(const ExperimentFolder& folder, const ExperimentRecord&
     const auto own = folder.trial(a->planned.folder), other = folder.trial(b->planned.folder);
     try {
       const auto difference = twin ? twin_difference(own, other) : rerun_difference(own, *a, other, *b);
-      if (!difference.empty()) return str("no: seed ", seed, ", ", difference);
+      if (difference.empty()) continue;
+      if (const auto why = why_not_comparable(*a->summary, *b->summary); !why.empty())
+        return str("unknown: seed ", seed, ", ", difference, "; but ", why);
+      return str("no: seed ", seed, ", ", difference);
     } catch (const UserError& fault) {
       return str("no: seed ", seed, ", ", fault.what());
     }

@@ -28,8 +28,18 @@ bool has_diverged(const ExperimentRecord& experiment, std::int64_t step) {
   });
 }
 
-bool comparable(const TrialSummary& a, const TrialSummary& b) {
-  return a.threads == b.threads && a.device == b.device;
+bool comparable(const TrialSummary& a, const TrialSummary& b) { return why_not_comparable(a, b).empty(); }
+
+std::string why_not_comparable(const TrialSummary& a, const TrialSummary& b) {
+  if (a.threads != b.threads || a.device != b.device)
+    return str(number_text(a.threads), " threads on ", a.device, " against ", number_text(b.threads), " on ",
+               b.device);
+  for (const auto* side : {&a, &b})
+    if (side->arithmetic.find('+') != std::string::npos)
+      return str("one of them went on with another arithmetic than it began with, on ", side->host);
+  if (a.arithmetic == b.arithmetic) return "";
+  return str("their arithmetic differs (processor, libraries or the variables that these read), on ", a.host,
+             " and on ", b.host, "; `kablate diff` names what does");
 }
 
 std::vector<TrialPair> pair_trials(const ExperimentRecord& experiment, std::int64_t treated,
@@ -45,8 +55,7 @@ std::vector<TrialPair> pair_trials(const ExperimentRecord& experiment, std::int6
     } else if (notes != nullptr) {
       const std::string name = other == experiment.plan.baseline ? "the baseline" : str("step ", other);
       notes->push_back(str("Step ", treated, ", seed ", trial->planned.seed, " is not compared with ", name,
-                           ": ", number_text(a.threads), " threads on ", a.device, " against ",
-                           number_text(b.threads), " on ", b.device, "."));
+                           ": ", why_not_comparable(a, b), "."));
     }
   }
   return pairs;

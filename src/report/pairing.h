@@ -22,8 +22,9 @@ std::vector<const TrialRecord*> finished_trials(const ExperimentRecord& experime
 // Whether a trial of the step diverged: what remains of its seeds is a selection of the better ones.
 bool has_diverged(const ExperimentRecord& experiment, std::int64_t step);
 
-// Trials of different threads or devices add numbers in
-// another order: their difference is not the arm's alone.
+// Trials of different threads, devices or arithmetic (measure/arithmetic.h) add numbers in another order:
+// their difference is not the arm's alone. "" or why they are not compared.
+std::string why_not_comparable(const TrialSummary& a, const TrialSummary& b);
 bool comparable(const TrialSummary& a, const TrialSummary& b);
 
 // The pairs of step `treated` and step `other` with a validation loss each. `notes`, where given, gets a line

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "measure/machine.h"
 #include "plan/key.h"
 #include "record/environment.h"
 #include "train/trial.h"
@@ -12,11 +13,15 @@ namespace {
 
 // The name that a phrase starts with, as people call the cause.
 std::string cause_of(const std::string& phrase) {
+  constexpr std::string_view kVariable = "arithmetic.variables.";
   const std::string name = phrase.substr(0, phrase.find_first_of(" :"));
-  for (const auto* known :
-       {"sources", "LibTorch", "data", "threads", "ranks", "device", "compiler", "system"})
+  for (const auto* known : {"sources", "LibTorch", "data", "threads", "ranks", "device", "kernels",
+                            "compiler", "flags", "system"})
     if (name == known) return name;
-  return name.starts_with("cpu") ? "CPU" : "configuration";
+  if (name.starts_with(kVariable)) return name.substr(kVariable.size());
+  if (name.starts_with("cpu") || name.starts_with("arithmetic.cpu")) return "CPU";
+  if (name.starts_with("arithmetic.gpu")) return "GPU";
+  return name.starts_with("arithmetic.") ? "libraries" : "configuration";
 }
 
 }  // namespace
@@ -34,8 +39,9 @@ RerunPlan plan_rerun(const TrialFolder& folder, const Program& program) {
   RerunPlan plan{.stored = read_stored_trial(folder, program), .key_text = "", .causes = {}, .damage = {}};
   plan.key_text = KeysHere(program).text(plan.stored);
   plan.causes.key = key_differences(plan.stored.key_text, plan.key_text);
-  plan.causes.machine =
-      environment_causes(read_environment(folder), describe_trial_environment(program.source_folder));
+  const Json here =
+      describe_trial_environment(program.source_folder, resolve_device(plan.stored.config.run.device));
+  plan.causes.machine = environment_causes(read_environment(folder), here);
   plan.damage = find_damage(folder, plan.stored.summary);
   return plan;
 }

@@ -16,9 +16,9 @@ namespace kablate {
 // What is not here as it was there: a phrase each, "sources 12ab… -> 34cd…".
 struct Causes {
   std::vector<std::string> key;      // lines of the key: each can change the numbers
-  std::vector<std::string> machine;  // CPU, compiler and system: each can change the last bits
-  std::vector<std::string> names()
-      const;  // "configuration", "sources", "LibTorch", "data", "CPU" … each once
+  std::vector<std::string> machine;  // arithmetic and system: each can change the last bits
+  // "configuration", "sources", "data", "CPU", "ONEDNN_MAX_CPU_ISA" …, each once
+  std::vector<std::string> names() const;
 };
 
 struct RerunPlan {

@@ -166,7 +166,7 @@ void Run::start(const Trial& trial, const std::string& reason) {
                .beside = std::min<std::int64_t>(order_.parallel - 1, beside + std::ssize(pending_)),
                .data_folder = order_.data_folder,
                .source_folder = {},
-               .source_key = {}});
+               .build = {}});
   const double before = fraction_of(folder, trial);
   running_.push_back({&trial, ChildProcess(arguments, full_dotconfig(trial.config)), {}, before});
   progress_->done_before(before * work_of(trial));

@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "config/settings.h"
 #include "data/dataset.h"
+#include "measure/arithmetic.h"
 #include "measure/machine.h"
 #include "model/kernel/choice.h"
 #include "plan/key.h"
@@ -75,7 +76,7 @@ std::string KeysHere::text(const StoredTrial& trial) {
                    .device = device_class(device),
                    .kernels = resolved_kernels(config.run.kernels, device),
                    .torch_version = torch_version(),
-                   .source_key = program_.source_key});
+                   .build = program_.build});
 }
 
 TrialOrder order_again(const StoredTrial& trial, const std::string& key, const Program& program) {
@@ -88,7 +89,7 @@ TrialOrder order_again(const StoredTrial& trial, const std::string& key, const P
           .beside = 0,
           .data_folder = program.data_folder,
           .source_folder = program.source_folder,
-          .source_key = program.source_key};
+          .build = program.build};
 }
 
 }  // namespace kablate

@@ -17,7 +17,7 @@ namespace kablate {
 struct Program {
   std::filesystem::path data_folder;    // prepared data
   std::filesystem::path source_folder;  // for environment.json
-  std::string source_key;
+  Build build;
   std::string data_path =
       {};  // stands for a trial's DATA_PATH where the data have moved; "" is the trial's own
 };

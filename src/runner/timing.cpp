@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "config/settings.h"
+#include "measure/cores.h"
 #include "runner/process.h"
 #include "runner/trial_command.h"
 #include "train/stop_signal.h"
@@ -69,6 +70,7 @@ ThreadChoice choose_threads(const Config& config, std::int64_t num_trials, std::
   constexpr std::int64_t kIterations = 6;
   ThreadChoice choice;
   choice.measured = Json::array();
+  choice.busy_cores = busy_cores(/*seconds=*/0.3);
   double best = std::numeric_limits<double>::infinity();
   for (const auto threads : thread_candidates(cores)) {
     const std::int64_t copies = std::clamp<std::int64_t>(cores / threads, 1, num_trials);

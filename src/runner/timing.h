@@ -16,6 +16,8 @@ double time_config(const Config& config, std::int64_t threads, std::int64_t copi
 struct ThreadChoice {
   std::int64_t threads = 1;
   Json measured;  // the table behind it
+  // How many cores others kept busy before the measurement; what was measured is then worth less.
+  std::optional<double> busy_cores;
 };
 
 // The number of threads with which `num_trials` trials like this one end soonest on `cores` cores, by

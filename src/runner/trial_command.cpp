@@ -47,7 +47,7 @@ TrialOrder parse_trial_arguments(const std::vector<std::string>& arguments, std:
           .beside = number("--beside"),
           .data_folder = text("--data"),
           .source_folder = {},
-          .source_key = {}};
+          .build = {}};
 }
 
 }  // namespace kablate

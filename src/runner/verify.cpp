@@ -7,9 +7,11 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "measure/cores.h"
 #include "measure/machine.h"
 #include "plan/key.h"
 #include "record/comparison.h"
+#include "record/environment.h"
 #include "record/reader.h"
 #include "report/render.h"
 #include "report/table_difference.h"
@@ -100,7 +102,11 @@ void Verifier::judge(std::size_t place, const RetrainEnd& end) {
       compare_results(job.stored.folder, job.stored.summary, job.again.folder, *end.summary);
   if (!comparison.equal()) {
     result_.kept.push_back(job.again.folder.path());
-    return put(job.place, VerifyOutcome::kDiffers, "differs: " + comparison.describe());
+    const auto causes =
+        environment_causes(read_environment(job.stored.folder), read_environment(job.again.folder));
+    return put(job.place, VerifyOutcome::kDiffers,
+               str("differs: ", comparison.describe(),
+                   causes.empty() ? "" : "; not as it was there: " + join(causes, ", ")));
   }
   std::error_code ignored;
   std::filesystem::remove_all(job.again.folder.path(), ignored);

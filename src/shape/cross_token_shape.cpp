@@ -32,8 +32,8 @@ ActivationBytes activations(const LayerSpec& s) {
     bytes.mlp_passing += kFloatBytes * entries;
     return bytes;
   }
-  // Without averaging the rows are P, which attention keeps for them where it goes through the kernels; beside
-  // LibTorch's, which has none to give, it keeps P in any case.
+  // Without averaging the rows are P, which attention keeps for them where it goes through the kernels;
+  // beside LibTorch's, which has none to give, it keeps P in any case.
   if (kernels && cross.head_average) bytes.mlp_kept += row * kFloatBytes;
   if ((kernels && !cross.head_average) || attends_by_library(s)) {
     const double every_head = static_cast<double>(s.H * s.T) * kFloatBytes;

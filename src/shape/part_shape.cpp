@@ -42,8 +42,7 @@ bool attends_by_kernels(const LayerSpec& s) {
   constexpr std::int64_t kMostHeadWidth = 256;
   const bool pairs = s.compute.dtype == DType::kFloat32 || s.D % 2 == 0;
   const bool drops = s.compute.dropout == 0 || drops_in_kernels(s.H, s.T);
-  const bool portable =
-      s.compute.device == DeviceKind::kCuda || s.compute.kernels == KernelKind::kPortable;
+  const bool portable = s.compute.device == DeviceKind::kCuda || s.compute.kernels == KernelKind::kPortable;
   return !portable && pairs && drops && s.D <= kMostHeadWidth;
 }
 

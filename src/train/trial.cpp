@@ -11,12 +11,14 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "generate/sample.h"
+#include "measure/arithmetic.h"
 #include "measure/machine.h"
 #include "measure/memory.h"
 #include "measure/throughput.h"
 #include "model/kernel/choice.h"
 #include "record/claim.h"
 #include "record/done.h"
+#include "record/environment.h"
 #include "record/reader.h"
 #include "record/writer.h"
 #include "shape/model_shape.h"
@@ -31,7 +33,7 @@ constexpr double kSaveSeconds = 300;  // between evaluations, so that a crash co
 
 class TrialLoop {
  public:
-  TrialLoop(const TrialOrder& order, TrialFiles& files, Trainer& trainer);
+  TrialLoop(const TrialOrder& order, TrialFiles& files, Trainer& trainer, std::string arithmetic);
   TrialOutcome run();
 
  private:
@@ -48,6 +50,7 @@ class TrialLoop {
   TrialFiles& files_;
   Trainer& trainer_;
   const Config& config_;
+  std::string arithmetic_;
   double peak_flops_ = 0;
   Effort earlier_;  // attempts
   std::int64_t peak_bytes_ = 0;
@@ -62,8 +65,12 @@ struct Diverged : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-TrialLoop::TrialLoop(const TrialOrder& order, TrialFiles& files, Trainer& trainer)
-    : order_(order), files_(files), trainer_(trainer), config_(trainer.session().config) {
+TrialLoop::TrialLoop(const TrialOrder& order, TrialFiles& files, Trainer& trainer, std::string arithmetic)
+    : order_(order),
+      files_(files),
+      trainer_(trainer),
+      config_(trainer.session().config),
+      arithmetic_(std::move(arithmetic)) {
   peak_flops_ = matmul_flops_per_second(trainer.session().device, config_.run.dtype, throw_if_stop_requested);
   earlier_ = files.resume(trainer);
   peak_bytes_ = earlier_.peak_tensor_bytes;
@@ -169,6 +176,7 @@ TrialSummary TrialLoop::summary() const {
   s.peak_resident_bytes = peak_resident_bytes();
   s.parameters = parameter_count(config_), s.threads = order_.threads, s.beside = order_.beside;
   s.device = device_class(device), s.dtype = dtype_name(config_.run.dtype);
+  s.arithmetic = arithmetic_;
   s.pid = ::getpid(), s.host = host_name(), s.started = started_, s.ended = utc_now();
   s.interruptions = taken.interruptions;
   return s;
@@ -197,21 +205,37 @@ KeyContext key_context(const TrialOrder& order, const Dataset& data, c10::Device
           .device = device_class(device),
           .kernels = kernels_in_use(),
           .torch_version = torch_version(),
-          .source_key = order.source_key};
+          .build = order.build};
 }
 
-Json environment(const TrialOrder& order) {
-  Json json = describe_trial_environment(order.source_folder);
+Json environment(const TrialOrder& order, c10::Device device) {
+  Json json = describe_trial_environment(order.source_folder, device);
   json["threads"] = order.threads;
-  json["sources"] = order.source_key;
-  json["uncommitted_changes"] = uncommitted_changes(order.source_folder);
+  json["sources"] = order.build.sources, json["compiler"] = order.build.compiler;
+  json["flags"] = order.build.flags;
   return json;
+}
+
+// What went on from a checkpoint of another arithmetic is of both, and of neither.
+void note_change_of_arithmetic(const TrialFolder& folder, Json& environment) {
+  const auto before = read_environment(folder).value("arithmetic_id", "");
+  const auto here = environment.at("arithmetic_id").get<std::string>();
+  std::error_code ignored;
+  if (before.empty() || before == here || !std::filesystem::exists(folder.checkpoint(), ignored)) return;
+  if (before.ends_with("+" + here)) {
+    environment["arithmetic_id"] = before;
+    return;
+  }
+  environment["arithmetic_id"] = before + "+" + here;
+  log_warning(
+      "going on with another processor, library or variable than before (environment.json, arithmetic): this "
+      "trial's numbers are not paired with any other's");
 }
 
 }  // namespace
 
-Json describe_trial_environment(const std::filesystem::path& source_folder) {
-  Json json = describe_environment(source_folder);
+Json describe_trial_environment(const std::filesystem::path& source_folder, c10::Device device) {
+  Json json = describe_environment(source_folder, device);
   json["kernels"] = kernels_in_use();
   return json;
 }
@@ -233,9 +257,11 @@ TrialOutcome run_trial(const TrialFolder& folder, const TrialOrder& order, const
         "start it again");
   for (const auto& damage : damaged_files(folder))
     log_warning("trained again, since it was damaged: " + damage);
-  write_trial_start(folder, config, text, environment(order));
+  Json here = environment(order, session.device);
+  note_change_of_arithmetic(folder, here);
+  write_trial_start(folder, config, text, here);
   TrialFiles files(folder, *claim, order.key);
-  return TrialLoop(order, files, trainer).run();
+  return TrialLoop(order, files, trainer, here.at("arithmetic_id")).run();
 }
 
 IterationCost time_iterations(const Config& config, std::int64_t iterations,

@@ -6,6 +6,8 @@
 #include <filesystem>
 #include <string>
 
+#include <c10/core/Device.h>
+
 #include "base/json.h"
 #include "config/config.h"
 #include "plan/key.h"
@@ -21,12 +23,11 @@ struct TrialOrder {
   std::string key;   // as planned; refused if the trial's own differs
   std::int64_t threads = 1, beside = 0;
   std::filesystem::path data_folder, source_folder;
-  std::string source_key;
+  Build build;
 };
 
-// describe_environment (measure/machine.h) and "kernels": the instruction set of those in use, on which the
-// last bits of every number depend.
-Json describe_trial_environment(const std::filesystem::path& source_folder);
+// describe_environment (measure/machine.h) and "kernels", those in use.
+Json describe_trial_environment(const std::filesystem::path& source_folder, c10::Device device);
 
 enum class TrialOutcome { kDone, kDiverged, kHeldByAnother };
 

@@ -232,6 +232,7 @@ class Memory(PlanTest):
                 ("3", {"DTYPE": "bfloat16", "RA_MLA_MLP_TYING_MODE": "untied"}),
                 ("0,3", {"GPT2_DROPOUT": "0.1", "GPT2_GRADIENT_ACCUMULATION": 2}),
                 ("0,3", {"RECOMPUTE": "y"}),
+                ("0,3", {"KERNELS": "portable"}),
                 ("2", {"RA_MLA_MLP_SPARSE_HEAD_AVERAGE": "n", "RA_MLA_MLP_SPARSE_MODE": "rms"}),
                 ("0,3", {"GPT2_VOCAB_SIZE": 12000, "GPT2_BATCH_SIZE": 32, "GPT2_GRADIENT_ACCUMULATION": 2}),
                 ("0", {"GPT2_VOCAB_SIZE": 2000, "RA_MLA_RA_ALPHA": "0.5"})]:

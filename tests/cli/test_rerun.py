@@ -14,6 +14,7 @@ class Rerun(TrainedOnce):
     """Step 0 over two seeds, trained once; a test works on a copy in another place."""
 
     run_arguments = ("--steps", "0", "--seeds", "1,2")
+    SAME = "same configuration, sources, compiler, LibTorch, threads, data, device and kernels"
 
     def begin(self):
         self.trial = self.trials()[0, 1]
@@ -38,7 +39,8 @@ class Rerun(TrainedOnce):
         self.trial = lone
         weights = read_json(lone, "summary.json")["weights_sha256"]
         self.assertEqual(self.rerun(), [
-            "the same here: configuration, sources, LibTorch, threads, data, device, CPU and system",
+            "the same here: configuration, sources, compiler, LibTorch, threads, data, device, kernels, CPU, "
+            "libraries' variables and system",
             f"step 0 mla, seed 1: equal: weights {weights} and every logged loss"])
         self.assertEqual(os.listdir(self.path("scratch")), [])
 
@@ -63,11 +65,18 @@ class Rerun(TrainedOnce):
         lines = self.rerun(code=1)
         self.assertIn("damaged there: DONE has another SHA-256 of weights.safetensors", lines[0])
         self.assertIn("step 0 mla, seed 1: differs: weights, although the loss logs are equal", lines)
-        self.assertIn("same configuration, sources, LibTorch, threads, data and device, and the same CPU, "
-                      "compiler and system: this is a defect", lines)
+        self.assertIn(self.SAME + ", and the same CPU, variables and system: this is a defect", lines)
         self.edit("environment.json", cpu="a CPU of long ago")
-        self.assertIn("same configuration, sources, LibTorch, threads, data and device: this is a defect, or "
-                      "comes of CPU", self.rerun(code=1))
+        self.assertIn(self.SAME + ": this is a defect, or comes of CPU", self.rerun(code=1))
+
+    def test_a_variable_that_libraries_read_is_named(self):
+        """Where oneDNN uses more than SSE4.1 the numbers differ too."""
+        ended = self.call("rerun", self.trial, environment={"ONEDNN_MAX_CPU_ISA": "SSE41"})
+        lines = ended.stdout.splitlines()
+        self.assertEqual(lines[0],
+                         "differs here: arithmetic.variables.ONEDNN_MAX_CPU_ISA: not recorded -> SSE41")
+        if ended.returncode != 0:
+            self.assertIn(self.SAME + ": this is a defect, or comes of ONEDNN_MAX_CPU_ISA", lines)
 
     def test_bad_input(self):
         unfinished = self.path("unfinished")

@@ -276,6 +276,25 @@ class Environment(ProgramTest):
         for column in ("val_loss_mean", "peak_tensor_bytes", "parameters", "flops_per_iteration"):
             self.assertEqual(self.table()[2][column], self.table(results)[2][column], column)
 
+    def test_what_would_change_numbers_is_taken_out_of_it(self):
+        odd = {"OMP_THREAD_LIMIT": "1", "ONEDNN_DEFAULT_FPMATH_MODE": "BF16"}
+        ended = self.done("run", "--steps", "0", environment=odd)
+        self.assertIn("OMP_THREAD_LIMIT = 1 is taken out of the environment", ended.stderr)
+        self.assertIn("ONEDNN_DEFAULT_FPMATH_MODE = BF16 gives way to STRICT", ended.stderr)
+        self.assertIn("audit: ", ended.stderr)
+        recorded = read_json(self.trials()[0, 1], "environment.json")
+        self.assertEqual(set(recorded["waiting"]), {"GOMP_SPINCOUNT"})
+        self.assertEqual(recorded["arithmetic"]["variables"], {})
+        self.assertIn("libgomp", recorded["openmp"])
+
+    def test_trials_of_another_arithmetic_are_not_paired(self):
+        """Step 1 is added to the baseline by a machine whose oneDNN has fewer instructions."""
+        self.done("run", "--steps", "0")
+        self.done("run", "--steps", "0,1", environment={"ONEDNN_MAX_CPU_ISA": "SSE41"})
+        self.assertEqual(self.table()[1]["delta_mean"], "")
+        notes = read_text(self.path("results", "small"), "report.md")
+        self.assertIn("Step 1, seed 1 is not compared with the baseline: their arithmetic differs", notes)
+
     def test_relative_folders_and_a_closed_output(self):
         """Folders are those of where the program was started; a reader that goes away ends nothing."""
         line = [self.program, "run", "--config", "small.config", "--results", "here", "--steps", "0", "--set",

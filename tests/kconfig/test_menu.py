@@ -72,6 +72,7 @@ CHOICES = {
     "OPTIMIZER": "adamwspam adamw",
     "DATASET": "shakespeare text bin",
     "DEVICE": "auto cpu cuda",
+    "KERNELS": "auto portable avx2 avx512",
     "DTYPE": "float32 bfloat16",
     "NORM_PLACEMENT": "pre post hybrid",
     "GPT2_ACTIVATION": "gelu gelu_tanh",

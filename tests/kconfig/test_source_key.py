@@ -58,6 +58,12 @@ class Key(FolderTest):
         self.write("model/kernel/b.cpp", "int b = 1;")
         self.assertNotEqual(self.key(), before)
 
+    def test_how_threads_and_libraries_are_set_counts(self):
+        self.write("measure/machine.cpp", "make_deterministic();")
+        before = self.key()
+        self.write("measure/machine.cpp", "// make_deterministic();")
+        self.assertNotEqual(self.key(), before)
+
     def test_names_and_boundaries_of_files_count(self):
         self.write("base/a.h", "int a; int b;")
         self.write("base/b.h", "")

@@ -21,7 +21,7 @@ const KeyContext kContext{.data_hash = "d",
                           .device = "cpu",
                           .kernels = "avx2",
                           .torch_version = "2",
-                          .source_key = "s"};
+                          .build = {"s", "c", "f"}};
 
 std::string key(const Config& config, const KeyContext& context = kContext, std::int64_t seed = 1) {
   return key_of(key_text(config, 0, 0, seed, context));
@@ -93,7 +93,9 @@ TEST(Key, DependsOnEverythingBesideTheConfiguration) {
   EXPECT_NE(plain, with([](auto& k) { k.device = "cuda"; }));
   EXPECT_NE(plain, with([](auto& k) { k.kernels = "avx512"; }));
   EXPECT_NE(plain, with([](auto& k) { k.torch_version = "3"; }));
-  EXPECT_NE(plain, with([](auto& k) { k.source_key = "t"; }));
+  EXPECT_NE(plain, with([](auto& k) { k.build.sources = "t"; }));
+  EXPECT_NE(plain, with([](auto& k) { k.build.compiler = "t"; }));
+  EXPECT_NE(plain, with([](auto& k) { k.build.flags = "t"; }));
   EXPECT_NE(plain, key(c, kContext, 2));
   EXPECT_NE(plain, key_of(key_text(c, 1, 0, 1, kContext)));
   EXPECT_NE(plain, key_of(key_text(c, 0, 1, 1, kContext)));
@@ -106,7 +108,7 @@ TEST(Key, TakesDataSeedZeroForTheTrialsSeed) {
 
 TEST(KeyDifferences, NameWhatChanged) {
   auto context = kContext;
-  context.source_key = std::string(64, 'f');
+  context.build.sources = std::string(64, 'f');
   const auto then = key_text(config({"RA_MLA_MLP_ATTN_GATE=n"}), 1, 0, 1, kContext);
   const auto now = key_text(config({"RA_MLA_MLP_ATTN_GATE=n", "GPT2_N_LAYER=3"}), 1, 0, 1, context);
   EXPECT_EQ(key_differences(then, now),

@@ -27,7 +27,7 @@ class NoisePlan : public testing::Test {
 
   TemporaryFolder folder;
   Settings settings = Settings::defaults();
-  KeyContext context{.data_hash = "d", .device = "cpu", .torch_version = "t", .source_key = "s"};
+  KeyContext context{.data_hash = "d", .device = "cpu", .torch_version = "t", .build = {"s", "c", "f"}};
 };
 
 TEST_F(NoisePlan, TakesSeedsThatThePlanHasNot) {

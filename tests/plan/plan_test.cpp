@@ -28,7 +28,7 @@ KeyContext context() {
           .ranks = 1,
           .device = "cpu",
           .torch_version = "2.13.0",
-          .source_key = "s"};
+          .build = {"s", "c", "f"}};
 }
 
 std::vector<std::pair<std::int64_t, std::int64_t>> order(const Plan& plan) {

@@ -31,9 +31,12 @@ TEST(Environment, LongTextsAreNotShown) {
 
 TEST(Environment, CausesAreWhatCanChangeANumber) {
   Json here = kThere;
-  here["cpu"] = "B", here["cores"] = 4, here["git"]["commit"] = "2", here["host"] = "y",
-  here["kernels"] = "avx2";
-  EXPECT_THAT(environment_causes(kThere, here), ElementsAre("cpu: A -> B", "kernels: not recorded -> avx2"));
+  here["cpu"] = "B", here["cores"] = 4, here["git"]["commit"] = "2", here["host"] = "y";
+  here["arithmetic"] = {{"aten", "AVX2"}, {"variables", {{"MKL_CBWR", "AVX2"}}}};
+  here["waiting"] = {{"GOMP_SPINCOUNT", "1"}};
+  EXPECT_THAT(environment_causes(kThere, here),
+              ElementsAre("arithmetic.aten: not recorded -> AVX2",
+                          "arithmetic.variables.MKL_CBWR: not recorded -> AVX2", "cpu: A -> B"));
 }
 
 TEST(Environment, MissingOrDamagedIsEmpty) {

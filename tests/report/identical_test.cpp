@@ -27,6 +27,16 @@ TEST(Rerun, EqualsItsTargetOnlyBitForBit) {
   EXPECT_EQ(e.report().rows[3].identical_to, "no: seed 1, weights");
 }
 
+TEST(Rerun, OnAnotherProcessorIsNoTest) {
+  Experiment e(ladder(4, {1}, 1));
+  e.done(1, 1, 3), e.done(3, 1, 3);
+  e.change(3, 1, [](TrialSummary& s) { s.arithmetic = "other"; });
+  EXPECT_EQ(e.report().rows[3].identical_to, "1") << "equal bits are equal wherever they were made";
+  write_file(e.trial(3, 1).weights(), "other");
+  e.change(3, 1, [](TrialSummary&) {});
+  EXPECT_THAT(e.report().rows[3].identical_to, HasSubstr("unknown: seed 1, weights; but their arithmetic"));
+}
+
 TEST(Rerun, WithMoreOrFewerRowsIsNotEqual) {
   Experiment e(ladder(4, {1}, 1));
   e.done(1, 1, 3), e.done(3, 1, 3);

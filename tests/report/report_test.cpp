@@ -101,6 +101,24 @@ TEST(Report, RefusesToPairTrialsOfDifferentThreads) {
               Contains(HasSubstr("Step 1, seed 2 is not compared with the baseline: 2 threads")));
 }
 
+TEST(Report, RefusesToPairTrialsOfDifferentArithmetic) {
+  Experiment e(ladder(2, {1, 2, 3}));
+  for (const auto seed : {1, 2, 3}) {
+    e.done(0, seed, 3), e.done(1, seed, 2);
+    for (const auto step : {0, 1})
+      e.change(step, seed, [&](TrialSummary& s) { s.arithmetic = seed == 3 ? "a+b" : "a"; });
+  }
+  e.change(1, 2, [](TrialSummary& s) { s.arithmetic = "b", s.val_loss = 1, s.host = "there"; });
+  const auto report = e.report();
+  EXPECT_EQ(report.rows[1].delta->n, 1u);
+  EXPECT_EQ(report.rows[1].delta->mean, -1);
+  EXPECT_THAT(report.notes, Contains(HasSubstr("Step 1, seed 2 is not compared with the baseline: their "
+                                               "arithmetic differs (processor, libraries or the variables "
+                                               "that these read), on there and on here")));
+  EXPECT_THAT(report.notes, Contains(HasSubstr("Step 1, seed 3 is not compared with the baseline: one of "
+                                               "them went on with another arithmetic")));
+}
+
 TEST(Report, SaysThatTheBaselineIsNotSelected) {
   auto plan = ladder(3, {1});
   plan.steps.erase(plan.steps.begin());

@@ -93,7 +93,7 @@ TEST(TrialCommand, IsReadBackAsItWasBuilt) {
                          .beside = 5,
                          .data_folder = "/data of mine",
                          .source_folder = {},
-                         .source_key = {}};
+                         .build = {}};
   auto words = trial_arguments(TrialFolder("/a folder"), order);
   ASSERT_EQ(words.front(), "trial");
   words.erase(words.begin());

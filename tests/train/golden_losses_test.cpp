@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <cstdlib>
 #include <fstream>
 #include <map>
 #include <random>
@@ -17,7 +16,7 @@
 
 #include "base/text.h"
 #include "data/dataset.h"
-#include "measure/machine.h"
+#include "measure/arithmetic.h"
 #include "support/configure.h"
 #include "support/engine/kernel_test.h"
 #include "support/temporary_folder.h"
@@ -68,14 +67,11 @@ std::vector<double> train(const Deltas& arm, const std::filesystem::path& text) 
   return losses;
 }
 
-// What of this machine the libraries' sums depend on, in a word or two.
+// What the libraries' sums depend on here.
 std::string arithmetic_here() {
-  const Json machine = describe_environment({});
-  std::string text =
-      str(machine.value("cpu", ""), ", ", at::get_cpu_capability(), ", LibTorch ", torch_version());
-  for (const auto* name : {"ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS"})
-    if (const char* value = std::getenv(name)) text += str(", ", name, "=", value);
-  return text;
+  const Json here = describe_arithmetic(c10::kCPU);
+  return str(here.at("cpu").at("model").get<std::string>(), ", ", here.at("aten").get<std::string>(),
+             ", LibTorch ", torch_version(), ", ", arithmetic_id(here));
 }
 
 std::string line_of(const std::string& kind, const std::string& arm, const std::vector<double>& losses) {

@@ -79,8 +79,7 @@ Attended attend(const Tensor& q_BTHD, const Tensor& k_BTHD, const Tensor& v_BTHD
                 const Pass& pass) {
   if (kernels_serve(q_BTHD, pass))
     return fused_attention(q_BTHD, k_BTHD, v_BTHD, scale, reciprocal, rows, pass.dropout, site);
-  if (library_serves(q_BTHD, reciprocal, pass))
-    return attend_by_library(q_BTHD, k_BTHD, v_BTHD, scale, rows);
+  if (library_serves(q_BTHD, reciprocal, pass)) return attend_by_library(q_BTHD, k_BTHD, v_BTHD, scale, rows);
   return attend_written_out(q_BTHD, k_BTHD, v_BTHD, scale, reciprocal, site, pass);
 }
 

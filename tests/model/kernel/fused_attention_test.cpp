@@ -302,15 +302,26 @@ TEST(FusedAttentionServes, NotWhatItWasNotMadeFor) {
   EXPECT_FALSE(serves(8, at::kDouble));
 }
 
-TEST(FusedAttentionServes, NothingOnACpuWithoutKernels) {
+// KERNELS = portable. The rows' scores are float32 in bfloat16 too.
+TEST(AttentionByLibrary, GivesTheSameHeadsWhetherRowsAreAskedForOrNot) {
   const auto* before = kernel::cpu_kernels();
   kernel::set_cpu_kernels(nullptr);
-  const Tensor q = at::randn({2, 30, 2, 8});
-  EXPECT_FALSE(fused_attention_serves(q));
-  const Pass pass = pass_of(at::kFloat);
-  const Tensor o = attend(q, q, q, 0.3, {}, {}, "", pass).values_BTHD;
+  at::manual_seed(seed_of_this_run());
+  for (const auto type : {at::kFloat, at::kBFloat16}) {
+    const Twin q({2, 70, 3, 8}, type), k({2, 70, 3, 8}, type), v({2, 70, 3, 8}, type);
+    EXPECT_FALSE(fused_attention_serves(q.own));
+    const Pass pass = pass_of(type);
+    const auto run = [&](bool rows) {
+      return attend(q.own, k.own, v.own, 0.3, {}, {.wanted = rows, .by_head = true, .most = 0}, "", pass);
+    };
+    const auto without = run(false), with = run(true);
+    EXPECT_TRUE(at::equal(without.values_BTHD, with.values_BTHD));
+    EXPECT_FALSE(without.rows.by_head_BHTT.defined());
+    const auto exact = attend_written_out(q.exact, k.exact, v.exact, 0.3, {}, "", pass_of(at::kDouble));
+    EXPECT_LE(gap(with.values_BTHD, exact.values_BTHD), type == at::kFloat ? kFloatGap : kHalfGap);
+    EXPECT_LE(gap(with.rows.by_head_BHTT, exact.rows.by_head_BHTT), kFloatGap);
+  }
   kernel::set_cpu_kernels(before);
-  EXPECT_TRUE(at::equal(o, attend_written_out(q, q, q, 0.3, {}, "", pass).values_BTHD));
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/text.h"
+#include "measure/arithmetic.h"
 #include "measure/machine.h"
 #include "model/gpt.h"
 #include "model/kernel/choice.h"
@@ -179,12 +180,12 @@ std::string log(const Settings& settings) {
                            .device = "cpu",
                            .kernels = resolved_kernels(config.run.kernels, c10::kCPU),
                            .torch_version = torch_version(),
-                           .source_key = "tests"};
+                           .build = {.sources = "tests", .compiler = "", .flags = ""}};
   const TrialOrder order{.name = "mla",
                          .key = key_of(key_text(config, 0, 0, 1, context)),
                          .data_folder = place.path(),
                          .source_folder = place.path(),
-                         .source_key = context.source_key};
+                         .build = context.build};
   EXPECT_EQ(run_trial(trial, order, config), TrialOutcome::kDone);
   std::string text;
   for (const auto& row : read_metrics(trial)) text += str(row.index(), " ", iteration_of(row), "; ");

@@ -6,7 +6,8 @@
 #include <string>
 
 #include "data/dataset.h"
-#include "measure/machine.h"
+#include "measure/arithmetic.h"
+#include "model/kernel/choice.h"
 #include "plan/key.h"
 #include "support/configure.h"
 #include "support/temporary_folder.h"
@@ -55,14 +56,15 @@ class SmallTrial {
                              .threads = 1,
                              .ranks = 1,
                              .device = "cpu",
+                             .kernels = resolved_kernels(config.run.kernels, c10::kCPU),
                              .torch_version = torch_version(),
-                             .source_key = "tests"};
+                             .build = {"tests", "", ""}};
     return {.seed = seed,
             .name = "arm",
             .key = key_of(key_text(config, 0, 0, seed, context)),
             .data_folder = path(),
             .source_folder = path(),
-            .source_key = context.source_key};
+            .build = context.build};
   }
 
  private:

@@ -1,0 +1,119 @@
+#include "measure/checkout.h"
+
+#include <array>
+#include <functional>
+#include <string_view>
+#include <vector>
+
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/hash.h"
+#include "base/text.h"
+
+extern char** environ;
+
+namespace kablate {
+namespace {
+
+namespace fs = std::filesystem;
+
+using Output = std::function<void(std::string_view)>;
+
+// The environment without git's own variables, which would send it to another repository; reading must not
+// write an index that another trial reads.
+std::vector<std::string> environment_for_git() {
+  std::vector<std::string> variables;
+  for (char** entry = environ; *entry != nullptr; ++entry)
+    if (!std::string_view(*entry).starts_with("GIT_")) variables.emplace_back(*entry);
+  variables.insert(variables.end(), {"GIT_OPTIONAL_LOCKS=0", "LC_ALL=C"});
+  return variables;
+}
+
+std::vector<char*> pointers(const std::vector<std::string>& texts) {
+  std::vector<char*> all;
+  for (const auto& text : texts) all.push_back(const_cast<char*>(text.c_str()));
+  all.push_back(nullptr);
+  return all;
+}
+
+// Runs `git -C folder arguments`, without a shell; what it writes goes to `output`. Its exit code, or -1.
+int git(const fs::path& folder, const std::vector<std::string>& arguments, const Output& output) {
+  std::vector<std::string> line = {"git", "-C", folder.string(), "-c", "core.fsmonitor=false"};
+  line.insert(line.end(), arguments.begin(), arguments.end());
+  const auto variables = environment_for_git();
+  std::array<int, 2> pipe{};
+  if (::pipe2(pipe.data(), O_CLOEXEC) != 0) return -1;
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+  posix_spawn_file_actions_adddup2(&actions, pipe[1], STDOUT_FILENO);
+  posix_spawn_file_actions_adddup2(&actions, pipe[1], STDERR_FILENO);
+  pid_t child = -1;
+  const int fault =
+      ::posix_spawnp(&child, "git", &actions, nullptr, pointers(line).data(), pointers(variables).data());
+  posix_spawn_file_actions_destroy(&actions);
+  ::close(pipe[1]);
+  std::array<char, 65536> buffer;
+  for (ssize_t size; fault == 0 && (size = ::read(pipe[0], buffer.data(), buffer.size())) > 0;)
+    output({buffer.data(), static_cast<std::size_t>(size)});
+  ::close(pipe[0]);
+  int status = -1;
+  if (fault != 0 || ::waitpid(child, &status, 0) != child || !WIFEXITED(status)) return -1;
+  return WEXITSTATUS(status);
+}
+
+struct Said {
+  int code = -1;
+  std::string text;
+};
+Said git(const fs::path& folder, const std::vector<std::string>& arguments) {
+  constexpr std::size_t kMost = 1 << 16;
+  Said said;
+  said.code = git(folder, arguments, [&](std::string_view piece) {
+    if (said.text.size() < kMost) said.text += piece;
+  });
+  return said;
+}
+
+// Why git's word on `folder` is not about our sources; "" if it is.
+std::string why_unknown(const fs::path& folder) {
+  const Said top = git(folder, {"rev-parse", "--show-toplevel"});
+  if (top.code < 0) return "git can't be run";
+  if (top.code != 0) return std::string(trim(top.text.substr(0, 300)));
+  std::error_code fault;
+  if (fs::equivalent(std::string(trim(top.text)), folder, fault)) return "";
+  return str("the sources lie inside another project's checkout, ", trim(top.text));
+}
+
+}  // namespace
+
+Json describe_checkout(const fs::path& folder) {
+  if (const auto reason = why_unknown(folder); !reason.empty())
+    return {{"commit", "unknown"}, {"reason", reason}};
+  const Said head = git(folder, {"rev-parse", "HEAD"});
+  if (head.code != 0) return {{"commit", "unknown"}, {"reason", std::string(trim(head.text.substr(0, 300)))}};
+  const Said status = git(folder, {"status", "--porcelain"});
+  return {{"commit", std::string(trim(head.text))},
+          {"dirty", status.code == 0 ? Json(!trim(status.text).empty()) : Json("unknown")}};
+}
+
+SourceChanges source_changes(const fs::path& folder) {
+  SourceChanges changes;
+  if (!why_unknown(folder).empty()) return changes;
+  Sha256 hash;
+  const auto take = [&](std::string_view piece) {
+    hash.add(piece.data(), piece.size());
+    changes.bytes += std::ssize(piece);
+    const auto room = static_cast<std::size_t>(kMostPatchBytes) - changes.patch.size();
+    changes.patch += piece.substr(0, room);
+  };
+  const int code = git(folder, {"diff", "--no-ext-diff", "--no-textconv", "--no-color", "HEAD"}, take);
+  if (code != 0) return {};
+  if (changes.bytes > 0) changes.sha256 = hex(hash.finish());
+  return changes;
+}
+
+}  // namespace kablate
