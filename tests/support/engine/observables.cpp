@@ -87,8 +87,6 @@ std::string logits(const Settings& settings) {
   return digest({Gpt(config, random_parameters(config, 41)).logits(as_tensor(tokens))});
 }
 
-std::string count(const Settings& settings) { return std::to_string(parameter_count(bound(settings))); }
-
 static std::shared_ptr<const Dataset> dataset(const Config& config) {
   return open_dataset(config, world().file(""));
 }

@@ -16,7 +16,6 @@ Settings observed_settings(const Deltas& deltas);
 namespace observe {
 
 std::string logits(const Settings& settings);    // with random weights
-std::string count(const Settings& settings);     // of parameters
 std::string training(const Settings& settings);  // the weights after 16 updates
 std::string weights_after(const Settings& settings, std::int64_t iterations);
 std::string rates(const Settings& settings);       // learning rates of 40 iterations
