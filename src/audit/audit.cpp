@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <iterator>
 
+#include <c10/util/Exception.h>
+
 #include "audit/cut.h"
 #include "audit/gates.h"
 #include "base/text.h"
@@ -34,31 +36,40 @@ std::vector<GateCheck> audit_step(const AuditedStep& step, const AuditedStep& ba
   const auto small = cut({step.config, baseline.config});
   const Config &config = small[0], &base = small[1];
   std::vector<GateCheck> checks;
-  const auto add = [&](const char* name, const std::optional<Finding>& finding) {
+  // A gate that ends in an error has found one: an arm must not cost the others their verdicts.
+  const auto add = [&](const char* name, const auto& gate) {
+    std::optional<Finding> finding;
+    try {
+      finding = gate();
+    } catch (const c10::Error& fault) {
+      finding = Finding{false, "ends in an error: " + split(fault.what_without_backtrace(), '\n').front()};
+    } catch (const std::exception& fault) {
+      finding = Finding{false, str("ends in an error: ", fault.what())};
+    }
     if (finding) checks.push_back({step.number, name, finding->passed, finding->detail});
   };
-  add("off_identity", off_identity(config, subject));
+  add("off_identity", [&] { return off_identity(config, subject); });
   if (!step.dead_twin) {
-    add("liveness", liveness(config, subject));
-    add("dead_parameters", dead_parameters(config, subject));
+    add("liveness", [&] { return liveness(config, subject); });
+    add("dead_parameters", [&] { return dead_parameters(config, subject); });
   }
   const Config whole = cut({step.config}, Cut::kLong)[0], deep = cut({step.config}, Cut::kDeep)[0];
-  add("causality", causality(config, whole, subject));
-  add("consistency", consistency(config, subject));
-  add("positions", positions(config, subject));
-  add("gradients", gradients(config, subject));
-  if (!step.dead_twin) add("every_layer", every_layer(deep, subject));
-  add("arithmetic", arithmetic(whole, subject));
-  add("initial_values", initial_values(config, subject));
-  add("decode_parity", decode_parity(config, subject));
-  add("samples", samples(config, subject));
-  add("evaluation", evaluation(config, subject));
-  add("optimizer", optimizer(config, subject));
-  if (!step.dead_twin) add("updates", updates(config, subject));
-  add("twin_training", twin_training(config, subject));
+  add("causality", [&] { return causality(config, whole, subject); });
+  add("consistency", [&] { return consistency(config, subject); });
+  add("positions", [&] { return positions(config, subject); });
+  add("gradients", [&] { return gradients(config, subject); });
+  if (!step.dead_twin) add("every_layer", [&] { return every_layer(deep, subject); });
+  add("arithmetic", [&] { return arithmetic(whole, subject); });
+  add("initial_values", [&] { return initial_values(config, subject); });
+  add("decode_parity", [&] { return decode_parity(config, subject); });
+  add("samples", [&] { return samples(config, subject); });
+  add("evaluation", [&] { return evaluation(config, subject); });
+  add("optimizer", [&] { return optimizer(config, subject); });
+  if (!step.dead_twin) add("updates", [&] { return updates(config, subject); });
+  add("twin_training", [&] { return twin_training(config, subject); });
   if (step.number == baseline.number) return checks;
-  add("pairing", pairing(config, base, step.config, baseline.config, subject));
-  if (step.dead_twin) add("dead_twin", dead_twin(config, base, subject));
+  add("pairing", [&] { return pairing(config, base, step.config, baseline.config, subject); });
+  if (step.dead_twin) add("dead_twin", [&] { return dead_twin(config, base, subject); });
   return checks;
 }
 

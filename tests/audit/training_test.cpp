@@ -159,6 +159,17 @@ TEST(PlantedTraining, ALearningRateOfAnArmsOwnParametersIsCaught) {
   EXPECT_TRUE(fails(audit(all_mechanisms(), subject), "optimizer", "cross_proj.weight ends"));
 }
 
+// A parameter that nothing reads ends the trial's loop: the gates that need it say so, the others still
+// speak.
+TEST(PlantedTraining, ALoopThatEndsInAnErrorFailsItsOwnGatesAlone) {
+  const auto broken = with_training([](const Config&, std::int64_t, const Data&, std::int64_t) -> Training {
+    TORCH_CHECK(false, "parameter x got no gradient");
+  });
+  const auto checks = audit(all_mechanisms(), broken);
+  EXPECT_TRUE(fails(checks, "twin_training", "ends in an error: parameter x got no gradient"));
+  EXPECT_EQ(failed(checks), "samples evaluation updates twin_training");
+}
+
 // Whatever the optimizer is configured to, its few updates are those of its equations.
 TEST(TrainingGates, PassForEveryOptimizer) {
   for (const auto& more :
