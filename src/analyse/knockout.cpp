@@ -12,6 +12,7 @@
 #include "model/gpt.h"
 #include "model/loss.h"
 #include "shape/model_shape.h"
+#include "stats/verdict.h"
 
 namespace kablate {
 namespace {
@@ -88,6 +89,15 @@ Evaluated evaluate_windows(const Variant& model, const Dataset& data, c10::Devic
   return result;
 }
 
+// ", but hardly": how much a change is, beside what a seed changes, or beside the loss where that is not
+// known.
+std::string size_text(double size, double loss, std::optional<double> noise) {
+  constexpr double kHardly = 0.1, kLargely = 1, kPartOfLoss = 0.001;
+  if (!noise || *noise <= 0) return size < kPartOfLoss * loss ? ", but hardly" : "";
+  if (size < kHardly * *noise) return ", but hardly: far less than a seed changes";
+  return size < kLargely * *noise ? ", by less than a seed changes" : ", by more than a seed changes";
+}
+
 }  // namespace
 
 std::vector<std::string> knockout_mechanisms(const Config& config) {
@@ -115,23 +125,40 @@ KnockoutStudy knock_out(const Config& config, const ParameterSet& parameters, co
       if (scale == 1) continue;
       const Evaluated found = evaluate_windows(changed(trained, mechanism, scale), data, device, between);
       study.rows.push_back(
-          {mechanism, scale, found.val_loss, paired_difference(found.windows, as_trained.windows)});
+          {mechanism, scale, found.val_loss, paired_difference(found.windows, as_trained.windows), {}, {}});
     }
   }
+  adjust(study.rows);
   return study;
 }
 
-std::string knockout_verdict(const Knockout& off) {
+void adjust(std::vector<Knockout>& rows) {
+  std::vector<double> p;
+  for (const auto& row : rows)
+    if (row.change.p) p.push_back(*row.change.p);
+  const auto tested = holm(p, rows.size(), kAlpha);
+  std::size_t next = 0;
+  for (auto& row : rows) {
+    if (!row.change.p) continue;
+    row.holm = tested[next++];
+    row.range = interval_of(row.change, 1 - row.holm->level);
+  }
+}
+
+std::string knockout_verdict(const Knockout& off, double trained_loss, std::optional<double> noise) {
   const std::string name = off.mechanism == kAll ? "the mechanisms together" : off.mechanism;
-  const auto& interval = off.change.interval;
-  if (!interval) return str(name, ": one window is too few to say");
-  const std::string by = str(fixed(std::abs(off.change.mean), 4), " nats");
-  if (interval->low > 0) return str(name, ": used; without it the loss rises by ", by);
-  if (interval->high < 0) return str(name, ": used, to no good; without it the loss falls by ", by);
+  if (!off.holm) return str(name, ": one window is too few to say");
   if (off.change.mean == 0 && *off.change.sd == 0)
     return str(name, ": not used; without it no window's loss changes");
-  return str(name,
-             ": no sign that it is used; without it the loss changes by less than the windows tell apart");
+  if (!off.holm->rejected)
+    return str(name,
+               ": no sign that it is used; without it the loss changes by less than the windows tell apart");
+  const double size = std::abs(off.change.mean);
+  const std::string by = str(size_text(size, trained_loss, noise), off.change.mean > 0 ? "" : ", to no good",
+                             "; without it the loss ", off.change.mean > 0 ? "rises" : "falls", " by ",
+                             fixed(size, 4), " nats (", fixed(100 * size / trained_loss, 2), " %");
+  return str(name, ": used", by,
+             noise && *noise > 0 ? str(", ", fixed(size / *noise, 2), " of the sd between seeds)") : ")");
 }
 
 }  // namespace kablate

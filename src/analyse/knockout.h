@@ -3,12 +3,14 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "config/config.h"
 #include "data/dataset.h"
 #include "model/parameters.h"
+#include "stats/holm.h"
 #include "stats/paired.h"
 
 namespace kablate {
@@ -18,8 +20,14 @@ struct Knockout {
   std::string mechanism;  // "gate", "cross", "recip", "recip attn-to-mlp", "recip mlp-to-attn", "ra", "all"
   double scale = 0;       // 0 is off
   double val_loss = 0;
-  PairedDifference change;  // of the loss of each evaluation window against the trained model's
+  Difference change;  // of the loss of each evaluation window against the trained model's
+  // Of the study's rows together (Holm), with two windows or more; `range` is the interval at that level.
+  std::optional<HolmResult> holm;
+  std::optional<Interval> range;
 };
+
+// Adjusts the rows of a study for each other.
+void adjust(std::vector<Knockout>& rows);
 
 struct KnockoutStudy {
   double val_loss = 0;  // of the trained model
@@ -39,8 +47,9 @@ KnockoutStudy knock_out(const Config& config, const ParameterSet& parameters, co
                         c10::Device device, const std::vector<double>& scales,
                         const std::function<void()>& between);
 
-// Whether the model uses a mechanism, in words, from its row at scale 0. One model's windows say nothing of
-// how another seed would come out.
-std::string knockout_verdict(const Knockout& off);
+// Whether the model uses a mechanism, in words, from its row at scale 0, adjusted: what its loss loses, in
+// percent of the trained model's and, where `noise` has it, against the loss's sd between seeds. One model's
+// windows say nothing of how another seed would come out.
+std::string knockout_verdict(const Knockout& off, double trained_loss, std::optional<double> noise);
 
 }  // namespace kablate

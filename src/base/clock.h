@@ -1,4 +1,4 @@
-// Wall-clock time: intervals from a clock that never steps, dates for people.
+// Time: intervals from a clock that never steps, what a thread ran of them, dates for people.
 #pragma once
 
 #include <chrono>
@@ -18,6 +18,13 @@ class Stopwatch {
   using Clock = std::chrono::steady_clock;
   Clock::time_point start_ = Clock::now();
 };
+
+// The time that the calling thread has run on a core so far.
+inline double thread_cpu_seconds() {
+  std::timespec time{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
+}
 
 // Now, as 2026-01-31T12:00:00Z.
 inline std::string utc_now() {

@@ -1,8 +1,11 @@
-// The two ways in which the program stops: a mistake that the user can mend, and an interruption.
+// The ways in which the program stops: a mistake that the user can mend, an interruption, a defect of its
+// own.
 #pragma once
 
 #include <stdexcept>
 #include <string>
+
+#include "base/text.h"
 
 namespace kablate {
 
@@ -33,5 +36,19 @@ class Interrupted : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
 };
+
+// What a function requires of its caller does not hold: a defect of the program, in every build.
+class ContractError : public std::logic_error {
+ public:
+  using std::logic_error::logic_error;
+};
+
+// Throws ContractError unless `condition` holds; what follows it are the values seen, as for str().
+#define KABLATE_REQUIRE(condition, ...)                                                                 \
+  do {                                                                                                  \
+    if (!(condition)) [[unlikely]]                                                                      \
+      throw ::kablate::ContractError(::kablate::str("a defect of this program: ", __func__,             \
+                                                    " requires " #condition "; it got ", __VA_ARGS__)); \
+  } while (false)
 
 }  // namespace kablate

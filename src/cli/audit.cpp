@@ -2,6 +2,7 @@
 
 #include "audit/audit.h"
 #include "base/error.h"
+#include "base/text.h"
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "cli/prepare.h"
@@ -12,20 +13,33 @@
 namespace kablate {
 namespace {
 
-std::string audit_text(const Plan& plan, const std::vector<GateCheck>& checks) {
+// What is said of every step that a gate looks at is said once.
+std::string audit_text(const Plan& plan, const std::vector<GateCheck>& checks, std::size_t width) {
   TextTable table{
       {"step", "arm", "gate", "result", "what was found"}, {true, false, false, false, false}, {}};
-  for (const auto& check : checks)
-    table.rows.push_back({std::to_string(check.step), plan.find_step(check.step)->name, check.check,
-                          check.passed ? "passed" : "FAILED", check.detail});
-  return aligned(table);
+  const auto same = [](const GateCheck& a, const GateCheck& b) {
+    return a.check == b.check && a.passed == b.passed && a.detail == b.detail;
+  };
+  for (std::size_t i = 0; i < checks.size(); ++i) {
+    const auto& check = checks[i];
+    std::vector<std::int64_t> steps;
+    for (const auto& other : checks)
+      if (same(check, other)) steps.push_back(other.step);
+    if (steps.front() != check.step) continue;  // said already
+    const std::string arm = steps.size() == 1                   ? plan.find_step(check.step)->name
+                            : steps.size() == plan.steps.size() ? "every step"
+                                                                : "";
+    table.rows.push_back(
+        {list_text(steps), arm, check.check, check.passed ? "passed" : "FAILED", check.detail});
+  }
+  return aligned(table, width);
 }
 
 int audit(const PlanOptions& options, bool json) {
   const Plan plan = options.plan();
   prepare_gates(plan);
   const auto checks = audit_plan(plan);
-  std::printf("%s", (json ? json_text(to_json(checks)) : audit_text(plan, checks)).c_str());
+  std::printf("%s", (json ? json_text(to_json(checks)) : audit_text(plan, checks, output_width())).c_str());
   for (const auto& check : checks)
     if (!check.passed) return kExitFailed;
   return kExitDone;

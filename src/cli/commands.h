@@ -25,6 +25,7 @@ void add_logits_command(CLI::App& app, Action& action);
 void add_init_command(CLI::App& app, Action& action);
 void add_sample_command(CLI::App& app, Action& action);
 void add_time_command(CLI::App& app, Action& action);  // for the runner, hidden
+void add_peak_command(CLI::App& app, Action& action);  // likewise
 void add_read_command(CLI::App& app, Action& action);  // for tests, hidden
 
 // `kablate trial`, which the runner starts; its arguments are built by runner/trial_command.

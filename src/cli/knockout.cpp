@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <cstdio>
+#include <filesystem>
 
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
@@ -17,8 +18,11 @@
 #include "model/kernel/choice.h"
 #include "plan/key.h"
 #include "record/done.h"
+#include "record/noise.h"
+#include "report/render.h"
 #include "runner/stored_trial.h"
 #include "shape/model_shape.h"
+#include "stats/verdict.h"
 #include "train/stop_signal.h"
 
 namespace kablate {
@@ -59,41 +63,64 @@ std::string cause(const StoredTrial& trial, const Program& program) {
   return "what the trial was made by differs: " + join(differences, ", ");
 }
 
-Json to_json(const KnockoutStudy& study) {
+// The sd between seeds that `make noise` measured for the experiment of this trial, if it has.
+std::optional<NoiseFloor> noise_beside(const StoredTrial& trial) {
+  std::error_code fault;
+  const auto path = std::filesystem::canonical(trial.folder.path(), fault);
+  return fault ? std::nullopt : read_noise(ExperimentFolder(path.parent_path().parent_path()));
+}
+
+std::optional<double> sd_of(const std::optional<NoiseFloor>& noise) {
+  return noise ? std::optional(noise->sd) : std::nullopt;
+}
+
+Json to_json(const KnockoutStudy& study, const std::optional<NoiseFloor>& noise) {
   Json rows = Json::array();
   const auto number = [](const std::optional<double>& value) { return value ? Json(*value) : Json(); };
   for (const auto& row : study.rows) {
-    const auto& interval = row.change.interval;
     Json json{{"mechanism", row.mechanism},
               {"scale", row.scale},
               {"val_loss", row.val_loss},
               {"change", row.change.mean},
               {"change_sd", number(row.change.sd)},
-              {"change_ci_low", interval ? Json(interval->low) : Json()},
-              {"change_ci_high", interval ? Json(interval->high) : Json()}};
-    if (row.scale == 0) json["verdict"] = knockout_verdict(row);
+              {"change_ci_low", row.range ? Json(row.range->low) : Json()},
+              {"change_ci_high", row.range ? Json(row.range->high) : Json()},
+              {"p", number(row.change.p)},
+              {"p_holm", row.holm ? Json(row.holm->adjusted_p) : Json()},
+              {"holm_level", row.holm ? Json(row.holm->level) : Json()}};
+    if (row.scale == 0) json["verdict"] = knockout_verdict(row, study.val_loss, sd_of(noise));
     rows.push_back(std::move(json));
   }
-  return {{"val_loss", study.val_loss}, {"windows", study.windows}, {"rows", rows}};
+  return {{"val_loss", study.val_loss},
+          {"windows", study.windows},
+          {"noise_sd", number(sd_of(noise))},
+          {"rows", rows}};
 }
 
-void print(const KnockoutStudy& study, const StoredTrial& trial) {
+void print(const KnockoutStudy& study, const StoredTrial& trial, const std::optional<NoiseFloor>& noise) {
+  const auto width = output_width();
   std::printf("%s, %zu validation windows, validation loss as trained %s\n\n", trial.label().c_str(),
               study.windows, fixed(study.val_loss, 4).c_str());
-  std::printf("%-18s %6s %9s %9s   %s\n", "mechanism", "scale", "val loss", "change", "95 % over windows");
-  for (const auto& row : study.rows) {
-    const auto& interval = row.change.interval;
-    const std::string range =
-        interval ? str("[", fixed(interval->low, 4), ", ", fixed(interval->high, 4), "]") : "";
-    std::printf("%-18s %6s %9s %+9.4f   %s\n", row.mechanism.c_str(), shortest(row.scale).c_str(),
-                fixed(row.val_loss, 4).c_str(), row.change.mean, range.c_str());
-  }
-  std::printf("\n");
+  TextTable table{{"mechanism", "scale", "val loss", "change", "interval over windows", "p Holm"},
+                  {false, true, true, true, false, true},
+                  {}};
   for (const auto& row : study.rows)
-    if (row.scale == 0) std::printf("%s\n", knockout_verdict(row).c_str());
-  std::printf(
-      "\nThe intervals are over the windows of one trained model; how another seed would come out they don't "
-      "say.\n");
+    table.rows.push_back({row.mechanism, shortest(row.scale), fixed(row.val_loss, 4),
+                          signed_fixed(row.change.mean, 4), row.range ? interval_text(*row.range) : "",
+                          row.holm ? p_text(row.holm->adjusted_p) : ""});
+  std::string text = aligned(table, width) + "\n";
+  for (const auto& row : study.rows)
+    if (row.scale == 0) text += wrapped(knockout_verdict(row, study.val_loss, sd_of(noise)), width);
+  text += "\n" + wrapped(str("Intervals and p are adjusted for the ", study.rows.size(),
+                             " rows together (Holm, ", shortest(kAlpha),
+                             "). They are over the windows of one trained model; how another "
+                             "seed would come out they don't say."),
+                         width);
+  text += wrapped(noise ? str("The baseline's loss has sd ", fixed(noise->sd, 4), " between ",
+                              noise->seeds.size(), " seeds (noise.json).")
+                        : "How much the loss differs between seeds `make noise` measures.",
+                  width);
+  std::printf("%s", text.c_str());
 }
 
 int knock_out_trial(const KnockoutCommand& command) {
@@ -119,10 +146,11 @@ int knock_out_trial(const KnockoutCommand& command) {
     throw WorkError(str(command.run, ": the trained model's validation loss is ", shortest(study.val_loss),
                         " here, summary.json says ", shortest(*trial.summary.val_loss), ": ",
                         cause(trial, program)));
+  const auto noise = noise_beside(trial);
   if (command.json)
-    std::printf("%s\n", to_json(study).dump(2).c_str());
+    std::printf("%s\n", to_json(study, noise).dump(2).c_str());
   else
-    print(study, trial);
+    print(study, trial, noise);
   return kExitDone;
 }
 

@@ -62,7 +62,9 @@ RunResult train(Plan& plan, const Config& base, const ExperimentFolder& folder) 
   audit_first(plan);
   log_info(str("noise floor of ", folder.path().string(), ": ", plan.trials.size(), " trials, ", threads,
                threads == 1 ? " thread" : " threads", " a trial, up to ", parallel, " at once"));
-  return run_plan(folder, plan, {.threads = threads, .parallel = parallel, .data_folder = data_folder()});
+  RunOrder order{.threads = threads, .parallel = parallel, .peak_flops = {}, .data_folder = data_folder()};
+  if (to_run > 0) order.peak_flops = peaks_of_trials(plan, folder, threads, device);
+  return run_plan(folder, plan, order);
 }
 
 std::vector<double> losses_of(const ExperimentFolder& folder, const Plan& plan, std::size_t first,
@@ -124,7 +126,7 @@ int noise(const NoiseCommand& command) {
   std::error_code ignored;
   if (std::filesystem::exists(folder.plan(), ignored)) write_report(folder, make_report(folder));
   print_floor(plan, floor);
-  std::printf("%s", sensitivity_text(sensitivity_of(planned, floor, floor.arm)).c_str());
+  std::printf("%s", sensitivity_text(sensitivity_of(planned, floor, floor.arm), output_width()).c_str());
   const auto allowed =
       static_cast<std::int64_t>(allowed_rejections(static_cast<std::size_t>(floor.comparisons)));
   std::printf(

@@ -1,20 +1,14 @@
 #include <algorithm>
+#include <map>
 
 #include "base/error.h"
-#include "base/file.h"
-#include "base/log.h"
+#include "base/json.h"
 #include "base/text.h"
 #include "cli/commands.h"
-#include "cli/prepare.h"
-#include "cli/sensitivity.h"
-#include "measure/cores.h"
-#include "measure/machine.h"
-#include "record/noise.h"
-#include "record/reader.h"
+#include "cli/options.h"
+#include "cli/outlook.h"
 #include "record/writer.h"
 #include "report/render.h"
-#include "runner/runner.h"
-#include "runner/timing.h"
 
 namespace kablate {
 namespace {
@@ -23,94 +17,6 @@ struct PlanCommand {
   PlanOptions options;
   bool json = false, measure = false;
 };
-
-// All that is known before anything is trained. Decisions are empty where data or threads are not known yet.
-struct Outlook {
-  Plan plan;
-  PlanRecord record;
-  std::vector<std::optional<double>> ms_per_iter;  // a step each
-  std::vector<TrialDecision> decisions;            // a trial each
-  std::int64_t parallel = 1;
-  std::string undecided;  // why there are no decisions
-  Sensitivity sensitivity;
-};
-
-// The recorded speed of a trial that differs from this one in nothing but the seed.
-std::optional<double> recorded_ms(const ExperimentFolder& folder, const Trial& trial) {
-  const auto only_seed = [](const std::string& difference) {
-    return difference.starts_with("seed ") || difference.starts_with("DATA_SEED ");
-  };
-  for (const auto& name : folder.trial_folders()) {
-    const auto parsed = parse_trial_folder_name(name);
-    if (!parsed || parsed->step != trial.step) continue;
-    const auto differences = key_differences(read_key_text(folder.trial(name)), trial.key_text);
-    if (!std::all_of(differences.begin(), differences.end(), only_seed)) continue;
-    if (const auto summary = finished(folder.trial(name)); summary && summary->ms_per_iter)
-      return summary->ms_per_iter;
-  }
-  return {};
-}
-
-// Fills in what needs the data and the number of threads.
-void decide_trials(Outlook& outlook, const Config& base, const ExperimentFolder& folder) {
-  const c10::Device device = device_of_trials(base);
-  const auto threads = known_threads(base, folder, device);
-  if (!threads) {
-    outlook.undecided = "every trial will run: `run` has not yet chosen the number of threads (THREADS = 0)";
-    return;
-  }
-  outlook.parallel = parallel_trials(base, *threads, available_cores(), device.is_cpu());
-  try {
-    assign_keys(outlook.plan, base, *open_dataset(base, data_folder()), *threads);
-  } catch (const UserError& fault) {
-    outlook.undecided = std::string("without its data nothing can be trained: ") + fault.what();
-    return;
-  }
-  for (const auto& trial : outlook.plan.trials) outlook.decisions.push_back(decide(folder, trial));
-  for (std::size_t i = 0; i < outlook.plan.steps.size(); ++i) {
-    const auto first =
-        std::find_if(outlook.plan.trials.begin(), outlook.plan.trials.end(),
-                     [&](const Trial& trial) { return trial.step == outlook.plan.steps[i].number; });
-    outlook.ms_per_iter[i] = recorded_ms(folder, *first);
-  }
-}
-
-void measure_steps(Outlook& outlook, const Config& base, const ExperimentFolder& folder) {
-  const std::int64_t threads =
-      known_threads(base, folder, resolve_device(base.run.device)).value_or(available_cores());
-  const std::int64_t copies = std::min(outlook.parallel, std::ssize(outlook.plan.trials));
-  for (std::size_t i = 0; i < outlook.plan.steps.size(); ++i)
-    outlook.ms_per_iter[i] = time_config(outlook.plan.steps[i].config, threads, copies, /*iterations=*/10);
-}
-
-std::optional<double> expected_seconds(const Outlook& outlook, std::size_t step) {
-  const auto& ms = outlook.ms_per_iter[step];
-  if (!ms) return {};
-  return *ms / 1e3 * static_cast<double>(outlook.plan.steps[step].config.train.max_iters);
-}
-
-// Of all trials that will run; empty if one of them is not known.
-std::optional<double> expected_total(const Outlook& outlook) {
-  double total = 0;
-  for (std::size_t t = 0; t < outlook.plan.trials.size(); ++t) {
-    if (!outlook.decisions.empty() && outlook.decisions[t].action != TrialDecision::Action::kRun) continue;
-    const auto& steps = outlook.plan.steps;
-    const auto step = std::find_if(steps.begin(), steps.end(),
-                                   [&](const Step& s) { return s.number == outlook.plan.trials[t].step; });
-    const auto seconds = expected_seconds(outlook, static_cast<std::size_t>(step - steps.begin()));
-    if (!seconds) return {};
-    total += *seconds;
-  }
-  return total / static_cast<double>(outlook.parallel);
-}
-
-// arm_key of the baseline; "" where it is not selected or without keys.
-std::string baseline_key(const Outlook& outlook) {
-  for (const auto& trial : outlook.plan.trials)
-    if (trial.step == outlook.plan.baseline && !trial.key_text.empty())
-      return arm_key(trial.config, trial.key_text);
-  return "";
-}
 
 const char* action_name(TrialDecision::Action action) {
   constexpr const char* kNames[] = {"skip", "run", "blocked"};
@@ -136,7 +42,9 @@ Json to_json(const Outlook& outlook) {
     step["role"] = outlook.record.steps[i].role(outlook.record.baseline);
     step["match"] = match_json(outlook.plan.steps[i].match);
   }
-  json["notes"] = outlook.plan.notes;
+  auto notes = outlook.plan.notes;
+  for (const auto& note : terms_notes(outlook.plan)) notes.push_back(note);
+  json["notes"] = notes;
   json.update(to_json(outlook.sensitivity));
   if (outlook.decisions.empty())  // no keys, no folders
     for (auto& trial : json["trials"]) trial.erase("folder");
@@ -150,10 +58,10 @@ Json to_json(const Outlook& outlook) {
   return json;
 }
 
-std::string steps_table(const Outlook& outlook) {
+std::string steps_table(const Outlook& outlook, std::size_t width) {
   TextTable table;
-  table.headings = {"step",          "name",        "role",        "parameters",  "GFLOP/iter",
-                    "tensor memory", "cache/token", "cache fixed", "time a trial"};
+  table.headings = {"step",   "name",        "role",        "parameters", "GFLOP/iter",
+                    "memory", "cache/token", "cache fixed", "a trial"};
   table.right = {false, false, false, true, true, true, true, true, true};
   for (std::size_t i = 0; i < outlook.record.steps.size(); ++i) {
     const auto& step = outlook.record.steps[i];
@@ -165,10 +73,10 @@ std::string steps_table(const Outlook& outlook) {
                           human_bytes(static_cast<double>(step.decode_cache_bytes_fixed)),
                           seconds ? human_duration(*seconds) : "unknown"});
   }
-  return aligned(table);
+  return aligned(table, width);
 }
 
-std::string parts_table(const Outlook& outlook) {
+std::string parts_table(const Outlook& outlook, std::size_t width) {
   TextTable table;
   table.headings = {"parameters by part"};
   table.right = {false};
@@ -181,71 +89,103 @@ std::string parts_table(const Outlook& outlook) {
     for (const auto& step : outlook.record.steps) row.push_back(grouped(step.parameters_by_part.at(part)));
     table.rows.push_back(row);
   }
-  return aligned(table);
+  return aligned(table, width);
 }
 
-// What each matched control was solved to, and which controls are not made.
-std::string controls_text(const Plan& plan) {
+// What each matched control was solved to, what is noted of steps, and who stands on other terms than the
+// baseline.
+std::string notes_text(const Plan& plan, std::size_t width) {
   std::string text;
   for (const auto& step : plan.steps) {
     if (!step.match) continue;
     const auto& match = *step.match;
     const bool parameters = step.control == Control::kParameters;
-    text +=
+    text += wrapped(
         str("step ", step.number, ": MLP_EXPANSION = ", match.mlp_expansion, " (width ", match.width, "), ",
             parameters ? grouped(static_cast<std::int64_t>(match.reached)) + " parameters"
                        : fixed(match.reached / 1e9, 4) + " GFLOP/iter",
             ", ", match.deviation() < 0 ? "" : "+", fixed(100 * match.deviation(), 3), " % of step ",
-            *step.control_of, "'s\n");
+            *step.control_of, "'s"),
+        width);
   }
-  for (const auto& note : plan.notes) text += note + "\n";
+  for (const auto& note : plan.notes) text += wrapped(note, width);
+  for (const auto& note : terms_notes(plan)) text += wrapped(note, width);
   return text.empty() ? text : text + "\n";
 }
 
-void print_notes(const Outlook& outlook) {
-  for (const auto& step : outlook.record.steps) {
-    if (!step.blocked.empty())
-      std::printf("step %ld is blocked: %s\n", static_cast<long>(step.number), step.blocked.c_str());
-    if (!step.unused_symbols.empty())
-      std::printf("step %ld reads nothing of: %s\n", static_cast<long>(step.number),
-                  join(step.unused_symbols, " ").c_str());
+// What is said of every step is said once, and of some steps beside that.
+std::string unused_text(const PlanRecord& record, std::size_t width) {
+  std::map<std::string, std::size_t> counts;
+  for (const auto& step : record.steps)
+    for (const auto& symbol : step.unused_symbols) ++counts[symbol];
+  const auto line = [&](const std::string& who, const PlannedStep& step, bool of_all) {
+    std::vector<std::string> symbols;
+    for (const auto& symbol : step.unused_symbols)
+      if ((counts[symbol] == record.steps.size()) == of_all) symbols.push_back(symbol);
+    return symbols.empty() ? "" : wrapped(str(who, " reads nothing of: ", join(symbols, " ")), width);
+  };
+  if (record.steps.size() == 1) return line(str("step ", record.steps[0].number), record.steps[0], true);
+  std::string text = line("no step", record.steps.front(), true);
+  if (!text.empty()) text.replace(0, std::string("no step reads nothing of").size(), "no step reads");
+  for (const auto& step : record.steps) text += line(str("step ", step.number), step, false);
+  return text;
+}
+
+// Trials of which the same is to be said stand on one line: "run step 2 gate, seeds 1-8: reason".
+std::string decisions_text(const Outlook& outlook, std::size_t width) {
+  std::string text;
+  for (const auto& step : outlook.plan.steps) {
+    std::vector<std::pair<std::string, std::vector<std::int64_t>>> groups;
+    for (std::size_t t = 0; t < outlook.decisions.size(); ++t) {
+      if (outlook.plan.trials[t].step != step.number) continue;
+      const auto& [action, reason] = outlook.decisions[t];
+      const auto what = str(action_name(action), "\n", reason);
+      const auto known =
+          std::find_if(groups.begin(), groups.end(), [&](const auto& g) { return g.first == what; });
+      if (known == groups.end())
+        groups.push_back({what, {outlook.plan.trials[t].seed}});
+      else
+        known->second.push_back(outlook.plan.trials[t].seed);
+    }
+    for (const auto& [what, seeds] : groups) {
+      const auto end = what.find('\n');
+      std::string action = what.substr(0, end);
+      const auto reason = what.substr(end + 1);
+      action.resize(7, ' ');
+      text += action + " " +
+              wrapped(str("step ", step.number, " ", step.name, seeds.size() == 1 ? ", seed " : ", seeds ",
+                          list_text(seeds), reason.empty() ? "" : ": " + reason),
+                      width - action.size() - 1);
+    }
   }
-  std::printf("\n");
-  if (!outlook.undecided.empty()) std::printf("%s\n", outlook.undecided.c_str());
-  for (std::size_t t = 0; t < outlook.decisions.size(); ++t) {
-    const auto& trial = outlook.plan.trials[t];
-    const auto& [action, reason] = outlook.decisions[t];
-    std::printf("%-7s step %ld %s, seed %ld%s\n", action_name(action), static_cast<long>(trial.step),
-                trial.name.c_str(), static_cast<long>(trial.seed),
-                reason.empty() ? "" : (": " + reason).c_str());
-  }
+  return text;
+}
+
+std::string time_text(const Outlook& outlook) {
   const auto total = expected_total(outlook);
-  std::printf("\nexpected time: %s (%ld at once)\n",
-              total ? human_duration(*total).c_str()
-                    : "unknown; `kablate plan --measure` times a few iterations of each step",
-              static_cast<long>(outlook.parallel));
+  if (!total) return "expected time: unknown; `kablate plan --measure` times a few iterations of each step";
+  return str("expected time: ", human_duration(*total), " (", outlook.parallel, " at once", ")",
+             outlook.measured ? ", by ten iterations timed now" : "");
+}
+
+std::string outlook_text(const Outlook& outlook, std::size_t width) {
+  std::string text =
+      str("plan ", outlook.plan.name, ": ", outlook.plan.steps.size(), " steps x ", outlook.plan.seeds.size(),
+          " seeds\n\n", steps_table(outlook, width), "\n", notes_text(outlook.plan, width),
+          parts_table(outlook, width), "\n", sensitivity_text(outlook.sensitivity, width), "\n");
+  for (const auto& step : outlook.record.steps)
+    if (!step.blocked.empty())
+      text += wrapped(str("step ", step.number, " is blocked: ", step.blocked), width);
+  text += unused_text(outlook.record, width) + "\n";
+  if (!outlook.undecided.empty()) text += wrapped(outlook.undecided, width);
+  return text + decisions_text(outlook, width) + "\n" + wrapped(time_text(outlook), width);
 }
 
 int plan(const PlanCommand& command) {
   const Settings settings = command.options.settings();
-  const Config base = settings.bind();
-  const ExperimentFolder folder = command.options.experiment(settings);
-  Outlook outlook;
-  outlook.plan = make_plan(settings, plans_folder());
-  outlook.ms_per_iter.resize(outlook.plan.steps.size());
-  decide_trials(outlook, base, folder);
-  outlook.record = describe_plan(outlook.plan);
-  outlook.sensitivity = sensitivity_of(outlook.record, read_noise(folder), baseline_key(outlook));
-  if (command.measure) measure_steps(outlook, base, folder);
-  if (command.json) {
-    std::printf("%s", json_text(to_json(outlook)).c_str());
-    return kExitDone;
-  }
-  std::printf("plan %s: %zu steps x %zu seeds\n\n%s\n%s%s\n%s\n", outlook.plan.name.c_str(),
-              outlook.plan.steps.size(), outlook.plan.seeds.size(), steps_table(outlook).c_str(),
-              controls_text(outlook.plan).c_str(), parts_table(outlook).c_str(),
-              sensitivity_text(outlook.sensitivity).c_str());
-  print_notes(outlook);
+  const auto outlook = make_outlook(settings, command.options.experiment(settings), command.measure);
+  std::printf("%s",
+              (command.json ? json_text(to_json(outlook)) : outlook_text(outlook, output_width())).c_str());
   return kExitDone;
 }
 
@@ -256,7 +196,7 @@ void add_plan_command(CLI::App& app, Action& action) {
   auto* parser = app.add_subcommand("plan", "Say what a run would do and what it costs; trains nothing");
   command->options.add_to(*parser);
   parser->add_flag("--json", command->json, "As JSON");
-  parser->add_flag("--measure", command->measure, "Time 10 iterations of each step");
+  parser->add_flag("--measure", command->measure, "Time 10 iterations of each step, however long they take");
   parser->callback([command, &action] { action = [command] { return plan(*command); }; });
 }
 

@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "audit/audit.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -11,6 +12,7 @@
 #include "measure/cores.h"
 #include "measure/machine.h"
 #include "model/kernel/choice.h"
+#include "record/peak.h"
 #include "record/writer.h"
 #include "runner/timing.h"
 #include "shape/model_shape.h"
@@ -22,6 +24,7 @@ PlanRecord describe_plan(const Plan& plan) {
   record.name = plan.name, record.text = plan.text, record.baseline = plan.baseline;
   record.arms = plan.arms;
   record.factors = plan.factors, record.seeds = plan.seeds;
+  record.about = plan.about, record.notes = plan.step_notes;
   for (const auto& step : plan.steps) {
     auto described = describe_step(step.number, step.name, step.rerun_of, step.config);
     described.control = control_name(step.control), described.control_of = step.control_of;
@@ -95,6 +98,34 @@ std::int64_t threads_of_trials(const Plan& plan, const Config& base, const Exper
   log_info(
       str("THREADS = ", threads, " for every trial of this experiment (", folder.threads().string(), ")"));
   return threads;
+}
+
+std::map<std::string, double> peaks_of_trials(const Plan& plan, const ExperimentFolder& folder,
+                                              std::int64_t threads, c10::Device device) {
+  std::map<std::string, double> result;
+  auto known = read_peaks(folder);
+  for (const auto& step : plan.steps) {
+    const auto dtype = step.config.run.dtype;
+    const auto name = dtype_name(dtype);
+    if (result.contains(name)) continue;
+    Peak peak;
+    peak.host = host_name(), peak.device = device_class(device), peak.dtype = name, peak.threads = threads;
+    const auto at =
+        std::find_if(known.begin(), known.end(), [&](const Peak& other) { return other.is_of(peak); });
+    if (at == known.end()) {
+      peak.flops_per_second =
+          measure_peak(device.is_cpu() ? DeviceKind::kCpu : DeviceKind::kCuda, dtype, threads);
+      peak.measured = utc_now();
+      known.push_back(peak);
+      write_peaks(folder, known);
+      log_info(str("a matrix product in ", name, " makes ", fixed(peak.flops_per_second / 1e9, 1),
+                   " GFLOP/s, which utilisation is measured against (", folder.peak().string(), ")"));
+    } else {
+      peak = *at;
+    }
+    result[name] = peak.flops_per_second;
+  }
+  return result;
 }
 
 void assign_keys(Plan& plan, const Config& base, const Dataset& data, std::int64_t threads) {

@@ -1,6 +1,7 @@
 // From a configuration and a plan to trials with keys: what `run` and `plan` do first.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -37,6 +38,12 @@ std::optional<std::int64_t> known_threads(const Config& base, const ExperimentFo
 // are not known yet (the experiment's folder must exist).
 std::int64_t threads_of_trials(const Plan& plan, const Config& base, const ExperimentFolder& folder,
                                c10::Device device);
+
+// By DTYPE of the plan's steps: the FLOP/s that utilisation is measured against, from the experiment's
+// peak.json where this machine stands there, else measured now and added to it. To be called before anything
+// else runs.
+std::map<std::string, double> peaks_of_trials(const Plan& plan, const ExperimentFolder& folder,
+                                              std::int64_t threads, c10::Device device);
 
 void assign_keys(Plan& plan, const Config& base, const Dataset& data, std::int64_t threads);
 

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -32,9 +34,22 @@ std::int64_t count_to_run(const ExperimentFolder& folder, const Plan& plan) {
   return count;
 }
 
-int exit_code(const RunResult& result) {
-  if (result.interrupted) return kExitInterrupted;
-  return result.failed > 0 || result.blocked > 0 ? kExitFailed : kExitDone;
+// Says on the log why the table can't be believed.
+bool has_faults(const Report& report) {
+  for (const auto& fault : report.faults) log_error("no verdict of this table can be believed: " + fault);
+  return !report.faults.empty();
+}
+
+// A table of an interrupted run would be a look at what nobody asked to see yet: one line, and none is
+// recorded.
+int say_interrupted(const ExperimentFolder& folder, const Plan& plan) {
+  const auto done = std::count_if(plan.trials.begin(), plan.trials.end(), [&](const Trial& trial) {
+    return decide(folder, trial).action == TrialDecision::Action::kSkip;
+  });
+  log_warning(str("interrupted with ", done, " of ", plan.trials.size(),
+                  " trials finished; the same command goes on from here, and `kablate report ",
+                  folder.path().string(), "` prints the table so far"));
+  return kExitInterrupted;
 }
 
 int run(const PlanOptions& options) {
@@ -43,6 +58,7 @@ int run(const PlanOptions& options) {
   const Config base = settings.bind();
   Plan plan = make_plan(settings, plans_folder());
   for (const auto& note : plan.notes) log_info(note);
+  for (const auto& note : terms_notes(plan)) log_warning(note);
   const c10::Device device = device_of_trials(base);
   const auto data = open_dataset(base, data_folder());
   for (const auto& note : data->notes()) log_info(note);
@@ -62,16 +78,17 @@ int run(const PlanOptions& options) {
   log_info(str("experiment ", folder.path().string(), ": ", plan.steps.size(), " steps x ", plan.seeds.size(),
                " seeds, ", threads, threads == 1 ? " thread" : " threads", " a trial, up to ", parallel,
                " at once"));
-  const RunResult result =
-      run_plan(folder, plan, {.threads = threads, .parallel = parallel, .data_folder = data_folder()});
+  RunOrder order{.threads = threads, .parallel = parallel, .peak_flops = {}, .data_folder = data_folder()};
+  if (count_to_run(folder, plan) > 0) order.peak_flops = peaks_of_trials(plan, folder, threads, device);
+  const RunResult result = run_plan(folder, plan, order);
+  if (result.interrupted) return say_interrupted(folder, plan);
   const Report report = make_report(folder, record);  // another run may have written its own plan meanwhile
-  std::printf("%s\n", render_terminal(report).c_str());
+  std::printf("%s\n", render_terminal(report, output_width()).c_str());
   std::fflush(stdout);
   write_report(folder, report);
   record_look(folder, report.seeds, report.trials);
   std::printf("%s\n%s\n", folder.report_markdown().c_str(), folder.report_csv().c_str());
-  if (result.interrupted) log_warning("interrupted; the same command goes on from here");
-  return exit_code(result);
+  return has_faults(report) || result.failed > 0 || result.blocked > 0 ? kExitFailed : kExitDone;
 }
 
 }  // namespace
@@ -92,15 +109,15 @@ void add_report_command(CLI::App& app, Action& action) {
     action = [folder] {
       const ExperimentFolder experiment = existing_experiment(*folder);
       const Report report = make_report(experiment);
-      std::printf("%s", render_terminal(report).c_str());
+      std::printf("%s", render_terminal(report, output_width()).c_str());
       if (const auto reason = why_read_only(experiment.path()); !reason.empty()) {
         log_warning(str(experiment.path().string(), ": ", reason,
                         ": report.md and report.csv are not written, and this look is not recorded"));
-        return kExitDone;
+        return has_faults(report) ? kExitFailed : kExitDone;
       }
       write_report(experiment, report);
       record_look(experiment, report.seeds, report.trials);
-      return kExitDone;
+      return has_faults(report) ? kExitFailed : kExitDone;
     };
   });
 }

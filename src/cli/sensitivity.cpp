@@ -25,16 +25,18 @@ std::string effects_table(const Sensitivity& sensitivity) {
 }
 
 // What a row's d and nats are.
-std::string noise_text(const Sensitivity& sensitivity) {
-  const std::string text = "d: in standard deviations of the paired difference\nnats: ";
+std::string noise_text(const Sensitivity& sensitivity, std::size_t width) {
+  const std::string text = "d: in standard deviations of the paired difference\n";
   if (sensitivity.noise)
-    return str(text, "with a deviation of ", fixed(sensitivity.noise->difference_sd(), 4),
-               ", that of two trials of different seeds by the noise floor (sd ",
-               fixed(sensitivity.noise->sd, 4), " of ", sensitivity.noise->seeds.size(),
-               " seeds); less where pairing helps\n");
-  return text + (sensitivity.other_noise
-                     ? "noise.json is of another baseline; `make noise` measures the deviation of this one\n"
-                     : "`make noise` measures the deviation\n");
+    return text + wrapped(str("nats: with a deviation of ", fixed(sensitivity.noise->difference_sd(), 4),
+                              ", that of two trials of different seeds by the noise floor (sd ",
+                              fixed(sensitivity.noise->sd, 4), " of ", sensitivity.noise->seeds.size(),
+                              " seeds); less where pairing helps"),
+                          width);
+  return text + "nats: " +
+         (sensitivity.other_noise
+              ? "noise.json is of another baseline; `make noise` measures the deviation of this one\n"
+              : "`make noise` measures the deviation\n");
 }
 
 }  // namespace
@@ -60,11 +62,11 @@ Sensitivity sensitivity_of(const PlanRecord& plan, const std::optional<NoiseFloo
   return result;
 }
 
-std::string sensitivity_text(const Sensitivity& sensitivity) {
+std::string sensitivity_text(const Sensitivity& sensitivity, std::size_t width) {
   if (sensitivity.family == 0) return "";
   std::string text = str("smallest effect that seeds can find (", fixed(100 * kUsualPower, 0),
                          " % power, paired t at alpha = ", kAlpha, "/", sensitivity.family, "):\n",
-                         effects_table(sensitivity), noise_text(sensitivity));
+                         effects_table(sensitivity), noise_text(sensitivity, width));
   if (sensitivity.planned < sensitivity.to_claim)
     text += str("screening: ", sensitivity.planned, sensitivity.planned == 1 ? " seed" : " seeds",
                 "; claim with ", sensitivity.to_claim, "\n");

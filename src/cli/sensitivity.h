@@ -34,7 +34,7 @@ Sensitivity sensitivity_of(const PlanRecord& plan, const std::optional<NoiseFloo
                            const std::string& arm);
 
 // Lines for people: the effects, what they rest on, and whether the seeds screen or claim.
-std::string sensitivity_text(const Sensitivity& sensitivity);
+std::string sensitivity_text(const Sensitivity& sensitivity, std::size_t width);
 
 // { family_size, seeds_to_claim, smallest_effect_d, smallest_effect_nats: of the planned seeds or null,
 //   smallest_effects: [{seeds, d, nats}…] }

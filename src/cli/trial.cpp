@@ -31,13 +31,13 @@ int run_trial_command(const std::vector<std::string>& arguments) {
 
 void add_time_command(CLI::App& app, Action& action) {
   struct Options {
-    std::string config;
+    std::vector<std::string> configs;
     std::int64_t threads = 1, iterations = 10;
     bool peak = false;
   };
   const auto options = std::make_shared<Options>();
   auto* command = app.add_subcommand("time", "Print the milliseconds of an iteration")->group("");
-  command->add_option("--config", options->config)->required();
+  command->add_option("--config", options->configs)->required()->allow_extra_args(false);
   command->add_option("--threads", options->threads);
   command->add_option("--iterations", options->iterations);
   command->add_flag("--peak", options->peak, "Print the most bytes of tensors first");
@@ -46,10 +46,39 @@ void add_time_command(CLI::App& app, Action& action) {
       catch_stop_signals();
       count_tensor_memory();
       make_deterministic(options->threads);
-      const Config config = Settings::from_file(options->config).bind();
-      const auto cost = time_iterations(config, options->iterations, data_folder());
-      if (options->peak) std::printf("%s\n", str(cost.peak_tensor_bytes).c_str());
-      std::printf("%s\n", fixed(cost.milliseconds, 4).c_str());
+      for (const auto& file : options->configs) {
+        const Config config = Settings::from_file(file).bind();
+        const auto cost = time_iterations(config, options->iterations, data_folder());
+        if (options->peak) std::printf("%s\n", str(cost.peak_tensor_bytes).c_str());
+        std::printf("%s\n", fixed(cost.milliseconds, 4).c_str());
+        std::fflush(stdout);  // who waits no longer has what is done
+      }
+      return kExitDone;
+    };
+  });
+}
+
+void add_peak_command(CLI::App& app, Action& action) {
+  struct Options {
+    std::string device = "auto", dtype = "float32";
+    std::int64_t threads = 1;
+  };
+  const auto options = std::make_shared<Options>();
+  auto* command = app.add_subcommand("peak", "Print the FLOP/s of a large matrix product")->group("");
+  command->add_option("--device", options->device);
+  command->add_option("--dtype", options->dtype);
+  command->add_option("--threads", options->threads);
+  command->callback([options, &action] {
+    action = [options] {
+      auto settings = Settings::defaults();
+      settings.set("DEVICE", options->device, "--device");
+      settings.set("DTYPE", options->dtype, "--dtype");
+      const Config config = settings.bind();
+      catch_stop_signals();
+      make_deterministic(options->threads);
+      const double peak = matmul_flops_per_second(resolve_device(config.run.device), config.run.dtype,
+                                                  throw_if_stop_requested);
+      std::printf("%s\n", fixed(peak, 0).c_str());
       return kExitDone;
     };
   });

@@ -57,6 +57,11 @@ void check_optimizer(const OptimConfig& optim) {
                         " is not longer than SPAM_WARMUP_STEPS = ", optim.spam_warmup_steps,
                         ": the learning rate would never recover between resets; choose a longer "
                         "interval or a shorter warm-up"));
+  if (optim.decay_learning_rate && optim.learning_rate < optim.min_learning_rate)
+    throw UserError(str("GPT2_LEARNING_RATE = ", shortest(optim.learning_rate),
+                        " is below GPT2_MIN_LR = ", shortest(optim.min_learning_rate),
+                        " with GPT2_DECAY_LR = y: the rate would climb to it; allowed: a rate of at least "
+                        "GPT2_MIN_LR. Set both, or GPT2_DECAY_LR = n"));
 }
 
 void add_when(bool condition, std::initializer_list<const char*> names, std::vector<std::string>& out) {

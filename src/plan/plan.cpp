@@ -8,6 +8,8 @@
 #include "base/text.h"
 #include "plan/overrides.h"
 #include "plan/plan_file.h"
+#include "plan/same_steps.h"
+#include "plan/terms.h"
 #include "shape/model_shape.h"
 
 namespace kablate {
@@ -50,6 +52,7 @@ Steps resolve(const Settings& base, const PlanFile& file) {
   for (const auto& [number, written] : file.steps) {
     Step step;
     step.number = number, step.settings = base, step.rerun_of = written.rerun_of, step.cell = written.cell;
+    step.origin = written.origin;
     for (const auto& delta : deltas(file, written))
       step.settings.set(delta.symbol, delta.value, delta.origin);
     step.config = step.settings.bind();
@@ -59,6 +62,7 @@ Steps resolve(const Settings& base, const PlanFile& file) {
     steps.emplace(number, std::move(step));
   }
   name_cells(steps, file);
+  tell_names_apart(steps, file.baseline);
   return steps;
 }
 
@@ -115,7 +119,7 @@ Step make_control(Control kind, const Step& arm, const Step& baseline, const std
   validate(arm.config);
   validate(baseline.config);
   Step control;
-  control.control = kind, control.control_of = arm.number;
+  control.control = kind, control.control_of = arm.number, control.origin = origin;
   if (kind == Control::kDeadTwin) {
     const auto obstacle = dead_twin_obstacle(arm.settings, baseline.settings);
     if (!obstacle.empty()) throw UserError(obstacle);
@@ -164,6 +168,32 @@ void add_control(Plan& plan, std::int64_t number, const PlanFile& file, const St
   }
 }
 
+// The grid's axes, and the schedule's symbols in which alone a step differs from the baseline.
+std::vector<std::string> asked_symbols(const Steps& steps, const PlanFile& file) {
+  std::set<std::string> about(file.axes.begin(), file.axes.end());
+  const auto baseline = trained_values(steps.at(file.baseline).config);
+  for (const auto& [number, step] : steps) {
+    const auto own = trained_values(step.config);
+    const auto terms = term_differences(own, baseline);
+    const bool other = has_kind(terms, TermKind::kMeasured) || has_kind(terms, TermKind::kSamples);
+    if (other || terms.size() != training_differences(own, baseline).size()) continue;
+    for (const auto& term : terms) about.insert(term.symbol);
+  }
+  return {about.begin(), about.end()};
+}
+
+// One line a warm-up, whatever the number of steps that have it.
+void add_warmup_notes(Plan& plan) {
+  std::map<std::string, std::vector<std::int64_t>> notes;
+  for (const auto& step : plan.steps)
+    if (const auto note = warmup_note(step.config); !note.empty()) notes[note].push_back(step.number);
+  for (const auto& [note, numbers] : notes)
+    plan.notes.push_back(str(numbers.size() == plan.steps.size() ? "every step"
+                             : numbers.size() == 1               ? str("step ", numbers[0])
+                                                                 : "steps " + list_text(numbers),
+                             ": ", note));
+}
+
 PlanFile single_step() {
   PlanFile file;
   file.name = "one step";
@@ -197,17 +227,23 @@ Plan make_plan(const Settings& base, const std::filesystem::path& plans_folder) 
   plan.seeds = parse_list(base.text("SEEDS"), base.origin("SEEDS") + ": SEEDS", 1);
   const auto steps = resolve(base, file);
   plan.baseline_config = steps.at(file.baseline).config;
+  plan.about = asked_symbols(steps, file);
   for (const auto& [number, step] : steps) plan.arms += !step.rerun_of && number != file.baseline;
   const auto selected = select(base, file);
   for (const auto number : selected)
     if (steps.contains(number)) plan.steps.push_back(steps.at(number));
   validate_steps(plan.steps);
+  refuse_other_losses(plan.steps, plan.baseline);
+  refuse_same_steps(plan.steps, plan.baseline);
   for (const auto number : selected)
     if (file.controls.contains(number)) add_control(plan, number, file, steps);
   if (plan.steps.empty())
     throw UserError(str(base.origin("RA_MLA_ABLATION_STEPS"), ": RA_MLA_ABLATION_STEPS = \"",
                         base.text("RA_MLA_ABLATION_STEPS"),
                         "\" leaves nothing to train: ", join(plan.notes, "; ")));
+  refuse_other_losses(plan.steps, plan.baseline);  // a control may be of an arm that is not selected
+  add_warmup_notes(plan);
+  plan.step_notes = plan.notes;
   const auto notes = check_overrides(base, plan.steps, steps);
   plan.notes.insert(plan.notes.end(), notes.begin(), notes.end());
   for (const auto seed : plan.seeds)
@@ -215,6 +251,22 @@ Plan make_plan(const Settings& base, const std::filesystem::path& plans_folder) 
       plan.trials.push_back(
           {step.number, step.name, seed, step.rerun_index, step.config, step.blocked, "", ""});
   return plan;
+}
+
+std::vector<std::string> terms_notes(const Plan& plan) {
+  std::vector<std::string> notes;
+  const auto baseline = trained_values(plan.baseline_config);
+  if (plan.find_step(plan.baseline) == nullptr) return notes;
+  for (const auto& step : plan.steps) {
+    const auto terms = term_differences(trained_values(step.config), baseline);
+    if (terms.empty()) continue;
+    notes.push_back(str("step ", step.number, " (", step.name,
+                        ") is not trained on the baseline's terms: ", text_of(terms),
+                        are_paired(terms, plan.about)
+                            ? "; the plan asks about that, and its samples are the baseline's: paired by seed"
+                            : "; its difference is not paired by seed"));
+  }
+  return notes;
 }
 
 void assign_keys(Plan& plan, const KeyContext& context) {

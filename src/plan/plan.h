@@ -17,10 +17,12 @@ namespace kablate {
 
 struct Step {
   std::int64_t number = 0;
-  std::string name;   // from the resolved switches (spec, section 7); a grid's step adds its values, a
-                      // control what it is of: "mla, params of 2", "all, dead twin of 3"
-  Settings settings;  // the base with the step's deltas
-  Config config;      // the same, typed
+  std::string name;    // from the resolved switches (spec, section 7); a grid's step adds its values, a
+                       // control what it is of: "mla, params of 2", "all, dead twin of 3". Of arms that would
+                       // share a name all but the first add what they differ in from that one
+  std::string origin;  // where it is written: "plans/ra-mla.yaml:7"
+  Settings settings;   // the base with the step's deltas
+  Config config;       // the same, typed
   std::optional<std::int64_t> rerun_of;
   std::int64_t rerun_index = 0;      // k for the plan's k-th rerun of a step, 0 for what is no rerun
   std::optional<std::int64_t> cell;  // of the factorial: bit i is set where factor i is on
@@ -49,8 +51,12 @@ struct Plan {
   std::int64_t arms = 0;    // of the whole plan: selected or not, neither baseline nor rerun nor control
   std::vector<Step> steps;  // the selected ones, by number
   std::vector<std::string> factors;  // the symbols of its factorial
-  std::vector<std::string> notes;    // the selected controls that were not made, each with the reason, and
-                                     // what of the base the steps do not use (plan/overrides.h)
+  std::vector<std::string> about;    // the symbols of its grid, and those of the schedule in which alone a
+                                     // step differs from the baseline: it asks what they do
+  std::vector<std::string>
+      step_notes;                  // on the selected steps: controls that were not made, with the reason;
+                                   // warm-ups that outlast the run
+  std::vector<std::string> notes;  // these, and what of the base the steps do not use (plan/overrides.h)
   std::vector<std::int64_t> seeds;
   std::vector<Trial> trials;  // seed-major: every step under the first seed, then under the second …
 
@@ -64,13 +70,18 @@ struct Plan {
 // ("" is all), SEEDS. With RA_MLA_ABLATION_MODE = n it is the one step 0, the base itself. --steps and
 // --seeds are values of those symbols (Settings::set with the option as origin). A value whose origin begins
 // with -- and that reaches no selected step is an error (plan/overrides.h). Throws UserError for a step
-// that does not exist, for seeds that are none, for a step that validate() refuses and for a control that
-// can't be made; the message names the step. Needs no data.
+// that does not exist, for seeds that are none, for a step that validate() refuses, for one whose loss would
+// be measured on other tokens than the table's others (terms.h), for one that trains what another trains and
+// is no rerun of it, and for a control that can't be made; the message names the step. Needs no data.
 //
 // A control's number is selected like any other. None is made, and a note says so, of an arm that is blocked
 // or, for parameters and flops, whose own amount is within 0.5 % of the baseline's. A dead_twin without a
 // list is of the arm with the most parameters that can have one, the highest number of equals.
 Plan make_plan(const Settings& base, const std::filesystem::path& plans_folder);
+
+// Of each step that is not trained on the baseline's terms: in what they differ, and whether its difference
+// is paired all the same.
+std::vector<std::string> terms_notes(const Plan& plan);
 
 // Gives every trial its key.
 void assign_keys(Plan& plan, const KeyContext& context);

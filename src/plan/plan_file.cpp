@@ -130,13 +130,29 @@ class PlanParser {
     }
   }
 
+  // A value in its one spelling: 1e-3 and 0.001 are one rate.
+  static std::string one_spelling(const Delta& delta) {
+    auto settings = Settings::defaults();
+    settings.set(delta.symbol, delta.value, delta.origin);
+    for (const auto& field : field_values(settings.bind()))
+      if (field.symbol == delta.symbol) return field.text;
+    return delta.value;
+  }
+
   std::vector<Delta> grid_axis(const std::string& symbol, const YAML::Node& values) const {
     std::vector<Delta> axis;
+    std::map<std::string, Delta> seen;
     for (const auto& value : yaml_.members(values, str("grid: ", symbol), "[32, 64]")) {
       axis.push_back(delta(symbol, value));
-      const auto same = [&](const Delta& other) { return other.value == axis.back().value; };
-      if (std::find_if(axis.begin(), axis.end() - 1, same) != axis.end() - 1)
-        yaml_.fail(value, str("grid: ", symbol, ": ", axis.back().value, " stands twice"));
+      const auto& own = axis.back();
+      const auto [at, is_new] = seen.emplace(one_spelling(own), own);
+      if (is_new) continue;
+      const auto& first = at->second;
+      yaml_.fail(value, str("grid: ", symbol, ": ", own.value,
+                            own.value == first.value
+                                ? str(" stands twice, first at ", first.origin)
+                                : str(" is the ", first.value, " at ", first.origin, " in another spelling"),
+                            "; take one of them out"));
     }
     return axis;
   }
@@ -144,6 +160,7 @@ class PlanParser {
   void read_grid(const YAML::Node& grid) {
     std::vector<std::vector<Delta>> combinations{{}};
     for (const auto& [symbol, values] : yaml_.entries(grid, "grid", {})) {
+      file_.axes.push_back(symbol);
       const auto axis = grid_axis(symbol, values);
       if (combinations.size() * axis.size() > kMostSteps)
         yaml_.fail(grid, str("grid: more than ", kMostSteps, " steps"));

@@ -55,6 +55,7 @@ struct PlanFile {
   std::map<std::int64_t, StepFile> steps;        // by number
   std::map<std::int64_t, ControlFile> controls;  // likewise; all numbers are above those of the steps
   std::vector<std::string> factors;              // the factorial's symbols
+  std::vector<std::string> axes;                 // the grid's
 
   bool is_arm(std::int64_t number) const { return number != baseline && !steps.at(number).rerun_of; }
 };

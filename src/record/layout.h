@@ -65,6 +65,7 @@ class ExperimentFolder {
   Path base_config() const { return path_ / "base.config"; }
   Path base_defconfig() const { return path_ / "base.defconfig"; }
   Path threads() const { return path_ / "threads.json"; }
+  Path peak() const { return path_ / "peak.json"; }
   Path noise() const { return path_ / "noise.json"; }
   Path checked() const { return path_ / "checked.json"; }
   Path looks() const { return path_ / "looks.jsonl"; }

@@ -120,8 +120,9 @@ Json to_json(const PlanRecord& plan) {
   for (const auto& step : plan.steps) steps.push_back(to_json(step));
   for (const auto& trial : plan.trials)
     trials.push_back({{"step", trial.step}, {"seed", trial.seed}, {"folder", trial.folder}});
-  return {{"name", plan.name}, {"plan", plan.text},   {"baseline", plan.baseline}, {"arms", plan.arms},
-          {"steps", steps},    {"seeds", plan.seeds}, {"factors", plan.factors},   {"trials", trials}};
+  return {{"name", plan.name},   {"plan", plan.text},   {"baseline", plan.baseline}, {"arms", plan.arms},
+          {"steps", steps},      {"seeds", plan.seeds}, {"factors", plan.factors},   {"trials", trials},
+          {"about", plan.about}, {"notes", plan.notes}};
 }
 
 PlanRecord plan_from_json(const Json& json) {
@@ -130,6 +131,8 @@ PlanRecord plan_from_json(const Json& json) {
   json.at("plan").get_to(plan.text);
   json.at("baseline").get_to(plan.baseline);
   json.at("arms").get_to(plan.arms);
+  json.at("about").get_to(plan.about);
+  json.at("notes").get_to(plan.notes);
   json.at("factors").get_to(plan.factors);
   json.at("seeds").get_to(plan.seeds);
   for (const auto& step : json.at("steps")) plan.steps.push_back(planned_step_from_json(step));

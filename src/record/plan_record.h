@@ -50,6 +50,9 @@ struct PlanRecord {
   std::int64_t arms = 0;  // of the whole plan, selected or not; without the baseline
   std::vector<PlannedStep> steps;
   std::vector<std::string> factors;  // the symbols of the plan's factorial, in its order; empty without one
+  std::vector<std::string> about;    // the symbols that the plan asks about: its grid's, and those of the
+                                     // schedule in which alone a step differs from the baseline
+  std::vector<std::string> notes;    // on its steps, a sentence each: controls not made, warm-ups too long
   std::vector<std::int64_t> seeds;
   std::vector<PlannedTrial> trials;
   bool operator==(const PlanRecord&) const = default;

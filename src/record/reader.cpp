@@ -51,6 +51,7 @@ void mark_damaged(TrialRecord& record, const std::string& reason) {
 void read_rows(const TrialFolder& folder, TrialRecord& record, std::vector<std::string>& problems) {
   if (!record.summary && !is_file(folder.metrics())) return;
   try {
+    record.key_text = read_key_text(folder);
     std::int64_t damaged = 0;
     for (auto& row : parse_metrics(read_checked(folder, folder.metrics()), &damaged))
       sort_row(std::move(row), record);

@@ -39,6 +39,7 @@ struct TrialRecord {
   TrialState state = TrialState::kMissing;
   std::string reason;                      // of a failure, or what is damaged
   std::optional<TrialSummary> summary;     // kDone, and kDiverged where one was written
+  std::string key_text;                    // key.txt; "" where there is none
   std::vector<EvaluationRow> evaluations;  // of unfinished trials too, as are the next three
   std::vector<MechanismRow> mechanisms;
   std::vector<TokenHash> trained_on;    // a logged iteration each: together they cover every iteration

@@ -18,6 +18,7 @@ void visit(Summary& s, Visitor&& field) {
   field("wall_seconds", s.wall_seconds), field("train_seconds", s.train_seconds);
   field("ms_per_iter", s.ms_per_iter), field("tokens_per_s", s.tokens_per_s);
   field("mfu", s.mfu), field("mfu_nanogpt", s.mfu_nanogpt);
+  field("peak_flops", s.peak_flops), field("cpu_share", s.cpu_share);
   field("peak_tensor_bytes", s.peak_tensor_bytes), field("peak_resident_bytes", s.peak_resident_bytes);
   field("parameters", s.parameters), field("threads", s.threads), field("beside", s.beside);
   field("device", s.device), field("dtype", s.dtype), field("arithmetic", s.arithmetic), field("pid", s.pid),
@@ -54,7 +55,9 @@ struct FromJson {
   }
   template <typename T>
   void operator()(const char* name, std::optional<T>& value) {
-    if (const auto& field = json.at(name); !field.is_null()) value = field.template get<T>();
+    // A summary of an earlier version may lack it: not measured.
+    if (const auto field = json.find(name); field != json.end() && !field->is_null())
+      value = field->template get<T>();
   }
 };
 

@@ -25,6 +25,8 @@ struct TrialSummary {
   Real wall_seconds, train_seconds;  // over all attempts; train: without evaluation, saving and start-up
   Real ms_per_iter;                  // median over iterations after the first 10
   Real tokens_per_s, mfu, mfu_nanogpt;
+  Real peak_flops;  // FLOP/s of the product that both mfu are against (peak.json)
+  Real cpu_share;   // of the time that updates took, what the trial's first thread ran; on a GPU empty
   Integer peak_tensor_bytes, peak_resident_bytes;
   Integer parameters, threads;
   Integer beside;  // the most other trials of its run that can have run at once

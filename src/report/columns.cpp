@@ -20,12 +20,18 @@ std::string loss_text(const std::optional<MeanSd>& loss) {
   return fixed(loss->mean, 4) + (loss->sd ? " ± " + fixed(*loss->sd, 4) : "");
 }
 
-std::string change_text(const std::optional<PairedDifference>& delta) {
+std::string change_text(const std::optional<Difference>& delta) {
   return shown(delta, [](const auto& d) { return signed_fixed(d.mean, 4); });
 }
 
-std::string range_text(const std::optional<PairedDifference>& delta) {
+std::string range_text(const std::optional<Difference>& delta) {
   return delta ? shown(delta->interval, interval_text) : "";
+}
+
+// Beside each difference that is no plain one of pairs: what it is instead, which a line below says in full.
+std::string pairing_text(Row r) {
+  if (!r.delta) return "";
+  return !r.delta->paired ? "unpaired" : r.terms.empty() ? "" : "same samples";
 }
 
 std::string holm_text(Row r) {
@@ -52,14 +58,35 @@ auto real(Real ReportRow::*field, int digits) {
   return [field, digits](Row r) { return shown(r.*field, [&](double v) { return fixed(v, digits); }); };
 }
 
+// Marked where other load has part in it; a note says more.
+auto timed(Real ReportRow::*field, int digits) {
+  return [field, digits](Row r) {
+    return shown(r.*field, [&](double v) { return fixed(v, digits) + (r.time_load.empty() ? "" : "*"); });
+  };
+}
+
 auto percent(Real ReportRow::*field) {
   return [field](Row r) { return shown(r.*field, [](double v) { return fixed(100 * v, 2) + " %"; }); };
 }
 
-auto of_delta(Real PairedDifference::*field, int digits) {
+auto of_delta(Real Difference::*field, int digits) {
   return [field, digits](Row r) {
     return r.delta ? shown((*r.delta).*field, [&](double v) { return signed_fixed(v, digits); }) : "";
   };
+}
+
+Column mean_column(std::size_t measure) {
+  return {measures()[measure].heading, false, [measure](Row r) { return loss_text(r.mean(measure)); }};
+}
+
+// A measure after the first that is compared.
+void add_change_columns(std::size_t measure, std::vector<Column>& columns) {
+  const auto change = [measure](Row r) {
+    return measure < r.changes.size() ? r.changes[measure] : std::nullopt;
+  };
+  const auto& heading = measures()[measure].heading;
+  columns.push_back({heading + " change", true, [change](Row r) { return change_text(change(r)); }});
+  columns.push_back({heading + " 95 % interval", false, [change](Row r) { return range_text(change(r)); }});
 }
 
 Column step_column() {
@@ -100,9 +127,10 @@ std::vector<Column> terminal_columns() {
       step_column(),
       name_column(),
       {"params", true, [](Row r) { return shown(r.parameters, human_count); }, 2},
-      {"val loss", false, [](Row r) { return loss_text(r.val_loss); }},
+      mean_column(0),
       {"change", true, [](Row r) { return change_text(r.delta); }},
-      {"95 % interval", false, [](Row r) { return range_text(r.delta); }, 1},
+      {"95 % interval", true, [](Row r) { return range_text(r.delta); }},  // not text: never broken
+      {"pairing", false, pairing_text},
       {"%", true, percent_column().text, 4},
       {"p Holm", true, holm_text, 3},
       verdict_column(),
@@ -111,19 +139,23 @@ std::vector<Column> terminal_columns() {
 }
 
 std::vector<Column> finding_columns() {
-  return {step_column(),
-          arm_column(),
-          {"role", false, [](Row r) { return r.role; }},
-          {"seeds", true, [](Row r) { return std::to_string(r.seeds); }},
-          {"status", false, [](Row r) { return r.status; }},
-          {"params", true, [](Row r) { return shown(r.parameters, grouped); }},
-          {"val loss", false, [](Row r) { return loss_text(r.val_loss); }},
-          {"train loss", false, [](Row r) { return loss_text(r.train_loss); }},
-          {"change", true, [](Row r) { return change_text(r.delta); }},
-          {"95 % interval", false, [](Row r) { return range_text(r.delta); }},
-          percent_column(),
-          verdict_column(),
-          {"equals", false, [](Row r) { return r.identical_to; }}};
+  std::vector<Column> columns{step_column(),
+                              arm_column(),
+                              {"role", false, [](Row r) { return r.role; }},
+                              {"seeds", true, [](Row r) { return std::to_string(r.seeds); }},
+                              {"status", false, [](Row r) { return r.status; }},
+                              {"params", true, [](Row r) { return shown(r.parameters, grouped); }}};
+  for (std::size_t i = 0; i < measures().size(); ++i) columns.push_back(mean_column(i));
+  columns.push_back({"change", true, [](Row r) { return change_text(r.delta); }});
+  columns.push_back({"95 % interval", false, [](Row r) { return range_text(r.delta); }});
+  columns.push_back(percent_column());
+  columns.push_back({"pairing", false, pairing_text});
+  columns.push_back({"not as the baseline", false, [](Row r) { return r.terms; }});
+  columns.push_back(verdict_column());
+  columns.push_back({"equals", false, [](Row r) { return r.identical_to; }});
+  for (std::size_t i = 1; i < measures().size(); ++i)
+    if (measures()[i].compared) add_change_columns(i, columns);
+  return columns;
 }
 
 std::vector<Column> test_columns() {
@@ -134,8 +166,8 @@ std::vector<Column> test_columns() {
       {"pairs", true, [](Row r) { return r.delta ? std::to_string(r.delta->n) : ""; }},
       {"sd", true,
        [](Row r) { return r.delta ? shown(r.delta->sd, [](double v) { return fixed(v, 5); }) : ""; }, 3},
-      {"d", true, of_delta(&PairedDifference::effect, 2)},
-      {"ρ", true, of_delta(&PairedDifference::correlation, 3)},
+      {"d", true, of_delta(&Difference::effect, 2)},
+      {"ρ", true, of_delta(&Difference::correlation, 3)},
       {"p", true, p_of},
       {"p Holm", true, holm_text, 2},
       {"p sign flip", true, [](Row r) { return shown(r.sign_flip, [](auto& s) { return p_text(s.p); }); }},
@@ -160,8 +192,8 @@ std::vector<Column> worth_columns() {
 std::vector<Column> cost_columns() {
   return {step_column(),
           arm_column(),
-          {"ms/iter", true, real(&ReportRow::ms_per_iter, 1)},
-          {"tokens/s", true, real(&ReportRow::tokens_per_s, 0)},
+          {"ms/iter", true, timed(&ReportRow::ms_per_iter, 1)},
+          {"tokens/s", true, timed(&ReportRow::tokens_per_s, 0)},
           {"FLOPs/iter", true, [](Row r) { return shown(r.flops_per_iteration, human_count); }},
           {"MFU", true, percent(&ReportRow::mfu)},
           {"MFU, nanoGPT's", true, percent(&ReportRow::mfu_nanogpt)},

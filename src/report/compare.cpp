@@ -6,17 +6,19 @@
 namespace kablate {
 namespace {
 
-std::vector<double> differences_of(const std::vector<TrialPair>& pairs) {
+std::vector<double> differences_of(const Comparison& comparison) {
+  const auto& judged = measures().front();
+  const auto treated = values_of(comparison, &TrialPair::treated, judged);
+  const auto other = values_of(comparison, &TrialPair::other, judged);
   std::vector<double> differences;
-  for (const auto& pair : pairs)
-    differences.push_back(*pair.treated->summary->val_loss - *pair.other->summary->val_loss);
+  for (std::size_t i = 0; i < treated.size(); ++i) differences.push_back(treated[i] - other[i]);
   return differences;
 }
 
 // Milliseconds an iteration, mean over one side of the pairs; empty if one was not timed.
-std::optional<double> ms_of(const std::vector<TrialPair>& pairs, const TrialRecord* TrialPair::*side) {
+std::optional<double> ms_of(const Comparison& comparison, const TrialRecord* TrialPair::*side) {
   std::vector<double> times;
-  for (const auto& pair : pairs) {
+  for (const auto& pair : comparison.pairs) {
     const auto& ms = (pair.*side)->summary->ms_per_iter;
     if (!ms) return {};
     times.push_back(*ms);
@@ -27,15 +29,27 @@ std::optional<double> ms_of(const std::vector<TrialPair>& pairs, const TrialReco
 
 void compare_with_baseline(const ExperimentRecord& experiment, const PlannedStep& baseline, ReportRow& row,
                            std::vector<std::string>& notes) {
-  const auto pairs = pair_trials(experiment, row.step, baseline.number, &notes);
-  row.delta = difference_of(pairs);
+  const auto& judged = measures().front();
+  const auto comparison = compare_trials(experiment, row.step, baseline.number, &notes);
+  for (const auto& measure : measures())
+    row.changes.push_back(measure.compared ? difference_of(comparison, measure) : std::nullopt);
+  row.delta = row.changes.front();
   if (!row.delta) return;
-  row.delta_percent = percent_of(row.delta->mean, mean_sd(losses_of(pairs, &TrialPair::other)).mean);
-  row.sign_flip = sign_flip(differences_of(pairs));
+  row.terms = text_of(comparison.terms);
+  row.delta_percent =
+      percent_of(row.delta->mean, mean_sd(values_of(comparison, &TrialPair::other, judged)).mean);
+  if (row.delta->paired) row.sign_flip = sign_flip(differences_of(comparison));
   if (row.rerun_of) return;
-  row.worth = worth_of(pairs);
-  row.equal_flops = at_equal_budget(pairs, row.flops_per_iteration, baseline.flops_per_iteration);
-  row.equal_time = at_equal_budget(pairs, ms_of(pairs, &TrialPair::treated), ms_of(pairs, &TrialPair::other));
+  row.worth = worth_of(comparison);
+  row.equal_flops = at_equal_budget(comparison, row.flops_per_iteration, baseline.flops_per_iteration);
+  if (!times_comparable(comparison)) return;
+  row.equal_time = at_equal_budget(comparison, ms_of(comparison, &TrialPair::treated),
+                                   ms_of(comparison, &TrialPair::other));
+}
+
+std::optional<Difference> judged_difference(const ExperimentRecord& experiment, std::int64_t treated,
+                                            std::int64_t other) {
+  return difference_of(compare_trials(experiment, treated, other), measures().front());
 }
 
 // The arm before `step`, by number; the baseline is one of them.
@@ -50,7 +64,7 @@ std::optional<std::int64_t> arm_before(const PlanRecord& plan, std::int64_t step
 // their places in the family.
 void judge(const ExperimentRecord& experiment, std::vector<ReportRow>& rows) {
   std::vector<ReportRow*> arms;
-  std::vector<std::optional<PairedDifference>> family;
+  std::vector<std::optional<Difference>> family;
   for (auto& row : rows) {
     if (row.role != "arm") continue;
     const auto* step = experiment.plan.find_step(row.step);
@@ -60,7 +74,7 @@ void judge(const ExperimentRecord& experiment, std::vector<ReportRow>& rows) {
     family.push_back(barred ? std::nullopt : row.delta);
   }
   family.resize(std::max(family.size(), experiment.plan.family()));
-  const auto judged = verdicts(family);
+  const auto judged = verdicts(family, measures().front().better);
   for (std::size_t i = 0; i < arms.size(); ++i) arms[i]->verdict = judged[i];
 }
 
@@ -75,10 +89,10 @@ void compare_rows(const ExperimentRecord& experiment, std::vector<ReportRow>& ro
       compare_with_baseline(experiment, *baseline, row, notes);
     if (row.role == "arm") {
       row.previous = arm_before(plan, row.step);
-      if (row.previous) row.delta_previous = difference_of(pair_trials(experiment, row.step, *row.previous));
+      if (row.previous) row.delta_previous = judged_difference(experiment, row.step, *row.previous);
     }
     if ((row.control == "parameters" || row.control == "flops") && row.control_of)
-      row.versus_control = difference_of(pair_trials(experiment, *row.control_of, row.step));
+      row.versus_control = judged_difference(experiment, *row.control_of, row.step);
   }
   judge(experiment, rows);
 }

@@ -10,7 +10,7 @@ namespace kablate {
 namespace {
 
 using Real = std::optional<double>;
-using Delta = std::optional<PairedDifference>;
+using Delta = std::optional<Difference>;
 
 std::string csv_text(const Real& value) { return value ? shortest(*value) : ""; }
 std::string csv_text(const std::optional<std::int64_t>& value) { return value ? std::to_string(*value) : ""; }
@@ -31,57 +31,65 @@ Real sd_of(const std::optional<T>& value) {
 }
 Real low_of(const Delta& delta) { return delta && delta->interval ? Real(delta->interval->low) : Real(); }
 Real high_of(const Delta& delta) { return delta && delta->interval ? Real(delta->interval->high) : Real(); }
-Real of(const Delta& delta, Real PairedDifference::*field) { return delta ? (*delta).*field : Real(); }
+Real of(const Delta& delta, Real Difference::*field) { return delta ? (*delta).*field : Real(); }
 
 void add(Cells& cells, const Cells& more) { cells.insert(cells.end(), more.begin(), more.end()); }
 
-// The columns of spec, section 9, in its order.
+// NAME_mean and NAME_sd of one of measures().
+Cells mean_cells(const ReportRow& r, std::size_t measure) {
+  const auto& name = measures()[measure].name;
+  return {{name + "_mean", csv_text(mean_of(r.mean(measure)))},
+          {name + "_sd", csv_text(sd_of(r.mean(measure)))}};
+}
+
+// The columns of spec, section 9, in its order. The first measure is the one that they are about.
 Cells specified_cells(const ReportRow& r) {
-  return {{"step", std::to_string(r.step)},
-          {"name", r.name},
-          {"seeds", std::to_string(r.seeds)},
-          {"status", r.status},
-          {"parameters", csv_text(r.parameters)},
-          {"val_loss_mean", csv_text(mean_of(r.val_loss))},
-          {"val_loss_sd", csv_text(sd_of(r.val_loss))},
-          {"delta_mean", csv_text(mean_of(r.delta))},
-          {"delta_ci_low", csv_text(low_of(r.delta))},
-          {"delta_ci_high", csv_text(high_of(r.delta))},
-          {"ms_per_iter", csv_text(r.ms_per_iter)},
-          {"tokens_per_s", csv_text(r.tokens_per_s)},
-          {"peak_tensor_bytes", csv_text(r.peak_tensor_bytes)},
-          {"decode_cache_bytes_per_token", csv_text(r.decode_cache_bytes_per_token)},
-          {"identical_to", r.identical_to}};
+  Cells cells{{"step", std::to_string(r.step)},
+              {"name", r.name},
+              {"seeds", std::to_string(r.seeds)},
+              {"status", r.status},
+              {"parameters", csv_text(r.parameters)}};
+  add(cells, mean_cells(r, 0));
+  add(cells, {{"delta_mean", csv_text(mean_of(r.delta))},
+              {"delta_ci_low", csv_text(low_of(r.delta))},
+              {"delta_ci_high", csv_text(high_of(r.delta))},
+              {"ms_per_iter", csv_text(r.ms_per_iter)},
+              {"tokens_per_s", csv_text(r.tokens_per_s)},
+              {"peak_tensor_bytes", csv_text(r.peak_tensor_bytes)},
+              {"decode_cache_bytes_per_token", csv_text(r.decode_cache_bytes_per_token)},
+              {"identical_to", r.identical_to}});
+  return cells;
 }
 
 Cells trial_cells(const ReportRow& r) {
-  return {{"delta_percent", csv_text(r.delta_percent)},
-          {"delta_sd", csv_text(sd_of(r.delta))},
-          {"delta_seeds", r.delta ? std::to_string(r.delta->n) : ""},
-          {"train_loss_mean", csv_text(mean_of(r.train_loss))},
-          {"train_loss_sd", csv_text(sd_of(r.train_loss))},
-          {"peak_resident_bytes", csv_text(r.peak_resident_bytes)},
-          {"decode_cache_bytes_fixed", csv_text(r.decode_cache_bytes_fixed)},
-          {"flops_per_iteration", csv_text(r.flops_per_iteration)},
-          {"mfu", csv_text(r.mfu)},
-          {"mfu_nanogpt", csv_text(r.mfu_nanogpt)},
-          {"wall_seconds", csv_text(r.wall_seconds)},
-          {"train_seconds", csv_text(r.train_seconds)},
-          {"threads", r.threads},
-          {"beside", csv_text(r.beside)},
-          {"device", r.device},
-          {"dtype", r.dtype},
-          {"pids", r.pids},
-          {"rerun_of", csv_text(r.rerun_of)},
-          {"role", r.role},
-          {"control", r.control}};
+  Cells cells{{"delta_percent", csv_text(r.delta_percent)},
+              {"delta_sd", csv_text(sd_of(r.delta))},
+              {"delta_seeds", r.delta ? std::to_string(r.delta->n) : ""}};
+  for (std::size_t i = 1; i < measures().size(); ++i) add(cells, mean_cells(r, i));
+  add(cells, {{"peak_resident_bytes", csv_text(r.peak_resident_bytes)},
+              {"decode_cache_bytes_fixed", csv_text(r.decode_cache_bytes_fixed)},
+              {"flops_per_iteration", csv_text(r.flops_per_iteration)},
+              {"mfu", csv_text(r.mfu)},
+              {"mfu_nanogpt", csv_text(r.mfu_nanogpt)},
+              {"wall_seconds", csv_text(r.wall_seconds)},
+              {"train_seconds", csv_text(r.train_seconds)},
+              {"cpu_share", csv_text(r.cpu_share)},
+              {"threads", r.threads},
+              {"beside", csv_text(r.beside)},
+              {"device", r.device},
+              {"dtype", r.dtype},
+              {"pids", r.pids},
+              {"rerun_of", csv_text(r.rerun_of)},
+              {"role", r.role},
+              {"control", r.control}});
+  return cells;
 }
 
 Cells test_cells(const ReportRow& r) {
   const HolmResult* holm = r.verdict && r.verdict->holm ? &*r.verdict->holm : nullptr;
-  return {{"delta_correlation", csv_text(of(r.delta, &PairedDifference::correlation))},
-          {"delta_d", csv_text(of(r.delta, &PairedDifference::effect))},
-          {"p_t", csv_text(of(r.delta, &PairedDifference::p))},
+  return {{"delta_correlation", csv_text(of(r.delta, &Difference::correlation))},
+          {"delta_d", csv_text(of(r.delta, &Difference::effect))},
+          {"p_t", csv_text(of(r.delta, &Difference::p))},
           {"p_holm", holm != nullptr ? shortest(holm->adjusted_p) : ""},
           {"holm_level", holm != nullptr ? shortest(holm->level) : ""},
           {"p_sign_flip", r.sign_flip ? shortest(r.sign_flip->p) : ""},
@@ -97,7 +105,7 @@ Cells delta_cells(const std::string& name, const Delta& delta) {
           {name + "_seeds", delta ? std::to_string(delta->n) : ""},
           {name + "_ci_low", csv_text(low_of(delta))},
           {name + "_ci_high", csv_text(high_of(delta))},
-          {name + "_p_t", csv_text(of(delta, &PairedDifference::p))}};
+          {name + "_p_t", csv_text(of(delta, &Difference::p))}};
 }
 
 Cells budget_cells(const std::string& name, const ReportRow& r, const std::optional<EqualBudget>& reading) {
@@ -109,7 +117,23 @@ Cells budget_cells(const std::string& name, const ReportRow& r, const std::optio
   return cells;
 }
 
-Cells cells_of(const ReportRow& r) {
+// Of the measures that are compared beside the first.
+Cells change_cells(const ReportRow& r) {
+  Cells cells;
+  for (std::size_t i = 1; i < measures().size(); ++i)
+    if (measures()[i].compared)
+      add(cells, delta_cells(measures()[i].name, i < r.changes.size() ? r.changes[i] : Delta()));
+  return cells;
+}
+
+// On which terms the row stands beside the baseline, and why it has no verdict.
+Cells terms_cells(const ReportRow& r, const Report& report) {
+  return {{"pairing", r.delta ? (r.delta->paired ? "paired" : "unpaired (Welch)") : ""},
+          {"terms", r.terms},
+          {"withheld", join(report.faults, "; ")}};
+}
+
+Cells cells_of(const ReportRow& r, const Report& report) {
   Cells cells = specified_cells(r);
   add(cells, trial_cells(r));
   add(cells, test_cells(r));
@@ -121,6 +145,8 @@ Cells cells_of(const ReportRow& r) {
   add(cells, budget_cells("equal_flops", r, r.equal_flops));
   add(cells, budget_cells("equal_time", r, r.equal_time));
   add(cells, delta_cells("versus_control", r.versus_control));
+  add(cells, change_cells(r));
+  add(cells, terms_cells(r, report));
   return cells;
 }
 
@@ -128,11 +154,11 @@ Cells cells_of(const ReportRow& r) {
 
 std::string render_csv(const Report& report) {
   std::vector<std::string> header;
-  for (const auto& cell : cells_of(ReportRow{})) header.push_back(cell.column);
+  for (const auto& cell : cells_of(ReportRow{}, report)) header.push_back(cell.column);
   std::string text = csv_line(header);
   for (const auto& row : report.rows) {
     std::vector<std::string> fields;
-    for (const auto& cell : cells_of(row)) fields.push_back(cell.text);
+    for (const auto& cell : cells_of(row, report)) fields.push_back(cell.text);
     text += csv_line(fields);
   }
   return text;

@@ -8,20 +8,25 @@
 namespace kablate {
 namespace {
 
-Curve mean_of_side(const std::vector<TrialPair>& pairs, const TrialRecord* TrialPair::*side) {
+Curve mean_of_side(const Comparison& comparison, const TrialRecord* TrialPair::*side) {
   std::vector<Curve> curves;
-  for (const auto& pair : pairs) curves.push_back(curve_of(*(pair.*side)));
+  for (const auto& pair : comparison.pairs) curves.push_back(curve_of(*(pair.*side)));
   return mean_curve(curves);
 }
 
 // Of one pair: trials of one step have as many.
 double iterations_of(const TrialRecord& trial) { return static_cast<double>(trial.summary->iterations); }
 
+// A trial has a curve of validation losses; their last point is its first measure.
+std::vector<double> final_losses(const Comparison& comparison, const TrialRecord* TrialPair::*side) {
+  return values_of(comparison, side, measures().front());
+}
+
 // The losses of one side at an iteration; empty if some trial's curve has none there.
-std::optional<std::vector<double>> losses_at(const std::vector<TrialPair>& pairs,
+std::optional<std::vector<double>> losses_at(const Comparison& comparison,
                                              const TrialRecord* TrialPair::*side, double iteration) {
   std::vector<double> losses;
-  for (const auto& pair : pairs) {
+  for (const auto& pair : comparison.pairs) {
     const auto loss = loss_at(curve_of(*(pair.*side)), iteration);
     if (!loss) return {};
     losses.push_back(*loss);
@@ -76,13 +81,14 @@ std::optional<double> first_reaching(const Curve& curve, double loss) {
   return {};
 }
 
-std::optional<Worth> worth_of(const std::vector<TrialPair>& pairs) {
-  if (pairs.empty()) return {};
-  const auto own = mean_of_side(pairs, &TrialPair::treated), base = mean_of_side(pairs, &TrialPair::other);
+std::optional<Worth> worth_of(const Comparison& comparison) {
+  if (comparison.empty()) return {};
+  const auto own = mean_of_side(comparison, &TrialPair::treated);
+  const auto base = mean_of_side(comparison, &TrialPair::other);
   if (own.empty() || base.empty()) return {};
-  const double end = iterations_of(*pairs.front().other);
-  const double loss = mean_sd(losses_of(pairs, &TrialPair::treated)).mean;
-  const double base_loss = mean_sd(losses_of(pairs, &TrialPair::other)).mean;
+  const double end = iterations_of(*comparison.pairs.front().other);
+  const double loss = mean_sd(final_losses(comparison, &TrialPair::treated)).mean;
+  const double base_loss = mean_sd(final_losses(comparison, &TrialPair::other)).mean;
   Worth worth;
   worth.reaches_baseline_at = first_reaching(own, base_loss);
   const auto reached = first_reaching(base, loss);
@@ -100,27 +106,26 @@ std::optional<Worth> worth_of(const std::vector<TrialPair>& pairs) {
   return worth;
 }
 
-std::optional<EqualBudget> at_equal_budget(const std::vector<TrialPair>& pairs,
-                                           std::optional<double> treated_cost,
+std::optional<EqualBudget> at_equal_budget(const Comparison& comparison, std::optional<double> treated_cost,
                                            std::optional<double> other_cost) {
-  if (pairs.empty() || !treated_cost || !other_cost || *treated_cost <= 0 || *other_cost <= 0) return {};
-  const double treated_end = iterations_of(*pairs.front().treated);
-  const double other_end = iterations_of(*pairs.front().other);
+  if (comparison.empty() || !treated_cost || !other_cost || *treated_cost <= 0 || *other_cost <= 0) return {};
+  const double treated_end = iterations_of(*comparison.pairs.front().treated);
+  const double other_end = iterations_of(*comparison.pairs.front().other);
   const double treated_total = *treated_cost * treated_end, other_total = *other_cost * other_end;
   EqualBudget reading;
-  std::optional<std::vector<double>> treated = losses_of(pairs, &TrialPair::treated);
-  std::optional<std::vector<double>> other = losses_of(pairs, &TrialPair::other);
+  std::optional<std::vector<double>> treated = final_losses(comparison, &TrialPair::treated);
+  std::optional<std::vector<double>> other = final_losses(comparison, &TrialPair::other);
   if (treated_total > other_total) {
     reading.treated_read = true, reading.iteration = other_total / *treated_cost;
-    treated = losses_at(pairs, &TrialPair::treated, reading.iteration);
+    treated = losses_at(comparison, &TrialPair::treated, reading.iteration);
   } else if (other_total > treated_total) {
     reading.other_read = true, reading.iteration = treated_total / *other_cost;
-    other = losses_at(pairs, &TrialPair::other, reading.iteration);
+    other = losses_at(comparison, &TrialPair::other, reading.iteration);
   } else {
     reading.iteration = treated_end;
   }
   if (!treated || !other) return {};
-  reading.delta = paired_difference(*treated, *other);
+  reading.delta = difference_of(comparison, *treated, *other);
   return reading;
 }
 

@@ -35,20 +35,19 @@ struct Worth {
   std::string text;                           // "-40", "more than 0: the baseline ends above it", …
   std::optional<double> reaches_baseline_at;  // where the arm's curve is down to the baseline's final loss
 };
-std::optional<Worth> worth_of(const std::vector<TrialPair>& pairs);  // empty without curves
+std::optional<Worth> worth_of(const Comparison& comparison);  // empty without curves
 
-// The paired difference at equal cost. The side that is dearer in all is read before its end, where it has
-// cost what the cheaper one cost in all; the cheaper one is read at its end.
+// The difference at equal cost, paired where the comparison is. The side that is dearer in all is read before
+// its end, where it has cost what the cheaper one cost in all; the cheaper one is read at its end.
 struct EqualBudget {
-  PairedDifference delta;
+  Difference delta;
   bool treated_read = false, other_read = false;  // which side was read early; neither at equal cost
   double iteration = 0;                           // where
 };
 
 // `treated_cost` and `other_cost`: of one iteration, in one unit. Empty where the place lies before the first
 // evaluation, or without costs, pairs or curves.
-std::optional<EqualBudget> at_equal_budget(const std::vector<TrialPair>& pairs,
-                                           std::optional<double> treated_cost,
+std::optional<EqualBudget> at_equal_budget(const Comparison& comparison, std::optional<double> treated_cost,
                                            std::optional<double> other_cost);
 
 }  // namespace kablate

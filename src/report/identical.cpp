@@ -33,20 +33,31 @@ Rows losses_only(const std::vector<MetricsRow>& rows) {
   return kept;
 }
 
+// What is called equal has a difference of exactly 0: the summaries say so too.
+bool equal_ends(const TrialRecord& a, const TrialRecord& b) {
+  return std::all_of(measures().begin(), measures().end(), [&](const Measure& measure) {
+    return (*a.summary).*measure.value == (*b.summary).*measure.value;
+  });
+}
+
 // "" if a rerun's trial equals its target's, else what differs first.
 std::string rerun_difference(const TrialFolder& rerun, const TrialRecord& a, const TrialFolder& target,
                              const TrialRecord& b) {
   const auto log_a = loss_log(read_metrics(rerun)), log_b = loss_log(read_metrics(target));
   if (const auto iteration = first_difference(log_a, log_b)) return str("iteration ", *iteration);
   if (log_a.empty()) return "no loss log";
+  if (!equal_ends(a, b)) return "the final losses of the summaries";
   const auto& sum = a.summary->weights_sha256;
   return sum.empty() || sum != b.summary->weights_sha256 ? "weights" : "";
 }
 
-std::string twin_difference(const TrialFolder& twin, const TrialFolder& baseline) {
+// Likewise of a twin and its baseline. Throws UserError if weights can't be read.
+std::string twin_difference(const TrialFolder& twin, const TrialRecord& a, const TrialFolder& baseline,
+                            const TrialRecord& b) {
   const auto own = losses_only(read_metrics(twin)), other = losses_only(read_metrics(baseline));
   if (const auto iteration = first_difference(own, other)) return str("iteration ", *iteration);
   if (own.empty()) return "no loss log";
+  if (!equal_ends(a, b)) return "the final losses of the summaries";
   for (const auto* folder : {&twin, &baseline}) check_file(*folder, folder->weights());
   const auto name = first_unequal_tensor(baseline.weights(), twin.weights());
   return name.empty() ? "" : "tensor " + name;
@@ -69,13 +80,14 @@ std::string identical_to(const ExperimentFolder& folder, const ExperimentRecord&
     }
     const auto own = folder.trial(a->planned.folder), other = folder.trial(b->planned.folder);
     try {
-      const auto difference = twin ? twin_difference(own, other) : rerun_difference(own, *a, other, *b);
+      const auto difference =
+          twin ? twin_difference(own, *a, other, *b) : rerun_difference(own, *a, other, *b);
       if (difference.empty()) continue;
       if (const auto why = why_not_comparable(*a->summary, *b->summary); !why.empty())
         return str("unknown: seed ", seed, ", ", difference, "; but ", why);
       return str("no: seed ", seed, ", ", difference);
     } catch (const UserError& fault) {
-      return str("no: seed ", seed, ", ", fault.what());
+      return str("unknown: seed ", seed, ", ", fault.what());
     }
   }
   return unfinished.empty() ? std::to_string(target)

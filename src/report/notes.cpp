@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "record/looks.h"
+#include "report/pairing.h"
 #include "report/parts.h"
 #include "report/table.h"
 #include "stats/power.h"
@@ -29,9 +30,11 @@ std::size_t most_pairs(const Report& report) {
 void add_test_notes(const Report& report, std::size_t family, Notes& notes) {
   const auto pairs = most_pairs(report);
   if (pairs == 0) return;
-  notes.push_back(str("A verdict comes from the paired t test at Holm's level in the family of the plan's ",
-                      arms_text(family), " (alpha ", shortest(kAlpha), "; neither controls nor reruns); ",
-                      pairs_to_claim(family),
+  const bool unpaired = std::any_of(report.rows.begin(), report.rows.end(),
+                                    [](const auto& row) { return row.delta && !row.delta->paired; });
+  notes.push_back(str("A verdict comes from the paired t test", unpaired ? " (unpaired: Welch's)" : "",
+                      " at Holm's level in the family of the plan's ", arms_text(family), " (alpha ",
+                      shortest(kAlpha), "; neither controls nor reruns); ", pairs_to_claim(family),
                       " seeds or more can claim. p Holm is adjusted for the family."));
   const double level = kAlpha / static_cast<double>(family), least = least_sign_flip_p(pairs);
   if (least > level)
@@ -62,7 +65,7 @@ void add_curve_note(const Report& report, Notes& notes) {
 // A verdict on a change that unpaired seeds could bring about by chance.
 void add_verdict_notes(const Report& report, Notes& notes) {
   for (const auto& row : report.rows) {
-    if (!row.verdict || !row.verdict->holm || !row.verdict->holm->rejected) continue;
+    if (!row.verdict || !row.verdict->holm || !row.verdict->holm->rejected || !row.delta->paired) continue;
     const double n = static_cast<double>(row.delta->n);
     const double chance = kTwoSided95 * report.noise->difference_sd() / std::sqrt(n);
     if (std::abs(row.delta->mean) < chance)
@@ -95,6 +98,20 @@ void add_noise_note(const ExperimentFolder& folder, const Report& report, std::s
   add_verdict_notes(report, notes);
 }
 
+// Rows that were not trained on the baseline's terms, one line each.
+void add_terms_notes(const Report& report, Notes& notes) {
+  for (const auto& row : report.rows) {
+    if (!row.delta || row.terms.empty()) continue;
+    notes.push_back(
+        str("Step ", row.step, " (", row.name, ") was not trained on the baseline's terms: ", row.terms,
+            row.delta->paired
+                ? ". The plan asks about that, and the samples are the baseline's: its difference is "
+                  "paired by seed."
+                : ". Its trials and the baseline's are no pairs: its interval, p and verdict are those "
+                  "of two unpaired samples (Welch)."));
+  }
+}
+
 std::string seeds_text(const std::vector<std::int64_t>& seeds) {
   return str(seeds.size() == 1 ? "seed " : "seeds ", list_text(seeds));
 }
@@ -120,6 +137,34 @@ void add_look_notes(const ExperimentFolder& folder, const Report& report, Notes&
         "do not correct for it. looks.jsonl has every look.");
 }
 
+void add_load_notes(const Report& report, Notes& notes) {
+  bool any = false;
+  for (const auto& row : report.rows) {
+    if (row.time_load.empty()) continue;
+    notes.push_back(
+        str("* Step ", row.step, " (", row.name, ") was timed under other load: ", row.time_load, "."));
+    any = true;
+  }
+  if (any)
+    notes.push_back(str("A trial that had its core for less than ", fixed(100 * kFreeShare, 0),
+                        " % of its updates took longer than its arm takes: differences at equal time are not "
+                        "given where one of both sides has such a trial."));
+}
+
+void add_peak_note(const Report& report, Notes& notes) {
+  const bool used =
+      std::any_of(report.rows.begin(), report.rows.end(), [](const auto& row) { return row.mfu; });
+  if (!used) return;
+  std::vector<std::string> texts;
+  for (const auto& peak : report.peaks)
+    texts.push_back(str(fixed(peak.flops_per_second / 1e9, 1), " GFLOP/s (", peak.dtype, ", ", peak.threads,
+                        peak.threads == 1 ? " thread, " : " threads, ", peak.host, ")"));
+  notes.push_back(
+      texts.empty() ? "MFU: each trial measured what it is against by itself, beside others: do not compare."
+                    : str("MFU is against a large matrix product, measured alone before the trials: ",
+                          join(texts, "; "), "."));
+}
+
 }  // namespace
 
 std::vector<std::string> plan_notes(const ExperimentRecord& experiment) {
@@ -132,9 +177,9 @@ std::vector<std::string> plan_notes(const ExperimentRecord& experiment) {
     if (step.noncausal)
       notes.push_back(
           str("Step ", step.number, " (", step.name,
-              ") is NOT CAUSAL: RA_MLA_MLP_GATE_POOL = sequence "
-              "lets a token see its future, and RA_MLA_ALLOW_NONCAUSAL = y let it be trained. Its loss "
-              "says nothing about a language model."));
+              ") is NOT CAUSAL: RA_MLA_MLP_GATE_POOL = sequence lets a token see its future, and "
+              "RA_MLA_ALLOW_NONCAUSAL = y let it be trained. Its loss says nothing about a language model."));
+  notes.insert(notes.end(), plan.notes.begin(), plan.notes.end());
   const auto seeds = plan.seeds.size(), needed = pairs_to_claim(plan.family());
   std::string note = str(seeds, seeds == 1 ? " seed" : " seeds",
                          " planned; ± is the standard deviation over "
@@ -149,6 +194,7 @@ std::vector<std::string> statistics_notes(const ExperimentFolder& folder, const 
                                           const Report& report) {
   Notes notes;
   const auto family = experiment.plan.family();
+  add_terms_notes(report, notes);
   add_test_notes(report, family, notes);
   add_look_notes(folder, report, notes);
   add_noise_note(folder, report, family, notes);
@@ -171,6 +217,8 @@ std::vector<std::string> run_notes(const ExperimentRecord& experiment, const Rep
   if (!threads.empty())
     notes.push_back(str("A trial ran on ", listed(threads), " thread(s), ", listed(devices), ", with up to ",
                         beside.value_or(0), " other trial(s) beside it; times depend on that."));
+  add_load_notes(report, notes);
+  add_peak_note(report, notes);
   if (!experiment.others.empty())
     notes.push_back(str(experiment.others.size(),
                         " other trial folder(s) lie in trials/, of earlier configurations, "

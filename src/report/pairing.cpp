@@ -3,12 +3,41 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "plan/key.h"
+#include "report/samples.h"
 
 namespace kablate {
 namespace {
 
 std::string number_text(const std::optional<std::int64_t>& value) {
   return value ? std::to_string(*value) : "unknown";
+}
+
+// Why two trials of one seed can't stand beside each other, "" if they can.
+std::string obstacle(const TrialSummary& a, const TrialSummary& b, std::vector<TermDifference> terms) {
+  if (auto why = why_not_comparable(a, b); !why.empty()) return why;
+  std::erase_if(terms, [](const TermDifference& term) { return term.kind != TermKind::kMeasured; });
+  return terms.empty() ? "" : "their losses are measured on other tokens: " + text_of(terms);
+}
+
+void add_value(std::string& values, const std::string& value) {
+  const auto known = split(values, ',');
+  const auto same = [&](const std::string& text) { return trim(text) == value; };
+  if (std::none_of(known.begin(), known.end(), same)) values += ", " + value;
+}
+
+// A symbol once, with the values that it has over seeds.
+void add_terms(std::vector<TermDifference>& terms, const std::vector<TermDifference>& more) {
+  for (const auto& term : more) {
+    const auto found = std::find_if(terms.begin(), terms.end(),
+                                    [&](const TermDifference& known) { return known.symbol == term.symbol; });
+    if (found == terms.end()) {
+      terms.push_back(term);
+    } else {
+      add_value(found->own, term.own);
+      add_value(found->other, term.other);
+    }
+  }
 }
 
 }  // namespace
@@ -42,34 +71,67 @@ std::string why_not_comparable(const TrialSummary& a, const TrialSummary& b) {
              " and on ", b.host, "; `kablate diff` names what does");
 }
 
-std::vector<TrialPair> pair_trials(const ExperimentRecord& experiment, std::int64_t treated,
-                                   std::int64_t other, std::vector<std::string>* notes) {
-  std::vector<TrialPair> pairs;
+Comparison compare_trials(const ExperimentRecord& experiment, std::int64_t treated, std::int64_t other,
+                          std::vector<std::string>* notes) {
+  Comparison result;
+  const auto& judged = measures().front();
   for (const auto* trial : finished_trials(experiment, treated)) {
     const auto* partner = experiment.find_trial(other, trial->planned.seed);
     if (partner == nullptr || partner->state != TrialState::kDone) continue;
     const auto &a = *trial->summary, &b = *partner->summary;
-    if (!a.val_loss || !b.val_loss) continue;
-    if (comparable(a, b)) {
-      pairs.push_back({trial, partner});
+    if (!(a.*judged.value) || !(b.*judged.value)) continue;
+    const auto terms = term_differences(key_values(trial->key_text), key_values(partner->key_text));
+    const auto why = obstacle(a, b, terms);
+    if (why.empty()) {
+      result.pairs.push_back({trial, partner});
+      add_terms(result.terms, terms);
     } else if (notes != nullptr) {
       const std::string name = other == experiment.plan.baseline ? "the baseline" : str("step ", other);
       notes->push_back(str("Step ", treated, ", seed ", trial->planned.seed, " is not compared with ", name,
-                           ": ", why_not_comparable(a, b), "."));
+                           ": ", why, "."));
     }
   }
-  return pairs;
+  result.paired = are_paired(result.terms, experiment.plan.about) &&
+                  std::all_of(result.pairs.begin(), result.pairs.end(), [](const TrialPair& pair) {
+                    return other_tokens(*pair.treated, *pair.other).empty();
+                  });
+  return result;
 }
 
-std::vector<double> losses_of(const std::vector<TrialPair>& pairs, const TrialRecord* TrialPair::*side) {
-  std::vector<double> losses;
-  for (const auto& pair : pairs) losses.push_back(*(pair.*side)->summary->val_loss);
-  return losses;
+std::string load_of(const TrialSummary& summary) {
+  if (!summary.cpu_share || *summary.cpu_share >= kFreeShare) return "";
+  return str("seed ", summary.seed, " had its core for ", fixed(100 * *summary.cpu_share, 0),
+             " % of the time");
 }
 
-std::optional<PairedDifference> difference_of(const std::vector<TrialPair>& pairs) {
-  if (pairs.empty()) return {};
-  return paired_difference(losses_of(pairs, &TrialPair::treated), losses_of(pairs, &TrialPair::other));
+bool times_comparable(const Comparison& comparison) {
+  return std::all_of(comparison.pairs.begin(), comparison.pairs.end(), [](const TrialPair& pair) {
+    const auto &a = *pair.treated->summary, &b = *pair.other->summary;
+    return load_of(a).empty() && load_of(b).empty() && a.beside == b.beside;
+  });
+}
+
+std::vector<double> values_of(const Comparison& comparison, const TrialRecord* TrialPair::*side,
+                              const Measure& measure) {
+  std::vector<double> values;
+  for (const auto& pair : comparison.pairs) {
+    const auto& value = (*(pair.*side)->summary).*measure.value;
+    if (!value) return {};
+    values.push_back(*value);
+  }
+  return values;
+}
+
+std::optional<Difference> difference_of(const Comparison& comparison, const Measure& measure) {
+  const auto treated = values_of(comparison, &TrialPair::treated, measure);
+  const auto other = values_of(comparison, &TrialPair::other, measure);
+  if (treated.empty() || other.empty()) return {};
+  return difference_of(comparison, treated, other);
+}
+
+Difference difference_of(const Comparison& comparison, const std::vector<double>& treated,
+                         const std::vector<double>& other) {
+  return comparison.paired ? paired_difference(treated, other) : unpaired_difference(treated, other);
 }
 
 }  // namespace kablate

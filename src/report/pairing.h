@@ -1,5 +1,5 @@
-// Which trials of two steps belong together, and what their losses say. Trials are paired by seed; both must
-// be finished and comparable.
+// Which trials of two steps belong together, and what they say. Trials of one seed stand beside each other if
+// both are finished and comparable; they are pairs if they were trained on the same terms (plan/terms.h).
 #pragma once
 
 #include <cstdint>
@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "plan/terms.h"
+#include "record/measure.h"
 #include "record/reader.h"
 #include "stats/paired.h"
 
@@ -14,6 +16,15 @@ namespace kablate {
 
 struct TrialPair {
   const TrialRecord *treated = nullptr, *other = nullptr;
+};
+
+// The trials of two steps beside each other, by seed.
+struct Comparison {
+  std::vector<TrialPair> pairs;
+  std::vector<TermDifference> terms;  // in which some of them differ; DATA_SEED of several seeds: "1, 2, 3"
+  bool paired = true;                 // false: two samples, whose differences within a seed mean nothing
+
+  bool empty() const { return pairs.empty(); }
 };
 
 // The finished trials of a step in the order of the plan's seeds.
@@ -27,15 +38,29 @@ bool has_diverged(const ExperimentRecord& experiment, std::int64_t step);
 std::string why_not_comparable(const TrialSummary& a, const TrialSummary& b);
 bool comparable(const TrialSummary& a, const TrialSummary& b);
 
-// The pairs of step `treated` and step `other` with a validation loss each. `notes`, where given, gets a line
-// for every pair that is not comparable.
-std::vector<TrialPair> pair_trials(const ExperimentRecord& experiment, std::int64_t treated,
-                                   std::int64_t other, std::vector<std::string>* notes = nullptr);
+// The trials of step `treated` and step `other` that have the first measure each. `notes`, where given, gets
+// a line for every seed that is left out, with the reason: not comparable, or measured on other tokens.
+Comparison compare_trials(const ExperimentRecord& experiment, std::int64_t treated, std::int64_t other,
+                          std::vector<std::string>* notes = nullptr);
 
-// The final losses of one side, in the order of the pairs.
-std::vector<double> losses_of(const std::vector<TrialPair>& pairs, const TrialRecord* TrialPair::*side);
+// Why a trial's times are not those of its arm alone, "" if nothing says so: its first thread, which has work
+// in every part of an update, ran less than kFreeShare of it, so something else had the core.
+constexpr double kFreeShare = 0.9;
+std::string load_of(const TrialSummary& summary);
 
-// Of the final losses; empty without a pair.
-std::optional<PairedDifference> difference_of(const std::vector<TrialPair>& pairs);
+// Whether the times of both sides can be held against each other: none of them ran under other load, and as
+// many trials of the run could be beside the one as beside the other.
+bool times_comparable(const Comparison& comparison);
+
+// What one side ended with, in the order of the pairs; empty if one of them lacks it.
+std::vector<double> values_of(const Comparison& comparison, const TrialRecord* TrialPair::*side,
+                              const Measure& measure);
+
+// Of what both sides ended with, paired or not as the comparison says; empty without a pair.
+std::optional<Difference> difference_of(const Comparison& comparison, const Measure& measure);
+
+// The same of values read elsewhere, in the order of the pairs.
+Difference difference_of(const Comparison& comparison, const std::vector<double>& treated,
+                         const std::vector<double>& other);
 
 }  // namespace kablate

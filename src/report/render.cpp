@@ -6,16 +6,15 @@
 namespace kablate {
 namespace {
 
-constexpr std::size_t kTerminal = 120, kNotes = 118;
-
 // What the table has no room for, a line a step.
-std::string below_the_table(const ReportRow& row) {
+std::string below_the_table(const ReportRow& row, std::size_t width) {
   const std::string step = str("step ", row.step, " (", row.name, "): ");
   std::string text;
-  if (row.status != "done") text += step + row.status + "\n";
+  if (row.status != "done") text += wrapped(step + row.status, width);
   if (has_target(row) && !equals_its_target(row))
-    text += str(step, row.rerun_of ? str("equal to step ", *row.rerun_of) : "equal to the baseline", "? ",
-                row.identical_to, "\n");
+    text += wrapped(str(step, row.rerun_of ? str("equal to step ", *row.rerun_of) : "equal to the baseline",
+                        "? ", row.identical_to),
+                    width);
   return text;
 }
 
@@ -35,6 +34,8 @@ constexpr const char* kEffectsMeaning =
     "of the others; an interaction of two is half the difference between the one's effect with the other on "
     "and with it off. p Holm is adjusted for all effects.";
 
+constexpr const char* kWithheld = "NO VERDICT OF THIS TABLE CAN BE BELIEVED: ";
+
 std::string section(const std::string& title, const TextTable& table, const std::string& meaning) {
   if (table.rows.empty()) return "";
   return str("\n## ", title, "\n\n", meaning, meaning.empty() ? "" : "\n\n", markdown_table(table));
@@ -51,30 +52,35 @@ std::string row_section(const Report& report, const std::string& title, const st
 
 }  // namespace
 
-std::string render_terminal(const Report& report) {
-  std::string text = str(report.name, ": ", report.folder, "\n\n",
-                         aligned(make_table(report, terminal_columns(), kTerminal)));
+std::string render_terminal(const Report& report, std::size_t width) {
+  std::string text = str(report.name, ": ", report.folder, "\n\n");
+  for (const auto& fault : report.faults) text += wrapped(kWithheld + fault, width);
+  if (!report.faults.empty()) text += "\n";
+  const auto add = [&](const std::string& title, const TextTable& table) {
+    text += (title.empty() ? "\n" : str("\n", title, "\n\n")) + aligned(table, width);
+  };
+  text += aligned(make_table(report, terminal_columns(), width), width);
   std::string below;
-  for (const auto& row : report.rows) below += below_the_table(row);
+  for (const auto& row : report.rows) below += below_the_table(row, width);
   if (!below.empty()) text += "\n" + below;
-  if (const auto tests = make_table(report, test_columns(), kTerminal); tells_something(tests))
-    text += str("\n", kTestsTitle, "\n\n", aligned(tests));
-  if (const auto costs = make_table(report, terminal_cost_columns(), kTerminal); tells_something(costs))
-    text += "\n" + aligned(costs);
-  if (const auto controls = control_table(report); !controls.rows.empty())
-    text += str("\n", kControlsTitle, "\n\n", aligned(controls));
-  if (const auto effects = effect_table(report); !effects.rows.empty())
-    text += str("\n", effects_title(report), "\n\n", aligned(effects));
-  text += str("\nchange: to step ", report.baseline, ", in nats a token\n");
-  for (const auto& note : report.notes) text += wrapped(note, kNotes);
+  if (const auto tests = make_table(report, test_columns(), width); tells_something(tests))
+    add(kTestsTitle, tests);
+  if (const auto costs = make_table(report, terminal_cost_columns(), width); tells_something(costs))
+    add("", costs);
+  if (const auto controls = control_table(report); !controls.rows.empty()) add(kControlsTitle, controls);
+  if (const auto effects = effect_table(report); !effects.rows.empty()) add(effects_title(report), effects);
+  text += str("\nchange: to step ", report.baseline, ", in ", measures().front().unit, "\n");
+  for (const auto& note : report.notes) text += wrapped(note, width);
   return text;
 }
 
 std::string render_markdown(const Report& report) {
   const std::string baseline = str("step ", report.baseline);
-  std::string text = str("# ", report.name, "\n\n", markdown_table(make_table(report, finding_columns())),
-                         "\n`change` is the difference in validation loss to ", baseline,
-                         " in nats a token, `%` the same in percent of that step's mean.\n\n");
+  std::string text = str("# ", report.name, "\n\n");
+  for (const auto& fault : report.faults) text += str("**", kWithheld, fault, "**\n\n");
+  text += str(markdown_table(make_table(report, finding_columns())), "\n`change` is the difference in ",
+              measures().front().heading, " to ", baseline, " in ", measures().front().unit,
+              ", `%` the same in percent of that step's mean.\n\n");
   for (const auto& note : report.notes) text += "- " + note + "\n";
   text += section(kControlsTitle, control_table(report),
                   "An arm minus the baseline that was widened to its count. p is not adjusted.");

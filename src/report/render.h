@@ -3,15 +3,16 @@
 
 #include <string>
 
+#include "base/terminal.h"
 #include "report/report.h"
 #include "report/table.h"
 
 namespace kablate {
 
-// What was found, how sure it is and what it cost, 120 wide or less for a ladder (columns are left out before
-// a line is broken), arms against matched controls, a factorial's effects, and the notes. Columns in which no
-// row has anything are left out.
-std::string render_terminal(const Report& report);
+// What was found, how sure it is and what it cost, arms against matched controls, a factorial's effects, and
+// the notes; what makes the table unbelievable stands above it. No line is wider than `width`: columns are
+// left out before a cell is broken. Columns in which no row has anything are left out too.
+std::string render_terminal(const Report& report, std::size_t width = kPlainWidth);
 
 // The same in full, how sure each difference is, what it is worth, how the mechanisms were used, and a row a
 // trial: which process trained it, for how long, and where its files are.

@@ -6,6 +6,7 @@
 #include "config/settings.h"
 #include "plan/key.h"
 #include "report/parts.h"
+#include "report/samples.h"
 
 namespace kablate {
 namespace {
@@ -27,6 +28,24 @@ std::optional<NoiseFloor> noise_of(const ExperimentFolder& folder, ExperimentRec
   return {};
 }
 
+// Steps that must equal another one and don't: pairing or training is broken, and with it every comparison.
+void find_faults(Report& report) {
+  for (const auto& row : report.rows) {
+    if (!row.identical_to.starts_with("no: ")) continue;
+    const auto target = row.rerun_of.value_or(report.baseline);
+    report.faults.push_back(str(
+        "step ", row.step, " (", row.name, ") must equal step ", target, " bit for bit and does not (",
+        row.identical_to.substr(4), "): ",
+        row.rerun_of ? "what is trained twice comes out differently"
+                     : "an arm that does nothing is not its baseline, so trials of one seed are no pairs"));
+  }
+}
+
+void withhold_verdicts(Report& report) {
+  for (auto& row : report.rows)
+    if (row.verdict) row.verdict = Verdict{VerdictKind::kWithheld, "withheld", {}};
+}
+
 void append(std::vector<std::string>& notes, const std::vector<std::string>& more) {
   notes.insert(notes.end(), more.begin(), more.end());
 }
@@ -36,6 +55,11 @@ void append(std::vector<std::string>& notes, const std::vector<std::string>& mor
 const ReportRow* Report::find_row(std::int64_t step) const {
   const auto row = std::find_if(rows.begin(), rows.end(), [&](const ReportRow& r) { return r.step == step; });
   return row == rows.end() ? nullptr : &*row;
+}
+
+const std::optional<MeanSd>& ReportRow::mean(std::size_t measure) const {
+  static const std::optional<MeanSd> none;
+  return measure < means.size() ? means[measure] : none;
 }
 
 Report make_report(const ExperimentFolder& folder) { return make_report(folder, read_plan(folder)); }
@@ -56,12 +80,16 @@ Report make_report(const ExperimentFolder& folder, const PlanRecord& plan) {
   std::string problem;
   report.gates = read_audit(folder, &problem);
   if (!problem.empty()) experiment.problems.push_back(problem);
+  report.peaks = read_peaks(folder);
   for (std::size_t i = 0; i < report.rows.size(); ++i) {
     auto& row = report.rows[i];
     row.identical_to = identical_to(folder, experiment, plan.steps[i]);
     if (report.noise && row.delta && report.noise->sd > 0)
       row.delta_noise = row.delta->mean / report.noise->difference_sd();
   }
+  find_faults(report);
+  append(report.faults, sample_faults(experiment));
+  if (!report.faults.empty()) withhold_verdicts(report);
   report.effects = effects_of(experiment);
   report.uses = mechanism_uses(experiment);
   append(report.notes, statistics_notes(folder, experiment, report));

@@ -9,7 +9,9 @@
 #include <vector>
 
 #include "record/gate_check.h"
+#include "record/measure.h"
 #include "record/noise.h"
+#include "record/peak.h"
 #include "record/reader.h"
 #include "report/curves.h"
 #include "stats/factorial.h"
@@ -33,19 +35,24 @@ struct ReportRow {
   std::size_t seeds = 0;  // finished ones: all means are over them
   std::string status;     // "done", "partial (2 of 3): …", "blocked: …", "diverged", "missing" …
   Integer parameters;
-  std::optional<MeanSd> val_loss, train_loss;
-  std::optional<PairedDifference> delta;  // to the baseline, over the seeds that both have finished
-  Real delta_percent;                     // of the baseline's mean over the same seeds
-  std::optional<SignFlip> sign_flip;      // of the same differences
-  Real delta_noise;                       // in units of NoiseFloor::difference_sd()
-  std::optional<Verdict> verdict;         // of the family's arms, none of whose trials diverged
-  Integer previous;                       // the arm (or baseline) before this arm, by number
-  std::optional<PairedDifference> delta_previous;
-  std::optional<PairedDifference> versus_control;  // of a matched control: its arm minus it
-  std::optional<Worth> worth;                      // against the baseline, as the next two
+  std::vector<std::optional<MeanSd>> means;        // of measures(), in their order
+  std::vector<std::optional<Difference>> changes;  // likewise, to the baseline, over the seeds that both have
+                                                   // finished; empty for what is not compared
+  std::optional<Difference> delta;                 // the first of them, which all that follows is about
+  std::string terms;   // what of the baseline's terms differs: "GPT2_BATCH_SIZE 8 -> 16", or ""
+  Real delta_percent;  // of the baseline's mean over the same seeds
+  std::optional<SignFlip> sign_flip;  // of the same differences, if they are paired
+  Real delta_noise;                   // in units of NoiseFloor::difference_sd()
+  std::optional<Verdict> verdict;  // of the family's arms, none of whose trials diverged; see Report::faults
+  Integer previous;                // the arm (or baseline) before this arm, by number
+  std::optional<Difference> delta_previous;
+  std::optional<Difference> versus_control;  // of a matched control: its arm minus it
+  std::optional<Worth> worth;                // against the baseline, as the next two
   std::optional<EqualBudget> equal_flops, equal_time;
   Real ms_per_iter, tokens_per_s, mfu, mfu_nanogpt, wall_seconds, train_seconds;  // means over seeds
-  Integer peak_tensor_bytes, peak_resident_bytes, beside;                         // the most of any seed
+  Real cpu_share;                                                                 // the least of any seed
+  std::string time_load;  // which trials' times other load has lengthened: "seed 2 had its core for 60 % …"
+  Integer peak_tensor_bytes, peak_resident_bytes, beside;  // the most of any seed
   Integer decode_cache_bytes_per_token, decode_cache_bytes_fixed;
   Real flops_per_iteration;
   std::string threads, device, dtype, pids;  // joined by blanks where seeds differ
@@ -53,6 +60,8 @@ struct ReportRow {
   // Of a rerun and of a dead twin: the number of the step (the twin's: the baseline) that every seed equals;
   // or "no: seed 1, iteration 40", "no: seed 1, tensor NAME"; "unknown: …". "" for other steps.
   std::string identical_to;
+
+  const std::optional<MeanSd>& mean(std::size_t measure) const;  // of measures(), by number
 };
 
 // What a step's mechanisms did at one evaluation, mean over seeds and blocks.
@@ -68,11 +77,14 @@ struct Report {
   std::vector<ReportRow> rows;
   std::vector<TrialRecord> trials;       // as planned
   std::vector<std::string> notes;        // what a reader must know to judge the table
+  std::vector<std::string> faults;       // what proves that the table can't be believed: a twin that is not
+                                         // one, other samples than planned. Then no row has a verdict
   std::vector<std::string> factors;      // symbols of a factorial plan, bit 0 first
   std::vector<FactorialEffect> effects;  // of a factorial of which two seeds or more are whole
   std::vector<MechanismUse> uses;        // of each step that has them: the first evaluation, then the last
   std::optional<NoiseFloor> noise;       // of this baseline
   std::vector<GateCheck> gates;          // what the run found before it trained
+  std::vector<Peak> peaks;               // what utilisation is against
 
   const ReportRow* find_row(std::int64_t step) const;  // null if there is none
 };

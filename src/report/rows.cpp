@@ -3,6 +3,7 @@
 #include <map>
 
 #include "base/text.h"
+#include "report/pairing.h"
 #include "report/parts.h"
 
 namespace kablate {
@@ -80,14 +81,20 @@ ReportRow describe_row(const ExperimentRecord& experiment, const PlannedStep& st
   row.decode_cache_bytes_per_token = step.decode_cache_bytes_per_token;
   row.decode_cache_bytes_fixed = step.decode_cache_bytes_fixed;
   row.flops_per_iteration = step.flops_per_iteration;
-  row.val_loss = mean_over(done, &TrialSummary::val_loss);
-  row.train_loss = mean_over(done, &TrialSummary::train_loss);
+  for (const auto& measure : measures()) row.means.push_back(mean_over(done, measure.value));
   row.ms_per_iter = mean_value(done, &TrialSummary::ms_per_iter);
   row.tokens_per_s = mean_value(done, &TrialSummary::tokens_per_s);
   row.mfu = mean_value(done, &TrialSummary::mfu);
   row.mfu_nanogpt = mean_value(done, &TrialSummary::mfu_nanogpt);
   row.wall_seconds = mean_value(done, &TrialSummary::wall_seconds);
   row.train_seconds = mean_value(done, &TrialSummary::train_seconds);
+  std::vector<std::string> loads;
+  for (const auto* trial : done) {
+    const auto& share = trial->summary->cpu_share;
+    if (share) row.cpu_share = std::min(*share, row.cpu_share.value_or(*share));
+    if (auto load = load_of(*trial->summary); !load.empty()) loads.push_back(std::move(load));
+  }
+  row.time_load = join(loads, ", ");
   row.peak_tensor_bytes = most(done, &TrialSummary::peak_tensor_bytes);
   row.peak_resident_bytes = most(done, &TrialSummary::peak_resident_bytes);
   row.beside = most(done, &TrialSummary::beside);

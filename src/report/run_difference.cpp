@@ -1,6 +1,7 @@
 #include "report/run_difference.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 
 #include "base/text.h"
@@ -9,7 +10,8 @@
 #include "record/comparison.h"
 #include "record/environment.h"
 #include "record/reader.h"
-#include "stats/paired.h"
+#include "report/pairing.h"
+#include "report/table.h"
 
 namespace kablate {
 namespace {
@@ -36,7 +38,7 @@ std::string text_of(const Real& value, int digits) { return value ? fixed(*value
 
 void add_value(std::vector<std::string>& lines, const char* name, const Real& a, const Real& b, int digits) {
   if (a == b) return;
-  const std::string change = a && b ? str(" (", *b > *a ? "+" : "", shortest(*b - *a), ")") : "";
+  const std::string change = a && b ? str(" (", signed_fixed(*b - *a, digits), ")") : "";
   lines.push_back(str(name, ": ", text_of(a, digits), " -> ", text_of(b, digits), change));
 }
 
@@ -100,39 +102,87 @@ std::vector<std::string> plan_lines(const PlanRecord& a, const PlanRecord& b) {
   return lines;
 }
 
-// The final losses of a step's finished trials, by seed.
-std::map<std::int64_t, double> losses_of(const ExperimentRecord& experiment, std::int64_t step) {
-  std::map<std::int64_t, double> losses;
-  for (const auto& trial : experiment.trials)
-    if (trial.planned.step == step && trial.state == TrialState::kDone && trial.summary->val_loss)
-      losses[trial.planned.seed] = *trial.summary->val_loss;
-  return losses;
+using Trials = std::map<std::int64_t, const TrialRecord*>;  // by seed
+
+// A step's finished trials that have a loss.
+Trials finished_by_seed(const ExperimentRecord& experiment, std::int64_t step) {
+  Trials trials;
+  for (const auto* trial : finished_trials(experiment, step))
+    if (trial->summary->val_loss) trials[trial->planned.seed] = trial;
+  return trials;
 }
 
-std::string mean_text(const std::map<std::int64_t, double>& losses) {
+std::vector<double> losses_of(const Trials& trials) {
   std::vector<double> values;
-  for (const auto& [seed, loss] : losses) values.push_back(loss);
-  if (values.empty()) return "none finished";
-  return str(fixed(mean_sd(values).mean, 6), " over ", values.size(),
-             values.size() == 1 ? " seed" : " seeds");
+  for (const auto& [seed, trial] : trials) values.push_back(*trial->summary->val_loss);
+  return values;
+}
+
+std::string mean_text(const Trials& trials) {
+  if (trials.empty()) return "none finished";
+  const auto loss = mean_sd(losses_of(trials));
+  return str(fixed(loss.mean, 4), loss.sd ? " ± " + fixed(*loss.sd, 4) : "", " over ", loss.n,
+             loss.n == 1 ? " seed" : " seeds");
+}
+
+// A difference with two digits of what it is uncertain by, and four where that is not known.
+std::string noisy_text(const Difference& difference) {
+  constexpr int kUnknown = 4, kMost = 12;
+  const double error = difference.standard_error.value_or(0);
+  const int digits =
+      error > 0 ? std::clamp(1 - static_cast<int>(std::floor(std::log10(error))), 1, kMost) : kUnknown;
+  const auto& interval = difference.interval;
+  const std::string range = interval ? str(" [", signed_fixed(interval->low, digits), ", ",
+                                           signed_fixed(interval->high, digits), "]")
+                                     : "";
+  return signed_fixed(difference.mean, digits) + range;
+}
+
+// What keeps the trials of a step apart in two experiments, "" if nothing does.
+std::string not_comparable(const PlannedStep& a, const PlannedStep& b, const Trials& of_a,
+                           const Trials& of_b) {
+  if (a.name != b.name) return str("it is ", a.name, " in a and ", b.name, " in b");
+  if (of_a.empty() || of_b.empty()) return "";
+  const auto &first = *of_a.begin()->second, &second = *of_b.begin()->second;
+  auto terms = term_differences(key_values(second.key_text), key_values(first.key_text));
+  std::erase_if(terms, [](const TermDifference& term) { return term.kind != TermKind::kMeasured; });
+  return terms.empty() ? "" : "their losses are measured on other tokens: " + text_of(terms);
+}
+
+// b minus a over the seeds that both have finished, paired where both were trained on the same terms.
+std::string change_text(const Trials& of_a, const Trials& of_b) {
+  Comparison common;
+  std::vector<TermDifference> terms;
+  for (const auto& [seed, trial] : of_b) {
+    const auto partner = of_a.find(seed);
+    if (partner == of_a.end()) continue;
+    if (!comparable(*trial->summary, *partner->second->summary)) continue;
+    if (common.empty())
+      terms = term_differences(key_values(trial->key_text), key_values(partner->second->key_text));
+    common.pairs.push_back({trial, partner->second});
+  }
+  if (common.empty()) return "no seed in common that ran on the same threads and device";
+  common.paired = are_paired(terms, {});
+  const auto difference = *difference_of(common, measures().front());
+  const std::string over = str(" over ", difference.n, difference.n == 1 ? " common seed" : " common seeds");
+  const bool equal = std::all_of(common.pairs.begin(), common.pairs.end(), [](const TrialPair& pair) {
+    return pair.treated->summary->val_loss == pair.other->summary->val_loss;
+  });
+  if (equal) return "equal" + over;
+  return str("difference ", noisy_text(difference), over,
+             common.paired ? "" : str(", unpaired (Welch): ", text_of(terms)));
 }
 
 std::vector<std::string> step_lines(const ExperimentRecord& a, const ExperimentRecord& b) {
   std::vector<std::string> lines;
   for (const auto& step : a.plan.steps) {
-    if (b.plan.find_step(step.number) == nullptr) continue;
-    const auto before = losses_of(a, step.number), after = losses_of(b, step.number);
-    std::vector<double> pairs_a, pairs_b;
-    for (const auto& [seed, loss] : before)
-      if (after.contains(seed)) pairs_a.push_back(loss), pairs_b.push_back(after.at(seed));
-    std::string change = "no seed in common";
-    if (!pairs_a.empty()) {
-      const auto difference = paired_difference(pairs_b, pairs_a);
-      change = str("difference ", shortest(difference.mean), " over ", difference.n,
-                   difference.n == 1 ? " common seed" : " common seeds");
-    }
+    const auto* other = b.plan.find_step(step.number);
+    if (other == nullptr) continue;
+    const auto before = finished_by_seed(a, step.number), after = finished_by_seed(b, step.number);
+    const auto why = not_comparable(step, *other, before, after);
     lines.push_back(str("step ", step.number, " ", step.name, ": val_loss ", mean_text(before), " -> ",
-                        mean_text(after), "; ", change));
+                        mean_text(after), "; ",
+                        why.empty() ? change_text(before, after) : "not comparable: " + why));
   }
   if (lines.empty()) lines.push_back("no step in common");
   return lines;

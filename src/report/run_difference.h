@@ -21,8 +21,10 @@ struct DifferenceSection {
 std::vector<DifferenceSection> trial_differences(const TrialFolder& a, const TrialFolder& b);
 
 // Of two experiments: "base configuration", "plan" (steps, seeds, the plan's text), and "results": for each
-// step that both have the mean losses over its finished seeds and, over the seeds that both have, the mean of
-// the differences. Throws UserError if a plan or a base configuration can't be read.
+// step that both have the mean losses over its finished seeds and, over the seeds that both have, the
+// difference: paired, unpaired, or why the step is not comparable (another arm, data, validation windows).
+// Its digits are those that its standard error leaves. Throws UserError if a plan or a base configuration
+// can't be read.
 std::vector<DifferenceSection> experiment_differences(const ExperimentFolder& a, const ExperimentFolder& b);
 
 }  // namespace kablate

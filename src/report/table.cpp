@@ -1,6 +1,8 @@
 #include "report/table.h"
 
 #include <algorithm>
+#include <numeric>
+#include <optional>
 
 #include "base/text.h"
 
@@ -18,6 +20,91 @@ std::string markdown_cell(std::string text) {
   return text;
 }
 
+constexpr std::size_t kGap = 2, kLeastText = 12;  // between columns; what a broken column keeps
+
+std::vector<std::size_t> natural_widths(const TextTable& table) {
+  std::vector<std::size_t> widths;
+  for (const auto& heading : table.headings) widths.push_back(display_width(heading));
+  for (const auto& row : table.rows)
+    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], display_width(row[i]));
+  return widths;
+}
+
+std::size_t total(const std::vector<std::size_t>& widths) {
+  return std::accumulate(widths.begin(), widths.end(), std::size_t{0}) + kGap * (widths.size() - 1);
+}
+
+// Takes from the widest column of text until the table fits or no such column can give any more.
+void narrow_text(const TextTable& table, std::size_t width, std::vector<std::size_t>& widths) {
+  while (!widths.empty() && total(widths) > width) {
+    std::optional<std::size_t> widest;
+    for (std::size_t i = 0; i < widths.size(); ++i)
+      if (!table.right[i] && widths[i] > kLeastText && (!widest || widths[i] > widths[*widest])) widest = i;
+    if (!widest) return;
+    --widths[*widest];
+  }
+}
+
+// The lines of a cell, none wider than `width`: broken at blanks, and within a word that is wider.
+std::vector<std::string> lines_of(const std::string& cell, std::size_t width) {
+  std::vector<std::string> lines{""};
+  for (auto word : split(cell, ' ')) {
+    auto* line = &lines.back();
+    if (!line->empty() && display_width(*line) + 1 + display_width(word) > width) {
+      lines.emplace_back();
+      line = &lines.back();
+    }
+    for (; display_width(word) > width && display_width(word) == word.size(); word.erase(0, width)) {
+      *line = word.substr(0, width);
+      lines.emplace_back();
+      line = &lines.back();
+    }
+    *line += (line->empty() ? "" : " ") + word;
+  }
+  return lines;
+}
+
+// A row's cells side by side, as many lines as the longest of them has.
+std::string lay_out_row(const TextTable& table, const std::vector<std::string>& cells,
+                        const std::vector<std::size_t>& widths) {
+  std::vector<std::vector<std::string>> broken;
+  std::size_t height = 1;
+  for (std::size_t i = 0; i < cells.size(); ++i) {
+    const bool fits = display_width(cells[i]) <= widths[i];
+    broken.push_back(fits ? std::vector{cells[i]} : lines_of(cells[i], widths[i]));
+    height = std::max(height, broken[i].size());
+  }
+  std::string text;
+  for (std::size_t line = 0; line < height; ++line) {
+    std::string one;
+    for (std::size_t i = 0; i < cells.size(); ++i)
+      one += (i == 0 ? "" : "  ") +
+             padded(line < broken[i].size() ? broken[i][line] : "", widths[i], table.right[i]);
+    text += one.substr(0, one.find_last_not_of(' ') + 1) + "\n";
+  }
+  return text;
+}
+
+std::string lay_out(const TextTable& table, const std::vector<std::size_t>& widths) {
+  std::vector<std::string> rule;
+  for (const auto width : widths) rule.emplace_back(width, '-');
+  std::string text = lay_out_row(table, table.headings, widths) + lay_out_row(table, rule, widths);
+  for (const auto& row : table.rows) text += lay_out_row(table, row, widths);
+  return text;
+}
+
+TextTable part_of(const TextTable& table, const std::vector<std::size_t>& columns) {
+  TextTable part;
+  part.rows.resize(table.rows.size());
+  for (const auto i : columns) {
+    part.headings.push_back(table.headings[i]);
+    part.right.push_back(table.right[i]);
+    for (std::size_t row = 0; row < table.rows.size(); ++row)
+      part.rows[row].push_back(i < table.rows[row].size() ? table.rows[row][i] : "");
+  }
+  return part;
+}
+
 }  // namespace
 
 std::size_t display_width(std::string_view utf8) {
@@ -27,21 +114,18 @@ std::size_t display_width(std::string_view utf8) {
   }));
 }
 
-std::string aligned(const TextTable& table) {
-  std::vector<std::size_t> widths;
-  for (const auto& heading : table.headings) widths.push_back(display_width(heading));
-  for (const auto& row : table.rows)
-    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], display_width(row[i]));
-  const auto line = [&](const std::vector<std::string>& cells) {
-    std::string text;
-    for (std::size_t i = 0; i < cells.size(); ++i)
-      text += (i == 0 ? "" : "  ") + padded(cells[i], widths[i], table.right[i]);
-    return text.substr(0, text.find_last_not_of(' ') + 1) + "\n";
-  };
-  std::vector<std::string> rule;
-  for (const auto width : widths) rule.emplace_back(width, '-');
-  std::string text = line(table.headings) + line(rule);
-  for (const auto& row : table.rows) text += line(row);
+std::string aligned(const TextTable& table, std::size_t width) {
+  auto widths = natural_widths(table);
+  if (width > 0) narrow_text(table, width, widths);
+  if (width == 0 || total(widths) <= width || widths.size() <= 2) return lay_out(table, widths);
+  std::string text;
+  for (std::size_t next = 1; next < widths.size();) {
+    std::vector<std::size_t> columns{0}, kept{widths[0]};
+    do {
+      columns.push_back(next), kept.push_back(widths[next]), ++next;
+    } while (next < widths.size() && total(kept) + kGap + widths[next] <= width);
+    text += (text.empty() ? "" : "\n") + lay_out(part_of(table, columns), kept);
+  }
   return text;
 }
 

@@ -18,7 +18,9 @@ struct TextTable {
   std::vector<std::vector<std::string>> rows;
 };
 
-std::string aligned(const TextTable& table);         // for a terminal
+// For a terminal. Where it is wider than `width` (0: any) the cells of its widest text columns are broken at
+// blanks; where that does not do, the columns are set in several tables, the first column in each.
+std::string aligned(const TextTable& table, std::size_t width = 0);
 std::string markdown_table(const TextTable& table);  // what would break it is escaped
 std::size_t display_width(std::string_view utf8);
 

@@ -156,6 +156,7 @@ void Run::start_or_record(const Trial& trial) {
 void Run::start(const Trial& trial, const std::string& reason) {
   const auto folder = folder_of(folder_, trial);
   const std::int64_t beside = std::ssize(running_);
+  const auto peak = order_.peak_flops.find(dtype_name(trial.config.run.dtype));
   const auto arguments = trial_arguments(
       folder, {.step = trial.step,
                .seed = trial.seed,
@@ -164,6 +165,7 @@ void Run::start(const Trial& trial, const std::string& reason) {
                .key = trial.key,
                .threads = order_.threads,
                .beside = std::min<std::int64_t>(order_.parallel - 1, beside + std::ssize(pending_)),
+               .peak_flops = peak == order_.peak_flops.end() ? 0 : peak->second,
                .data_folder = order_.data_folder,
                .source_folder = {},
                .build = {}});

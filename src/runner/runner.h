@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,7 @@ TrialDecision decide(const ExperimentFolder& folder, const Trial& trial);
 
 struct RunOrder {
   std::int64_t threads = 1, parallel = 1;
+  std::map<std::string, double> peak_flops;  // by DTYPE, as measured before (record/peak.h)
   std::filesystem::path data_folder;
 };
 

@@ -8,26 +8,51 @@
 #include <utility>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "base/text.h"
+#include "config/binding.h"
 #include "config/settings.h"
 #include "measure/cores.h"
 #include "runner/process.h"
+#include "runner/retrain.h"
 #include "runner/trial_command.h"
 #include "train/stop_signal.h"
 
 namespace kablate {
 namespace {
 
-double milliseconds_from(const ExitStatus& status) {
+double last_number(const ExitStatus& status, const char* what) {
   constexpr std::string_view kPrefix = "kablate: ";
   std::string_view said = trim(status.output);
   if (status.code == kExitUserError)
     throw UserError(std::string(said.substr(said.starts_with(kPrefix) ? kPrefix.size() : 0)));
   const auto lines = split(said, '\n');
   const auto value = parse_real(trim(lines.back()));
-  if (status.code != kExitDone || !value) throw WorkError("timing an iteration failed: " + std::string(said));
+  if (status.code != kExitDone || !value) throw WorkError(str(what, " failed: ", said));
   return *value;
+}
+
+// The numbers that a child printed, one a line; a line that is none (a warning of a library) is left out, and
+// so is the last where it is not whole.
+std::vector<double> numbers_in(const std::string& output) {
+  auto lines = split(output, '\n');
+  lines.pop_back();
+  std::vector<double> numbers;
+  for (const auto& line : lines)
+    if (const auto value = parse_real(trim(line))) numbers.push_back(*value);
+  return numbers;
+}
+
+// The slowest copy's time of each configuration that all of them reached.
+void add_copy(const std::vector<double>& times, bool first, std::vector<std::optional<double>>& slowest) {
+  for (std::size_t i = 0; i < slowest.size(); ++i) {
+    if (i >= times.size() || (!first && !slowest[i]))
+      slowest[i].reset();
+    else
+      slowest[i] = std::max(times[i], slowest[i].value_or(0));
+  }
 }
 
 // 1, 2, 4, … and all cores.
@@ -62,8 +87,47 @@ double time_config(const Config& config, std::int64_t threads, std::int64_t copi
   for (auto& child : children) ends.push_back(end_of(child));
   throw_if_stop_requested();
   double slowest = 0;
-  for (const auto& end : ends) slowest = std::max(slowest, milliseconds_from(end));
+  for (const auto& end : ends) slowest = std::max(slowest, last_number(end, "timing an iteration"));
   return slowest;
+}
+
+std::vector<std::optional<double>> time_configs(const std::vector<Config>& configs, std::int64_t threads,
+                                                std::int64_t copies, std::int64_t iterations,
+                                                double seconds) {
+  using namespace std::chrono_literals;
+  const ScratchFolder scratch;
+  std::vector<std::string> arguments{"time", "--threads", std::to_string(threads), "--iterations",
+                                     std::to_string(iterations)};
+  for (std::size_t i = 0; i < configs.size(); ++i) {
+    const auto file = scratch.path() / str(i, ".config");
+    write_file(file, full_dotconfig(configs[i]));
+    arguments.insert(arguments.end(), {"--config", file.string()});
+  }
+  const Stopwatch watch;
+  std::vector<ChildProcess> children;
+  for (std::int64_t i = 0; i < copies; ++i) children.emplace_back(arguments);
+  std::vector<std::optional<double>> slowest(configs.size());
+  bool first = true;
+  for (auto& child : children) {
+    auto end = child.poll();
+    for (; !end && watch.seconds() < seconds && !stop_requested(); end = child.poll())
+      std::this_thread::sleep_for(10ms);
+    if (!end) {
+      child.signal(SIGKILL);
+      end = child.wait();
+    }
+    add_copy(numbers_in(end->output), std::exchange(first, false), slowest);
+  }
+  throw_if_stop_requested();
+  return slowest;
+}
+
+double measure_peak(DeviceKind device, DType dtype, std::int64_t threads) {
+  ChildProcess child({"peak", "--device", enum_name(device), "--dtype", dtype_name(dtype), "--threads",
+                      std::to_string(threads)});
+  const auto end = end_of(child);
+  throw_if_stop_requested();
+  return last_number(end, "measuring a matrix product");
 }
 
 ThreadChoice choose_threads(const Config& config, std::int64_t num_trials, std::int64_t cores) {

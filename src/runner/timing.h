@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "base/json.h"
 #include "config/config.h"
@@ -12,6 +13,15 @@ namespace kablate {
 // Milliseconds of an iteration in a process of its own with `threads` threads, `copies` of which run at once;
 // the slowest counts. Throws WorkError with what the process said, Interrupted after a signal.
 double time_config(const Config& config, std::int64_t threads, std::int64_t copies, std::int64_t iterations);
+
+// The same for several configurations, one after the other within the same processes, for `seconds` in all:
+// empty for those that were not reached by then, or that can't be timed.
+std::vector<std::optional<double>> time_configs(const std::vector<Config>& configs, std::int64_t threads,
+                                                std::int64_t copies, std::int64_t iterations, double seconds);
+
+// Floating-point operations a second of one large matrix product with `threads` threads, in a process of its
+// own beside which nothing of ours runs. Throws WorkError, Interrupted after a signal.
+double measure_peak(DeviceKind device, DType dtype, std::int64_t threads);
 
 struct ThreadChoice {
   std::int64_t threads = 1;

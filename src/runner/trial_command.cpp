@@ -17,6 +17,7 @@ std::vector<std::string> trial_arguments(const TrialFolder& folder, const TrialO
           "--key",     order.key,
           "--threads", number(order.threads),
           "--beside",  number(order.beside),
+          "--peak",    shortest(order.peak_flops),
           "--data",    order.data_folder.string()};
 }
 
@@ -45,6 +46,7 @@ TrialOrder parse_trial_arguments(const std::vector<std::string>& arguments, std:
           .key = text("--key"),
           .threads = number("--threads"),
           .beside = number("--beside"),
+          .peak_flops = parse_real(text("--peak")).value_or(0),
           .data_folder = text("--data"),
           .source_folder = {},
           .build = {}};

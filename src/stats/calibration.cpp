@@ -1,15 +1,14 @@
 #include "stats/calibration.h"
 
-#include <cassert>
-
 #include <boost/math/distributions/binomial.hpp>
 
+#include "base/error.h"
 #include "stats/paired.h"
 
 namespace kablate {
 
 Calibration compare_with_itself(std::span<const double> losses, std::size_t pairs) {
-  assert(pairs >= 2);
+  KABLATE_REQUIRE(pairs >= 2, pairs);
   Calibration result{.comparisons = losses.size() / (2 * pairs)};
   for (std::size_t i = 0; i < result.comparisons; ++i) {
     const auto both = losses.subspan(2 * pairs * i, 2 * pairs);
@@ -25,8 +24,11 @@ std::size_t harm_place(std::size_t comparison, std::size_t pair, std::size_t pai
 
 Calibration compare_with_harm(std::span<const double> losses, std::span<const double> harmed,
                               std::size_t pairs) {
-  assert(pairs >= 2);
+  KABLATE_REQUIRE(pairs >= 2, pairs);
   Calibration result{.comparisons = harmed.size() / pairs};
+  KABLATE_REQUIRE(
+      result.comparisons == 0 || losses.size() >= harm_place(result.comparisons - 1, 0, pairs) + pairs,
+      losses.size(), " losses for ", result.comparisons, " comparisons of ", pairs, " pairs");
   for (std::size_t i = 0; i < result.comparisons; ++i) {
     const auto baseline = losses.subspan(harm_place(i, 0, pairs), pairs);
     const auto difference = paired_difference(harmed.subspan(pairs * i, pairs), baseline);

@@ -6,6 +6,8 @@
 #include <boost/math/distributions/non_central_t.hpp>
 #include <boost/math/distributions/students_t.hpp>
 
+#include "base/error.h"
+
 namespace kablate {
 
 double student_t_cdf(double t, double degrees) {
@@ -26,6 +28,7 @@ double noncentral_t_tail(double t, double degrees, double noncentrality) {
 }
 
 Interval sd_interval(double sd, std::size_t n, double confidence) {
+  KABLATE_REQUIRE(n >= 2 && confidence > 0 && confidence < 1, "n = ", n, ", confidence = ", confidence);
   const auto degrees = static_cast<double>(n) - 1;
   const boost::math::chi_squared squares(degrees);
   const double tail = (1 - confidence) / 2;

@@ -2,8 +2,9 @@
 
 #include <algorithm>
 #include <bit>
-#include <cassert>
 #include <numeric>
+
+#include "base/error.h"
 
 namespace kablate {
 namespace {
@@ -21,7 +22,9 @@ double contrast(const std::vector<double>& cells, std::uint32_t factors) {
 
 std::vector<FactorialEffect> factorial_effects(const std::vector<std::vector<double>>& losses, double alpha,
                                                double confidence) {
-  assert(!losses.empty() && std::has_single_bit(losses.front().size()) && losses.front().size() >= 2);
+  KABLATE_REQUIRE(!losses.empty(), "no seed");
+  KABLATE_REQUIRE(std::has_single_bit(losses.front().size()) && losses.front().size() >= 2,
+                  losses.front().size(), " cells");
   std::vector<std::uint32_t> sets(losses.front().size() - 1);
   std::iota(sets.begin(), sets.end(), 1);
   std::stable_sort(sets.begin(), sets.end(),
@@ -31,7 +34,8 @@ std::vector<FactorialEffect> factorial_effects(const std::vector<std::vector<dou
   for (const auto factors : sets) {
     std::vector<double> by_seed;
     for (const auto& cells : losses) {
-      assert(cells.size() == losses.front().size());
+      KABLATE_REQUIRE(cells.size() == losses.front().size(), cells.size(), " and ", losses.front().size(),
+                      " cells");
       by_seed.push_back(contrast(cells, factors));
     }
     effects.push_back({factors, paired_difference(by_seed, confidence), {}});

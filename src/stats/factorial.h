@@ -17,7 +17,7 @@ namespace kablate {
 // 2^k - 1 have the same standard error where the cells' noise is alike.
 struct FactorialEffect {
   std::uint32_t factors = 0;  // bit i: factor i is in S
-  PairedDifference estimate;  // over seeds: its mean, interval and p; without ρ
+  Difference estimate;        // over seeds: its mean, interval and p; without ρ
   HolmResult holm;            // within the 2^k - 1 effects; with two seeds or more
 };
 

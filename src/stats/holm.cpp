@@ -1,13 +1,15 @@
 #include "stats/holm.h"
 
 #include <algorithm>
-#include <cassert>
 #include <numeric>
+
+#include "base/error.h"
 
 namespace kablate {
 
 std::vector<HolmResult> holm(std::span<const double> p, std::size_t family, double alpha) {
-  assert(family >= p.size());
+  KABLATE_REQUIRE(family >= p.size(), "a family of ", family, " and ", p.size(), " p");
+  KABLATE_REQUIRE(alpha > 0 && alpha < 1, alpha);
   std::vector<std::size_t> order(p.size());
   std::iota(order.begin(), order.end(), 0);
   std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return p[a] < p[b]; });

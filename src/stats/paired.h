@@ -1,4 +1,4 @@
-// Means and paired differences over seeds. Knows no files and no tensors. Start here in stats/.
+// Means and differences over seeds, paired or not. Knows no files and no tensors. Start here in stats/.
 #pragma once
 
 #include <cstddef>
@@ -19,30 +19,47 @@ struct MeanSd {
 // REQUIRES: values is not empty.
 MeanSd mean_sd(std::span<const double> values);
 
-// Differences treated[i] - baseline[i] (i: the same seed), and what Student's t says about their mean.
-struct PairedDifference {
-  std::size_t n = 0;
+// A difference of two sides' means, and what Student's t says about it.
+//   paired     of differences treated[i] - other[i] (i: the same seed), by their spread;
+//   unpaired   of two samples that have nothing in common, by the spread of each (Welch 1947).
+struct Difference {
+  std::size_t n = 0;  // pairs; unpaired: values of the smaller side
   double mean = 0;
-  // With two pairs or more:
-  std::optional<double> sd;
-  std::optional<Interval> interval;  // mean ± t(n-1) sd/√n
+  bool paired = true;
+  // With two pairs, or two values a side, or more:
+  std::optional<double> sd;  // of the differences; unpaired: √(sd² + sd²), of two values of different seeds
+  std::optional<double> standard_error;  // of the mean: sd/√n; unpaired: √(sd²/n + sd²/n)
+  std::optional<double> degrees;         // of freedom: n - 1; unpaired: Welch's and Satterthwaite's
+  std::optional<Interval> interval;      // mean ± t(degrees) standard_error
   std::optional<double> p;  // two-sided, of no difference: 1 if all are 0, 0 if all are one other value
   // Likewise, unless it would divide by 0:
-  std::optional<double> effect;       // d = mean / sd
-  std::optional<double> correlation;  // ρ of the pairs: pairing helps where it is above 0
+  std::optional<double> effect;  // d = mean / sd
+  std::optional<double>
+      correlation;  // ρ of kLeastForCorrelation pairs or more: pairing helps where it is > 0
 };
 
+// Of fewer pairs ρ says nothing: of two it is 1 or -1 whatever they are.
+constexpr std::size_t kLeastForCorrelation = 4;
+
 // REQUIRES: both of one length, not empty; 0 < confidence < 1.
-PairedDifference paired_difference(std::span<const double> treated, std::span<const double> baseline,
-                                   double confidence = 0.95);
+Difference paired_difference(std::span<const double> treated, std::span<const double> baseline,
+                             double confidence = 0.95);
 
 // The same of differences that are known alone: without ρ.
-PairedDifference paired_difference(std::span<const double> differences, double confidence = 0.95);
+Difference paired_difference(std::span<const double> differences, double confidence = 0.95);
+
+// Of the means of two samples. REQUIRES: neither is empty; 0 < confidence < 1.
+Difference unpaired_difference(std::span<const double> treated, std::span<const double> other,
+                               double confidence = 0.95);
+
+// A difference's interval at another confidence. REQUIRES: it has one.
+Interval interval_of(const Difference& difference, double confidence);
 
 // The t interval of a mean of n >= 2 differences at another confidence.
 Interval t_interval(double mean, double sd, std::size_t n, double confidence);
 
-// Pearson's ρ; empty with fewer than two pairs, or where one side does not vary.
+// Pearson's ρ; empty with fewer than two pairs, or where one side does not vary. REQUIRES: both of one
+// length.
 std::optional<double> correlation(std::span<const double> a, std::span<const double> b);
 
 // 100 × difference / reference: what a difference is worth in percent of the baseline's mean.

@@ -1,16 +1,16 @@
 #include "stats/power.h"
 
-#include <cassert>
 #include <cmath>
 
 #include <boost/math/tools/toms748_solve.hpp>
 
+#include "base/error.h"
 #include "stats/distribution.h"
 
 namespace kablate {
 
 double paired_t_power(double d, std::size_t n, double alpha) {
-  assert(n >= 2 && alpha > 0 && alpha < 1);
+  KABLATE_REQUIRE(n >= 2 && alpha > 0 && alpha < 1, "n = ", n, ", alpha = ", alpha);
   const auto degrees = static_cast<double>(n) - 1;
   const double critical = student_t_quantile(1 - alpha / 2, degrees);
   const double noncentrality = d * std::sqrt(static_cast<double>(n));
@@ -19,7 +19,7 @@ double paired_t_power(double d, std::size_t n, double alpha) {
 }
 
 double smallest_effect(std::size_t n, double alpha, double power) {
-  assert(power > alpha && power < 1);
+  KABLATE_REQUIRE(power > alpha && power < 1, "power = ", power, ", alpha = ", alpha);
   double high = 1;
   while (paired_t_power(high, n, alpha) < power) high *= 2;
   std::uintmax_t steps = 200;
@@ -30,7 +30,7 @@ double smallest_effect(std::size_t n, double alpha, double power) {
 }
 
 std::size_t least_pairs(double d, double alpha, double power) {
-  assert(d > 0);
+  KABLATE_REQUIRE(d > 0, "d = ", d);
   std::size_t high = 2;
   while (paired_t_power(d, high, alpha) < power) high *= 2;
   std::size_t low = high / 2;  // not enough, or 1

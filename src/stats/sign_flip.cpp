@@ -1,8 +1,8 @@
 #include "stats/sign_flip.h"
 
-#include <cassert>
 #include <cmath>
 
+#include "base/error.h"
 #include "base/rng.h"
 
 namespace kablate {
@@ -44,7 +44,7 @@ SignFlip sampled(std::span<const double> differences, double least) {
 }  // namespace
 
 SignFlip sign_flip(std::span<const double> differences) {
-  assert(!differences.empty());
+  KABLATE_REQUIRE(!differences.empty(), "no difference");
   const double least = threshold(differences);
   const auto n = differences.size();
   if (n > kMostEnumerated) return sampled(differences, least);

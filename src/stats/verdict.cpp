@@ -17,25 +17,26 @@ std::string rounded_up(double value) {
   return fixed(std::ceil(value / unit) * unit, kDigits);
 }
 
-Verdict judge(const PairedDifference& difference, const std::optional<HolmResult>& holm, std::size_t family) {
-  const bool rejected = holm && holm->rejected;
-  const std::string way = difference.mean < 0 ? "better" : "worse";
+Verdict judge(const Difference& difference, const std::optional<HolmResult>& holm, std::size_t family,
+              Better better) {
+  const bool rejected = holm && holm->rejected, good = improves(difference.mean, better);
+  const std::string way = good ? "better" : "worse", unpaired = difference.paired ? "" : kUnpaired;
   if (const auto needed = pairs_to_claim(family); difference.n < needed) {
     std::string text = str("not enough seeds (", difference.n, " of ", needed, ")");
     if (rejected) text += ", leans " + way;
-    return {VerdictKind::kNotEnoughSeeds, text, holm};
+    return {VerdictKind::kNotEnoughSeeds, text + unpaired, holm};
   }
-  if (rejected) return {difference.mean < 0 ? VerdictKind::kBetter : VerdictKind::kWorse, way, holm};
-  const auto range = t_interval(difference.mean, *difference.sd, difference.n, 1 - holm->level);
+  if (rejected) return {good ? VerdictKind::kBetter : VerdictKind::kWorse, way + unpaired, holm};
+  const auto range = interval_of(difference, 1 - holm->level);
   const double larger = std::max(std::abs(range.low), std::abs(range.high));
-  return {VerdictKind::kNoDifference, "no difference larger than " + rounded_up(larger), holm};
+  return {VerdictKind::kNoDifference, "no difference larger than " + rounded_up(larger) + unpaired, holm};
 }
 
 }  // namespace
 
 std::size_t pairs_to_claim(std::size_t family) { return family > kMany ? kClaimOfMany : kClaim; }
 
-std::vector<std::optional<Verdict>> verdicts(std::span<const std::optional<PairedDifference>> arms) {
+std::vector<std::optional<Verdict>> verdicts(std::span<const std::optional<Difference>> arms, Better better) {
   std::vector<double> p;
   for (const auto& arm : arms)
     if (arm && arm->p) p.push_back(*arm->p);
@@ -45,7 +46,7 @@ std::vector<std::optional<Verdict>> verdicts(std::span<const std::optional<Paire
   for (const auto& arm : arms) {
     std::optional<HolmResult> own;
     if (arm && arm->p) own = tested[next++];
-    result.push_back(arm ? std::optional(judge(*arm, own, arms.size())) : std::nullopt);
+    result.push_back(arm ? std::optional(judge(*arm, own, arms.size(), better)) : std::nullopt);
   }
   return result;
 }

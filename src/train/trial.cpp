@@ -51,8 +51,8 @@ class TrialLoop {
   Trainer& trainer_;
   const Config& config_;
   std::string arithmetic_;
-  double peak_flops_ = 0;
-  Effort earlier_;  // attempts
+  double cpu_seconds_ = 0;  // of this thread, in updates
+  Effort earlier_;          // attempts
   std::int64_t peak_bytes_ = 0;
   IterationTimes times_;
   Stopwatch wall_, since_save_;
@@ -71,7 +71,6 @@ TrialLoop::TrialLoop(const TrialOrder& order, TrialFiles& files, Trainer& traine
       trainer_(trainer),
       config_(trainer.session().config),
       arithmetic_(std::move(arithmetic)) {
-  peak_flops_ = matmul_flops_per_second(trainer.session().device, config_.run.dtype, throw_if_stop_requested);
   earlier_ = files.resume(trainer);
   peak_bytes_ = earlier_.peak_tensor_bytes;
 }
@@ -129,8 +128,10 @@ void TrialLoop::evaluate() {
 void TrialLoop::update() {
   const auto device = trainer_.session().device;
   const Stopwatch watch;
+  const double cpu_before = thread_cpu_seconds();
   Update update = trainer_.update();
   times_.add(watch.milliseconds());
+  cpu_seconds_ += thread_cpu_seconds() - cpu_before;
   peak_bytes_ = std::max(peak_bytes_, peak_tensor_bytes_measured(device));
   if (!update.finite)
     throw Diverged(str("loss or gradient was no finite number at iteration ", trainer_.iteration()));
@@ -144,8 +145,9 @@ void TrialLoop::add_rates(TrainRow& row, double ms) const {
   const double seconds = ms / 1e3;
   row.ms = ms;
   row.tokens_per_s = static_cast<double>(config_.tokens_per_iteration()) / seconds;
-  row.mfu = flops_per_iteration(config_) / seconds / peak_flops_;
-  row.mfu_nanogpt = flops_per_iteration_nanogpt(config_) / seconds / peak_flops_;
+  if (order_.peak_flops <= 0) return;
+  row.mfu = flops_per_iteration(config_) / seconds / order_.peak_flops;
+  row.mfu_nanogpt = flops_per_iteration_nanogpt(config_) / seconds / order_.peak_flops;
 }
 
 Effort TrialLoop::effort() const {
@@ -171,7 +173,10 @@ TrialSummary TrialLoop::summary() const {
     TrainRow speed;
     add_rates(speed, *s.ms_per_iter);
     s.tokens_per_s = speed.tokens_per_s, s.mfu = speed.mfu, s.mfu_nanogpt = speed.mfu_nanogpt;
+    if (order_.peak_flops > 0) s.peak_flops = order_.peak_flops;
   }
+  if (device.is_cpu() && times_.total_seconds() > 0)
+    s.cpu_share = std::min(1.0, cpu_seconds_ / times_.total_seconds());
   if (peak_bytes_ > 0) s.peak_tensor_bytes = peak_bytes_;
   s.peak_resident_bytes = peak_resident_bytes();
   s.parameters = parameter_count(config_), s.threads = order_.threads, s.beside = order_.beside;

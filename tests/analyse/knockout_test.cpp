@@ -5,6 +5,7 @@
 
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "data/dataset.h"
@@ -129,18 +130,49 @@ TEST(Knockout, NamesWhatIsOn) {
   EXPECT_EQ(names({{"RA_MLA_MLP_LATENT_RECIP", "y"}, {"GPT2_N_LAYER", "1"}}), Names{"recip"});
 }
 
+// A study's row at scale 0 whose windows' losses change by these, with as many others.
+Knockout row_of(const std::vector<double>& differences, std::size_t others = 0) {
+  std::vector<Knockout> rows{{"gate", 0, 2, paired_difference(differences), {}, {}}};
+  for (std::size_t i = 0; i < others; ++i)
+    rows.push_back({"cross", 0, 2, paired_difference(std::vector{0.5, -0.5, 0.1}), {}, {}});
+  adjust(rows);
+  return rows[0];
+}
+
 TEST(Knockout, SaysInWordsWhetherAMechanismIsUsed) {
-  const auto verdict = [](const std::vector<double>& differences) {
-    return knockout_verdict({"gate", 0, 2, paired_difference(differences)});
+  const auto verdict = [](const std::vector<double>& differences, std::optional<double> noise = {}) {
+    return knockout_verdict(row_of(differences), /*trained_loss=*/2, noise);
   };
   EXPECT_EQ(verdict({0.01, 0.02, 0.03}),
             "gate: no sign that it is used; without it the loss changes by less than "
             "the windows tell apart");
-  EXPECT_EQ(verdict({0.02, 0.021, 0.022}), "gate: used; without it the loss rises by 0.0210 nats");
+  EXPECT_EQ(verdict({0.02, 0.021, 0.022}), "gate: used; without it the loss rises by 0.0210 nats (1.05 %)");
   EXPECT_EQ(verdict({-0.02, -0.021, -0.022}),
-            "gate: used, to no good; without it the loss falls by 0.0210 nats");
+            "gate: used, to no good; without it the loss falls by 0.0210 nats (1.05 %)");
   EXPECT_EQ(verdict({0, 0, 0}), "gate: not used; without it no window's loss changes");
   EXPECT_EQ(verdict({0.5}), "gate: one window is too few to say");
+}
+
+TEST(Knockout, SaysHowMuchAUseIs) {
+  const auto small = row_of({0.0008, 0.00081, 0.00079});
+  EXPECT_EQ(knockout_verdict(small, 2, {}),
+            "gate: used, but hardly; without it the loss rises by 0.0008 nats (0.04 %)");
+  EXPECT_EQ(knockout_verdict(small, 2, 0.02),
+            "gate: used, but hardly: far less than a seed changes; without it the loss rises by 0.0008 nats "
+            "(0.04 %, 0.04 of the sd between seeds)");
+  EXPECT_THAT(knockout_verdict(small, 2, 0.001), testing::HasSubstr("used, by less than a seed changes;"));
+  EXPECT_THAT(knockout_verdict(small, 2, 0.0001), testing::HasSubstr("used, by more than a seed changes;"));
+}
+
+TEST(Knockout, AdjustsItsRowsForEachOther) {
+  const std::vector<double> differences{0.01, 0.02, 0.016};  // p about .036
+  const auto alone = row_of(differences), among = row_of(differences, 2);
+  EXPECT_TRUE(alone.holm->rejected);
+  EXPECT_FALSE(among.holm->rejected);
+  EXPECT_DOUBLE_EQ(among.holm->adjusted_p, 3 * *alone.change.p);
+  EXPECT_DOUBLE_EQ(among.holm->level, 0.05 / 3);
+  EXPECT_LT(among.range->low, 0) << "the interval at that level";
+  EXPECT_GT(alone.range->low, 0);
 }
 
 }  // namespace

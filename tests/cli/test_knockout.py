@@ -28,8 +28,12 @@ class Knockout(ProgramTest):
         for row in study["rows"]:
             self.assertLessEqual(row["change_ci_low"], row["change"])
             self.assertEqual("verdict" in row, row["scale"] == 0)
+            self.assertGreaterEqual(row["p_holm"], row["p"])
+        self.assertIsNone(study["noise_sd"])
         table = self.knockout(full).stdout
-        self.assertRegex(table, r"(?m)^recip mlp-to-attn +0 +\d\.\d{4} +[+-]\d\.\d{4}   \[")
+        self.assertRegex(table, r"(?m)^recip mlp-to-attn +0 +\d\.\d{4} +[+-]\d\.\d{4}  \[.*\] +[<\d.]+$")
+        self.assertIn("adjusted for the 12 rows together", table)
+        self.assertLessEqual(max(map(len, table.splitlines())), 100)
         self.assertRegex(table, r"(?m)^gate: ")
 
         self.what_the_mechanisms_did(plain, full)

@@ -107,7 +107,7 @@ class Ladder(ProgramTest):
     def test_files_of_a_trial(self):
         self.assertEqual(set(os.listdir(self.path("results", "small"))),
                          {"plan.json", "base.config", "base.defconfig", "report.md", "report.csv", "trials",
-                          "looks.jsonl", "audit.json"})
+                          "looks.jsonl", "audit.json", "peak.json"})
         look, = read_text(self.path("results", "small", "looks.jsonl")).splitlines()
         trials = sorted(os.listdir(self.path("results", "small", "trials")))
         self.assertEqual(json.loads(look)["trials"], trials)
@@ -256,6 +256,46 @@ class SecondRun(ProgramTest):
         ended = self.done("run", "--seeds", "1,2", **arguments)
         self.assertNotIn("THREADS", ended.stderr)
         self.assertEqual(read_json(self.trials()[0, 2], "summary.json")["threads"], threads)
+
+
+class Twins(ProgramTest):
+    def test_that_is_none_fails_the_run(self):
+        """A rerun that ends with another loss: the cause on top, no verdict, exit code 1."""
+        self.done("run", "--steps", "0,2,4")
+        trial = self.trials()[4, 1]
+        summary = read_json(trial, "summary.json")
+        summary["val_loss"] += 0.5
+        text = json.dumps(summary)
+        done = hashlib.sha256(text.encode()).hexdigest() + "\n"
+        for name, content in (("summary.json", text), ("DONE", done)):
+            with open(os.path.join(trial, name), "w", encoding="utf-8") as file:
+                file.write(content)
+        for command in (("run", "--steps", "0,2,4"), ("report", self.path("results", "small"))):
+            ended = self.done(*command, code=1)
+            self.assertIn("no verdict of this table can be believed: step 4 (gate+cross) must equal step 2",
+                          ended.stderr)
+            top = ended.stdout.split("\n\n")[1]
+            self.assertTrue(top.startswith("NO VERDICT OF THIS TABLE"), ended.stdout)
+        table = self.table()
+        self.assertEqual(table[2]["verdict"], "withheld")
+        self.assertIn("the final losses of the summaries", table[0]["withheld"])
+
+
+class Utilisation(ProgramTest):
+    def test_is_against_a_peak_measured_once(self):
+        self.done("run", "--steps", "0", GPT2_MAX_ITERS=14)
+        peak, = read_json(self.path("results", "small", "peak.json"))["peaks"]
+        self.assertEqual((peak["device"], peak["dtype"], peak["threads"]), ("cpu", "float32", 1))
+        again = self.done("run", "--steps", "0,1", GPT2_MAX_ITERS=14)
+        self.assertNotIn("GFLOP/s, which", again.stderr, "it is measured once")
+        for place in ((0, 1), (1, 1)):
+            summary = read_json(self.trials()[place], "summary.json")
+            self.assertEqual(summary["peak_flops"], peak["flops_per_second"])
+            self.assertGreater(summary["mfu"], 0)
+            self.assertGreater(summary["cpu_share"], 0)
+            self.assertLessEqual(summary["cpu_share"], 1)
+        self.assertIn(f"{peak['flops_per_second'] / 1e9:.1f} GFLOP/s (float32, 1 thread, ",
+                      " ".join(again.stdout.split()))  # lines are broken
 
 
 class Environment(ProgramTest):

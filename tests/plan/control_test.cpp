@@ -249,7 +249,8 @@ TEST(Control, OfAnArmAsLargeAsTheBaselineIsNotMadeAndSaysSo) {
   EXPECT_EQ(plan.steps.size(), 8u);
   EXPECT_EQ(plan.find_step(8), nullptr);
   ASSERT_EQ(plan.notes.size(), 1u);
-  EXPECT_NE(plan.notes[0].find("step 8, control parameters of step 4 (mla), is not made: "),
+  EXPECT_NE(plan.notes[0].find(
+                "step 8, control parameters of step 4 (mla GPT2_LEARNING_RATE=0.001), is not made: "),
             std::string::npos)
       << plan.notes[0];
 }
@@ -311,7 +312,7 @@ TEST(DeadTwin, WithoutAListIsOfTheLargestArmThatCanHaveOne) {
     return plan_of(kLadder + more + "controls: [dead_twin]\n").steps.back().control_of;
   };
   EXPECT_EQ(of(""), 3);
-  EXPECT_EQ(of("  7: {set: {}}\n"), 7) << "the highest number of equals";
+  EXPECT_EQ(of("  7: {set: {RA_MLA_MLP_GATE_ALPHA: 0.7}}\n"), 7) << "the highest number of equals";
   EXPECT_EQ(of("  7: {set: {RA_MLA_MLP_ATTN_GATE: n}}\n"), 3);
   EXPECT_EQ(of("  7: {set: {GPT2_N_LAYER: 9}}\n"), 3) << "a deeper arm could not equal the baseline";
 }
@@ -320,12 +321,17 @@ TEST(DeadTwin, OfWhatCouldNotEqualTheBaselineIsRefused) {
   const auto twin = [](const std::string& set) {
     plan_of(kLadder + "  4: {set: {" + set + "}}\ncontrols:\n  - {dead_twin: [4]}\n");
   };
-  expect_error([&] { twin("GPT2_N_LAYER: 4"); },
-               {"p.yaml:10", "step 5, control dead_twin of step 4 (all)", "GPT2_N_LAYER 3 -> 4"});
+  expect_error(
+      [&] { twin("GPT2_N_LAYER: 4"); },
+      {"p.yaml:10", "step 5, control dead_twin of step 4 (all GPT2_N_LAYER=4)", "GPT2_N_LAYER 3 -> 4"});
   expect_error([&] { twin("GPT2_LEARNING_RATE: 1e-2, GPT2_DROPOUT: 0"); },
                {"GPT2_LEARNING_RATE 6e-04 -> 0.01", "GPT2_DROPOUT 0.1 -> 0"});
   expect_error(
-      [&] { twin("RA_MLA_MLP_ATTN_GATE: n, RA_MLA_MLP_CROSS_TOKEN: n, RA_MLA_MLP_LATENT_RECIP: n"); },
+      [&] {
+        twin(
+            "RA_MLA_MLP_ATTN_GATE: n, RA_MLA_MLP_CROSS_TOKEN: n, RA_MLA_MLP_LATENT_RECIP: n, GPT2_DROPOUT: "
+            "0");
+      },
       {"no mechanism that the baseline lacks"});
   expect_error(
       [] {

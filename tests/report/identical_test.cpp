@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "report/render.h"
 #include "support/core/report_experiment.h"
 #include "support/core/tensor_file.h"
 
@@ -51,6 +52,21 @@ TEST(Rerun, WithoutRowsIsNotEqual) {
   e.done(1, 1, 3), e.done(3, 1, 3);
   for (const auto step : {1, 3}) e.log(step, 1, {});
   EXPECT_EQ(e.report().rows[3].identical_to, "no: seed 1, no loss log");
+}
+
+TEST(Rerun, ThatIsEqualHasItsTargetsFinalLossesToo) {
+  Experiment e(ladder(4, {1}, 1));
+  e.done(1, 1, 3), e.done(3, 1, 3);
+  e.change(3, 1, [](TrialSummary& s) { s.val_loss = 2.5; });  // the best one, say, for the last
+  EXPECT_EQ(e.report().rows[3].identical_to, "no: seed 1, the final losses of the summaries");
+}
+
+TEST(Rerun, OnOtherThreadsSaysNothing) {
+  Experiment e(ladder(4, {1}, 1));
+  e.done(1, 1, 3), e.done(3, 1, 3.1);
+  e.change(3, 1, [](TrialSummary& s) { s.threads = 2; });
+  EXPECT_EQ(e.report().rows[3].identical_to, "unknown: seed 1, iteration 10; but 2 threads on cpu against 1 on cpu");
+  EXPECT_THAT(e.report().faults, testing::IsEmpty());
 }
 
 TEST(Rerun, OfWhatWasNotRunSaysSo) {
@@ -110,10 +126,48 @@ TEST(DeadTwin, EqualsTheBaselineInEveryLoss) {
   EXPECT_EQ(e.twin(), "no: seed 1, iteration 10");
 }
 
-TEST(DeadTwin, WithoutItsFilesIsNotEqual) {
+TEST(Faults, OfATwinOrARerunWithholdEveryVerdict) {
+  auto plan = ladder(4, testing_support::seeds(8), 1);  // step 3 reruns step 1
+  plan.steps[2].control = "dead_twin", plan.steps[2].control_of = 1;
+  Experiment e(plan);
+  for (const auto seed : plan.seeds) {
+    const double loss = 3 + 0.01 * static_cast<double>(seed);
+    for (const std::int64_t step : {0, 2}) {
+      e.done(step, seed, loss);
+      write_file(e.trial(step, seed).weights(), safetensors_of(Weights{{"wte", {0.0F}}}));
+    }
+    for (const std::int64_t step : {1, 3}) e.done(step, seed, loss - 0.1);
+  }
+  const auto sound = e.report();
+  EXPECT_THAT(sound.faults, testing::IsEmpty());
+  EXPECT_EQ(sound.rows[1].verdict->text, "better");
+  for (const auto end : {sound.rows[2].delta->interval->low, sound.rows[2].delta->interval->high})
+    EXPECT_EQ(end, 0) << "what is called equal";
+  EXPECT_THAT(render_csv(sound), testing::Not(HasSubstr("withheld,")));
+
+  e.done(3, 2, 3.5);
+  auto broken = e.report();
+  ASSERT_EQ(broken.faults.size(), 1u);
+  EXPECT_THAT(broken.faults[0],
+              HasSubstr("step 3 (arm1) must equal step 1 bit for bit and does not (seed 2, "));
+  EXPECT_EQ(broken.rows[1].verdict->text, "withheld");
+  EXPECT_FALSE(broken.rows[1].verdict->holm);
+  for (const auto& text : {render_terminal(broken), render_markdown(broken)})
+    EXPECT_LT(text.find("NO VERDICT OF THIS TABLE CAN BE BELIEVED: step 3"), text.find("val loss"))
+        << "on top";
+  EXPECT_THAT(render_csv(broken), HasSubstr(",withheld,"));
+  EXPECT_THAT(render_csv(broken), HasSubstr("does not (seed 2, iteration 10)"));
+
+  e.done(3, 2, 2.92), e.done(2, 1, 3.2);
+  broken = e.report();
+  ASSERT_EQ(broken.faults.size(), 1u);
+  EXPECT_THAT(broken.faults[0], HasSubstr("step 2 (arm2) must equal step 0"));
+}
+
+TEST(DeadTwin, WithoutItsFilesIsUnknown) {
   Twins e;
   std::filesystem::remove(e.trial(2, 1).weights());
-  EXPECT_THAT(e.twin(), HasSubstr("no: seed 1, "));
+  EXPECT_THAT(e.twin(), HasSubstr("unknown: seed 1, "));
   EXPECT_THAT(e.twin(), HasSubstr("weights.safetensors: is missing"));
   std::filesystem::remove(e.trial(2, 1).done());
   EXPECT_EQ(e.twin(), "unknown: seed 1 not finished");

@@ -29,8 +29,8 @@ TEST(Report, PairsStepsWithTheBaselineBySeed) {
   EXPECT_FALSE(first.delta_percent);
   EXPECT_EQ(first.seeds, 3u);
   EXPECT_EQ(first.status, "done");
-  EXPECT_NEAR(first.val_loss->mean, 3.1, 1e-12);
-  EXPECT_NEAR(first.val_loss->sd.value(), 0.1, 1e-12);
+  EXPECT_NEAR(first.mean(0)->mean, 3.1, 1e-12);
+  EXPECT_NEAR(first.mean(0)->sd.value(), 0.1, 1e-12);
   ASSERT_TRUE(second.delta);
   EXPECT_NEAR(second.delta->mean, -0.4 / 3, 1e-12);
   EXPECT_NEAR(second.delta_percent.value(), 100 * -0.4 / 3 / 3.1, 1e-10);
@@ -68,7 +68,7 @@ TEST(Report, HasNoNumbersWhereNothingWasTrained) {
   Experiment e(ladder(2, {1}));
   const auto row = e.report().rows[1];
   EXPECT_EQ(row.status, "missing");
-  EXPECT_FALSE(row.val_loss || row.delta || row.delta_percent || row.ms_per_iter || row.peak_tensor_bytes ||
+  EXPECT_FALSE(row.mean(0) || row.delta || row.delta_percent || row.ms_per_iter || row.peak_tensor_bytes ||
                row.beside);
   EXPECT_TRUE(row.parameters) << "what follows from the configuration is there";
 }

@@ -50,7 +50,7 @@ TEST_F(RunDifference, OfTrialsNamesSymbolsKeysEnvironmentAndResults) {
   EXPECT_THAT(trial_lines("key, beside the configuration"), ElementsAre("seed 1 -> 2"));
   EXPECT_THAT(trial_lines("environment"), ElementsAre("cpu: not recorded -> B"));
   EXPECT_THAT(trial_lines("results"), ElementsAre("loss logs part at iteration 10: loss 3.5 -> 3.75",
-                                                  "val_loss: 2.500000 -> 2.750000 (+0.25)",
+                                                  "val_loss: 2.500000 -> 2.750000 (+0.250000)",
                                                   HasSubstr("train_loss: 2.4"), "weights: not equal"));
 }
 
@@ -71,10 +71,11 @@ TEST_F(RunDifference, OfExperimentsComparesWhatBothHave) {
   const auto sections = experiment_differences(first, second);
   EXPECT_THAT(lines_of(sections, "base configuration"), ElementsAre("GPT2_DROPOUT: 0.1 -> 0.5"));
   EXPECT_THAT(lines_of(sections, "plan"), ElementsAre("steps: 0,1 -> 0,1,2", "seeds: 1,2 -> 2,3"));
-  EXPECT_THAT(lines_of(sections, "results"),
-              ElementsAre("step 0 arm0: val_loss 2.750000 over 2 seeds -> 3.250000 over 2 seeds; difference "
-                          "0.25 over 1 common seed",
-                          "step 1 arm1: val_loss none finished -> none finished; no seed in common"));
+  EXPECT_THAT(
+      lines_of(sections, "results"),
+      ElementsAre("step 0 arm0: val_loss 2.7500 ± 0.3536 over 2 seeds -> 3.2500 ± 0.0000 over 2 seeds; "
+                  "difference +0.2500 over 1 common seed",
+                  HasSubstr("step 1 arm1: val_loss none finished -> none finished; no seed in common")));
 }
 
 }  // namespace

@@ -123,11 +123,15 @@ TEST(ReportStatistics, ComparesWithTheArmBefore) {
 }
 
 TEST(ReportStatistics, SaysWherePairingDidNotHelp) {
-  Experiment e(ladder(2, {1, 2, 3}));
-  const double baseline[] = {3.0, 3.1, 3.2}, treated[] = {2.9, 2.8, 2.75};
-  for (int i = 0; i < 3; ++i) e.done(0, i + 1, baseline[i]), e.done(1, i + 1, treated[i]);
-  EXPECT_THAT(e.report().notes, Contains(HasSubstr("ρ = -0.98: pairing by seed did not help")));
-  EXPECT_THAT(Shifted({-0.1}, 3).report().notes, Not(Contains(HasSubstr("did not help"))));
+  const double baseline[] = {3.0, 3.1, 3.2, 3.3}, treated[] = {2.9, 2.8, 2.75, 2.7};
+  const auto notes = [&](std::int64_t count) {
+    Experiment e(ladder(2, seeds(count)));
+    for (int i = 0; i < count; ++i) e.done(0, i + 1, baseline[i]), e.done(1, i + 1, treated[i]);
+    return e.report().notes;
+  };
+  EXPECT_THAT(notes(4), Contains(HasSubstr("ρ = -0.98: pairing by seed did not help")));
+  for (const std::int64_t few : {2, 3}) EXPECT_THAT(notes(few), Not(Contains(HasSubstr("ρ"))));
+  EXPECT_THAT(Shifted({-0.1}, 4).report().notes, Not(Contains(HasSubstr("did not help"))));
 }
 
 TEST(MatchedControl, StandsAgainstItsArm) {
@@ -142,7 +146,7 @@ TEST(MatchedControl, StandsAgainstItsArm) {
   EXPECT_EQ(report.rows[2].versus_control->mean, expected.mean) << "the arm minus its control: worse";
   EXPECT_EQ(report.rows[2].versus_control->interval->low, expected.interval->low);
   EXPECT_FALSE(report.rows[1].versus_control);
-  for (const auto& text : {render_terminal(report), render_markdown(report)}) {
+  for (const auto& text : {render_terminal(report, 140), render_markdown(report)}) {
     EXPECT_THAT(text, HasSubstr("Against matched controls"));
     EXPECT_THAT(text, HasSubstr("2 mla, params of 1"));
     EXPECT_THAT(text, HasSubstr("+0.1667"));
@@ -234,6 +238,52 @@ TEST(NoiseFloor, MeasuresDifferencesInItsUnits) {
   write_noise(e.folder, noise);
   EXPECT_FALSE(e.report().rows[1].delta_noise) << "the noise of another configuration says nothing";
   EXPECT_THAT(e.report().notes, Contains(HasSubstr("it is not used")));
+}
+
+TEST(TimesUnderOtherLoad, AreMarkedAndNotReadAtEqualTime) {
+  const Shifted e({-0.1, -0.2}, 2);
+  const auto share = [&](std::int64_t step, double value) {
+    e.change(step, 2, [&](TrialSummary& s) { s.cpu_share = value; });
+  };
+  for (const std::int64_t step : {0, 1, 2}) share(step, 0.95);
+  EXPECT_TRUE(e.report().rows[1].equal_time && e.report().rows[2].equal_time);
+  EXPECT_THAT(render_terminal(e.report()), Not(HasSubstr("5.0*")));
+  share(1, 0.63);
+  auto report = e.report();
+  EXPECT_FALSE(report.rows[1].equal_time);
+  EXPECT_TRUE(report.rows[1].equal_flops) << "operations take no time";
+  EXPECT_TRUE(report.rows[2].equal_time) << "of other trials";
+  EXPECT_EQ(report.rows[1].cpu_share, 0.63);
+  EXPECT_THAT(render_terminal(report), HasSubstr(" 5.0*"));
+  EXPECT_THAT(report.notes,
+              Contains("* Step 1 (arm1) was timed under other load: seed 2 had its core for 63 % of "
+                       "the time."));
+  share(1, 0.95), share(0, 0.5);
+  report = e.report();
+  EXPECT_FALSE(report.rows[1].equal_time || report.rows[2].equal_time) << "the baseline's times";
+}
+
+TEST(TimesUnderOtherLoad, AreThoseBesideMoreTrialsToo) {
+  const Shifted e({-0.1}, 2);
+  e.change(1, 2, [](TrialSummary& s) { s.beside = 3; });
+  EXPECT_FALSE(e.report().rows[1].equal_time);
+}
+
+TEST(Utilisation, IsAgainstOnePeak) {
+  const Shifted e({-0.1}, 1);
+  e.change(0, 1, [](TrialSummary& s) { s.mfu = 0.25; });
+  EXPECT_THAT(e.report().notes, Contains(HasSubstr("each trial measured what it is against by itself")));
+  write_peaks(e.folder, {{.host = "h",
+                          .device = "cpu",
+                          .dtype = "float32",
+                          .threads = 2,
+                          .flops_per_second = 9.04e10,
+                          .measured = "2026-01-31T12:00:00Z"}});
+  EXPECT_THAT(e.report().notes,
+              Contains("MFU is against a large matrix product, measured alone before the trials: "
+                       "90.4 GFLOP/s (float32, 2 threads, h)."));
+  write_file(e.folder.peak(), "{\"peaks\": [{}]}");
+  EXPECT_TRUE(read_peaks(e.folder).empty()) << "damaged";
 }
 
 TEST(LooksInAReport, SayWhichSeedsWereAddedAfterALook) {

@@ -61,9 +61,14 @@ def row_of_figures(row):
     # The lower tail by symmetry: nct.cdf is nan far below the mean.
     power = stats.nct.sf(critical, pairs - 1, shift) + stats.nct.sf(critical, pairs - 1, -shift)
 
+    other = [on_grid(3 + 0.2 * u(47) * (u(50 + i) - 0.5)) for i in range(2 + math.floor(11 * u(46)))]
+    welch = stats.ttest_ind(treated, other, equal_var=False)
+    apart = welch.confidence_interval(confidence)
+
     reals = (quantile, probability, interval.low, interval.high, test.pvalue, correlation)
     texts = [f"{value:.12g}" for value in reals] + [str(reaching)]
-    return " ".join(texts + [f"{value:.12g}" for value in (low, high, power)])
+    more = (low, high, power, apart.low, apart.high, welch.pvalue, welch.df)
+    return " ".join(texts + [f"{value:.12g}" for value in more])
 
 
 for number in range(ROWS):

@@ -6,6 +6,8 @@
 #include <cmath>
 #include <vector>
 
+#include "base/error.h"
+
 namespace kablate {
 namespace {
 
@@ -39,7 +41,64 @@ TEST(PairedDifference, ThatIsTheSameForEverySeedIsCertain) {
   const auto result = paired_difference(std::vector{1.5, 2.5, 3.5}, std::vector{1.0, 2.0, 3.0});
   EXPECT_EQ(result.p.value(), 0);
   EXPECT_FALSE(result.effect) << "0.5 / 0";
-  EXPECT_NEAR(result.correlation.value(), 1, 1e-15);
+}
+
+TEST(PairedDifference, HasACorrelationFromFourPairsOn) {
+  const std::vector<double> baseline{1, 2, 3, 4}, treated{2, 1, 0, -1};
+  EXPECT_NEAR(paired_difference(treated, baseline).correlation.value(), -1, 1e-15);
+  for (const std::size_t n : {2, 3})
+    EXPECT_FALSE(paired_difference(std::span(treated).first(n), std::span(baseline).first(n)).correlation)
+        << "of two pairs it is 1 or -1 whatever they are";
+}
+
+TEST(UnpairedDifference, WorkedByHand) {
+  // (1, 3) and (0, 2, 4, 6): means 2 and 3, variances 2 and 20/3; 2/2 + (20/3)/4 = 8/3, and Welch's degrees
+  // are (8/3)² / (1²/1 + (5/3)²/3) = (64/9) / (52/27) = 48/13.
+  const auto result = unpaired_difference(std::vector{1.0, 3.0}, std::vector{0.0, 2.0, 4.0, 6.0});
+  EXPECT_FALSE(result.paired);
+  EXPECT_EQ(result.n, 2u) << "of the smaller side";
+  EXPECT_EQ(result.mean, -1);
+  EXPECT_NEAR(result.standard_error.value(), std::sqrt(8.0 / 3), 1e-15);
+  EXPECT_NEAR(result.degrees.value(), 48.0 / 13, 1e-13);
+  EXPECT_NEAR(result.effect.value(), -1 / std::sqrt(26.0 / 3), 1e-15);
+  EXPECT_FALSE(result.correlation);
+  const auto at_p = interval_of(result, 1 - *result.p);
+  EXPECT_NEAR(at_p.high, 0, 1e-12) << "the interval at confidence 1 - p ends at 0";
+}
+
+TEST(UnpairedDifference, DoesNotGainByWhatPairsShare) {
+  const std::vector<double> baseline{1, 2, 3, 4}, treated{1.1, 2.2, 3.1, 4.2};
+  EXPECT_LT(paired_difference(treated, baseline).p.value(), 0.05);
+  EXPECT_GT(unpaired_difference(treated, baseline).p.value(), 0.5);
+}
+
+TEST(UnpairedDifference, OfOneValueASideHasAMeanAlone) {
+  const auto result = unpaired_difference(std::vector{2.0}, std::vector{1.5, 1.0});
+  EXPECT_EQ(result.mean, 0.75);
+  EXPECT_FALSE(result.sd || result.interval || result.p || result.effect);
+}
+
+TEST(UnpairedDifference, OfSidesThatDoNotVaryIsCertain) {
+  const std::vector<double> a{1, 1, 1}, b{2, 2};
+  EXPECT_EQ(unpaired_difference(a, b).p.value(), 0);
+  EXPECT_EQ(unpaired_difference(a, a).p.value(), 1);
+  EXPECT_EQ(unpaired_difference(a, a).interval.value().high, 0);
+}
+
+// In a Release build too: what would be read beyond a span's end is a defect that says so.
+TEST(Statistics, CheckWhatTheyRequire) {
+  const std::vector<double> none, one{1}, two{1, 2};
+  EXPECT_THROW(mean_sd(none), ContractError);
+  EXPECT_THROW(paired_difference(one, two), ContractError);
+  EXPECT_THROW(correlation(one, two), ContractError);
+  EXPECT_THROW(paired_difference(two, two, 1.0), ContractError);
+  EXPECT_THROW(t_interval(0, 1, 1, 0.95), ContractError);
+  EXPECT_THROW(interval_of(paired_difference(one, one), 0.95), ContractError);
+  try {
+    paired_difference(one, two);
+  } catch (const ContractError& fault) {
+    EXPECT_NE(std::string(fault.what()).find("it got 1 and 2"), std::string::npos) << fault.what();
+  }
 }
 
 TEST(Correlation, OfOppositesIsMinusOne) {

@@ -18,14 +18,16 @@ constexpr double kGrid = 1 << 20;
 
 // What a row of the file holds, in its order.
 struct Figures {
-  double quantile, probability, low, high, p, correlation, reaching, sd_low, sd_high, power;
+  double quantile, probability, low, high, p, correlation, reaching, sd_low, sd_high, power, welch_low,
+      welch_high, welch_p, welch_degrees;
 };
 
 std::vector<Figures> read_figures() {
   std::ifstream file(KABLATE_SOURCE_DIR "/tests/stats/scipy_figures.txt");
   std::vector<Figures> rows;
   for (Figures f; file >> f.quantile >> f.probability >> f.low >> f.high >> f.p >> f.correlation >>
-                  f.reaching >> f.sd_low >> f.sd_high >> f.power;)
+                  f.reaching >> f.sd_low >> f.sd_high >> f.power >> f.welch_low >> f.welch_high >>
+                  f.welch_p >> f.welch_degrees;)
     rows.push_back(f);
   return rows;
 }
@@ -81,10 +83,26 @@ TEST(SciPy, AgreesOnPairedDifferences) {
     EXPECT_NEAR(result.interval.value().high, f.high, 1e-11);
     EXPECT_NEAR(result.mean, (f.low + f.high) / 2, 1e-11);
     expect_close(result.p.value(), f.p);
-    expect_close(result.correlation.value(), f.correlation);
+    expect_close(correlation(treated, baseline).value(), f.correlation);
     const auto flips = sign_flip(differences);
     EXPECT_TRUE(flips.exact);
     EXPECT_EQ(flips.p, std::ldexp(f.reaching, -static_cast<int>(differences.size())));
+  });
+}
+
+TEST(SciPy, AgreesOnUnpairedDifferences) {
+  for_each_row([](const Figures& f, auto u) {
+    const double confidence = 0.5 + 0.499 * u(4), shift = 0.05 * (u(5) - 0.5), spread = 0.002 + 0.1 * u(6);
+    std::vector<double> treated, other;
+    for (std::size_t i = 0; i < whole(2, 11, u(3)); ++i)
+      treated.push_back(on_grid(3 + 0.05 * u(8 + i)) + on_grid(shift + spread * (u(20 + i) - 0.5)));
+    for (std::size_t i = 0; i < whole(2, 11, u(46)); ++i)
+      other.push_back(on_grid(3 + 0.2 * u(47) * (u(50 + i) - 0.5)));
+    const auto result = unpaired_difference(treated, other, confidence);
+    EXPECT_NEAR(result.interval.value().low, f.welch_low, 1e-11 * (1 + std::abs(f.welch_low)));
+    EXPECT_NEAR(result.interval.value().high, f.welch_high, 1e-11 * (1 + std::abs(f.welch_high)));
+    expect_close(result.p.value(), f.welch_p);
+    expect_close(result.degrees.value(), f.welch_degrees);
   });
 }
 

@@ -8,10 +8,10 @@
 namespace kablate {
 namespace {
 
-using Arm = std::optional<PairedDifference>;
+using Arm = std::optional<Difference>;
 
 // n differences around `mean` that alternate by ± `spread`.
-PairedDifference difference(double mean, double spread, std::size_t n) {
+Difference difference(double mean, double spread, std::size_t n) {
   std::vector<double> values;
   for (std::size_t i = 0; i < n; ++i) values.push_back(mean + (i % 2 == 0 ? spread : -spread));
   return paired_difference(values);
@@ -59,6 +59,22 @@ TEST(Verdict, OfFewSeedsLeansOnlyWhereHolmRejects) {
   EXPECT_EQ(text_of({difference(0.5, 0.0001, 3)}, 0), "not enough seeds (3 of 8), leans worse");
   EXPECT_EQ(text_of({difference(-0.5, 0, 1)}, 0), "not enough seeds (1 of 8)");
   EXPECT_FALSE(verdicts(std::vector<Arm>{difference(-0.5, 0, 1)})[0]->holm);
+}
+
+TEST(Verdict, FollowsTheDirectionOfTheMeasure) {
+  const std::vector<Arm> arms{difference(-0.02, 0.002, 8), difference(0.02, 0.002, 3)};
+  EXPECT_EQ(verdicts(arms, Better::kMore)[0]->text, "worse") << "less accuracy";
+  EXPECT_EQ(verdicts(arms, Better::kMore)[0]->kind, VerdictKind::kWorse);
+  EXPECT_EQ(verdicts(arms, Better::kMore)[1]->text, "not enough seeds (3 of 8), leans better");
+}
+
+TEST(Verdict, OfAnUnpairedDifferenceSaysSo) {
+  std::vector<double> low, high;
+  for (int i = 0; i < 8; ++i) low.push_back(1 + 0.01 * i), high.push_back(2 + 0.01 * i);
+  EXPECT_EQ(text_of({unpaired_difference(low, high)}, 0), "better (unpaired)");
+  EXPECT_EQ(text_of({paired_difference(low, high)}, 0), "better");
+  // 8 values of .01 steps: sd .0245, so the t interval at 95 % with 14 degrees is 2.1448 · .0245 · √(2/8).
+  EXPECT_EQ(text_of({unpaired_difference(low, low)}, 0), "no difference larger than 0.0263 (unpaired)");
 }
 
 TEST(Verdict, IsStricterInALargerFamilyAlsoBeforeItIsFinished) {

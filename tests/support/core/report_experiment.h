@@ -41,6 +41,11 @@ struct Experiment {
     rows.push_back(row);
     log(step, seed, rows);
   }
+  // Gives a finished trial another key.txt.
+  void key(std::int64_t step, std::int64_t seed, const std::string& text) const {
+    write_file(trial(step, seed).key(), text);
+    change(step, seed, [](TrialSummary&) {});
+  }
   // A trial with a validation curve, whose last point is its end.
   void curve(std::int64_t step, std::int64_t seed,
              const std::vector<std::pair<std::int64_t, double>>& points) const {

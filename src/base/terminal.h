@@ -1,0 +1,13 @@
+// How wide a line may be.
+#pragma once
+
+#include <cstddef>
+
+namespace kablate {
+
+constexpr std::size_t kPlainWidth = 100;  // where there is no terminal
+
+// The columns of the terminal that standard output is, 40 at the least; kPlainWidth where it is none.
+std::size_t output_width();
+
+}  // namespace kablate

@@ -1,0 +1,122 @@
+#include "plan/terms.h"
+
+#include <algorithm>
+#include <array>
+#include <set>
+
+#include "base/text.h"
+#include "config/settings.h"
+
+namespace kablate {
+namespace {
+
+struct Term {
+  const char* symbol;
+  TermKind kind;
+};
+
+// `data` is the line of a trial's key with the data's hash.
+constexpr std::array<Term, 12> kTerms{{{"DATASET", TermKind::kMeasured},
+                                       {"data", TermKind::kMeasured},
+                                       {"GPT2_BLOCK_SIZE", TermKind::kMeasured},
+                                       {"GPT2_EVAL_SAMPLES", TermKind::kMeasured},
+                                       {"GPT2_BATCH_SIZE", TermKind::kSamples},
+                                       {"GPT2_GRADIENT_ACCUMULATION", TermKind::kSamples},
+                                       {"DATA_SEED", TermKind::kSamples},
+                                       {"GPT2_MAX_ITERS", TermKind::kSchedule},
+                                       {"GPT2_LEARNING_RATE", TermKind::kSchedule},
+                                       {"GPT2_MIN_LR", TermKind::kSchedule},
+                                       {"GPT2_DECAY_LR", TermKind::kSchedule},
+                                       {"GPT2_WARMUP_STEPS", TermKind::kSchedule}}};
+
+// Say when to look at a model and how closely, and change no weight of it.
+constexpr std::array<std::string_view, 3> kLooks{"GPT2_EVAL_INTERVAL", "GPT2_EVAL_SAMPLES",
+                                                 "GPT2_LOG_INTERVAL"};
+
+std::string value_of(const TrainedValues& values, const std::string& symbol) {
+  const auto found = values.find(symbol);
+  return found == values.end() ? "" : found->second;
+}
+
+std::int64_t sequences(const TrainedValues& values) {
+  return parse_int(value_of(values, "GPT2_BATCH_SIZE")).value_or(0) *
+         parse_int(value_of(values, "GPT2_GRADIENT_ACCUMULATION")).value_or(0);
+}
+
+bool is_batch(const std::string& symbol) {
+  return symbol == "GPT2_BATCH_SIZE" || symbol == "GPT2_GRADIENT_ACCUMULATION";
+}
+
+}  // namespace
+
+TrainedValues trained_values(const Config& config) {
+  const auto unused = unused_symbols(config);
+  TrainedValues values;
+  for (const auto& field : field_values(config))
+    if (field.scope == Scope::kNumbers &&
+        std::find(unused.begin(), unused.end(), field.symbol) == unused.end())
+      values[field.symbol] = field.text;
+  return values;
+}
+
+std::vector<std::string> training_differences(const TrainedValues& a, const TrainedValues& b) {
+  std::set<std::string> symbols;
+  for (const auto* side : {&a, &b})
+    for (const auto& [symbol, value] : *side) symbols.insert(symbol);
+  std::vector<std::string> differing;
+  for (const auto& symbol : symbols)
+    if (value_of(a, symbol) != value_of(b, symbol) &&
+        std::find(kLooks.begin(), kLooks.end(), symbol) == kLooks.end())
+      differing.push_back(symbol);
+  return differing;
+}
+
+std::string TermDifference::text() const {
+  const auto shown = [](const std::string& value) {
+    return value.empty() ? "not read" : value.size() > 24 ? value.substr(0, 12) + "…" : value;
+  };
+  return str(symbol, " ", shown(other), " -> ", shown(own));
+}
+
+std::vector<TermDifference> term_differences(const TrainedValues& own, const TrainedValues& other) {
+  std::vector<TermDifference> differences;
+  const auto compare = [&](TermKind kind, const std::string& symbol) {
+    const auto a = value_of(own, symbol), b = value_of(other, symbol);
+    // GPT2_DECAY_LR decides whether the least rate is read, and says so itself.
+    const bool said = symbol == "GPT2_MIN_LR" && (a.empty() || b.empty());
+    if (a != b && !said) differences.push_back({kind, symbol, a, b});
+  };
+  const bool same_batch = sequences(own) == sequences(other);
+  for (const auto& term : kTerms)
+    if (!same_batch || !is_batch(term.symbol)) compare(term.kind, term.symbol);
+  return differences;
+}
+
+bool has_kind(const std::vector<TermDifference>& differences, TermKind kind) {
+  return std::any_of(differences.begin(), differences.end(), [&](const auto& d) { return d.kind == kind; });
+}
+
+bool are_paired(const std::vector<TermDifference>& differences, const std::vector<std::string>& about) {
+  return std::all_of(differences.begin(), differences.end(), [&](const TermDifference& d) {
+    return d.kind == TermKind::kSchedule && std::find(about.begin(), about.end(), d.symbol) != about.end();
+  });
+}
+
+std::string text_of(const std::vector<TermDifference>& differences) {
+  std::vector<std::string> texts;
+  for (const auto& difference : differences) texts.push_back(difference.text());
+  return join(texts, ", ");
+}
+
+std::string warmup_note(const Config& config) {
+  const auto& optim = config.optim;
+  const auto iterations = config.train.max_iters;
+  if (optim.warmup_steps < iterations) return "";
+  const double last =
+      optim.learning_rate * static_cast<double>(iterations) / static_cast<double>(optim.warmup_steps + 1);
+  return str("GPT2_WARMUP_STEPS = ", optim.warmup_steps, " is no shorter than GPT2_MAX_ITERS = ", iterations,
+             ": the learning rate climbs to ", shortest(last),
+             " and never gets to GPT2_LEARNING_RATE = ", shortest(optim.learning_rate));
+}
+
+}  // namespace kablate
