@@ -38,6 +38,7 @@ Training trained(const Config& config, std::int64_t seed, const std::shared_ptr<
   result.start = copies(trainer.session().parameters);
   for (std::int64_t i = 0; i < updates; ++i) {
     const Update update = trainer.update();
+    result.finite = update.finite;
     if (!update.finite) break;
     result.updates.push_back(update.row);
   }

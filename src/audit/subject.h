@@ -21,6 +21,7 @@ namespace kablate {
 
 // What the trial's loop did: each update, the losses at the end, and the weights before and after.
 struct Training {
+  bool finite = true;  // false: it stopped where loss or gradient was no number
   std::vector<TrainRow> updates;
   EvaluationRow losses;
   std::map<std::string, Tensor> start, weights;

@@ -142,6 +142,7 @@ std::optional<Finding> samples(const Config& step, const Subject& subject) {
   std::string first[2];
   for (const std::int64_t seed : {1, 2}) {
     const auto trained = subject.train(c, seed, data, kUpdates);
+    if (!trained.finite) return {};  // it diverges, as the trial will say
     if (std::ssize(trained.updates) != kUpdates)
       return Finding{false, "the loop made another number of updates"};
     first[seed - 1] = trained.updates[0].tokens;
@@ -159,6 +160,7 @@ std::optional<Finding> evaluation(const Config& step, const Subject& subject) {
   const Config c = short_loop(step, 2, 1);
   const auto data = seeded_data(c);
   const auto trained = subject.train(c, kSeed, data, 1);
+  if (!trained.finite || !std::isfinite(trained.losses.val_loss.value_or(0))) return {};
   const auto T = c.gpt.context;
   const Batch of_train = contract_windows(data->train(), T),
               of_validation = contract_windows(data->validation(), T);
@@ -178,9 +180,14 @@ std::optional<Finding> evaluation(const Config& step, const Subject& subject) {
 }
 
 std::optional<Finding> updates(const Config& step, const Subject& subject) {
-  const Config whole = short_loop(step, 4, 1), pieces = short_loop(step, 1, 4);
+  constexpr double kLeastRate = 1e-3;  // a weight of 1 must be able to move in float32
+  Config quick = step;
+  quick.optim.learning_rate = std::max(step.optim.learning_rate, kLeastRate);
+  quick.optim.warmup_steps = std::min<std::int64_t>(step.optim.warmup_steps, 10);
+  const Config whole = short_loop(quick, 4, 1), pieces = short_loop(quick, 1, 4);
   const auto data = seeded_data(whole);
   const auto one = subject.train(whole, kSeed, data, kUpdates), four = subject.train(pieces, kSeed, data, 1);
+  if (!one.finite || !four.finite) return {};
   const auto &a = one.updates.at(0), &b = four.updates.at(0);
   for (const auto& [what, in_one, in_four] :
        {std::tuple{"loss", a.loss, b.loss}, std::tuple{"gradient norm", a.grad_norm, b.grad_norm}})

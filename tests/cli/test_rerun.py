@@ -116,8 +116,8 @@ class Rerun(TrainedOnce):
                               self.path("changed", "small")).stdout.splitlines()
             self.assertIn("  GPT2_WEIGHT_DECAY: 0.1 -> 0.2", lines)
             self.assertIn("  seeds: 1,2 -> 2", lines)
-            self.assertRegex(lines[-1], r"^  step 0 mla: val_loss \d\.\d{6} over 2 seeds -> \d\.\d{6} "
-                                        r"over 1 seed; difference \S+ over 1 common seed$")
+            self.assertRegex(lines[-1], r"^  step 0 mla: val_loss \d\.\d{4} ± \d\.\d{4} over 2 seeds -> "
+                                        r"\d\.\d{4} over 1 seed; difference \S+ over 1 common seed$")
 
 
 if __name__ == "__main__":

@@ -65,7 +65,8 @@ TEST(Rerun, OnOtherThreadsSaysNothing) {
   Experiment e(ladder(4, {1}, 1));
   e.done(1, 1, 3), e.done(3, 1, 3.1);
   e.change(3, 1, [](TrialSummary& s) { s.threads = 2; });
-  EXPECT_EQ(e.report().rows[3].identical_to, "unknown: seed 1, iteration 10; but 2 threads on cpu against 1 on cpu");
+  EXPECT_EQ(e.report().rows[3].identical_to,
+            "unknown: seed 1, iteration 10; but 2 threads on cpu against 1 on cpu");
   EXPECT_THAT(e.report().faults, testing::IsEmpty());
 }
 
