@@ -37,7 +37,8 @@ class World {
     for (const char* name : {"ladder", "reversed"})
       folder_.write(str("plans/", name, ".yaml"),
                     str("name: ", name, "\nbaseline: 0\nsteps:\n  0: {set: {RA_MLA_MLP_ATTN_GATE: n}}\n",
-                        "  1: {set: {RA_MLA_MLP_CROSS_TOKEN: ", name[0] == 'l' ? "y" : "n", "}}\n"));
+                        "  1: {set: {", name[0] == 'l' ? "RA_MLA_MLP_CROSS_TOKEN" : "RA_MLA_MLP_LATENT_RECIP",
+                        ": y}}\n"));
   }
   std::string file(const std::string& name) const { return (folder_.path() / name).string(); }
 
