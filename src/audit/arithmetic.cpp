@@ -95,11 +95,8 @@ std::optional<Finding> gradients(const Config& given, const Subject& subject) {
     if (!(std::abs(found - expected) <= kGap * size + 1e-8))
       wrong.push_back(str(spec.name, " (", scientific(expected, 3), " for ", scientific(found, 3), ")"));
   }
-  const auto on = mechanisms_on(step);
-  const bool selects = std::any_of(on.begin(), on.end(), [&](const Mechanism* mechanism) {
-    return mechanism->selects != nullptr && mechanism->selects(step);
-  });
-  const std::size_t allowed = selects ? 1 + parameters.specs().size() / 50 : 0;
+  const bool selected = selects(step);
+  const std::size_t allowed = selected ? 1 + parameters.specs().size() / 50 : 0;
   if (wrong.size() > allowed)
     return Finding{false, "gradients that are no derivatives: " + join(wrong, ", ")};
   return Finding{true, str("the gradients of all ", parameters.specs().size(),

@@ -69,7 +69,7 @@ std::optional<Finding> causality(const Config& step, const Config& whole, const 
         what = leak(whole, of_type(long_drawn), training, {whole.gpt.context}, subject);
       if (what.empty()) continue;
       const auto where = str("in ", type_name(type), " ", what);
-      if (lets_see_future(step) && step.run.allow_noncausal)
+      if (!why_future_is_seen(step).empty() && step.run.allow_noncausal)
         return Finding{true, "NOT CAUSAL, as RA_MLA_ALLOW_NONCAUSAL = y allows: " + where};
       return Finding{false, where};
     }

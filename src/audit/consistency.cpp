@@ -21,11 +21,8 @@ double rounding(at::ScalarType type) {
 // In float32 a weight at the edge of a selection may fall on its other side, so those models are asked in
 // float64 alone.
 std::vector<at::ScalarType> types(const Config& step) {
-  const auto on = mechanisms_on(step);
-  const bool selects = std::any_of(on.begin(), on.end(), [&](const Mechanism* mechanism) {
-    return mechanism->selects != nullptr && mechanism->selects(step);
-  });
-  return selects ? std::vector{at::kDouble} : std::vector{at::kDouble, trained_type(step)};
+  const bool selected = selects(step);
+  return selected ? std::vector{at::kDouble} : std::vector{at::kDouble, trained_type(step)};
 }
 
 struct Asked {

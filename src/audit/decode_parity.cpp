@@ -41,14 +41,11 @@ std::optional<Finding> decode_parity(const Config& step, const Subject& subject)
   // A few numbers in a norm magnify rounding, and a weight at the edge of a selection may fall on its other
   // side in float32; in float64 none is that close, so a decoder of another model can't hide there.
   const Tensor allowed = (gaps(full_narrow, full_wide) * kRounding).clamp(kFloat, kMostRounding);
-  const auto on = mechanisms_on(config);
-  const bool selects = std::any_of(on.begin(), on.end(), [&](const Mechanism* mechanism) {
-    return mechanism->selects != nullptr && mechanism->selects(config);
-  });
+  const bool selected = selects(config);
   const auto over = in_float.gt(allowed).sum().item<std::int64_t>();
   const auto aside =
-      selects ? std::max<std::int64_t>(1, std::llround(kSetAside * static_cast<double>(in_float.numel())))
-              : 0;
+      selected ? std::max<std::int64_t>(1, std::llround(kSetAside * static_cast<double>(in_float.numel())))
+               : 0;
   const auto found =
       str("the cached pass differs from the full one by at most ", scientific(in_double, 1),
           " relative in float64 and ", scientific(in_float.max().item<double>(), 1), " in float32",

@@ -33,10 +33,6 @@ bool close(double found, double expected, double most) {
   return std::abs(found - expected) <= most * std::max(std::abs(expected), 1e-3);
 }
 
-Batch windows(const TokenStream& stream, const std::vector<std::int64_t>& starts, std::int64_t T) {
-  return make_batch(stream, starts, T);
-}
-
 std::string digits_of(std::initializer_list<std::uint64_t> sums) {
   TokenChain chain;
   for (const auto sum : sums) chain.add(sum);
@@ -50,7 +46,7 @@ std::string contract_tokens(const Config& c, const Dataset& data, std::int64_t s
   std::vector<std::int64_t> starts;
   for (std::int64_t j = 0; j < B; ++j)
     starts.push_back(order.starts(static_cast<std::uint64_t>(iteration * B + j), 1)[0]);
-  return digits_of({token_sum(windows(data.train(), starts, T), 0)});
+  return digits_of({token_sum(make_batch(data.train(), starts, T), 0)});
 }
 
 // Window j of k is number ⌊j·w/k⌋ of the w that follow one another from token 0.
@@ -58,7 +54,7 @@ Batch contract_windows(const TokenStream& stream, std::int64_t T) {
   const auto w = (stream.size() - 1) / T, k = std::min(kWindows, w);
   std::vector<std::int64_t> starts;
   for (std::int64_t j = 0; j < k; ++j) starts.push_back(j * w / k * T);
-  return windows(stream, starts, T);
+  return make_batch(stream, starts, T);
 }
 
 // The mean of each window's own mean, a window at a time.
@@ -125,7 +121,7 @@ class OneNumber {
   std::int64_t update_ = 0, steps_ = 0, reset_ = 0;
 };
 
-// "" or the first of `names` that is not equal.
+// "" or the first tensor of `b` that `a` has not with the same bits.
 std::string unequal_weights(const Training& a, const Training& b) {
   for (const auto& [name, tensor] : b.weights) {
     const auto found = a.weights.find(name);

@@ -81,10 +81,9 @@ void validate(const Config& config) {
 }
 
 std::string blocked_reason(const Config& c) {
-  if (!lets_see_future(c) || c.run.allow_noncausal) return "";
-  return "RA_MLA_MLP_GATE_POOL = sequence averages over the whole sequence, so a token sees its future: use "
-         "causal_mean "
-         "or token, or set RA_MLA_ALLOW_NONCAUSAL = y to measure it all the same";
+  const auto why = why_future_is_seen(c);
+  if (why.empty() || c.run.allow_noncausal) return "";
+  return why + ", or set RA_MLA_ALLOW_NONCAUSAL = y to measure it all the same";
 }
 
 std::string arm_name(const Config& c) {

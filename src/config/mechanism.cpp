@@ -23,10 +23,17 @@ std::vector<const Mechanism*> mechanisms_on(const Config& config) {
   return on;
 }
 
-bool lets_see_future(const Config& config) {
+std::string why_future_is_seen(const Config& config) {
+  for (const auto* mechanism : mechanisms_on(config))
+    if (mechanism->sees_future != nullptr)
+      if (const auto why = mechanism->sees_future(config); !why.empty()) return why;
+  return "";
+}
+
+bool selects(const Config& config) {
   const auto on = mechanisms_on(config);
   return std::any_of(on.begin(), on.end(), [&](const Mechanism* mechanism) {
-    return mechanism->noncausal != nullptr && mechanism->noncausal(config);
+    return mechanism->selects != nullptr && mechanism->selects(config);
   });
 }
 

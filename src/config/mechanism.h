@@ -40,8 +40,8 @@ struct Mechanism {
   // Those of `symbols` that nothing reads although the mechanism is on.
   std::vector<const char*> (*unread)(const Config& config);
 
-  // Whether it lets a token see its future; null: never.
-  bool (*noncausal)(const Config& config);
+  // Why it lets a token see its future, and what would not, as a message; "" if it does not. Null: never.
+  std::string (*sees_future)(const Config& config);
 
   // Whether it selects, so that a rounding can change a number by more than rounding; null: never.
   bool (*selects)(const Config& config);
@@ -67,8 +67,9 @@ const std::vector<Mechanism>& mechanisms();
 const Mechanism* find_mechanism(std::string_view name);  // null if there is none
 
 std::vector<const Mechanism*> mechanisms_on(const Config& config);
-bool lets_see_future(const Config& config);                           // some mechanism that is on does
-Config without_mechanisms(Config config);                             // all of them off
+std::string why_future_is_seen(const Config& config);  // by a mechanism that is on; "" if it is not
+bool selects(const Config& config);                    // some mechanism that is on does
+Config without_mechanisms(Config config);              // all of them off
 Config without_mechanism(Config config, const Mechanism& mechanism);  // this one
 
 // The entries, each in its own file.

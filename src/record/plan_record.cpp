@@ -63,7 +63,7 @@ PlannedStep describe_step(std::int64_t number, const std::string& name, std::opt
       .control_of = {},
       .cell = {},
       .blocked = blocked_reason(config),
-      .noncausal = lets_see_future(config) && config.run.allow_noncausal,
+      .noncausal = !why_future_is_seen(config).empty() && config.run.allow_noncausal,
       .parameters = parameter_count(config),
       .parameters_by_part = parameters_by_part(config),
       .flops_per_iteration = flops_per_iteration(config),

@@ -61,7 +61,7 @@ Mechanism coupler_mechanism() {
           .weight = [](Config& c) -> double& { return c.coupler.alpha; },
           .unmet = unmet,
           .unread = unread,
-          .noncausal = nullptr,
+          .sees_future = nullptr,
           .selects = nullptr,
           .attach = nullptr,
           .narrow = [](Config& c,

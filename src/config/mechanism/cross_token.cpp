@@ -46,7 +46,7 @@ Mechanism cross_token_mechanism() {
           .weight = [](Config& c) -> double& { return c.cross.alpha; },
           .unmet = unmet,
           .unread = unread,
-          .noncausal = nullptr,
+          .sees_future = nullptr,
           .selects = [](const Config& c) { return c.cross.sparsity != Sparsity::kNone; },
           .attach = [](Config& c) { c.cross.detach = false; },
           .narrow = [](Config& c, std::int64_t most) { c.cross.rank = std::min(c.cross.rank, most); },

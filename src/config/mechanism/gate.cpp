@@ -4,6 +4,15 @@
 #include "config/mechanism.h"
 
 namespace kablate {
+namespace {
+
+std::string sees_future(const Config& c) {
+  if (c.gate.pool != GatePool::kSequence) return "";
+  return "RA_MLA_MLP_GATE_POOL = sequence averages over the whole sequence, so a token sees its future: use "
+         "causal_mean or token";
+}
+
+}  // namespace
 
 Mechanism gate_mechanism() {
   return {.name = "gate",
@@ -23,7 +32,7 @@ Mechanism gate_mechanism() {
                    "block above it, so the gate could not act; use at least 2 layers or switch it off";
           },
           .unread = [](const Config&) { return std::vector<const char*>{}; },
-          .noncausal = [](const Config& c) { return c.gate.pool == GatePool::kSequence; },
+          .sees_future = sees_future,
           .selects = nullptr,
           .attach = nullptr,
           .narrow = [](Config& c, std::int64_t most) { c.gate.dim = std::min(c.gate.dim, most); },

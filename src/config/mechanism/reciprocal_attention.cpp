@@ -23,7 +23,7 @@ Mechanism reciprocal_attention_mechanism() {
                        "ENABLE_RA_MLA to y");
           },
           .unread = [](const Config&) { return std::vector<const char*>{}; },
-          .noncausal = nullptr,
+          .sees_future = nullptr,
           .selects = nullptr,
           .attach = nullptr,
           .narrow = nullptr,
