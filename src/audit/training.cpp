@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "config/mechanism.h"
 #include "data/sample_order.h"
+#include "train/closing.h"
 #include "train/token_hash.h"
 
 namespace kablate {
@@ -49,12 +50,8 @@ std::string contract_tokens(const Config& c, const Dataset& data, std::int64_t s
   return digits_of({token_sum(make_batch(data.train(), starts, T), 0)});
 }
 
-// Window j of k is number ⌊j·w/k⌋ of the w that follow one another from token 0.
 Batch contract_windows(const TokenStream& stream, std::int64_t T) {
-  const auto w = (stream.size() - 1) / T, k = std::min(kWindows, w);
-  std::vector<std::int64_t> starts;
-  for (std::int64_t j = 0; j < k; ++j) starts.push_back(j * w / k * T);
-  return make_batch(stream, starts, T);
+  return make_batch(stream, contract_starts(stream.size(), T, kWindows), T);
 }
 
 // The mean of each window's own mean, a window at a time.

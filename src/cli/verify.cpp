@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/options.h"
+#include "measure/machine.h"
 #include "record/reader.h"
 #include "runner/verify.h"
 #include "train/stop_signal.h"
@@ -14,6 +15,7 @@ namespace {
 
 struct VerifyCommand {
   std::string folder, steps, seeds, data_path;
+  bool no_retrain = false;
 };
 
 // The trials of the plan that were asked for.
@@ -64,7 +66,8 @@ int verify(const VerifyCommand& command) {
   catch_stop_signals();
   const auto trials = trials_of(command);
   const Program program{data_folder(), source_folder(), this_build(), command.data_path};
-  const auto result = verify_trials(trials, program, [](const Finding& finding) {
+  make_deterministic(1);
+  const auto result = verify_trials(trials, program, !command.no_retrain, [](const Finding& finding) {
     std::printf("%s: %s\n", finding.label.c_str(), finding.text.c_str());
     std::fflush(stdout);
   });
@@ -75,11 +78,13 @@ int verify(const VerifyCommand& command) {
   if (result.findings.empty())
     throw UserError(command.folder + ": no trial here is finished, so there is nothing to verify");
   const bool table = !is_experiment(command.folder) || report_table(ExperimentFolder(command.folder));
+  const auto wanted = command.no_retrain ? VerifyOutcome::kClosed : VerifyOutcome::kEqual;
   const auto equal = std::count_if(result.findings.begin(), result.findings.end(),
-                                   [](const Finding& f) { return f.verdict == VerifyOutcome::kEqual; });
-  std::printf("%ld of %zu finished trials are equal bit for bit%s\n", static_cast<long>(equal),
-              result.findings.size(),
-              result.unfinished == 0 ? "" : str("; ", result.unfinished, " not finished").c_str());
+                                   [&](const Finding& f) { return f.verdict == wanted; });
+  std::printf(
+      "%ld of %zu finished trials %s%s\n", static_cast<long>(equal), result.findings.size(),
+      command.no_retrain ? "have whole files and weights that give their loss" : "are equal bit for bit",
+      result.unfinished == 0 ? "" : str("; ", result.unfinished, " not finished").c_str());
   for (const auto& kept : result.kept) std::printf("kept to be looked at: %s\n", kept.c_str());
   return table && equal == std::ssize(result.findings) ? kExitDone : kExitFailed;
 }
@@ -97,6 +102,8 @@ void add_verify_command(CLI::App& app, Action& action) {
   parser->add_option("--data-path", command->data_path, "Where the data of DATA_PATH lie now")
       ->type_name("PATH")
       ->check(not_empty());
+  parser->add_flag("--no-retrain", command->no_retrain,
+                   "Only files, and the validation loss of the stored weights");
   parser->callback([command, &action] { action = [command] { return verify(*command); }; });
 }
 

@@ -3,7 +3,6 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "config/settings.h"
-#include "data/dataset.h"
 #include "measure/arithmetic.h"
 #include "measure/machine.h"
 #include "model/kernel/choice.h"
@@ -23,9 +22,9 @@ std::int64_t key_number(const TrialFolder& folder, const std::map<std::string, s
   return *value;
 }
 
-std::string hash_of_data(const StoredTrial& trial, const std::filesystem::path& data_folder) {
+std::shared_ptr<const Dataset> open_data(const StoredTrial& trial, const std::filesystem::path& data_folder) {
   try {
-    return open_dataset(trial.config, data_folder)->hash();
+    return open_dataset(trial.config, data_folder);
   } catch (const UserError& fault) {
     const bool prepared = trial.config.data.dataset == DatasetKind::kShakespeare;
     throw UserError(
@@ -62,15 +61,25 @@ StoredTrial read_stored_trial(const TrialFolder& folder, const Program& program)
   return trial;
 }
 
-std::string KeysHere::text(const StoredTrial& trial) {
+const KeysHere::Opened& KeysHere::opened(const StoredTrial& trial) {
   const auto& config = trial.config;
   const auto source = str(static_cast<int>(config.data.dataset), " ", config.gpt.vocabulary, " ",
                           config.gpt.context, " ", config.data.path);
-  auto& hash = data_hashes_[source];
-  if (hash.empty()) hash = hash_of_data(trial, program_.data_folder);
+  auto& found = opened_[source];
+  if (!found.data) {
+    found.data = open_data(trial, program_.data_folder);
+    found.hash = found.data->hash();
+  }
+  return found;
+}
+
+std::shared_ptr<const Dataset> KeysHere::data(const StoredTrial& trial) { return opened(trial).data; }
+
+std::string KeysHere::text(const StoredTrial& trial) {
+  const auto& config = trial.config;
   const auto device = resolve_device(config.run.device);
   return key_text(config, trial.summary.step, trial.rerun_index, trial.summary.seed,
-                  {.data_hash = hash,
+                  {.data_hash = opened(trial).hash,
                    .threads = trial.threads,
                    .ranks = 1,
                    .device = device_class(device),

@@ -3,10 +3,12 @@
 
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "config/config.h"
+#include "data/dataset.h"
 #include "record/layout.h"
 #include "record/summary.h"
 #include "train/trial.h"
@@ -42,10 +44,17 @@ class KeysHere {
 
   // Throws UserError if the data are missing or the device is.
   std::string text(const StoredTrial& trial);
+  std::shared_ptr<const Dataset> data(const StoredTrial& trial);  // throws UserError if they are missing
 
  private:
+  struct Opened {
+    std::shared_ptr<const Dataset> data;
+    std::string hash;
+  };
+  const Opened& opened(const StoredTrial& trial);
+
   const Program& program_;
-  std::map<std::string, std::string> data_hashes_;  // of what the data come from
+  std::map<std::string, Opened> opened_;  // by what the data come from
 };
 
 // How `kablate trial` is told to train it again; `key` is that of the text above.

@@ -3,12 +3,15 @@
 #include <algorithm>
 #include <optional>
 
+#include <ATen/Parallel.h>
+
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "measure/cores.h"
 #include "measure/machine.h"
+#include "model/kernel/choice.h"
 #include "plan/key.h"
 #include "record/comparison.h"
 #include "record/environment.h"
@@ -17,6 +20,8 @@
 #include "report/table_difference.h"
 #include "runner/retrain.h"
 #include "runner/timing.h"
+#include "train/closing.h"
+#include "train/stop_signal.h"
 
 namespace kablate {
 namespace {
@@ -29,13 +34,14 @@ std::string label_of(const TrialFolder& folder) {
 
 class Verifier {
  public:
-  Verifier(const Program& program, const std::function<void(const Finding&)>& found)
-      : program_(program), found_(found), keys_(program) {}
+  Verifier(const Program& program, bool retrains, const std::function<void(const Finding&)>& found)
+      : program_(program), retrains_(retrains), found_(found), keys_(program) {}
 
   Verification run(const std::vector<TrialFolder>& trials);
 
  private:
   void examine(const TrialFolder& folder);
+  std::string closing(const StoredTrial& trial);
   void judge(std::size_t place, const RetrainEnd& end);
   void put(std::size_t place, VerifyOutcome verdict, const std::string& text);
 
@@ -46,6 +52,7 @@ class Verifier {
   };
 
   const Program& program_;
+  bool retrains_;
   const std::function<void(const Finding&)>& found_;
   KeysHere keys_;
   ScratchFolder scratch_;
@@ -88,8 +95,25 @@ void Verifier::examine(const TrialFolder& folder) {
     return put(
         place, VerifyOutcome::kRefused,
         "refused: what it was made by differs: " + join(key_differences(stored->key_text, here), ", "));
+  if (const auto fault = closing(*stored); !fault.empty())
+    return put(place, VerifyOutcome::kFalse, "closing failed: " + fault);
+  if (!retrains_)
+    return put(place, VerifyOutcome::kClosed,
+               "files whole, and the weights give the validation loss; not trained again");
   const TrialFolder again(scratch_.path() / folder.path().lexically_normal().filename());
   jobs_.push_back({*stored, {again, stored->config, order_again(*stored, key_of(here), program_)}, place});
+}
+
+// What the weights say against the summary's loss and the log's last evaluation.
+std::string Verifier::closing(const StoredTrial& trial) {
+  EvaluationRow recorded;
+  for (const auto& row : read_metrics(trial.folder))
+    if (const auto* evaluation = std::get_if<EvaluationRow>(&row)) recorded = *evaluation;
+  recorded.val_loss = trial.summary.val_loss;
+  at::set_num_threads(static_cast<int>(trial.threads));
+  use_kernels(trial.config.run.kernels, resolve_device(trial.config.run.device));
+  return closing_fault(trial.config, trial.folder.weights(), recorded, *keys_.data(trial),
+                       throw_if_stop_requested);
 }
 
 void Verifier::judge(std::size_t place, const RetrainEnd& end) {
@@ -114,8 +138,12 @@ void Verifier::judge(std::size_t place, const RetrainEnd& end) {
 }
 
 Verification Verifier::run(const std::vector<TrialFolder>& trials) {
-  for (const auto& folder : trials) examine(folder);
-  if (jobs_.empty()) return result_;
+  try {
+    for (const auto& folder : trials) examine(folder);
+  } catch (const Interrupted&) {
+    result_.interrupted = true;
+  }
+  if (result_.interrupted || jobs_.empty()) return result_;
   std::int64_t threads = 1;
   std::vector<Retraining> retrainings;
   for (const auto& job : jobs_) {
@@ -136,9 +164,9 @@ Verification Verifier::run(const std::vector<TrialFolder>& trials) {
 
 }  // namespace
 
-Verification verify_trials(const std::vector<TrialFolder>& trials, const Program& program,
+Verification verify_trials(const std::vector<TrialFolder>& trials, const Program& program, bool retrains,
                            const std::function<void(const Finding&)>& found) {
-  return Verifier(program, found).run(trials);
+  return Verifier(program, retrains, found).run(trials);
 }
 
 std::vector<std::string> verify_table(const ExperimentFolder& folder) {

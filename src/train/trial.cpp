@@ -22,6 +22,7 @@
 #include "record/reader.h"
 #include "record/writer.h"
 #include "shape/model_shape.h"
+#include "train/closing.h"
 #include "train/stop_signal.h"
 #include "train/trainer.h"
 #include "train/trial_files.h"
@@ -29,23 +30,27 @@
 namespace kablate {
 namespace {
 
-constexpr double kSaveSeconds = 300;  // between evaluations, so that a crash costs minutes at the most
+constexpr double kSaveSeconds = 300;    // between evaluations, so that a crash costs minutes at the most
+constexpr double kClosingShare = 0.02;  // of the training's time, that the closing may cost
 
 class TrialLoop {
  public:
-  TrialLoop(const TrialOrder& order, TrialFiles& files, Trainer& trainer, std::string arithmetic);
+  TrialLoop(const TrialFolder& folder, const TrialOrder& order, TrialFiles& files, Trainer& trainer,
+            std::string arithmetic);
   TrialOutcome run();
 
  private:
   void train();  // until the last iteration is evaluated; throws Diverged
   void save();
   void evaluate();
+  void close() const;  // the last look, where it is cheap; throws WorkError if it fails
   void update();
   void add_rates(TrainRow& row, double ms) const;
   Effort effort() const;  // over all attempts
   TrialSummary summary() const;
   std::string sample() const;
 
+  const TrialFolder& folder_;
   const TrialOrder& order_;
   TrialFiles& files_;
   Trainer& trainer_;
@@ -57,7 +62,8 @@ class TrialLoop {
   IterationTimes times_;
   Stopwatch wall_, since_save_;
   std::string started_ = utc_now();
-  EvaluationRow losses_;  // the last
+  EvaluationRow losses_;           // the last
+  double evaluation_seconds_ = 0;  // that it took
 };
 
 // The loss or a gradient is no number.
@@ -65,8 +71,10 @@ struct Diverged : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-TrialLoop::TrialLoop(const TrialOrder& order, TrialFiles& files, Trainer& trainer, std::string arithmetic)
-    : order_(order),
+TrialLoop::TrialLoop(const TrialFolder& folder, const TrialOrder& order, TrialFiles& files, Trainer& trainer,
+                     std::string arithmetic)
+    : folder_(folder),
+      order_(order),
       files_(files),
       trainer_(trainer),
       config_(trainer.session().config),
@@ -81,6 +89,8 @@ TrialOutcome TrialLoop::run() {
     train();
     const std::string text = sample();  // may take minutes and be stopped too
     files_.write_sample(trainer_.session().data->tokenizer(), text);
+    files_.write_weights(trainer_);
+    close();
   } catch (const Interrupted&) {
     save();
     log_info(str("stopped by a signal at iteration ", trainer_.iteration(), "; saved"));
@@ -91,7 +101,7 @@ TrialOutcome TrialLoop::run() {
         {.status = "diverged", .reason = reason.what(), .exit_code = {}, .signal = {}, .log_tail = ""});
     return TrialOutcome::kDiverged;
   }
-  files_.finish(trainer_, summary());
+  files_.finish(summary());
   return TrialOutcome::kDone;
 }
 
@@ -116,13 +126,30 @@ void TrialLoop::save() {
 }
 
 void TrialLoop::evaluate() {
+  const Stopwatch watch;
   losses_ = trainer_.evaluate(throw_if_stop_requested);
+  evaluation_seconds_ = watch.seconds();
   files_.append(losses_);
   log_info(str("iteration ", losses_.iteration, ": training loss ", fixed(*losses_.train_loss, 4),
                ", validation loss ", fixed(*losses_.val_loss, 4)));
   if (!std::isfinite(*losses_.train_loss) || !std::isfinite(*losses_.val_loss))
     throw Diverged(str("the loss was no finite number after iteration ", losses_.iteration));
   for (const auto& row : trainer_.observe()) files_.append(row);
+}
+
+// An evaluation reads both splits, the closing one of them.
+void TrialLoop::close() const {
+  const double share = evaluation_seconds_ / effort().train_seconds;
+  const std::string cost = str("an evaluation took ", fixed(100 * share, 1), " % of the training's time");
+  if (!(share <= kClosingShare))
+    return log_info(str("closing: left out, ", cost, ", more than ", fixed(100 * kClosingShare, 0),
+                        " %; `kablate verify --no-retrain` does it"));
+  EvaluationRow recorded = losses_;
+  recorded.val_loss = summary().val_loss;
+  const auto fault =
+      closing_fault(config_, folder_.weights(), recorded, *trainer_.session().data, throw_if_stop_requested);
+  if (!fault.empty()) throw WorkError("closing failed: " + fault);
+  log_info(str("closing: the weights as written give the validation loss; ", cost));
 }
 
 void TrialLoop::update() {
@@ -266,7 +293,7 @@ TrialOutcome run_trial(const TrialFolder& folder, const TrialOrder& order, const
   note_change_of_arithmetic(folder, here);
   write_trial_start(folder, config, text, here);
   TrialFiles files(folder, *claim, order.key);
-  return TrialLoop(order, files, trainer, here.at("arithmetic_id")).run();
+  return TrialLoop(folder, order, files, trainer, here.at("arithmetic_id")).run();
 }
 
 IterationCost time_iterations(const Config& config, std::int64_t iterations,

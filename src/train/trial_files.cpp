@@ -55,11 +55,16 @@ void TrialFiles::write_sample(const Tokenizer& tokenizer, const std::string& tex
   write_file(folder_.sample(), text + "\n");
 }
 
-void TrialFiles::finish(const Trainer& trainer, TrialSummary summary) {
+void TrialFiles::write_weights(const Trainer& trainer) {
+  throw_if_claim_lost();
+  weights_sha256_ = write_safetensors(folder_.weights(), trainer.session().parameters.by_name());
+  write_file(folder_.weights_checksum(), weights_sha256_ + "  weights.safetensors\n");
+}
+
+void TrialFiles::finish(TrialSummary summary) {
   throw_if_claim_lost();
   log_->flush();
-  summary.weights_sha256 = write_safetensors(folder_.weights(), trainer.session().parameters.by_name());
-  write_file(folder_.weights_checksum(), summary.weights_sha256 + "  weights.safetensors\n");
+  summary.weights_sha256 = weights_sha256_;
   summary.metrics_sha256 = log_->mark().sha256;
   throw_if_claim_lost();
   finish_trial(folder_, summary);

@@ -33,8 +33,10 @@ class TrialFiles {
   void save(const Trainer& trainer, const Effort& effort);
 
   void write_sample(const Tokenizer& tokenizer, const std::string& text);
-  // Weights, summary (with their sums and the log's) and DONE; the checkpoints go.
-  void finish(const Trainer& trainer, TrialSummary summary);
+  void write_weights(const Trainer& trainer);  // the final ones
+  // Summary (with the sums of the weights and the log) and DONE; the checkpoints go. REQUIRES: the weights
+  // are written.
+  void finish(TrialSummary summary);
   void fail(const Failure& failure);
 
  private:
@@ -45,6 +47,7 @@ class TrialFiles {
   std::string key_;
   std::unique_ptr<MetricsLog> log_;
   LogMark mark_;
+  std::string weights_sha256_;  // as they were written
 };
 
 }  // namespace kablate

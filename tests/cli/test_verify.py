@@ -11,7 +11,8 @@ import sys
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from support import ProgramTest, TrainedOnce, finish_again, read_bytes, read_json, read_text  # noqa: E402
+from support import (ProgramTest, TrainedOnce, finish_again, read_bytes, read_json, read_text,  # noqa: E402
+                     sha256)
 
 
 class Verify(TrainedOnce):
@@ -108,6 +109,28 @@ class Verify(TrainedOnce):
         kept = re.search(r"^kept to be looked at: (.*)$", ended.stdout, re.M)[1]
         self.assertTrue(kept.startswith(self.path("scratch")), kept)
         self.assertEqual(read_json(kept, "summary.json")["seed"], 1)
+
+    def test_weights_that_do_not_give_the_loss_are_found_without_training(self):
+        """Summary and log agree on an earlier loss, as a program that reports its best would leave them."""
+        trial = self.trials()[0, 1]
+        first, *_, last = re.findall(r'"val_loss":[^,}]+', read_text(trial, "metrics.jsonl"))
+        self.change((0, 1), "metrics.jsonl", last.encode(), first.encode())
+        finish_again(trial, val_loss=float(first.split(":")[1]),
+                     metrics_sha256=sha256(trial, "metrics.jsonl"))
+        whole = "files whole, and the weights give the validation loss; not trained again"
+        for arguments, others in (("--no-retrain",), whole), ((), "equal"):
+            ended = self.verify("--seeds", "1", *arguments, code=1)
+            lines = ended.stdout.splitlines()
+            self.assertRegex(lines[0], r"^step 0 mla, seed 1: closing failed: the recorded validation loss "
+                                       r"is \S+, the weights give \S+$")
+            self.assertEqual(lines[1], "step 2 gate+cross, seed 1: " + others)
+            self.assertEqual("training 1 trial again" in ended.stderr, not arguments)
+
+    def test_without_training_again(self):
+        ended = self.verify("--no-retrain")
+        self.assertEqual(ended.stdout.splitlines()[-1],
+                         "4 of 4 finished trials have whole files and weights that give their loss")
+        self.assertNotIn("training", ended.stderr)
 
     def test_an_edited_table_is_found(self):
         path = self.path("results", "small", "report.csv")

@@ -170,7 +170,8 @@ TEST_F(StoppedTrial, WritesNothingOnceItsClaimIsLost) {
   files.resume(trainer);
   fs::remove(stopped.path() / "claim.1");
   EXPECT_THROW(files.save(trainer, {}), WorkError);
-  EXPECT_THROW(files.finish(trainer, {}), WorkError);
+  EXPECT_THROW(files.write_weights(trainer), WorkError);
+  EXPECT_THROW(files.finish({}), WorkError);
   EXPECT_THROW(files.fail({}), WorkError);
   EXPECT_FALSE(fs::exists(stopped.checkpoint()) || fs::exists(stopped.summary()) ||
                fs::exists(stopped.failure()));

@@ -1,0 +1,142 @@
+#include "train/closing.h"
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+#include <span>
+
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "data/batch.h"
+#include "interchange/weights.h"
+#include "measure/machine.h"
+#include "model/gpt.h"
+#include "model/loss.h"
+#include "shape/model_shape.h"
+#include "train/token_hash.h"
+
+namespace kablate {
+namespace {
+
+using Starts = std::vector<std::int64_t>;
+constexpr std::int64_t kLogits = std::int64_t{1} << 22;  // at once: 32 MiB in float64
+
+ParameterSet read_parameters(const Config& config, const std::filesystem::path& path) {
+  const auto table = model_parameters(config);
+  const NamedTensors weights = read_weights(path, table);
+  const ParameterSet parameters(table);
+  const at::NoGradGuard no_grad;
+  for (const auto& [name, tensor] : parameters.by_name()) tensor.copy_(weights.at(name));
+  return parameters.to(resolve_device(config.run.device), at::kFloat);
+}
+
+// Calls `take` with the windows, `most` at a time, and the place of the first.
+void for_windows(const TokenStream& stream, const Starts& starts, std::int64_t context, std::int64_t most,
+                 const std::function<void(const Batch&, std::int64_t place)>& take) {
+  const std::span all(starts);
+  for (std::size_t first = 0; first < all.size(); first += static_cast<std::size_t>(most)) {
+    const auto count = std::min(static_cast<std::size_t>(most), all.size() - first);
+    take(make_batch(stream, all.subspan(first, count), context), static_cast<std::int64_t>(first));
+  }
+}
+
+std::uint64_t sum_of_tokens(const TokenStream& stream, const Starts& starts, const Config& config) {
+  std::uint64_t sum = 0;
+  for_windows(stream, starts, config.gpt.context, config.train.batch_size,
+              [&](const Batch& batch, std::int64_t place) {
+                sum += token_sum(batch, static_cast<std::uint64_t>(place));
+              });
+  return sum;
+}
+
+// Whether `part` stands in `whole` from token `start`.
+bool stands_in(const TokenStream& whole, const TokenStream& part, std::int64_t start) {
+  constexpr std::int64_t kAtOnce = 4096;
+  std::vector<std::int64_t> ours(kAtOnce), theirs(kAtOnce);
+  for (std::int64_t done = 0; done < part.size(); done += kAtOnce) {
+    const std::int64_t count = std::min(kAtOnce, part.size() - done);
+    whole.copy(start + done, count, ours.data());
+    part.copy(done, count, theirs.data());
+    if (!std::equal(ours.begin(), ours.begin() + count, theirs.begin())) return false;
+  }
+  return true;
+}
+
+// Where the training split holds the validation split, if it is there in one piece at either end.
+std::optional<std::int64_t> place_of_validation(const Dataset& data) {
+  const std::int64_t most = data.train().size() - data.validation().size();
+  for (const std::int64_t start : {std::int64_t{0}, most})
+    if (most >= 0 && stands_in(data.train(), data.validation(), start)) return start;
+  return {};
+}
+
+// -log p of the targets, summed over the batch in float64, a few rows of logits at a time.
+double summed_loss(const Gpt& model, const Batch& batch, c10::Device device) {
+  Head head = model.head(batch.inputs.to(device));
+  const Tensor values_RE = head.values_BTE.flatten(0, 1), targets_R = batch.targets.flatten().to(device);
+  const std::int64_t rows = values_RE.size(0),
+                     most = std::max<std::int64_t>(1, kLogits / head.weight_VE.size(0));
+  double sum = 0;
+  for (std::int64_t r = 0; r < rows; r += most) {
+    const std::int64_t count = std::min(most, rows - r);
+    head.values_BTE = values_RE.narrow(0, r, count).unsqueeze(0);
+    const Tensor log_p = head.logits()[0].to(at::kDouble).log_softmax(1);
+    sum -= log_p.gather(1, targets_R.narrow(0, r, count).unsqueeze(1)).sum().item<double>();
+  }
+  return sum;
+}
+
+}  // namespace
+
+std::vector<std::int64_t> contract_starts(std::int64_t num_tokens, std::int64_t context,
+                                          std::int64_t samples) {
+  const std::int64_t w = (num_tokens - 1) / context, k = samples == 0 ? w : std::min(samples, w);
+  Starts starts;
+  for (std::int64_t j = 0; j < k; ++j) starts.push_back(j * w / k * context);
+  return starts;
+}
+
+std::string closing_fault(const Config& config, const std::filesystem::path& weights,
+                          const EvaluationRow& recorded, const Dataset& data,
+                          const std::function<void()>& between) {
+  if (recorded.iteration != config.train.max_iters)
+    return str("the losses are those of iteration ", recorded.iteration, ", the last is ",
+               config.train.max_iters);
+  const auto T = config.gpt.context;
+  const Starts of_validation = contract_starts(data.validation().size(), T, config.train.eval_samples);
+  const Starts of_train = contract_starts(data.train().size(), T, std::ssize(of_validation));
+  if (const auto place = place_of_validation(data))
+    return str("the training split holds the validation split, from token ", *place);
+  TokenChain chain;
+  chain.add(sum_of_tokens(data.train(), of_train, config));
+  chain.add(sum_of_tokens(data.validation(), of_validation, config));
+  if (recorded.tokens != chain.digits())
+    return str("the evaluation read other tokens (", recorded.tokens, ") than the ", of_validation.size(),
+               " windows of the validation split and as many of the training split (", chain.digits(), ")");
+  const at::NoGradGuard no_grad;
+  std::optional<ParameterSet> parameters;
+  try {
+    parameters = read_parameters(config, weights);
+  } catch (const UserError& fault) {
+    return fault.what();
+  }
+  const Gpt model(config, *parameters);
+  const auto device = resolve_device(config.run.device);
+  double sum = 0;
+  for_windows(data.validation(), of_validation, T, config.train.batch_size,
+              [&](const Batch& batch, std::int64_t) {
+                between();
+                sum += summed_loss(model, batch, device);
+              });
+  const double found = sum / static_cast<double>(std::ssize(of_validation) * T),
+               said = recorded.val_loss.value_or(NAN);
+  const double most = config.run.dtype == DType::kFloat32 ? 1e-5 : 1e-3;
+  if (!(std::abs(said - found) <= most * std::abs(found)))
+    return str("the recorded validation loss is ", shortest(said), ", the weights give ", shortest(found));
+  return "";
+}
+
+}  // namespace kablate

@@ -1,0 +1,31 @@
+// The last look at a finished trial: its weights, read back from their file, on the windows that the contract
+// (spec, section 4) names. Written from the contract, not from the code that evaluates while it trains.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "config/config.h"
+#include "data/dataset.h"
+#include "record/metrics_row.h"
+
+namespace kablate {
+
+// Where the windows of an evaluation start: window j of k is number ⌊j·w/k⌋ of the w that follow one another
+// from token 0; k is `samples`, or w where that is fewer or `samples` is 0.
+std::vector<std::int64_t> contract_starts(std::int64_t num_tokens, std::int64_t context,
+                                          std::int64_t samples);
+
+// Why `recorded`, what the trial says of its end, is not what its weights give: another iteration than the
+// last, other windows than those of the contract, a validation split that the training split begins or ends
+// with, a file of weights that is not the model's, another validation loss (beyond 1e-5 of it, 1e-3 in
+// bfloat16; without dropout, in the trial's DTYPE). "" if it is. `between` is called before each batch; it
+// may throw to stop.
+std::string closing_fault(const Config& config, const std::filesystem::path& weights,
+                          const EvaluationRow& recorded, const Dataset& data,
+                          const std::function<void()>& between);
+
+}  // namespace kablate

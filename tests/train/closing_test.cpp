@@ -1,0 +1,176 @@
+// A trial's end against its weights: what is right, and every planted way to report something else.
+#include "train/closing.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "record/reader.h"
+#include "support/core/expect_error.h"
+#include "support/engine/small_trial.h"
+#include "train/trainer.h"
+
+namespace kablate {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing_support::SmallTrial;
+
+class OtherData final : public Dataset {
+ public:
+  OtherData(const TokenStream& train, const TokenStream& validation, const Dataset& like) {
+    train_ = train, validation_ = validation, vocabulary_ = like.vocabulary(), tokenizer_ = like.tokenizer();
+  }
+  std::string hash() const override { return "other"; }
+};
+
+// A trial after its last update, its weights in a file.
+class Closing : public testing::Test {
+ protected:
+  void train(const Deltas& deltas = {}) {
+    trial = std::make_unique<SmallTrial>(deltas);
+    trainer = std::make_unique<Trainer>(trial->config, 1, trial->data);
+    while (!trainer->done()) {
+      before_last = trainer->evaluate();
+      if (trainer->iteration() + 1 == trial->config.train.max_iters) write("before last");
+      static_cast<void>(trainer->update());
+    }
+    write("last");
+    last = trainer->evaluate();
+  }
+  void write(const std::string& name) const {
+    write_safetensors(trial->path() / name, trainer->session().parameters.by_name());
+  }
+  std::string fault(const EvaluationRow& recorded, const std::string& weights = "last") const {
+    return closing_fault(trial->config, trial->path() / weights, recorded, *trial->data, [] {});
+  }
+  // What an evaluation of the last weights records with a fault of its own.
+  EvaluationRow evaluated(const Config& config, const std::shared_ptr<const Dataset>& data) const {
+    Trainer other(config, 1, data);
+    other.restore(trainer->state());
+    return other.evaluate();
+  }
+  EvaluationRow with_loss(const std::optional<double>& loss) const {
+    EvaluationRow row = last;
+    row.val_loss = loss;
+    return row;
+  }
+
+  std::unique_ptr<SmallTrial> trial;
+  std::unique_ptr<Trainer> trainer;
+  EvaluationRow before_last, last;
+};
+
+TEST(ContractStarts, AreEvenlySpacedWindowsFromTokenZero) {
+  EXPECT_THAT(contract_starts(101, 10, 4), ElementsAre(0, 20, 50, 70));
+  EXPECT_THAT(contract_starts(100, 30, 0), ElementsAre(0, 30, 60));
+  EXPECT_THAT(contract_starts(100, 30, 9), ElementsAre(0, 30, 60));
+  EXPECT_THAT(contract_starts(90, 30, 0), ElementsAre(0, 30));  // the last target needs a token
+}
+
+TEST_F(Closing, PassesWhatTheTrialReports) {
+  for (const auto& deltas : {Deltas{}, Deltas{{"GPT2_EVAL_SAMPLES", "0"}}, Deltas{{"GPT2_EVAL_SAMPLES", "5"}},
+                             Deltas{{"DTYPE", "bfloat16"}},
+                             Deltas{{"RA_MLA_MLP_ATTN_GATE", "y"}, {"RA_MLA_MLP_CROSS_TOKEN", "y"}}}) {
+    train(deltas);
+    EXPECT_EQ(fault(last), "");
+  }
+}
+
+TEST_F(Closing, FindsALossThatIsNotTheLastOne) {
+  train();
+  ASSERT_GT(std::abs(*before_last.val_loss - *last.val_loss), 1e-4);
+  EXPECT_THAT(fault(with_loss(before_last.val_loss)), HasSubstr("the weights give"));
+  EXPECT_THAT(fault(before_last), HasSubstr("iteration 11, the last is 12"));
+  EXPECT_THAT(fault(with_loss({})), HasSubstr("the weights give"));
+  EXPECT_THAT(fault(with_loss(*last.val_loss * (1 + 3e-5))), HasSubstr("the weights give"));
+}
+
+TEST_F(Closing, FindsWeightsOfAnotherIteration) {
+  train();
+  EXPECT_THAT(fault(last, "before last"), HasSubstr("the weights give"));
+}
+
+TEST_F(Closing, FindsWeightsThatAreNotTheModels) {
+  train();
+  EXPECT_THAT(fault(last, "text"), HasSubstr("text"));
+}
+
+TEST_F(Closing, FindsAnEvaluationOfTheTrainingSplit) {
+  train();
+  const auto leaked =
+      std::make_shared<const OtherData>(trial->data->train(), trial->data->train(), *trial->data);
+  const auto row = evaluated(trial->config, leaked);
+  EXPECT_THAT(fault(row), HasSubstr("read other tokens"));
+  EXPECT_THAT(fault(with_loss(row.val_loss)), HasSubstr("the weights give"));
+  EXPECT_THAT(closing_fault(trial->config, trial->path() / "last", row, *leaked, [] {}),
+              HasSubstr("the training split holds the validation split, from token 0"));
+}
+
+TEST_F(Closing, FindsAValidationSplitThatIsAPartOfTheTrainingSplit) {
+  train();
+  const auto all = trial->data->train();
+  const auto tokens = std::make_shared<std::vector<std::uint16_t>>();
+  for (std::int64_t i = 0; i < all.size(); ++i) tokens->push_back(static_cast<std::uint16_t>(all[i]));
+  const auto part = [&](std::size_t first, std::size_t count) {
+    return TokenStream(TokenStream::Narrow(*tokens).subspan(first, count), tokens);
+  };
+  const auto fault_with = [&](const TokenStream& validation) {
+    const auto leaked = std::make_shared<const OtherData>(all, validation, *trial->data);
+    return closing_fault(trial->config, trial->path() / "last", evaluated(trial->config, leaked), *leaked,
+                         [] {});
+  };
+  const std::size_t size = tokens->size();
+  EXPECT_THAT(fault_with(part(size - 300, 300)),
+              HasSubstr(str("holds the validation split, from token ", size - 300)));
+  EXPECT_THAT(fault_with(part(0, 300)), HasSubstr("holds the validation split, from token 0"));
+  tokens->back() ^= 1U;  // no longer the training split's
+  EXPECT_EQ(fault_with(part(size - 300, 300)), "");
+}
+
+TEST_F(Closing, FindsAWindowFewer) {
+  train();
+  Config fewer = trial->config;
+  --fewer.train.eval_samples;
+  const auto row = evaluated(fewer, trial->data);
+  EXPECT_THAT(fault(row), HasSubstr("read other tokens"));
+  EXPECT_THAT(fault(with_loss(row.val_loss)), HasSubstr("the weights give"));
+}
+
+// 80 updates make an evaluation of one window cost less than 2 % of them.
+TEST(LastAct, ClosesWhereItIsCheapAndSaysSo) {
+  const SmallTrial cheap(Deltas{{"GPT2_MAX_ITERS", "80"},
+                                {"GPT2_EVAL_INTERVAL", "80"},
+                                {"GPT2_EVAL_SAMPLES", "1"},
+                                {"GPT2_BATCH_SIZE", "8"}});
+  const SmallTrial dear(Deltas{{"GPT2_MAX_ITERS", "2"}, {"GPT2_EVAL_SAMPLES", "0"}});
+  const TrialFolder closed(cheap.path() / "trial"), open(dear.path() / "trial");
+  run_trial(closed, cheap.order(), cheap.config);
+  EXPECT_THAT(read_text(closed.log()), HasSubstr("closing: the weights as written give the validation loss"));
+  run_trial(open, dear.order(), dear.config);
+  EXPECT_THAT(read_text(open.log()), HasSubstr("closing: left out, "));
+}
+
+TEST(LastAct, FailsATrialThatWasEvaluatedOnWhatItSaw) {
+  SmallTrial trial(Deltas{{"GPT2_MAX_ITERS", "80"},
+                          {"GPT2_EVAL_INTERVAL", "80"},
+                          {"GPT2_EVAL_SAMPLES", "1"},
+                          {"GPT2_BATCH_SIZE", "8"}});
+  std::string tokens;
+  for (int i = 0; i < 400; ++i) tokens += {static_cast<char>(i * i % 13), '\0'};
+  for (const auto* name : {"train.bin", "val.bin"}) write_file(trial.path() / name, tokens);
+  trial.config.data.dataset = DatasetKind::kBin;
+  trial.config.data.path = trial.path().string();
+  trial.data = open_dataset(trial.config, {});
+  const TrialFolder folder(trial.path() / "trial");
+  testing_support::expect_error<WorkError>(
+      [&] { run_trial(folder, trial.order(), trial.config); },
+      {"closing failed: the training split holds the validation split, from token 0"});
+  EXPECT_FALSE(finished_and_whole(folder));
+}
+
+}  // namespace
+}  // namespace kablate
