@@ -7,13 +7,14 @@
 #include <string>
 #include <vector>
 
-#include "config/config.h"
 #include "data/dataset.h"
 #include "model/parameters.h"
 #include "stats/holm.h"
 #include "stats/paired.h"
 
 namespace kablate {
+
+struct Config;
 
 // The validation loss with one mechanism's mixing weight times `scale`.
 struct Knockout {

@@ -3,9 +3,9 @@
 
 #include <vector>
 
-#include "config/config.h"
-
 namespace kablate {
+
+struct Config;
 
 enum class Cut {
   kShallow,  // at most 3 layers and 96 tokens: the third layer neither begins nor ends the model

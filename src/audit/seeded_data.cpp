@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "base/rng.h"
+#include "config/config.h"
 
 namespace kablate {
 namespace {

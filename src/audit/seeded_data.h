@@ -3,10 +3,11 @@
 
 #include <memory>
 
-#include "config/config.h"
 #include "data/dataset.h"
 
 namespace kablate {
+
+struct Config;
 
 // Two streams of the configuration's vocabulary, long enough for its context, which no window has twice.
 std::shared_ptr<const Dataset> seeded_data(const Config& config);

@@ -9,7 +9,6 @@
 #include <string>
 #include <vector>
 
-#include "config/config.h"
 #include "data/dataset.h"
 #include "model/parameters.h"
 #include "model/pass.h"
@@ -18,6 +17,8 @@
 #include "shape/parameter.h"
 
 namespace kablate {
+
+struct Config;
 
 // What the trial's loop did: each update, the losses at the end, and the weights before and after.
 struct Training {

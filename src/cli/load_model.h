@@ -5,6 +5,7 @@
 #include <string>
 
 #include "cli/options.h"
+#include "config/config.h"
 #include "model/gpt.h"
 #include "model/parameters.h"
 

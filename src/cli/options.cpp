@@ -6,7 +6,9 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "config/config.h"
 #include "config/unread.h"
+#include "plan/plan.h"
 
 namespace kablate {
 

@@ -9,10 +9,13 @@
 #include <CLI/CLI.hpp>
 
 #include "config/settings.h"
-#include "plan/plan.h"
+#include "plan/key.h"
 #include "record/layout.h"
 
 namespace kablate {
+
+struct Config;
+struct Plan;
 
 // --config and --set.
 struct ConfigOptions {

@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/options.h"
+#include "config/config.h"
 #include "measure/machine.h"
 #include "measure/memory.h"
 #include "runner/trial_command.h"

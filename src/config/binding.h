@@ -113,29 +113,4 @@ void visit_fields(ConfigType& c, Visitor&& visit) {
   visit("RECOMPUTE", train.recompute, kNumbers);  // gradients are summed in another order
 }
 
-// A choice's values in the order of its enum; the menu's members are checked against it at start-up.
-template <typename Enum>
-struct EnumNames;
-#define KABLATE_ENUM_NAMES(Enum, ...)                           \
-  template <>                                                   \
-  struct EnumNames<Enum> {                                      \
-    static constexpr std::string_view kNames[] = {__VA_ARGS__}; \
-  };
-KABLATE_ENUM_NAMES(Tying, "tied_transpose", "untied", "per_head_scalar")
-KABLATE_ENUM_NAMES(Sparsity, "topk", "none", "rms")
-KABLATE_ENUM_NAMES(GatePool, "causal_mean", "token", "sequence")
-KABLATE_ENUM_NAMES(NormPlacement, "pre", "post", "hybrid")
-KABLATE_ENUM_NAMES(Activation, "gelu", "gelu_tanh")
-KABLATE_ENUM_NAMES(OptimizerKind, "adamwspam", "adamw")
-KABLATE_ENUM_NAMES(DatasetKind, "shakespeare", "text", "bin")
-KABLATE_ENUM_NAMES(DeviceKind, "auto", "cpu", "cuda")
-KABLATE_ENUM_NAMES(KernelKind, "auto", "portable", "avx2", "avx512")
-KABLATE_ENUM_NAMES(DType, "float32", "bfloat16")
-#undef KABLATE_ENUM_NAMES
-
-template <typename Enum>
-std::string enum_name(Enum value) {
-  return std::string(EnumNames<Enum>::kNames[static_cast<int>(value)]);
-}
-
 }  // namespace kablate

@@ -1,23 +1,17 @@
 // What a run is, typed: every field is bound to one symbol of the Kconfig menu by the table in binding.cpp.
-// Values are as configured; what is written 0 and derived stands in the functions at the end.
+// Values are as configured; what is written 0 and derived stands in the functions at the end. A header that
+// only passes a Config on declares it (`struct Config;`), and one that needs some options includes theirs.
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <vector>
 
-namespace kablate {
+#include "config/data_options.h"
+#include "config/model_options.h"
+#include "config/optim_options.h"
 
-enum class Tying { kTiedTranspose, kUntied, kPerHeadScalar };
-enum class Sparsity { kTopK, kNone, kRms };
-enum class GatePool { kCausalMean, kToken, kSequence };
-enum class NormPlacement { kPre, kPost, kHybrid };
-enum class Activation { kGelu, kGeluTanh };
-enum class OptimizerKind { kAdamWSpam, kAdamW };
-enum class DatasetKind { kShakespeare, kText, kBin };
-enum class DeviceKind { kAuto, kCpu, kCuda };
-enum class KernelKind { kAuto, kPortable, kAvx2, kAvx512 };
-enum class DType { kFloat32, kBFloat16 };
+namespace kablate {
 
 struct GptConfig {
   std::int64_t num_layers = 0, num_heads = 0, width = 0, context = 0, vocabulary = 0;
@@ -35,51 +29,10 @@ struct AttentionConfig {
   bool per_head_q_latent = false, per_head_v_up = false, shared_kv = false;
 };
 
-struct GateConfig {  // mechanism 1, MLP to attention
-  bool enabled = false;
-  double alpha = 0;
-  std::int64_t dim = 0;
-  GatePool pool = GatePool::kCausalMean;
-};
-
-struct CrossTokenConfig {  // mechanism 2, aggregation over tokens by the attention's rows
-  bool enabled = false;
-  double alpha = 0;
-  std::int64_t rank = 0;  // 0 is a full map
-  Sparsity sparsity = Sparsity::kTopK;
-  std::int64_t top_k = 0;
-  double rms_threshold = 0;
-  bool normalize = false, head_average = false, detach = false;
-};
-
-struct CouplerConfig {  // mechanism 3, latent reciprocity
-  bool enabled = false;
-  double alpha = 0;
-  std::int64_t bottleneck = 0;  // 0 is none; for Tying::kUntied
-  Tying tying = Tying::kTiedTranspose;
-};
-
-struct OptimConfig {
-  OptimizerKind kind = OptimizerKind::kAdamWSpam;
-  double learning_rate = 0, min_learning_rate = 0, weight_decay = 0, grad_clip = 0;
-  double beta1 = 0, beta2 = 0, epsilon = 0;
-  bool decay_learning_rate = false;
-  std::int64_t warmup_steps = 0;
-  bool spam_clip = false, spam_reset = false, spam_warmup = false;
-  double spam_theta = 0, spam_spike_threshold = 0;
-  std::int64_t spam_interval = 0, spam_warmup_steps = 0;
-};
-
 struct TrainConfig {
   std::int64_t max_iters = 0, batch_size = 0, accumulation = 0;
   std::int64_t eval_interval = 0, eval_samples = 0, log_interval = 0;
   bool recompute = false;  // the MLPs' values, in the backward pass
-};
-
-struct DataConfig {
-  DatasetKind dataset = DatasetKind::kShakespeare;
-  std::string path;
-  std::int64_t seed = 0;  // 0 is the trial's seed
 };
 
 struct RunConfig {

@@ -2,6 +2,7 @@
 #include <map>
 
 #include "base/text.h"
+#include "config/config.h"
 #include "config/settings.h"
 
 namespace kablate {

@@ -1,5 +1,6 @@
 #include "base/text.h"
 #include "config/binding.h"
+#include "config/enum_names.h"
 
 namespace kablate {
 namespace {

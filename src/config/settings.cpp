@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "config/binding.h"
+#include "config/enum_names.h"
 #include "config/names.h"
 
 namespace kablate {
@@ -79,7 +80,7 @@ struct Binder {
     const auto& names = EnumNames<Enum>::kNames;
     const auto found = std::find(std::begin(names), std::end(names), text(name));
     if (found == std::end(names) || find_symbol(name)->members.size() != std::size(names))
-      throw WorkError(str("binding.h and the menu disagree on the values of ", name, " at ", text(name)));
+      throw WorkError(str("enum_names.h and the menu disagree on the values of ", name, " at ", text(name)));
     field = static_cast<Enum>(found - std::begin(names));
   }
   void operator()(std::string_view name, double& field, Scope, Bounds bounds) {

@@ -9,9 +9,9 @@
 #include <string_view>
 #include <vector>
 
-#include "config/config.h"
-
 namespace kablate {
+
+struct Config;
 
 enum class SymbolType { kBool, kInt, kString, kChoice };
 

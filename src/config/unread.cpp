@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "config/config.h"
 
 namespace kablate {
 namespace {

@@ -6,10 +6,11 @@
 #include <string_view>
 #include <vector>
 
-#include "config/config.h"
 #include "config/settings.h"
 
 namespace kablate {
+
+struct Config;
 
 // unused_symbols(), and of those that say what runs: DATA_PATH of a data set that has its own place,
 // ABLATION_PLAN where no plan is read.

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "config/config.h"
 #include "data/sources.h"
 
 namespace kablate {

@@ -16,10 +16,11 @@
 #include <variant>
 #include <vector>
 
-#include "config/config.h"
 #include "data/tokenizer.h"
 
 namespace kablate {
+
+struct Config;
 
 // Token ids, two or four bytes each, owned or mapped. Cheap to copy.
 class TokenStream {

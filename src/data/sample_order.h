@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "config/config.h"
+#include "config/data_options.h"
 
 namespace kablate {
 

@@ -10,7 +10,7 @@
 #include <c10/core/Device.h>
 
 #include "base/json.h"
-#include "config/config.h"
+#include "config/model_options.h"
 
 namespace kablate {
 

@@ -8,7 +8,7 @@
 
 #include <ATen/core/Tensor.h>
 
-#include "config/config.h"
+#include "config/optim_options.h"
 #include "optim/optimizer.h"
 
 namespace kablate {

@@ -9,7 +9,7 @@
 
 #include <ATen/core/Tensor.h>
 
-#include "config/config.h"
+#include "config/optim_options.h"
 
 namespace kablate {
 

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <numbers>
 
-#include "config/config.h"
+#include "config/optim_options.h"
 
 namespace kablate {
 

@@ -10,11 +10,12 @@
 #include <cstdint>
 #include <string>
 
-#include "config/config.h"
 #include "config/settings.h"
 #include "plan/plan_file.h"
 
 namespace kablate {
+
+struct Config;
 
 constexpr double kMatchTolerance = 0.005;
 

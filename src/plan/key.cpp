@@ -4,6 +4,7 @@
 
 #include "base/hash.h"
 #include "base/text.h"
+#include "config/config.h"
 #include "config/settings.h"
 
 namespace kablate {

@@ -15,9 +15,9 @@
 #include <string_view>
 #include <vector>
 
-#include "config/config.h"
-
 namespace kablate {
+
+struct Config;
 
 // The program, as far as numbers depend on it.
 struct Build {

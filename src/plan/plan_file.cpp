@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "config/config.h"
 #include "config/settings.h"
 #include "plan/yaml_reader.h"
 

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/text.h"
+#include "config/config.h"
 #include "config/settings.h"
 
 namespace kablate {

@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
-#include "config/config.h"
-
 namespace kablate {
+
+struct Config;
 
 // Symbol -> value in its one spelling, of the symbols that can change a trial's numbers and that something
 // reads. key_values (key.h) gives the same of a trained trial, with DATA_SEED resolved and `data` beside.

@@ -8,10 +8,11 @@
 #include <vector>
 
 #include "base/json.h"
-#include "config/config.h"
 #include "record/layout.h"
 
 namespace kablate {
+
+struct Config;
 
 struct PlannedStep {
   std::int64_t number = 0;

@@ -7,12 +7,13 @@
 #include <string>
 
 #include "base/json.h"
-#include "config/config.h"
 #include "record/layout.h"
 #include "record/plan_record.h"
 #include "record/summary.h"
 
 namespace kablate {
+
+struct Config;
 
 // Makes the experiment's folder and writes plan.json, base.config and base.defconfig. Throws UserError if the
 // folder can't be written, WorkError if the disk fills.

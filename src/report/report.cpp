@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "config/config.h"
 #include "config/settings.h"
 #include "plan/key.h"
 #include "report/parts.h"

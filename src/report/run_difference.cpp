@@ -5,6 +5,7 @@
 #include <map>
 
 #include "base/text.h"
+#include "config/config.h"
 #include "config/settings.h"
 #include "plan/key.h"
 #include "record/comparison.h"

@@ -12,7 +12,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/text.h"
-#include "config/binding.h"
+#include "config/enum_names.h"
 #include "config/settings.h"
 #include "measure/cores.h"
 #include "runner/process.h"

@@ -6,9 +6,11 @@
 #include <vector>
 
 #include "base/json.h"
-#include "config/config.h"
+#include "config/model_options.h"
 
 namespace kablate {
+
+struct Config;
 
 // Milliseconds of an iteration in a process of its own with `threads` threads, `copies` of which run at once;
 // the slowest counts. Throws WorkError with what the process said, Interrupted after a signal.

@@ -7,6 +7,7 @@
 // token; the model's code decides them, so tests/cli compares them with the allocator's.
 #include <algorithm>
 
+#include "config/config.h"
 #include "shape/model_shape.h"
 #include "shape/part_shape.h"
 #include "shape/policy.h"

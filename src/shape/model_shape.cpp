@@ -1,5 +1,6 @@
 #include "shape/model_shape.h"
 
+#include "config/config.h"
 #include "config/mechanism.h"
 #include "shape/part_shape.h"
 

@@ -11,6 +11,8 @@
 
 namespace kablate {
 
+struct Config;
+
 // Every parameter of the model in the order of its forward pass, and who else uses it.
 ParameterTable model_parameters(const ModelSpec& model);
 

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "config/config.h"
 #include "shape/parameter.h"
 
 namespace kablate {

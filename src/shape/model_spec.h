@@ -8,9 +8,11 @@
 #include <string>
 #include <vector>
 
-#include "config/config.h"
+#include "config/model_options.h"
 
 namespace kablate {
+
+struct Config;
 
 // How a model computes, the same in all of its layers.
 struct ComputeSpec {

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "config/config.h"
+#include "config/model_options.h"
 
 namespace kablate {
 

@@ -1,5 +1,6 @@
 #include "train/evaluator.h"
 
+#include "config/config.h"
 #include "data/sample_order.h"
 #include "model/evaluation.h"
 #include "train/token_hash.h"

@@ -4,12 +4,13 @@
 #include <functional>
 #include <string>
 
-#include "config/config.h"
 #include "data/batch.h"
 #include "model/gpt.h"
 #include "model/loss.h"
 
 namespace kablate {
+
+struct Config;
 
 struct Losses {
   double train = 0, validation = 0;  // mean over tokens, nats

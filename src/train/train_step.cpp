@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "config/config.h"
 #include "optim/schedule.h"
 #include "train/token_hash.h"
 

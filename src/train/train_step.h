@@ -3,7 +3,6 @@
 
 #include <cstdint>
 
-#include "config/config.h"
 #include "data/batch.h"
 #include "model/gpt.h"
 #include "model/loss.h"
@@ -12,6 +11,8 @@
 #include "train/communicator.h"
 
 namespace kablate {
+
+struct Config;
 
 struct StepResult {
   double loss = 0;           // mean over the global batch, before the update

@@ -9,7 +9,6 @@
 #include <string>
 #include <vector>
 
-#include "config/config.h"
 #include "data/dataset.h"
 #include "interchange/safetensors.h"
 #include "record/metrics_row.h"
@@ -18,6 +17,8 @@
 #include "train/token_hash.h"
 
 namespace kablate {
+
+struct Config;
 
 // All that the next update depends on.
 struct TrainerState {

@@ -9,12 +9,13 @@
 #include <c10/core/Device.h>
 
 #include "base/json.h"
-#include "config/config.h"
 #include "plan/key.h"
 #include "record/layout.h"
 #include "record/summary.h"
 
 namespace kablate {
+
+struct Config;
 
 // What the runner decides for a trial, beside its configuration.
 struct TrialOrder {

@@ -5,6 +5,7 @@
 #include <random>
 
 #include "base/text.h"
+#include "config/config.h"
 #include "config/settings.h"
 #include "support/core/expect_error.h"
 #include "support/temporary_folder.h"

@@ -1,4 +1,5 @@
 #include "data/dataset.h"
+#include "config/config.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

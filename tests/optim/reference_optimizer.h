@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "config/config.h"
+#include "config/optim_options.h"
 
 namespace kablate {
 

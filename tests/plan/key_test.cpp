@@ -1,4 +1,5 @@
 #include "plan/key.h"
+#include "config/config.h"
 
 #include <gtest/gtest.h>
 

@@ -2,7 +2,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
-#include "config/binding.h"
+#include "config/enum_names.h"
 #include "model/kernel/cpu_kernels.h"
 
 namespace kablate {

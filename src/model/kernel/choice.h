@@ -5,7 +5,7 @@
 
 #include <c10/core/Device.h>
 
-#include "config/config.h"
+#include "config/model_options.h"
 
 namespace kablate {
 

@@ -1,7 +1,7 @@
 // Which entries of a routing row are kept (spec, section 3, mechanism 2).
 #pragma once
 
-#include "config/config.h"
+#include "config/model_options.h"
 #include "model/dims.h"
 
 namespace kablate {

@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/text.h"
+#include "config/config.h"
 #include "config/settings.h"
 #include "record/metrics.h"
 #include "record/writer.h"

@@ -8,7 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
-#include "config/binding.h"
+#include "config/enum_names.h"
 #include "model/kernel/choice.h"
 
 namespace kablate {

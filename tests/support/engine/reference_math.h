@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "config/config.h"
+#include "config/model_options.h"
 
 namespace kablate::reference {
 

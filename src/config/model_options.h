@@ -1,0 +1,42 @@
+// Options of a model, by value: enums, and a small struct a mechanism. What model_spec.h puts into a layer
+// stands here and not in config.h, so that a symbol of training or data recompiles no file of the model.
+#pragma once
+
+#include <cstdint>
+
+namespace kablate {
+
+enum class Tying { kTiedTranspose, kUntied, kPerHeadScalar };
+enum class Sparsity { kTopK, kNone, kRms };
+enum class GatePool { kCausalMean, kToken, kSequence };
+enum class NormPlacement { kPre, kPost, kHybrid };
+enum class Activation { kGelu, kGeluTanh };
+enum class DeviceKind { kAuto, kCpu, kCuda };
+enum class KernelKind { kAuto, kPortable, kAvx2, kAvx512 };
+enum class DType { kFloat32, kBFloat16 };
+
+struct GateConfig {  // mechanism 1, MLP to attention
+  bool enabled = false;
+  double alpha = 0;
+  std::int64_t dim = 0;
+  GatePool pool = GatePool::kCausalMean;
+};
+
+struct CrossTokenConfig {  // mechanism 2, aggregation over tokens by the attention's rows
+  bool enabled = false;
+  double alpha = 0;
+  std::int64_t rank = 0;  // 0 is a full map
+  Sparsity sparsity = Sparsity::kTopK;
+  std::int64_t top_k = 0;
+  double rms_threshold = 0;
+  bool normalize = false, head_average = false, detach = false;
+};
+
+struct CouplerConfig {  // mechanism 3, latent reciprocity
+  bool enabled = false;
+  double alpha = 0;
+  std::int64_t bottleneck = 0;  // 0 is none; for Tying::kUntied
+  Tying tying = Tying::kTiedTranspose;
+};
+
+}  // namespace kablate
