@@ -4,6 +4,12 @@
 
 namespace kablate {
 
+// The entries, each in its own file.
+Mechanism gate_mechanism();                  // mechanism/gate.cpp
+Mechanism cross_token_mechanism();           // mechanism/cross_token.cpp
+Mechanism coupler_mechanism();               // mechanism/coupler.cpp
+Mechanism reciprocal_attention_mechanism();  // mechanism/reciprocal_attention.cpp
+
 const std::vector<Mechanism>& mechanisms() {
   static const std::vector<Mechanism> table = {gate_mechanism(), cross_token_mechanism(), coupler_mechanism(),
                                                reciprocal_attention_mechanism()};

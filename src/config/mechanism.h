@@ -1,6 +1,7 @@
 // The table of mechanisms: what can be switched on in a model beside its plain parts, a line each. Whatever
 // goes over all mechanisms reads this table: names of arms, checks, unused symbols, gates, dead twins,
-// knock-outs. A mechanism's entry stands in its own file, config/mechanism/NAME.cpp.
+// knock-outs. A mechanism's entry stands in its own file, config/mechanism/NAME.cpp; mechanism.cpp lists
+// them.
 #pragma once
 
 #include <cstdint>
@@ -71,11 +72,5 @@ std::string why_future_is_seen(const Config& config);  // by a mechanism that is
 bool selects(const Config& config);                    // some mechanism that is on does
 Config without_mechanisms(Config config);              // all of them off
 Config without_mechanism(Config config, const Mechanism& mechanism);  // this one
-
-// The entries, each in its own file.
-Mechanism gate_mechanism();                  // gate.cpp
-Mechanism cross_token_mechanism();           // cross_token.cpp
-Mechanism coupler_mechanism();               // coupler.cpp
-Mechanism reciprocal_attention_mechanism();  // reciprocal_attention.cpp
 
 }  // namespace kablate

@@ -4,6 +4,11 @@
 
 namespace kablate {
 
+// The mechanisms, each in its own file; empty where switched off.
+PartShape gate_shape(const LayerSpec& layer);         // gate_shape.cpp; mechanism 1
+PartShape cross_token_shape(const LayerSpec& layer);  // cross_token_shape.cpp; mechanism 2
+PartShape coupler_shape(const LayerSpec& layer);      // coupler_shape.cpp; mechanism 3
+
 ActivationBytes& ActivationBytes::operator+=(const ActivationBytes& other) {
   attention_kept += other.attention_kept, attention_passing += other.attention_passing;
   mlp_kept += other.mlp_kept, mlp_passing += other.mlp_passing;

@@ -36,15 +36,12 @@ std::int64_t owner_of(const LayerSpec& layer, const Parameter& parameter);
 // All parts of a layer, in the order of their parameters.
 std::vector<PartShape> layer_parts(const LayerSpec& layer);
 
-// The parts of a layer; empty where switched off.
-PartShape multi_head_shape(const LayerSpec& layer);   // attention_shape.cpp; spec, section 2
-PartShape latent_shape(const LayerSpec& layer);       // attention_shape.cpp; spec, section 2
-PartShape attention_shape(const LayerSpec& layer);    // whichever of the two is configured
-PartShape mlp_shape(const LayerSpec& layer);          // mlp_shape.cpp; spec, section 3
-PartShape norms_shape(const LayerSpec& layer);        // mlp_shape.cpp; spec, section 1
-PartShape gate_shape(const LayerSpec& layer);         // gate_shape.cpp; mechanism 1
-PartShape cross_token_shape(const LayerSpec& layer);  // cross_token_shape.cpp; mechanism 2
-PartShape coupler_shape(const LayerSpec& layer);      // coupler_shape.cpp; mechanism 3
+// The parts of a layer beside its mechanisms; empty where switched off.
+PartShape multi_head_shape(const LayerSpec& layer);  // attention_shape.cpp; spec, section 2
+PartShape latent_shape(const LayerSpec& layer);      // attention_shape.cpp; spec, section 2
+PartShape attention_shape(const LayerSpec& layer);   // whichever of the two is configured
+PartShape mlp_shape(const LayerSpec& layer);         // mlp_shape.cpp; spec, section 3
+PartShape norms_shape(const LayerSpec& layer);       // mlp_shape.cpp; spec, section 1
 
 // Shorthands for the distributions of spec, section 4.
 Parameter linear(const std::string& name, std::int64_t out, std::int64_t in, double deviation,

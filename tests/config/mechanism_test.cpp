@@ -19,9 +19,8 @@ std::vector<std::string> symbols_of(const Mechanism& mechanism) {
   return names;
 }
 
-Settings switched(const Mechanism& mechanism, bool on) {
-  return changed(Settings::defaults(),
-                 {{mechanism.on_symbol(), mechanism.by_weight() ? (on ? "0.5" : "0") : (on ? "y" : "n")}});
+Settings settings_with(const Mechanism& mechanism, bool on) {
+  return changed(Settings::defaults(), switched(mechanism, on));
 }
 
 TEST(Mechanisms, AreSwitchedByTheirSymbolsAndByTheTableAlike) {
@@ -30,11 +29,11 @@ TEST(Mechanisms, AreSwitchedByTheirSymbolsAndByTheTableAlike) {
     SCOPED_TRACE(mechanism.name);
     EXPECT_TRUE(names.insert(mechanism.name).second);
     EXPECT_EQ(find_mechanism(mechanism.name), &mechanism);
-    Config config = switched(mechanism, true).bind();
+    Config config = settings_with(mechanism, true).bind();
     EXPECT_TRUE(mechanism.on(config));
     const Config off = without_mechanism(config, mechanism);
     EXPECT_FALSE(mechanism.on(off));
-    EXPECT_FALSE(mechanism.on(switched(mechanism, false).bind()));
+    EXPECT_FALSE(mechanism.on(settings_with(mechanism, false).bind()));
     for (const auto& other : mechanisms())
       if (&other != &mechanism) EXPECT_EQ(other.on(off), other.on(config)) << other.name;
   }
@@ -42,7 +41,7 @@ TEST(Mechanisms, AreSwitchedByTheirSymbolsAndByTheTableAlike) {
 
 TEST(Mechanisms, HaveTheWeightThatTheirSymbolSets) {
   for (const auto& mechanism : mechanisms()) {
-    Config config = changed(switched(mechanism, true), {{mechanism.weight_symbol, "0.375"}}).bind();
+    Config config = changed(settings_with(mechanism, true), {{mechanism.weight_symbol, "0.375"}}).bind();
     EXPECT_EQ(mechanism.weight(config), 0.375) << mechanism.name;
   }
 }
@@ -72,7 +71,7 @@ TEST(Mechanisms, OwnEverySymbolOfTheirMenu) {
 // make idle.
 TEST(Mechanisms, LeaveTheirSymbolsUnreadWhereTheyAreOff) {
   for (const auto& mechanism : mechanisms()) {
-    const auto unused = unused_symbols(switched(mechanism, false).bind());
+    const auto unused = unused_symbols(settings_with(mechanism, false).bind());
     for (const auto& symbol : symbols_of(mechanism))
       EXPECT_EQ(std::count(unused.begin(), unused.end(), symbol), symbol == mechanism.on_symbol() ? 0 : 1)
           << symbol;

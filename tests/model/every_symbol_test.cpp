@@ -10,6 +10,7 @@
 #include <gtest/gtest.h>
 
 #include "base/file.h"
+#include "config/mechanism.h"
 #include "support/engine/observables.h"
 
 namespace kablate {
@@ -42,16 +43,11 @@ std::vector<Row> model_rows() {
           {"RA_MLA_SHARED_KV", "y", "n", observe::logits, {}},
           {"RA_MLA_PER_HEAD_Q_LATENT", "y", "n", observe::logits, {}},
           {"RA_MLA_PER_HEAD_V_UP", "y", "n", observe::logits, {}},
-          {"RA_MLA_RA_ALPHA", "0", "0.5", observe::logits, {}},
           {"RA_MLA_RA_WINDOW", "1", "2", observe::logits, {{"RA_MLA_RA_ALPHA", "0.5"}}},
           {"MLP_EXPANSION", "2", "2.5", observe::logits, {}},
           {"GPT2_ACTIVATION", "gelu", "gelu_tanh", observe::logits, {}},
-          {"RA_MLA_MLP_ATTN_GATE", "y", "n", observe::logits, {}},
-          {"RA_MLA_MLP_GATE_ALPHA", "0.1", "0.2", observe::logits, kGate},
           {"RA_MLA_MLP_GATE_DIM", "5", "6", observe::logits, kGate},
           {"RA_MLA_MLP_GATE_POOL", "causal_mean", "token", observe::logits, kGate},
-          {"RA_MLA_MLP_CROSS_TOKEN", "y", "n", observe::logits, {}},
-          {"RA_MLA_MLP_CROSS_ALPHA", "0.3", "0.4", observe::logits, kCross},
           {"RA_MLA_MLP_CROSS_RANK", "0", "4", observe::logits, kCross},
           {"RA_MLA_MLP_CROSS_DETACH", "y", "n", observe::training, kCross},
           {"RA_MLA_MLP_SPARSE_MODE", "topk", "none", observe::logits, kCross},
@@ -59,11 +55,20 @@ std::vector<Row> model_rows() {
           {"RA_MLA_MLP_SPARSE_RMS_THRESHOLD", "0.5", "0.9", observe::logits, kCross + kRms},
           {"RA_MLA_MLP_SPARSE_NORMALIZE", "y", "n", observe::logits, kCross},
           {"RA_MLA_MLP_SPARSE_HEAD_AVERAGE", "y", "n", observe::logits, kCross},
-          {"RA_MLA_MLP_LATENT_RECIP", "y", "n", observe::logits, {}},
-          {"RA_MLA_MLP_RECIP_ALPHA", "0.2", "0.3", observe::logits, kRecip},
           {"RA_MLA_MLP_TYING_MODE", "tied_transpose", "per_head_scalar", observe::logits, kRecip},
           {"RA_MLA_MLP_LATENT_DIM", "0", "4", observe::logits, kRecip + kUntied},
           {"DTYPE", "float32", "bfloat16", observe::logits, {}}};
+}
+
+// Switches and weights of all mechanisms; model_rows() has their other symbols.
+std::vector<Row> mechanism_rows() {
+  std::vector<Row> rows;
+  for (const auto& m : mechanisms()) {
+    if (!m.by_weight()) rows.push_back({m.switch_symbol, "y", "n", observe::logits, {}});
+    const Deltas on = m.by_weight() ? Deltas{} : switched(m, true);
+    rows.push_back({m.weight_symbol, m.by_weight() ? "0" : "0.2", "0.3", observe::logits, on});
+  }
+  return rows;
 }
 
 std::vector<Row> training_rows() {
@@ -114,7 +119,7 @@ const std::map<std::string, std::string> kOutside = {{"THREADS", "tests/cli/test
 
 std::vector<Row> rows() {
   std::vector<Row> all;
-  for (const auto& part : {harness_rows(), model_rows(), training_rows()})
+  for (const auto& part : {harness_rows(), model_rows(), mechanism_rows(), training_rows()})
     all.insert(all.end(), part.begin(), part.end());
   return all;
 }
@@ -149,7 +154,9 @@ TEST(Menu, HasARowForEverySymbol) {
   }
   for (const auto& row : rows()) with_row.insert(row.symbol);
   for (const auto& symbol : symbols())
-    EXPECT_TRUE(with_row.erase(symbol.name)) << symbol.name << " has no row here";
+    EXPECT_TRUE(with_row.erase(symbol.name))
+        << symbol.name << " has no row in tests/model/every_symbol_test.cpp: "
+        << "two values, and what differs between them";
   EXPECT_TRUE(with_row.empty()) << *with_row.begin() << " is no symbol of the menu";
 }
 

@@ -186,27 +186,66 @@ TEST(Flops, EqualTheSumDoneByHand) {
   EXPECT_DOUBLE_EQ(flops_per_token(off), mla);
   EXPECT_DOUBLE_EQ(flops_per_token(off + Deltas{{"RA_MLA_SHARED_KV", "y"}}), mla - 2 * 48);
   EXPECT_DOUBLE_EQ(flops_per_token(off + Deltas{{"RA_MLA_PER_HEAD_Q_LATENT", "n"}}), mla - 2 * 24);
-  // The gate in the lower block: 2·5·32 and 2·2·5.
-  EXPECT_DOUBLE_EQ(flops_per_token(mechanisms(true, false, false)), mla + 320 + 20);
-  // cross_proj 2·32·32; rows keep 1, 2, 2, 2 of 4, each 2·32.
-  EXPECT_DOUBLE_EQ(flops_per_token(mechanisms(false, true, false)), mla + 2 * (2048 + 64 * 7.0 / 4));
   // All kept: 1, 2, 3, 4.
   EXPECT_DOUBLE_EQ(
       flops_per_token(mechanisms(false, true, false) + Deltas{{"RA_MLA_MLP_SPARSE_MODE", "none"}}),
       mla + 2 * (2048 + 64 * 10.0 / 4));
-  // W [32, 3] both ways below, one way on top; untied through a width of 5: 2·32·3 up, 2·(32·5 + 5·3) down.
-  EXPECT_DOUBLE_EQ(flops_per_token(mechanisms(false, false, true)), mla + 3 * 192);
+  // Untied through a width of 5: 2·32·3 up, 2·(32·5 + 5·3) down.
   const Deltas untied{{"RA_MLA_MLP_TYING_MODE", "untied"}, {"RA_MLA_MLP_LATENT_DIM", "5"}};
   EXPECT_DOUBLE_EQ(flops_per_token(mechanisms(false, false, true) + untied), mla + 2 * 192 + 350);
 }
 
+// What a mechanism adds to this model, alone and with its other symbols' defaults, a token: operations of the
+// forward pass, and bytes that autograd keeps of it, in float32 with the CPU's kernels.
+struct Added {
+  double flops, kept_bytes;
+};
+const std::map<std::string, Added> kAddedByHand = {
+    // Below 2·5·32 and 2·2·5, kept the 5 pooled values and 2 gates; above 2 gates and their factors.
+    {"gate", {320 + 20, 4 * (5 + 2) + 4 * (2 + 2)}},
+    // In both layers cross_proj 2·32·32; rows keep 1, 2, 2, 2 of 4, each 2·32: 2 entries and their columns.
+    {"cross", {2 * (2048 + 64 * 7.0 / 4), 2 * 4 * (2 + 2)}},
+    // W [32, 3] both ways below, one way on top. What it makes is computed twice, not kept.
+    {"recip", {3 * 192, 0}},
+    // In both layers scores above the diagonal, 2·4·8. The backward pass makes them again.
+    {"ra", {2 * 64, 0}},
+};
+
+double kept_bytes_per_token(const Config& config) {
+  double bytes = 0;
+  for (const auto& layer : ModelSpec(config).layers)
+    for (const auto& part : layer_parts(layer))
+      bytes += part.activations.attention_kept + part.activations.mlp_kept;
+  return bytes;
+}
+
+TEST(EveryMechanism, AddsTheWorkAndTheMemoryDoneByHand) {
+  const Deltas off = kByHand + mechanisms(false, false, false);
+  for (const auto& mechanism : mechanisms()) {
+    const auto found = kAddedByHand.find(mechanism.name);
+    ASSERT_NE(found, kAddedByHand.end())
+        << mechanism.title << " (" << mechanism.name
+        << ") is in the table of mechanisms: write down in kAddedByHand"
+        << " here what it adds to the model, worked out by hand from its definition and not from src/shape";
+    const Deltas on = off + switched(mechanism, true);
+    const Config with = configure(on), without = configure(off);
+    EXPECT_DOUBLE_EQ(flops_per_token(on) - flops_per_token(off), found->second.flops) << mechanism.name;
+    EXPECT_DOUBLE_EQ(kept_bytes_per_token(with) - kept_bytes_per_token(without), found->second.kept_bytes)
+        << mechanism.name;
+    const auto count = parameter_count(with) - parameter_count(without);
+    EXPECT_EQ(*mechanism.part == '\0' ? 0 : parameters_by_part(with).at(mechanism.part), count)
+        << mechanism.name << " has parameters that are not under its part's name";
+  }
+}
+
 TEST(ParametersByPart, PutEachNameWhereItBelongs) {
-  const auto parts = parameters_by_part(configure(kByHand + mechanisms(true, true, true)));
+  auto parts = parameters_by_part(configure(kByHand + mechanisms(true, true, true)));
+  std::erase_if(parts, [](const auto& part) { return part.second == 0; });
   const std::map<std::string, Int> expected = {
       {"embedding", 10 * 8 + 4 * 8}, {"attention", 2 * (2 * 64 + 2 * 24 + 2 * 24)},
       {"mlp", 2 * 2 * 8 * 32},       {"norm", 5 * 8},
       {"gate", 5 * 32 + 2 * 5},      {"cross_token", 2 * 32 * 32},
-      {"coupler", 2 * 32 * 3},       {"head", 0}};
+      {"coupler", 2 * 32 * 3}};
   EXPECT_EQ(parts, expected);
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "config/config.h"
+#include "config/mechanism.h"
 #include "config/settings.h"
 
 namespace kablate {
@@ -30,6 +31,11 @@ inline Config bound(const Settings& settings) {
 }
 
 inline Config configure(const Deltas& deltas) { return bound(changed(Settings::defaults(), deltas)); }
+
+// One mechanism switched by its symbol alone.
+inline Deltas switched(const Mechanism& mechanism, bool on) {
+  return {{mechanism.on_symbol(), mechanism.by_weight() ? (on ? "0.5" : "0") : (on ? "y" : "n")}};
+}
 
 inline Deltas mechanisms(bool gate, bool cross, bool recip) {
   return {{"RA_MLA_MLP_ATTN_GATE", gate ? "y" : "n"},
