@@ -3,7 +3,7 @@
 #include <ATen/ATen.h>
 
 #include "audit/gates.h"
-#include "audit/plain_gpt.h"
+#include "audit/plain_model.h"
 #include "base/text.h"
 #include "config/mechanism.h"
 #include "model/loss.h"

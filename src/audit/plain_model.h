@@ -1,6 +1,10 @@
 // GPT with multi-head or latent attention, written a second time without any mechanism: what the program must
-// equal to the bit where all of them are off. It knows the choices of the plain model (biases, norm
-// placement, activation, shared maps) and nothing of src/model but its weights.
+// equal to the bit where all of them are off, in the audit and in the model's tests. It knows the choices of
+// the plain model (biases, norm placement, activation, shared maps) and calls LibTorch's operators alone; but
+// where the model computes by the kernels of this CPU, four functions of src/model are shared, since no other
+// sum has their bits: linear(), gelu(), add_layer_norm() and fused_attention(). Those are held against
+// LibTorch's by their own tests, and the arithmetic gate compares what they give with float64, where nothing
+// is shared.
 #pragma once
 
 #include <map>
@@ -13,15 +17,16 @@ namespace kablate {
 
 class PlainModel {
  public:
-  // `weights` by checkpoint name; `dtype` of matrix products.
-  PlainModel(const Config& config, std::map<std::string, Tensor> weights, at::ScalarType dtype)
-      : c_(config), weights_(std::move(weights)), dtype_(dtype) {}
+  // `weights` by checkpoint name, float32, or float64 where `dtype` is; `dtype` of matrix products.
+  PlainModel(const Config& config, std::map<std::string, Tensor> weights, at::ScalarType dtype);
 
   Tensor logits(const Tensor& tokens_BT) const;  // [B, T, V]
 
  private:
   const Tensor& weight(const std::string& name) const { return weights_.at(name); }
+  Tensor bias(const std::string& name) const;                     // undefined where there is none
   Tensor linear(const Tensor& x, const std::string& name) const;  // with its bias, where there is one
+  Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) const;
   Tensor norm(const Tensor& x, const std::string& name, at::ScalarType type) const;
   Tensor heads(const Tensor& y) const;  // [B, T, E] or one head's [B, T, D] to [B, H, T, D]
   Tensor attend(const Tensor& q, const Tensor& k, const Tensor& v, double width) const;
@@ -34,6 +39,7 @@ class PlainModel {
   Config c_;
   std::map<std::string, Tensor> weights_;
   at::ScalarType dtype_;
+  bool by_kernels_;  // as the model computes
 };
 
 }  // namespace kablate

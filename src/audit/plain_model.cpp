@@ -1,10 +1,11 @@
-#include "audit/plain_gpt.h"
+#include "audit/plain_model.h"
 
 #include <cmath>
 #include <limits>
 
 #include <ATen/ATen.h>
 
+#include "model/kernel/cpu_kernels.h"
 #include "model/kernel/fused_attention.h"
 #include "model/kernel/fused_gelu.h"
 #include "model/kernel/fused_layer_norm.h"
@@ -12,18 +13,31 @@
 
 namespace kablate {
 
-// By the products that the model uses, as its attention.
+PlainModel::PlainModel(const Config& config, std::map<std::string, Tensor> weights, at::ScalarType dtype)
+    : c_(config),
+      weights_(std::move(weights)),
+      dtype_(dtype),
+      by_kernels_(dtype != at::kDouble && kernel::cpu_kernels() != nullptr) {}
+
+Tensor PlainModel::bias(const std::string& name) const {
+  const auto found = weights_.find(name + ".bias");
+  return found == weights_.end() ? Tensor() : found->second;
+}
+
+Tensor PlainModel::linear(const Tensor& x, const Tensor& weight, const Tensor& bias) const {
+  if (by_kernels_) return kablate::linear(x, weight, bias, dtype_);
+  return at::linear(x.to(dtype_), weight.to(dtype_), bias.defined() ? bias.to(dtype_) : bias);
+}
+
 Tensor PlainModel::linear(const Tensor& x, const std::string& name) const {
-  const auto bias = weights_.find(name + ".bias");
-  return kablate::linear(x, weight(name + ".weight"), bias == weights_.end() ? Tensor() : bias->second,
-                         dtype_);
+  return linear(x, weight(name + ".weight"), bias(name));
 }
 
 Tensor PlainModel::norm(const Tensor& x, const std::string& name, at::ScalarType type) const {
-  const auto bias = weights_.find(name + ".bias");
-  return add_layer_norm(x, {}, weight(name + ".weight"), bias == weights_.end() ? Tensor() : bias->second,
-                        1e-5, type)
-      .normed;
+  constexpr double kEpsilon = 1e-5;
+  const Tensor& scale = weight(name + ".weight");
+  if (by_kernels_) return add_layer_norm(x, {}, scale, bias(name), kEpsilon, type).normed;
+  return at::layer_norm(x.to(scale.scalar_type()), scale.sizes(), scale, bias(name), kEpsilon).to(type);
 }
 
 Tensor PlainModel::heads(const Tensor& y) const {
@@ -33,9 +47,9 @@ Tensor PlainModel::heads(const Tensor& y) const {
 }
 
 // softmax(q·kᵀ/√width + causal)·v by what the model would use: the kernel, LibTorch's or written out; heads
-// side by side again: [B, T, E]
+// side by side: [B, T, E]
 Tensor PlainModel::attend(const Tensor& q, const Tensor& k, const Tensor& v, double width) const {
-  if (fused_attention_serves(q))
+  if (by_kernels_ && fused_attention_serves(q))
     return fused_attention(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), 1 / std::sqrt(width), {},
                            {})
         .values_BTHD.flatten(2);
@@ -59,7 +73,7 @@ Tensor PlainModel::multi_head(const Tensor& x, const std::string& name) const {
 
 Tensor PlainModel::latent(const Tensor& x, const std::string& name) const {
   const auto& mla = c_.attention;
-  const auto map = [&](const Tensor& c, const Tensor& w) { return heads(kablate::linear(c, w, {}, dtype_)); };
+  const auto map = [&](const Tensor& c, const Tensor& w) { return heads(linear(c, w, {})); };
   const Tensor narrow = x.to(dtype_);
   const Tensor q = heads(linear(narrow, name + "q_proj"));
   const Tensor c_k = linear(narrow, name + (mla.shared_kv ? "kv_down" : "k_down"));
@@ -73,7 +87,8 @@ Tensor PlainModel::latent(const Tensor& x, const std::string& name) const {
 
 Tensor PlainModel::mlp(const Tensor& x, const std::string& name) const {
   const bool tanh = c_.gpt.activation == Activation::kGeluTanh;
-  return linear(gelu(linear(x, name + "c_fc"), tanh), name + "c_proj");
+  const Tensor a = linear(x, name + "c_fc");
+  return linear(by_kernels_ ? gelu(a, tanh) : at::gelu(a, tanh ? "tanh" : "none"), name + "c_proj");
 }
 
 template <typename Function>
