@@ -26,18 +26,18 @@ Tensor FeedForward::forward(const Tensor& x_BTE, const AttentionOutput& attentio
     return values(x_BTE, attention, above, decoding, pass);
   Pass inner = pass;
   inner.recomputes = false;
-  const auto made = recomputed({.make = [self = shared_from_this(), inner](const Tensors& list) -> Tensors {
-                                  const Inputs in = Inputs::of(list);
-                                  BlockContext context;
-                                  const Tensor y_BTE =
-                                      self->values(in.x, in.attention, context, nullptr, inner);
-                                  return {y_BTE, context.gate_BTH, context.latent_BTL};
-                                },
-                                .inputs = inputs_of(x_BTE.to(pass.dtype), attention).list(),
-                                .parameters = maps_});
-  above.gate_BTH = made[1];
-  above.latent_BTL = made[2];
-  return made[0];
+  const auto outputs =
+      recomputed({.compute = [self = shared_from_this(), inner](const Tensors& list) -> Tensors {
+                    const Inputs in = Inputs::of(list);
+                    BlockContext context;
+                    const Tensor y_BTE = self->values(in.x, in.attention, context, nullptr, inner);
+                    return {y_BTE, context.gate_BTH, context.latent_BTL};
+                  },
+                  .inputs = inputs_of(x_BTE.to(pass.dtype), attention).list(),
+                  .parameters = maps_});
+  above.gate_BTH = outputs[1];
+  above.latent_BTL = outputs[2];
+  return outputs[0];
 }
 
 Tensor FeedForward::values(const Tensor& x_BTE, const AttentionOutput& attention, BlockContext& above,
@@ -72,7 +72,7 @@ Tensor FeedForward::hidden(const Tensor& a_BTF, const AttentionOutput& attention
 Tensor FeedForward::recomputed_hidden(const Tensor& a_BTF, const AttentionOutput& attention,
                                       BlockContext& above, const Pass& pass) const {
   const Recomputation hidden = {
-      .make = [self = shared_from_this(), pass](const Tensors& list) -> Tensors {
+      .compute = [self = shared_from_this(), pass](const Tensors& list) -> Tensors {
         const Inputs in = Inputs::of(list);
         BlockContext context;
         const Tensor u_BTF = self->enriched(in.x, in.attention.keys_BTL, context, pass);
@@ -81,10 +81,10 @@ Tensor FeedForward::recomputed_hidden(const Tensor& a_BTF, const AttentionOutput
       },
       .inputs = inputs_of(a_BTF, attention).list(),
       .parameters = maps_};
-  const auto made =
+  const auto outputs =
       cross_ ? recomputed_into(hidden, cross_->last_map().to(pass.dtype), cross_alpha_) : recomputed(hidden);
-  above.latent_BTL = made[1];
-  return made[0];
+  above.latent_BTL = outputs[1];
+  return outputs[0];
 }
 
 Tensor FeedForward::enriched(const Tensor& a_BTF, const Tensor& keys_BTL, BlockContext& above,

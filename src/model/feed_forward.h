@@ -33,7 +33,7 @@ struct Decoding {
   std::int64_t length;  // tokens up to this one
 };
 
-// Owned in common: a backward pass that computes values again may outlive the model.
+// Owned in common: a backward pass that recomputes values may outlive the model.
 class FeedForward : public std::enable_shared_from_this<FeedForward> {
  public:
   // REQUIRES: the layer has an MLP.
@@ -42,8 +42,8 @@ class FeedForward : public std::enable_shared_from_this<FeedForward> {
   RowsRequest wanted_rows() const;  // of the layer's attention
 
   // y [B, T, E] of x, the norm's output, with what the layer's attention left; `above` gets what the layer
-  // above is handed. With `decoding`, of one token, [B, 1, E]. With RECOMPUTE the backward pass computes all
-  // of it again.
+  // above is handed. With `decoding`, of one token, [B, 1, E]. With RECOMPUTE the backward pass
+  // recomputes all of it.
   Tensor forward(const Tensor& x_BTE, const AttentionOutput& attention, BlockContext& above,
                  const Decoding* decoding, const Pass& pass) const;
 
@@ -52,7 +52,7 @@ class FeedForward : public std::enable_shared_from_this<FeedForward> {
                 const Decoding* decoding, const Pass& pass) const;
 
   // u after mechanisms 2 and 3 from a = x·c_fc; as it stands in the equations, and with what lies between
-  // computed again in the backward pass.
+  // recomputed in the backward pass.
   Tensor hidden(const Tensor& a_BTF, const AttentionOutput& attention, BlockContext& above,
                 const Decoding* decoding, const Pass& pass) const;
   Tensor recomputed_hidden(const Tensor& a_BTF, const AttentionOutput& attention, BlockContext& above,

@@ -53,16 +53,17 @@ struct Linear : torch::autograd::Function<Linear> {
     return linear_values(x.reshape({-1, x.size(-1)}), weight, bias.value_or(Tensor())).view(sizes);
   }
 
-  static variable_list backward(AutogradContext* ctx, const variable_list& above) {
+  static variable_list backward(AutogradContext* ctx, const variable_list& grad_outputs) {
     TORCH_CHECK(!at::GradMode::is_enabled(), "the gradient of a linear layer has no gradient");
     const auto saved = ctx->get_saved_variables();
     const Tensor &x = saved[0], &weight = saved[1];
-    const Tensor above_MN = above[0].reshape({-1, weight.size(0)});
+    const Tensor grad_output_MN = grad_outputs[0].reshape({-1, weight.size(0)});
     variable_list gradients(3);
-    if (ctx->needs_input_grad(0)) gradients[0] = linear_input_gradient(above_MN, weight).view(x.sizes());
+    if (ctx->needs_input_grad(0))
+      gradients[0] = linear_input_gradient(grad_output_MN, weight).view(x.sizes());
     if (ctx->needs_input_grad(1))
-      gradients[1] = linear_weight_gradient(above_MN, x.reshape({-1, x.size(-1)}));
-    if (ctx->saved_data["bias"].toBool()) gradients[2] = above_MN.sum(0);
+      gradients[1] = linear_weight_gradient(grad_output_MN, x.reshape({-1, x.size(-1)}));
+    if (ctx->saved_data["bias"].toBool()) gradients[2] = grad_output_MN.sum(0);
     return gradients;
   }
 };
@@ -73,16 +74,17 @@ Tensor linear_values(const Tensor& x_MK, const Tensor& weight_NK, const Tensor& 
   return by_onednn(x_MK, weight_NK) ? onednn(x_MK, weight_NK, bias_N) : at::linear(x_MK, weight_NK, bias_N);
 }
 
-Tensor linear_input_gradient(const Tensor& above_MN, const Tensor& weight_NK) {
-  return by_onednn(above_MN, weight_NK) ? onednn(above_MN, weight_NK.t(), {}) : at::mm(above_MN, weight_NK);
+Tensor linear_input_gradient(const Tensor& grad_output_MN, const Tensor& weight_NK) {
+  return by_onednn(grad_output_MN, weight_NK) ? onednn(grad_output_MN, weight_NK.t(), {})
+                                              : at::mm(grad_output_MN, weight_NK);
 }
 
-Tensor linear_weight_gradient(const Tensor& above_MN, const Tensor& x_MK) {
+Tensor linear_weight_gradient(const Tensor& grad_output_MN, const Tensor& x_MK) {
   // Both sides lie the wrong way for oneDNN, which turns them first: worth it where the product is large.
   constexpr std::int64_t kWorthTurning = 1 << 18;
-  const bool worth = above_MN.size(1) * x_MK.size(1) >= kWorthTurning;
-  return worth && by_onednn(above_MN, x_MK) ? onednn(above_MN.t(), x_MK.contiguous().t(), {})
-                                            : at::mm(above_MN.t(), x_MK);
+  const bool worth = grad_output_MN.size(1) * x_MK.size(1) >= kWorthTurning;
+  return worth && by_onednn(grad_output_MN, x_MK) ? onednn(grad_output_MN.t(), x_MK.contiguous().t(), {})
+                                                  : at::mm(grad_output_MN.t(), x_MK);
 }
 
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, at::ScalarType type) {

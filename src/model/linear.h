@@ -19,9 +19,9 @@ struct LinearMap {
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, at::ScalarType type);
 
 // The three products of a linear layer without their gradients, all of one type: x [M, in], W [out, in],
-// above [M, out].
+// grad_output [M, out].
 Tensor linear_values(const Tensor& x_MK, const Tensor& weight_NK, const Tensor& bias_N);  // x·Wᵀ + b
-Tensor linear_input_gradient(const Tensor& above_MN, const Tensor& weight_NK);            // above·W
-Tensor linear_weight_gradient(const Tensor& above_MN, const Tensor& x_MK);                // aboveᵀ·x
+Tensor linear_input_gradient(const Tensor& grad_output_MN, const Tensor& weight_NK);      // grad_output·W
+Tensor linear_weight_gradient(const Tensor& grad_output_MN, const Tensor& x_MK);          // grad_outputᵀ·x
 
 }  // namespace kablate

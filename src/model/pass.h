@@ -39,11 +39,11 @@ struct Pass {
   at::ScalarType dtype = at::kFloat;  // of matrix products; statistics are at least float32 (spec, line 7)
   std::int64_t first_position = 0;    // of the tokens at hand in their sequence
   Dropout dropout;
-  bool recomputes = true;  // the backward pass computes again what is cheap to compute (model/recompute.h)
+  bool recomputes = true;  // the backward pass recomputes what is cheap to compute (model/recompute.h)
   // Gets what each block did, one after the other; null in training and evaluation, where nobody asks.
   std::vector<BlockObservation>* observations = nullptr;
 
-  // Whether a backward pass will come that may compute values again.
+  // Whether a backward pass will come that may recompute values.
   bool may_recompute() const;
 
   BlockObservation* observed() const { return observations != nullptr ? &observations->back() : nullptr; }

@@ -19,7 +19,7 @@ using torch::autograd::variable_list;
 
 // What one call leaves for its backward pass beside the tensors that autograd keeps.
 struct Record : torch::CustomClassHolder {
-  TensorFunction make;
+  TensorFunction compute;
   Tensors parameters;
   std::vector<bool> inputs, outputs;  // which of them are defined
   std::optional<double> scale;        // of the last map, where there is one
@@ -125,16 +125,16 @@ class RecomputedBackward {
     variable_list roots, gradients;
     make_roots(leaves, first, count, roots, gradients);
     if (roots.empty()) return;
-    const auto made = torch::autograd::grad(roots, wanted, gradients, std::nullopt, /*create_graph=*/false,
-                                            /*allow_unused=*/true);
+    const auto grads = torch::autograd::grad(roots, wanted, gradients, std::nullopt, /*create_graph=*/false,
+                                             /*allow_unused=*/true);
     std::size_t next = 0;
     for (std::size_t i = 0; i < inputs_.size(); ++i)
-      if (wanted_[i]) of_inputs_[i].put(made[next++], first, inputs_[i].size(0));
+      if (wanted_[i]) of_inputs_[i].put(grads[next++], first, inputs_[i].size(0));
     for (std::size_t i = 0; i < of_parameters_.size(); ++i)
-      if (record_.parameters[i].requires_grad()) add_to(of_parameters_[i], made[next++]);
+      if (record_.parameters[i].requires_grad()) add_to(of_parameters_[i], grads[next++]);
   }
 
-  // What was made, as far as a gradient reaches it, and those gradients.
+  // The outputs, as far as a gradient reaches them, and those gradients.
   void make_roots(const variable_list& leaves, std::int64_t first, std::int64_t count, variable_list& roots,
                   variable_list& gradients) {
     const auto add = [&](const Tensor& root, const Tensor& gradient) {
@@ -143,7 +143,7 @@ class RecomputedBackward {
       gradients.push_back(gradient);
     };
     const at::AutoGradMode with_gradients(true);
-    const Tensors made = record_.make(placed(leaves, record_.inputs));
+    const Tensors outputs = record_.compute(placed(leaves, record_.inputs));
     const at::AutoGradMode without_gradients(false);
     std::size_t next = 0;  // of the incoming gradients
     const auto grad_output = [&](bool defined) {
@@ -153,11 +153,11 @@ class RecomputedBackward {
     std::size_t i = 0;
     if (record_.scale) {
       const Tensor here = grad_output(true);
-      add(made[0], here);
-      if (here.defined()) add(made[1], gradient_of_v(here, made[1], first));
+      add(outputs[0], here);
+      if (here.defined()) add(outputs[1], gradient_of_v(here, outputs[1], first));
       i = 2;
     }
-    for (; i < made.size(); ++i) add(made[i], grad_output(made[i].defined()));
+    for (; i < outputs.size(); ++i) add(outputs[i], grad_output(outputs[i].defined()));
   }
 
   Tensor gradient_of_v(const Tensor& grad_output, const Tensor& v, std::int64_t first) {
@@ -184,13 +184,13 @@ struct Recomputed : torch::autograd::Function<Recomputed> {
     const variable_list given(tensors.begin(), tensors.begin() + inputs);
     const auto maps =
         static_cast<std::size_t>(inputs) + record->parameters.size();  // where weight and bias begin
-    Tensors made = record->make(placed(given, record->inputs));
+    Tensors outputs = record->compute(placed(given, record->inputs));
     if (record->scale) {
       const Tensor bias = tensors.size() > maps + 1 ? tensors[maps + 1] : Tensor();
-      made[0] = mapped(made[0], made[1], tensors[maps], bias, *record->scale);
-      made.erase(made.begin() + 1);
+      outputs[0] = mapped(outputs[0], outputs[1], tensors[maps], bias, *record->scale);
+      outputs.erase(outputs.begin() + 1);
     }
-    record->outputs = which_defined(made);
+    record->outputs = which_defined(outputs);
     variable_list kept = given;
     kept.insert(kept.end(), record->parameters.begin(), record->parameters.end());  // nobody may change them
     if (record->scale) kept.push_back(tensors[maps]);
@@ -198,11 +198,11 @@ struct Recomputed : torch::autograd::Function<Recomputed> {
     ctx->saved_data["record"] = c10::IValue::make_capsule(record);
     ctx->saved_data["tensors"] = static_cast<std::int64_t>(tensors.size());
     ctx->set_materialize_grads(false);
-    return defined_of(made);
+    return defined_of(outputs);
   }
 
   static variable_list backward(AutogradContext* ctx, const variable_list& grad_outputs) {
-    TORCH_CHECK(!at::GradMode::is_enabled(), "the gradient of what is computed again has no gradient");
+    TORCH_CHECK(!at::GradMode::is_enabled(), "the gradient of what is recomputed has no gradient");
     const auto& record = static_cast<const Record&>(*ctx->saved_data["record"].toCapsule());
     const auto tensors = static_cast<std::size_t>(ctx->saved_data["tensors"].toInt());
     variable_list inputs = ctx->get_saved_variables();
@@ -215,11 +215,11 @@ struct Recomputed : torch::autograd::Function<Recomputed> {
     std::vector<bool> wanted;
     for (std::size_t i = 0; i < inputs.size(); ++i) wanted.push_back(ctx->needs_input_grad(i));
     const std::size_t maps = inputs.size() + record.parameters.size();
-    RecomputedBackward again(record, std::move(inputs), std::move(wanted), weight, grad_outputs);
+    RecomputedBackward pass(record, std::move(inputs), std::move(wanted), weight, grad_outputs);
     variable_list gradients(1);  // none of the record
-    for (const auto& gradient : again.run()) gradients.push_back(gradient);
+    for (const auto& gradient : pass.run()) gradients.push_back(gradient);
     if (record.scale) {
-      gradients.emplace_back(gradient_of_weight(record, grad_outputs[0], again.v()));
+      gradients.emplace_back(gradient_of_weight(record, grad_outputs[0], pass.v()));
       if (tensors > maps + 1) gradients.emplace_back(gradient_of_bias(record, grad_outputs[0]));
     }
     return gradients;
@@ -237,7 +237,7 @@ struct Recomputed : torch::autograd::Function<Recomputed> {
 
 Tensors apply(const Recomputation& recomputation, const LinearMap* map, double scale) {
   const auto record = c10::make_intrusive<Record>();
-  record->make = recomputation.make;
+  record->compute = recomputation.compute;
   record->parameters = recomputation.parameters;
   record->inputs = which_defined(recomputation.inputs);
   record->in_pieces = recomputation.in_pieces;

@@ -1,4 +1,4 @@
-// Less memory for some arithmetic: values that the backward pass computes again instead of keeping them (Chen
+// Less memory for some arithmetic: values that the backward pass recomputes instead of keeping them (Chen
 // et al. 2016, "Training Deep Nets with Sublinear Memory Cost"), some sequences at a time.
 #pragma once
 
@@ -16,17 +16,17 @@ using TensorFunction = std::function<Tensors(const Tensors&)>;
 // What is computed twice. Tensors among inputs and outputs are [B, ...], some may be undefined, and no
 // sequence depends on another one.
 struct Recomputation {
-  TensorFunction make;  // must give the same numbers when called again, and not outlive what it reads
+  TensorFunction compute;  // must give the same numbers when called again, and not outlive what it reads
   Tensors inputs;
-  Tensors parameters;     // all leaves that `make` reads by its own handles and that want a gradient, or more
+  Tensors parameters;  // all leaves that `compute` reads by its own handles and that want a gradient, or more
   bool in_pieces = true;  // some sequences at a time, where they are many; else all at once
 };
 
-// make(inputs). Kept are the inputs.
+// compute(inputs). Kept are the inputs.
 Tensors recomputed(const Recomputation& recomputation);
 
-// {base + scale·(v·Wᵀ + b), others...} where make(inputs) = {base, v, others...}; base may be undefined, and
-// the map is of v's type. Kept are the inputs and W: the backward pass computes v again, but not its product.
+// {base + scale·(v·Wᵀ + b), others...} where compute(inputs) = {base, v, others...}; base may be undefined,
+// and the map is of v's type. Kept are the inputs and W: the backward pass recomputes v, but not its product.
 Tensors recomputed_into(const Recomputation& recomputation, const LinearMap& map, double scale);
 
 }  // namespace kablate

@@ -41,7 +41,7 @@ LayerBytes layer_bytes(const LayerSpec& s) {
   return bytes;
 }
 
-// Tokens of the sequences whose values are computed again at once.
+// Tokens of the sequences whose values are recomputed at once.
 std::int64_t recomputed_at_once(std::int64_t B, std::int64_t T) {
   const auto pieces = recompute_pieces(B, T);
   return (B + pieces - 1) / pieces * T;

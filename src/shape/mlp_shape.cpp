@@ -6,7 +6,7 @@ namespace {
 ActivationBytes activations(const LayerSpec& s) {
   const double value = value_bytes(s.compute), F = static_cast<double>(s.F), E = static_cast<double>(s.E);
   ActivationBytes bytes;
-  // Before and after the activation, or after the mechanisms; what lies between is computed again.
+  // Before and after the activation, or after the mechanisms; what lies between is recomputed.
   bytes.mlp_kept = norm_kept_bytes(s) + 2 * value * F;
   bytes.mlp_passing = 2 * value * F + 2 * kFloatBytes * E;
   if (s.compute.recompute) {

@@ -9,7 +9,7 @@
 
 namespace kablate {
 
-// Into how many pieces B sequences of T positions are cut where values are computed again in the backward
+// Into how many pieces B sequences of T positions are cut where values are recomputed in the backward
 // pass (model/recompute.h): as small as still have rows enough for fast products.
 inline std::int64_t recompute_pieces(std::int64_t B, std::int64_t T) {
   constexpr std::int64_t kRows = 2048;

@@ -1,4 +1,4 @@
-// Values made again in the backward pass against autograd that keeps them all.
+// Values recomputed in the backward pass against autograd that keeps them all.
 #include "model/recompute.h"
 
 #include <ATen/ATen.h>
@@ -38,7 +38,7 @@ struct Example {
   }
 
   Recomputation recomputation() const {
-    return {.make = [this](const Tensors& in) { return make(in); },
+    return {.compute = [this](const Tensors& in) { return make(in); },
             .inputs = {x, Tensor(), other, columns, unread},
             .parameters = {down, unused}};
   }
@@ -99,11 +99,11 @@ TEST(Recompute, HasThemThroughALinearMapWhoseInputIsNotKept) {
 TEST(Recompute, AddsTheMapToItsBase) {
   const Example e;
   Recomputation recomputation = e.recomputation();
-  recomputation.make = [&e](const Tensors& in) -> Tensors {
+  recomputation.compute = [&e](const Tensors& in) -> Tensors {
     const auto made = e.make(in);
     return {made[2].narrow(2, 0, kOut), made[1]};
   };
-  const auto all = recomputation.make(recomputation.inputs);
+  const auto all = recomputation.compute(recomputation.inputs);
   const Tensor y = all[0] + at::linear(all[1], e.weight) * kScale;
   const auto made = recomputed_into(recomputation, {e.weight, {}}, kScale);
   EXPECT_LE(gap(made[0], y), kGap);
@@ -136,7 +136,7 @@ TEST(Recompute, AgreesWithKernelsInOneAndInMorePieces) {
       return result;
     };
     const Recomputation recomputation = {
-        .make = make, .inputs = {leaves[0], leaves[1], columns}, .parameters = {}};
+        .compute = make, .inputs = {leaves[0], leaves[1], columns}, .parameters = {}};
     const auto all = make(recomputation.inputs);
     const auto expected = gradients(at::add(all[0], at::linear(all[1], leaves[2]), kScale));
     for (const bool pieces : {false, true}) {

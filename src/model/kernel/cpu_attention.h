@@ -1,14 +1,16 @@
 // Causal attention on the CPU in tiles (Dao et al. 2022, FlashAttention: softmax in one pass over blocks of
-// keys, probabilities computed again in the backward pass), for one (sequence, head) pair a call. No tensor
-// library here: the files that include cpu_kernels_body.h are compiled for one instruction set each.
+// keys, probabilities recomputed in the backward pass), for one (sequence, head) pair a call. No tensor
+// library here: the files that include cpu_kernels_body.h are compiled for one instruction set each. What
+// holds of every pointer stands in cpu_kernels.h.
 #pragma once
 
 #include <cstdint>
 
 namespace kablate::kernel {
 
-// [B, T, H, D] in the element type of the problem, D dense; strides in elements. A head stride of 0 is keys
-// or values that all heads share.
+// [B, T, H, D] in the element type of the problem, the D numbers of a head together; the other strides in
+// elements, in bfloat16 even, and `data` aligned to 4 bytes: pairs are read as one word. A head stride of 0
+// is keys or values that all heads share; of what is written no two heads or positions overlap.
 struct HeadsView {
   void* data = nullptr;
   std::int64_t batch = 0, position = 0, head = 0;
@@ -37,41 +39,41 @@ struct AttentionProblem {
 constexpr std::int64_t kMostHeadWidth = 256;
 
 struct AttentionForward {
-  HeadsView values;          // P·v, out
-  float* log_sum = nullptr;  // [B, H, T], out: log Σ exp(Z), what the backward pass makes P from again
+  HeadsView values;          // out: P·v
+  float* log_sum = nullptr;  // out, [B, H, T]: log Σ exp(Z), what the backward pass recomputes P from
 };
 
 // The gradient of routing rows, and which entries it is of: as in RoutingRows.
 struct RowsGradient {
-  const float* weights = nullptr;  // null: no rows were asked for
-  const std::int32_t* columns = nullptr;
+  const float* weights = nullptr;         // [B, T, most], [B, T, T] or [B, H, T, T]; null: nothing used rows
+  const std::int32_t* columns = nullptr;  // [B, T, most]; null: of all entries
   std::int64_t most = 0;
   bool by_head = false;
 };
 
 struct AttentionBackward {
-  HeadsView values, values_gradient;  // of the forward pass, and from above
-  const float* log_sum = nullptr;
+  HeadsView values, values_gradient;  // of the forward pass, and the gradient of these
+  const float* log_sum = nullptr;     // [B, H, T], of the forward pass
   RowsGradient rows;
-  HeadsView q_gradient, k_gradient, v_gradient;  // out; written, not added to
+  HeadsView q_gradient, k_gradient, v_gradient;  // out
 };
 
 // R[t, s] = mean over heads of P_h[t, s]: all of it, or of each row the `most` largest, the largest first, of
 // equal ones the lower column. A row of fewer tokens has column -1 and weight 0 in the rest.
 struct RoutingRows {
-  const float* log_sum = nullptr;   // of the forward pass
+  const float* log_sum = nullptr;   // [B, H, T], of the forward pass
   std::int64_t most = 0;            // 0: all
   bool by_head = false;             // P of every head instead of the mean; only without `most`
   float* weights = nullptr;         // out, [B, T, most], [B, T, T] or [B, H, T, T]
-  std::int32_t* columns = nullptr;  // out, [B, T, most]
+  std::int32_t* columns = nullptr;  // out, [B, T, most]; null without `most`
 };
 
-// y[t] = Σ_j weights[t, j] · u[columns[t, j]], for one sequence: u and y [T, F] in the element type, dense.
+// y[t] = Σ_j weights[t, j] · u[columns[t, j]], for one sequence: u and y [T, F] in the element type.
 struct RouteProblem {
   std::int64_t T = 0, F = 0, most = 0;
   bool bfloat16 = false;
   const float* weights = nullptr;         // [B, T, most]
-  const std::int32_t* columns = nullptr;  // -1 where a row has fewer
+  const std::int32_t* columns = nullptr;  // [B, T, most], below T; -1 behind a row's last entry
   const void* u = nullptr;                // [B, T, F]
 };
 

@@ -1,4 +1,4 @@
-// Causal attention backward, tile by tile as forward: probabilities are made again from scores and their
+// Causal attention backward, tile by tile as forward: probabilities are recomputed from scores and their
 // logarithmic sums. Include after a vector_*.h; internal linkage, as in tile_products.h.
 #pragma once
 
@@ -11,8 +11,8 @@ struct BackwardBuffers : ScoreBuffers {
   BackwardBuffers(const AttentionProblem& p, Arena& arena)
       : ScoreBuffers(p, arena), width(up_to_multiple(p.D, kPiece)) {
     const int64_t tile = kBlock * kBlock, all = p.T * width;
-    above = arena.take(p.D * kBlock);
-    query_rows = arena.take(kBlock * width), above_rows = arena.take(kBlock * width);
+    grad_output = arena.take(p.D * kBlock);
+    query_rows = arena.take(kBlock * width), grad_output_rows = arena.take(kBlock * width);
     weight_gradient = arena.take(tile);
     turned = arena.take(kBlock * width), query_gradient = arena.take(kBlock * width);
     key_gradient = arena.take(all), value_gradient = arena.take(all);
@@ -36,7 +36,7 @@ struct BackwardBuffers : ScoreBuffers {
   }
 
   int64_t width;
-  float *above, *query_rows, *above_rows;  // dO as lanes; q and dO of the block, a channel a lane
+  float *grad_output, *query_rows, *grad_output_rows;  // dO as lanes; q and dO of the block, a channel a lane
   float *weight_gradient, *turned, *query_gradient, *key_gradient, *value_gradient, *log_sum, *delta;
   float* from_rows;
   // [key, query] as the left side of products over queries, and (pairs of keys) as the right side.
@@ -157,8 +157,8 @@ void add_gradients(const AttentionProblem& p, const Tile& tile, const BackwardBu
     const int64_t place = (tile.s0 + s) * width, from = steps_of<E>(s),
                   key_step = steps_of<E>(tile.s0) + from;
     // Σ over queries: dV += Pᵀ·dO, dK += dZᵀ·q.
-    multiply<E>(over_queries<E>(buffers.weights, s, first), m, buffers.above_rows + skipped * width, width,
-                vectors, steps, buffers.value_gradient + place, width, true);
+    multiply<E>(over_queries<E>(buffers.weights, s, first), m, buffers.grad_output_rows + skipped * width,
+                width, vectors, steps, buffers.value_gradient + place, width, true);
     multiply<E>(over_queries<E>(buffers.score_gradient, s, first), m, buffers.query_rows + skipped * width,
                 width, vectors, steps, buffers.key_gradient + place, width, true);
     // Σ over keys: dQ += dZ·k.
@@ -192,8 +192,8 @@ void make_weight_gradient(const AttentionProblem& p, const AttentionBackward& re
   make_factors(p, tile, buffers);
   for_pieces(tile, [&](int64_t s, int64_t m, int64_t v) {
     float* gradient = buffers.weight_gradient + s * kBlock + v * kWidth;
-    multiply<E>(at(values, s, 0), m, buffers.above + v * kWidth, kBlock, tile.vectors() - v, steps_of<E>(p.D),
-                gradient, kBlock, false);
+    multiply<E>(at(values, s, 0), m, buffers.grad_output + v * kWidth, kBlock, tile.vectors() - v,
+                steps_of<E>(p.D), gradient, kBlock, false);
     if (buffers.factors == nullptr) return;
     for (int64_t key = s; key < s + m; ++key)
       for (int64_t w = v; w < tile.vectors(); ++w) {
@@ -212,9 +212,9 @@ void begin_block(const AttentionProblem& p, const AttentionBackward& result, con
   const auto [b, h, q0, n, s0, m] = tile;
   const int64_t width = buffers.width;
   pack_lanes<E>(p.q, b, q0, h, n, p.D, buffers.queries);
-  pack_lanes<E>(result.values_gradient, b, q0, h, n, p.D, buffers.above);
+  pack_lanes<E>(result.values_gradient, b, q0, h, n, p.D, buffers.grad_output);
   pack_rows<E>(p.q, b, q0, h, n, p.D, width, buffers.query_rows);
-  pack_rows<E>(result.values_gradient, b, q0, h, n, p.D, width, buffers.above_rows);
+  pack_rows<E>(result.values_gradient, b, q0, h, n, p.D, width, buffers.grad_output_rows);
   for (int64_t i = 0; i < kBlock * width; ++i) buffers.query_gradient[i] = 0;
   const float* log_sum = result.log_sum + (b * p.H + h) * p.T + q0;
   for (int64_t t = 0; t < kBlock; ++t) {

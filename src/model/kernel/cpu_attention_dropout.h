@@ -1,4 +1,4 @@
-// Dropout of attention weights by looked-up numbers, made again wherever they are wanted: no mask is kept.
+// Dropout of attention weights by looked-up numbers, drawn again wherever they are wanted: no mask is kept.
 // Include after a vector_*.h; internal linkage, as in tile_products.h.
 #pragma once
 

@@ -36,19 +36,19 @@ inline Gelu tanh_gelu(Vector a) {
 
 inline Gelu gelu_of(const GeluProblem& p, Vector a) { return p.tanh ? tanh_gelu(a) : exact_gelu(a); }
 
-// f(a, above, out) on vectors, the last elements among zeros.
+// f(a, grad_output, out) on vectors, the last elements among zeros.
 template <class Number, class Function>
-void for_vectors(const void* a, const void* above, void* out, int64_t n, const Function& f) {
+void for_vectors(const void* a, const void* grad_output, void* out, int64_t n, const Function& f) {
   const auto* in = static_cast<const Number*>(a);
-  const auto* gradient = static_cast<const Number*>(above);
+  const auto* from = static_cast<const Number*>(grad_output);
   auto* result = static_cast<Number*>(out);
   int64_t i = 0;
-  for (; i + kWidth <= n; i += kWidth) f(in + i, gradient + i, result + i);
+  for (; i + kWidth <= n; i += kWidth) f(in + i, from + i, result + i);
   if (i == n) return;
   alignas(kLine) Number rest[3][kWidth] = {};
   const auto bytes = static_cast<std::size_t>(n - i) * sizeof(Number);
   __builtin_memcpy(rest[0], in + i, bytes);
-  __builtin_memcpy(rest[1], gradient + i, bytes);
+  __builtin_memcpy(rest[1], from + i, bytes);
   f(rest[0], rest[1], rest[2]);
   __builtin_memcpy(result + i, rest[2], bytes);
 }
@@ -61,8 +61,8 @@ void gelu(const GeluProblem& p, const void* a, void* u, int64_t n) {
 }
 
 template <class Number>
-void gelu_gradient(const GeluProblem& p, const void* a, const void* above, void* gradient, int64_t n) {
-  for_vectors<Number>(a, above, gradient, n, [&p](const Number* in, const Number* from, Number* out) {
+void gelu_gradient(const GeluProblem& p, const void* a, const void* grad_output, void* gradient, int64_t n) {
+  for_vectors<Number>(a, grad_output, gradient, n, [&p](const Number* in, const Number* from, Number* out) {
     store_vector(out, gelu_of(p, load_vector(in)).slope * load_vector(from));
   });
 }

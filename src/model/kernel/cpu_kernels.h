@@ -1,5 +1,11 @@
 // The kernels for the CPU, a table an instruction set, chosen when the program runs. No tensor library here:
 // the files that include cpu_kernels_body.h are compiled for one instruction set each.
+//
+// Of every pointer here and in cpu_attention.h: its shape stands beside it, rows lie together without padding
+// unless strides are given, and it is aligned to its element. What is marked "out" is written, not added to,
+// and overlaps nothing else that the call is given; inputs may overlap one another. Element types are
+// float32, or bfloat16 where the problem says so. Calls for different rows, heads or sequences may run at the
+// same time, each with scratch of its own.
 #pragma once
 
 #include <cstddef>
@@ -10,7 +16,6 @@
 namespace kablate::kernel {
 
 // u = a·Φ(a) (Hendrycks and Gimpel 2016, "Gaussian Error Linear Units"), or its approximation by tanh.
-// Elements lie together.
 struct GeluProblem {
   bool bfloat16 = false;  // else float32
   bool tanh = false;
@@ -26,27 +31,28 @@ struct LayerNormProblem {
   const float* bias = nullptr;                           // [E], or null
 };
 
+// Of N rows.
 struct LayerNormForward {
   const float* x = nullptr;     // [N, E]
-  const void* added = nullptr;  // [N, E], or null: x alone
-  float* sum = nullptr;         // out, [N, E], with `added`
-  void* normed = nullptr;       // out, [N, E]
+  const void* added = nullptr;  // [N, E] in its type, or null: x alone
+  float* sum = nullptr;         // out, [N, E]; null without `added`
+  void* normed = nullptr;       // out, [N, E] in its type
   float* statistics = nullptr;  // out, [N, 2]: mean and scale
 };
 
 struct LayerNormBackward {
-  const float* sum = nullptr;  // of the forward pass, or x
-  const float* statistics = nullptr;
-  const void* normed_gradient = nullptr;  // from above
-  const float* sum_gradient = nullptr;    // from above, or null
-  float* x_gradient = nullptr;            // out
-  void* added_gradient = nullptr;         // out, the same once more in its type; or null
-  float* weight_gradient = nullptr;       // [E], added to
-  float* bias_gradient = nullptr;         // [E], added to
+  const float* sum = nullptr;             // [N, E], of the forward pass; x where nothing was added
+  const float* statistics = nullptr;      // [N, 2], of the forward pass
+  const void* normed_gradient = nullptr;  // [N, E] in the type of `normed`: of what the norm gave
+  const float* sum_gradient = nullptr;    // [N, E]: of the sum where it is used beside the norm; or null
+  float* x_gradient = nullptr;            // out, [N, E]
+  void* added_gradient = nullptr;         // out, [N, E]: the same once more in the type of `added`; or null
+  float* weight_gradient = nullptr;       // [E], added to: calls at the same time want one each
+  float* bias_gradient = nullptr;         // [E], likewise
 };
 
 // Functions of one instruction set. `scratch` is 64-byte aligned, of at least the bytes that the function
-// beside it says; what it holds before does not matter.
+// beside it says; what it holds before does not matter, and it overlaps nothing else.
 struct CpuKernels {
   const char* name;
   std::size_t (*forward_scratch)(const AttentionProblem&);
@@ -56,18 +62,20 @@ struct CpuKernels {
                   void* scratch);
   void (*backward)(const AttentionProblem&, const AttentionBackward&, std::int64_t b, std::int64_t h,
                    void* scratch);
-  // Of positions from q0, a multiple of kQueriesAtOnce.
+  // Of the kQueriesAtOnce positions from q0, a multiple of that number, or as many as there are.
   void (*rows)(const AttentionProblem&, const RoutingRows&, std::int64_t b, std::int64_t q0, void* scratch);
-  // y [B, T, F] of sequence b; the gradients of the weights [B, T, most], and of the channels f0 to f1 of u,
-  // with scratch for T·(f1 - f0) floats.
+  // Of sequence b: y, out [B, T, F]; the gradient of the weights, out [B, T, most]; that of channels f0 to f1
+  // of u, out [B, T, F], with scratch for T·(f1 - f0) floats, aligned to a float. y_gradient [B, T, F]. All
+  // but the weights and their gradient in the element type.
   void (*route)(const RouteProblem&, void* y, std::int64_t b);
   void (*route_weights_gradient)(const RouteProblem&, const void* y_gradient, float* gradient,
                                  std::int64_t b);
   void (*route_u_gradient)(const RouteProblem&, const void* y_gradient, void* gradient, std::int64_t b,
                            std::int64_t f0, std::int64_t f1, void* scratch);
-  // n elements; `above` is the gradient of u.
+  // n elements each, in the element type: a, u and its gradient grad_output; u and gradient are out.
   void (*gelu)(const GeluProblem&, const void* a, void* u, std::int64_t n);
-  void (*gelu_gradient)(const GeluProblem&, const void* a, const void* above, void* gradient, std::int64_t n);
+  void (*gelu_gradient)(const GeluProblem&, const void* a, const void* grad_output, void* gradient,
+                        std::int64_t n);
   // `count` rows from `first`.
   void (*layer_norm)(const LayerNormProblem&, const LayerNormForward&, std::int64_t first,
                      std::int64_t count);

@@ -44,9 +44,9 @@ constexpr CpuKernels kernels(const char* name) {
       [](const GeluProblem& p, const void* a, void* u, int64_t n) {
         p.bfloat16 ? gelu<std::uint16_t>(p, a, u, n) : gelu<float>(p, a, u, n);
       },
-      [](const GeluProblem& p, const void* a, const void* above, void* gradient, int64_t n) {
-        p.bfloat16 ? gelu_gradient<std::uint16_t>(p, a, above, gradient, n)
-                   : gelu_gradient<float>(p, a, above, gradient, n);
+      [](const GeluProblem& p, const void* a, const void* grad_output, void* gradient, int64_t n) {
+        p.bfloat16 ? gelu_gradient<std::uint16_t>(p, a, grad_output, gradient, n)
+                   : gelu_gradient<float>(p, a, grad_output, gradient, n);
       },
       layer_norm,
       layer_norm_gradient};

@@ -86,17 +86,17 @@ void layer_norm_rows(const LayerNormProblem& p, const LayerNormForward& f, int64
   }
 }
 
-// With n = (s - mean)·scale and g = above·weight: scale·(g - mean(g) - n·mean(g·n)).
+// With n = (s - mean)·scale and g = grad_output·weight: scale·(g - mean(g) - n·mean(g·n)).
 template <class Added, class Normed>
 void layer_norm_gradient_rows(const LayerNormProblem& p, const LayerNormBackward& f, int64_t first,
                               int64_t count) {
   for (int64_t row = first; row < first + count; ++row) {
-    const auto* above = static_cast<const Normed*>(f.normed_gradient) + row * p.E;
+    const auto* grad_output = static_cast<const Normed*>(f.normed_gradient) + row * p.E;
     const float* values = f.sum + row * p.E;
     const float mean = f.statistics[2 * row], scale = f.statistics[2 * row + 1];
     Vector all = spread(0), along = spread(0);
     for_row(p.E, [&](int64_t i, int64_t n) {
-      const Vector from = load_some(above + i, n), g = from * load_some(p.weight + i, n);
+      const Vector from = load_some(grad_output + i, n), g = from * load_some(p.weight + i, n);
       const Vector unit = (load_some(values + i, n) - spread(mean)) * spread(scale);
       all = all + g;
       along = fma(g, unit, along);
@@ -110,7 +110,7 @@ void layer_norm_gradient_rows(const LayerNormProblem& p, const LayerNormBackward
     auto* added_gradient =
         f.added_gradient == nullptr ? nullptr : static_cast<Added*>(f.added_gradient) + row * p.E;
     for_row(p.E, [&](int64_t i, int64_t n) {
-      const Vector g = load_some(above + i, n) * load_some(p.weight + i, n);
+      const Vector g = load_some(grad_output + i, n) * load_some(p.weight + i, n);
       const Vector unit = (load_some(values + i, n) - spread(mean)) * spread(scale);
       Vector gradient = (g - mean_g - unit * mean_along) * spread(scale);
       if (straight != nullptr) gradient = gradient + load_some(straight + i, n);

@@ -1,4 +1,4 @@
-// Routing rows of mechanism 2 (spec, section 3): R[t, s] = mean over heads of P_h[t, s], made again from
+// Routing rows of mechanism 2 (spec, section 3): R[t, s] = mean over heads of P_h[t, s], recomputed from
 // scores and their logarithmic sums, and selected before they are stored. Include after a vector_*.h.
 #pragma once
 

@@ -51,14 +51,14 @@ struct Gelu : torch::autograd::Function<Gelu> {
     return u;
   }
 
-  static variable_list backward(AutogradContext* ctx, const variable_list& above) {
+  static variable_list backward(AutogradContext* ctx, const variable_list& grad_outputs) {
     TORCH_CHECK(!at::GradMode::is_enabled(), "the gradient of gelu has no gradient");
-    const Tensor a = ctx->get_saved_variables()[0], from = above[0].contiguous();
+    const Tensor a = ctx->get_saved_variables()[0], grad_output = grad_outputs[0].contiguous();
     const Tensor gradient = at::empty_like(a);
     const GeluProblem problem{.bfloat16 = a.scalar_type() == at::kBFloat16,
                               .tanh = ctx->saved_data["tanh"].toBool()};
     for_pieces(a, [&](std::int64_t first, std::int64_t n) {
-      kernel::cpu_kernels()->gelu_gradient(problem, bytes_of(a, first), bytes_of(from, first),
+      kernel::cpu_kernels()->gelu_gradient(problem, bytes_of(a, first), bytes_of(grad_output, first),
                                            bytes_of_result(gradient, first), n);
     });
     return {gradient, {}};

@@ -88,17 +88,17 @@ struct AddLayerNorm : torch::autograd::Function<AddLayerNorm> {
     return {sum, normed};
   }
 
-  static variable_list backward(AutogradContext* ctx, const variable_list& above) {
+  static variable_list backward(AutogradContext* ctx, const variable_list& grad_outputs) {
     TORCH_CHECK(!at::GradMode::is_enabled(), "the gradient of a layer norm has no gradient");
     const auto saved = ctx->get_saved_variables();
     const auto added_type = static_cast<at::ScalarType>(ctx->saved_data["added_type"].toInt());
     const bool has_added = ctx->saved_data["has_added"].toBool();
     const bool apart = has_added && added_type != at::kFloat;
     Tensor x, added, weight, bias;
-    if (above[1].defined()) {
-      run_backward(saved, added_type, above, apart, {x, added, weight, bias});
-    } else if (above[0].defined()) {  // nothing read the norm
-      x = above[0];
+    if (grad_outputs[1].defined()) {
+      run_backward(saved, added_type, grad_outputs, apart, {x, added, weight, bias});
+    } else if (grad_outputs[0].defined()) {  // nothing read the norm
+      x = grad_outputs[0];
       if (apart) added = x.to(added_type);
     }
     if (has_added && !apart) added = x;
@@ -111,11 +111,11 @@ struct AddLayerNorm : torch::autograd::Function<AddLayerNorm> {
     Tensor &x, &added, &weight, &bias;
   };
 
-  static void run_backward(const variable_list& saved, at::ScalarType added_type, const variable_list& above,
-                           bool apart, const Gradients& gradients) {
+  static void run_backward(const variable_list& saved, at::ScalarType added_type,
+                           const variable_list& grad_outputs, bool apart, const Gradients& gradients) {
     const Tensor &sum = saved[0], &weight = saved[2];
-    const Tensor normed = above[1].contiguous();
-    const Tensor straight = above[0].defined() ? above[0].contiguous() : Tensor();
+    const Tensor normed = grad_outputs[1].contiguous();
+    const Tensor straight = grad_outputs[0].defined() ? grad_outputs[0].contiguous() : Tensor();
     const Pieces pieces(rows_of(sum));
     const Tensor parts = at::zeros({pieces.count(), 2, weight.numel()}, sum.options());
     gradients.x = at::empty_like(sum);
@@ -161,9 +161,9 @@ NormedSum add_layer_norm(const Tensor& x, const Tensor& added, const Tensor& wei
   const auto together = [](const Tensor& t) {
     return t.defined() ? std::optional(t.contiguous()) : std::nullopt;
   };
-  const auto made = AddLayerNorm::apply(wide.contiguous(), together(added), weight.contiguous(),
-                                        together(bias), epsilon, type);
-  return {made[0], made[1]};
+  const auto outputs = AddLayerNorm::apply(wide.contiguous(), together(added), weight.contiguous(),
+                                           together(bias), epsilon, type);
+  return {outputs[0], outputs[1]};
 }
 
 }  // namespace kablate

@@ -36,16 +36,16 @@ void for_sequences(std::int64_t B, const Function& f) {
 }
 
 // A sum over rows belongs to one thread, whose channels stay in the cache.
-Tensor gradient_of_u(const RouteProblem& problem, const Tensor& above_BTF) {
+Tensor gradient_of_u(const RouteProblem& problem, const Tensor& grad_output_BTF) {
   constexpr std::int64_t kChannels = 128;
-  const auto B = above_BTF.size(0), pieces = (problem.F + kChannels - 1) / kChannels;
-  const Tensor gradient = at::empty_like(above_BTF);
+  const auto B = grad_output_BTF.size(0), pieces = (problem.F + kChannels - 1) / kChannels;
+  const Tensor gradient = at::empty_like(grad_output_BTF);
   at::parallel_for(0, B * pieces, 1, [&](std::int64_t begin, std::int64_t end) {
     const auto scratch =
         c10::GetCPUAllocator()->allocate(static_cast<std::size_t>(problem.T * kChannels) * sizeof(float));
     for (auto i = begin; i < end; ++i) {
       const auto first = i % pieces * kChannels;
-      kernel::cpu_kernels()->route_u_gradient(problem, above_BTF.const_data_ptr(),
+      kernel::cpu_kernels()->route_u_gradient(problem, grad_output_BTF.const_data_ptr(),
                                               gradient.mutable_data_ptr(), i / pieces, first,
                                               std::min(first + kChannels, problem.F), scratch.get());
     }
@@ -63,20 +63,20 @@ struct Route : torch::autograd::Function<Route> {
     return y;
   }
 
-  static variable_list backward(AutogradContext* ctx, const variable_list& above) {
+  static variable_list backward(AutogradContext* ctx, const variable_list& grad_outputs) {
     TORCH_CHECK(!at::GradMode::is_enabled(), "the gradient of routing has no gradient");
     const auto saved = ctx->get_saved_variables();
     const auto problem = problem_of(saved[0], saved[1], saved[2]);
-    const Tensor above_BTF = above[0].contiguous();
+    const Tensor grad_output_BTF = grad_outputs[0].contiguous();
     Tensor weights;
     if (ctx->needs_input_grad(0)) {
       weights = at::empty_like(saved[0]);
-      for_sequences(above_BTF.size(0), [&](std::int64_t b) {
-        kernel::cpu_kernels()->route_weights_gradient(problem, above_BTF.const_data_ptr(),
+      for_sequences(grad_output_BTF.size(0), [&](std::int64_t b) {
+        kernel::cpu_kernels()->route_weights_gradient(problem, grad_output_BTF.const_data_ptr(),
                                                       weights.data_ptr<float>(), b);
       });
     }
-    return {weights, {}, gradient_of_u(problem, above_BTF)};
+    return {weights, {}, gradient_of_u(problem, grad_output_BTF)};
   }
 };
 

@@ -28,7 +28,7 @@ class ReciprocalGate {
 };
 
 // concat_h(o_h) through the attention's output map, [B, T, E]; with a gate from the layer below, of the gated
-// heads, which the backward pass makes again. `gate` undefined: none.
+// heads, which the backward pass recomputes. `gate` undefined: none.
 Tensor project_heads(const Tensor& heads_BTHD, const Tensor& gate_BTH, double alpha, const LinearMap& map,
                      const Pass& pass);
 
