@@ -41,7 +41,7 @@ void run(benchmark::State& state, at::ScalarType type, const Attend& attend) {
 }
 
 void tiles(benchmark::State& state, at::ScalarType type) {
-  run(state, type, [](const Inputs& in) { return fused_attention(in.qkv, in.scale, {}).values_BTHD; });
+  run(state, type, [](const Inputs& in) { return fused_attention({in.qkv, in.scale}, {}).values_BTHC; });
 }
 
 void tiles_on_avx2(benchmark::State& state, at::ScalarType type) {
@@ -53,17 +53,14 @@ void tiles_on_avx2(benchmark::State& state, at::ScalarType type) {
 
 void tiles_with_rows(benchmark::State& state, at::ScalarType type) {
   run(state, type, [](const Inputs& in) {
-    const auto made = fused_attention(in.qkv, in.scale, {.wanted = true, .by_head = false, .most = 8});
-    return made.values_BTHD + made.rows.largest_BTk.sum();
+    const auto made = fused_attention({in.qkv, in.scale}, {.wanted = true, .by_head = false, .most = 8});
+    return made.values_BTHC + made.rows.largest_BTk.sum();
   });
 }
 
 void written_out(benchmark::State& state, at::ScalarType type) {
   run(state, type, [&](const Inputs& in) {
-    const Pass pass = make_pass(in.T, type, at::kCPU, {});
-    return attend_written_out(in.qkv.select(2, 0), in.qkv.select(2, 1), in.qkv.select(2, 2), in.scale, {}, "",
-                              pass)
-        .values_BTHD;
+    return attend_written_out({in.qkv, in.scale}, {.dtype = type}).values_BTHC;
   });
 }
 

@@ -8,11 +8,10 @@
 #include "base/text.h"
 #include "config/mechanism.h"
 #include "data/sample_order.h"
-#include "model/evaluation.h"
 #include "model/gpt.h"
-#include "model/loss.h"
 #include "shape/model_shape.h"
 #include "stats/verdict.h"
+#include "train/evaluator.h"
 
 namespace kablate {
 namespace {
@@ -66,27 +65,14 @@ Variant changed(const Variant& model, const std::string& mechanism, double scale
   return result;
 }
 
-struct Evaluated {
-  double val_loss = 0;
-  std::vector<double> windows;
-};
-
-Evaluated evaluate_windows(const Variant& model, const Dataset& data, c10::Device device,
-                           const std::function<void()>& between) {
+Means evaluate_windows(const Variant& model, const Dataset& data, c10::Device device,
+                       const std::function<void()>& between) {
   const Config& config = model.config;
-  const auto starts =
-      evaluation_starts(data.validation().size(), config.gpt.context, config.train.eval_samples);
-  Evaluated result;
-  const LossFunction loss = [&](const Head& head, const Tensor& targets_BT) {
-    const Tensor logits_BTV = head.logits();
-    const Tensor each_B = sequence_cross_entropy(logits_BTV, targets_BT).cpu();
-    const auto* values = each_B.const_data_ptr<double>();
-    result.windows.insert(result.windows.end(), values, values + each_B.numel());
-    return cross_entropy(logits_BTV, targets_BT);
-  };
-  result.val_loss = mean_loss(Gpt(config, model.parameters), loss, data.validation(), starts,
-                              config.train.batch_size, device, [&](const Batch&) { between(); });
-  return result;
+  const auto numbers =
+      evaluation_windows(data.num_windows(Split::kValidation, config.gpt.context), config.train.eval_samples);
+  return mean_over_windows(
+      Gpt(config, model.parameters), *make_objective(config), data, Split::kValidation, numbers,
+      config.train.batch_size, device, [&](const Batch&) { between(); }, /*by_sequence=*/true);
 }
 
 // ", but hardly": how much a change is, beside what a seed changes, or beside the loss where that is not
@@ -117,15 +103,19 @@ KnockoutStudy knock_out(const Config& config, const ParameterSet& parameters, co
                         const std::function<void()>& between) {
   const at::NoGradGuard no_grad;
   const Variant trained{config, parameters};
-  const Evaluated as_trained = evaluate_windows(trained, data, device, between);
-  KnockoutStudy study{as_trained.val_loss, as_trained.windows.size(), {}};
+  const Means as_trained = evaluate_windows(trained, data, device, between);
+  KnockoutStudy study{as_trained.loss, as_trained.by_sequence.size(), {}};
   for (const auto& mechanism : knockout_mechanisms(config)) {
     const bool only_off = mechanism == kEnrich || mechanism == kContext || mechanism == kAll;
     for (const double scale : only_off ? std::vector<double>{0} : scales) {
       if (scale == 1) continue;
-      const Evaluated found = evaluate_windows(changed(trained, mechanism, scale), data, device, between);
-      study.rows.push_back(
-          {mechanism, scale, found.val_loss, paired_difference(found.windows, as_trained.windows), {}, {}});
+      const Means found = evaluate_windows(changed(trained, mechanism, scale), data, device, between);
+      study.rows.push_back({mechanism,
+                            scale,
+                            found.loss,
+                            paired_difference(found.by_sequence, as_trained.by_sequence),
+                            {},
+                            {}});
     }
   }
   adjust(study.rows);

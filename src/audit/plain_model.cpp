@@ -50,9 +50,9 @@ Tensor PlainModel::heads(const Tensor& y) const {
 // side by side: [B, T, E]
 Tensor PlainModel::attend(const Tensor& q, const Tensor& k, const Tensor& v, double width) const {
   if (by_kernels_ && fused_attention_serves(q))
-    return fused_attention(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), 1 / std::sqrt(width), {},
+    return fused_attention({q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), 1 / std::sqrt(width)},
                            {})
-        .values_BTHD.flatten(2);
+        .values_BTHC.flatten(2);
   if (dtype_ != at::kDouble)
     return at::scaled_dot_product_attention(q, k, v, {}, 0, /*is_causal=*/true, 1 / std::sqrt(width))
         .transpose(1, 2)

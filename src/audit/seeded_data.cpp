@@ -8,7 +8,7 @@
 namespace kablate {
 namespace {
 
-class SeededData final : public Dataset {
+class SeededData final : public StreamDataset {
  public:
   SeededData(std::int64_t vocabulary, std::int64_t context) {
     train_ = stream("audit/train", 40 * context + 3, vocabulary);
@@ -32,7 +32,7 @@ class SeededData final : public Dataset {
 
 }  // namespace
 
-std::shared_ptr<const Dataset> seeded_data(const Config& config) {
+std::shared_ptr<const StreamDataset> seeded_data(const Config& config) {
   return std::make_shared<const SeededData>(config.gpt.vocabulary, config.gpt.context);
 }
 

@@ -3,13 +3,13 @@
 
 #include <memory>
 
-#include "data/dataset.h"
+#include "data/stream_dataset.h"
 
 namespace kablate {
 
 struct Config;
 
 // Two streams of the configuration's vocabulary, long enough for its context, which no window has twice.
-std::shared_ptr<const Dataset> seeded_data(const Config& config);
+std::shared_ptr<const StreamDataset> seeded_data(const Config& config);
 
 }  // namespace kablate

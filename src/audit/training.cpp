@@ -41,7 +41,8 @@ std::string digits_of(std::initializer_list<std::uint64_t> sums) {
 }
 
 // What iteration i must have read: samples i·B … i·B + B - 1 of the order that the data's seed gives.
-std::string contract_tokens(const Config& c, const Dataset& data, std::int64_t seed, std::int64_t iteration) {
+std::string contract_tokens(const Config& c, const StreamDataset& data, std::int64_t seed,
+                            std::int64_t iteration) {
   const auto T = c.gpt.context, B = c.global_batch();
   const SampleOrder order(data_seed(c.data, seed), data.train().size(), T);
   std::vector<std::int64_t> starts;

@@ -19,7 +19,7 @@ static_assert(std::endian::native == std::endian::little,
 
 using Tokens = TokenStream::Narrow;
 
-class BinDataset final : public Dataset {
+class BinDataset final : public StreamDataset {
  public:
   explicit BinDataset(const DataSource& source) {
     train_ = open(source, "train.bin", 0);
@@ -89,7 +89,7 @@ class BinDataset final : public Dataset {
 
 }  // namespace
 
-std::shared_ptr<const Dataset> open_bin(const DataSource& source) {
+std::shared_ptr<const StreamDataset> open_bin(const DataSource& source) {
   std::error_code ignored;
   if (std::filesystem::exists(source.path, ignored) && !std::filesystem::is_directory(source.path, ignored)) {
     const auto kind = other_than_file(source.path);

@@ -6,12 +6,13 @@
 #include "base/text.h"
 #include "config/config.h"
 #include "data/sources.h"
+#include "data/stream_dataset.h"
 
 namespace kablate {
 namespace {
 
 // Checks what can be said of any source: the model's context fits into both splits.
-void check_lengths(const Dataset& dataset, const DataSource& source, std::int64_t context) {
+void check_lengths(const StreamDataset& dataset, const DataSource& source, std::int64_t context) {
   const auto check = [&](const char* split, std::int64_t size, std::int64_t least, const char* rule) {
     if (size >= least) return;
     throw UserError(str(source.label, ": its ", split, " split has ", size,
@@ -32,8 +33,8 @@ std::filesystem::path data_path(const DataConfig& data, std::string_view wanted)
   return data.path;
 }
 
-std::shared_ptr<const Dataset> open_kind(const Config& config, const std::filesystem::path& data_folder,
-                                         DataSource& source) {
+std::shared_ptr<const StreamDataset> open_kind(const Config& config, const std::filesystem::path& data_folder,
+                                               DataSource& source) {
   switch (config.data.dataset) {
     case DatasetKind::kShakespeare:
       source = {data_folder / "shakespeare", "DATASET = shakespeare", config.gpt.vocabulary};
@@ -51,26 +52,6 @@ std::shared_ptr<const Dataset> open_kind(const Config& config, const std::filesy
 }
 
 }  // namespace
-
-std::int64_t TokenStream::size() const {
-  return std::visit([](const auto& tokens) { return static_cast<std::int64_t>(tokens.size()); }, tokens_);
-}
-
-std::int64_t TokenStream::operator[](std::int64_t place) const {
-  std::int64_t token = 0;
-  copy(place, 1, &token);
-  return token;
-}
-
-void TokenStream::copy(std::int64_t start, std::int64_t count, std::int64_t* out) const {
-  if (start < 0 || count < 0 || start > size() - count)
-    throw std::out_of_range(str("tokens ", start, " to ", start + count, " of ", size()));
-  std::visit(
-      [&](const auto& tokens) {
-        for (std::int64_t i = 0; i < count; ++i) out[i] = tokens[static_cast<std::size_t>(start + i)];
-      },
-      tokens_);
-}
 
 std::shared_ptr<const Dataset> open_dataset(const Config& config, const std::filesystem::path& data_folder) {
   DataSource source;

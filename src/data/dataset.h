@@ -1,9 +1,9 @@
-// The data of a run: two token streams, train and validation, and the way back to text. Start here in data/.
+// The data of a run: sequences by number, to train and to evaluate on, and the way back to text. Start here
+// in data/.
 //
 //   DATASET=shakespeare  <data folder>/shakespeare/{train,validation}.txt, made by `make data`
-//   DATASET=text         DATA_PATH is any UTF-8 file: the first 90 % of its characters train, the rest
-//   validate DATASET=bin          DATA_PATH is a folder with nanoGPT's train.bin and val.bin (uint16,
-//   little-endian)
+//   DATASET=text         DATA_PATH is any UTF-8 file: 90 % of its characters train, the rest validate
+//   DATASET=bin          DATA_PATH is a folder with nanoGPT's train.bin and val.bin (uint16, little-endian)
 //
 // Ids of characters go by code point, over both splits together.
 #pragma once
@@ -13,41 +13,30 @@
 #include <memory>
 #include <span>
 #include <string>
-#include <variant>
 #include <vector>
 
+#include "data/batch.h"
 #include "data/tokenizer.h"
 
 namespace kablate {
 
 struct Config;
 
-// Token ids, two or four bytes each, owned or mapped. Cheap to copy.
-class TokenStream {
- public:
-  using Narrow = std::span<const std::uint16_t>;
-  using Wide = std::span<const std::uint32_t>;
-
-  TokenStream() = default;
-  // `owner` keeps the memory behind `tokens` alive.
-  TokenStream(std::variant<Narrow, Wide> tokens, std::shared_ptr<const void> owner)
-      : tokens_(tokens), owner_(std::move(owner)) {}
-
-  std::int64_t size() const;
-  std::int64_t operator[](std::int64_t place) const;
-  void copy(std::int64_t start, std::int64_t count, std::int64_t* out) const;  // throws std::out_of_range
-
- private:
-  std::variant<Narrow, Wide> tokens_;
-  std::shared_ptr<const void> owner_;
-};
+enum class Split { kTrain, kValidation };
 
 class Dataset {
  public:
   virtual ~Dataset() = default;
 
-  const TokenStream& train() const { return train_; }
-  const TokenStream& validation() const { return validation_; }
+  // Training samples first, …, first + count - 1, T tokens each: functions of (seed, number) alone, whatever
+  // the batch that they stand in.
+  virtual Batch samples(std::uint64_t seed, std::uint64_t first, std::int64_t count,
+                        std::int64_t T) const = 0;
+
+  // What a split is evaluated on: how many sequences of T tokens it has, and those of these numbers (from 0).
+  virtual std::int64_t num_windows(Split split, std::int64_t T) const = 0;
+  virtual Batch windows(Split split, std::span<const std::int64_t> numbers, std::int64_t T) const = 0;
+
   std::int64_t vocabulary() const { return vocabulary_; }  // ids in use: 0 to vocabulary() - 1
   const Tokenizer& tokenizer() const { return tokenizer_; }
 
@@ -59,7 +48,6 @@ class Dataset {
   virtual std::string hash() const = 0;
 
  protected:
-  TokenStream train_, validation_;
   std::int64_t vocabulary_ = 0;
   Tokenizer tokenizer_ = Tokenizer::of_numbers(0);
   std::vector<std::string> notes_;

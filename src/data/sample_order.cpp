@@ -34,13 +34,11 @@ std::uint64_t data_seed(const DataConfig& data, std::int64_t trial_seed) {
   return static_cast<std::uint64_t>(data.seed != 0 ? data.seed : trial_seed);
 }
 
-std::vector<std::int64_t> evaluation_starts(std::int64_t num_tokens, std::int64_t context,
-                                            std::int64_t samples) {
-  const std::int64_t windows = std::max<std::int64_t>(0, (num_tokens - 1) / context);
-  const std::int64_t count = samples == 0 ? windows : std::min(samples, windows);
-  std::vector<std::int64_t> starts;
-  for (std::int64_t j = 0; j < count; ++j) starts.push_back(j * windows / count * context);
-  return starts;
+std::vector<std::int64_t> evaluation_windows(std::int64_t num_windows, std::int64_t samples) {
+  const std::int64_t count = samples == 0 ? num_windows : std::min(samples, num_windows);
+  std::vector<std::int64_t> numbers;
+  for (std::int64_t j = 0; j < count; ++j) numbers.push_back(j * num_windows / count);
+  return numbers;
 }
 
 }  // namespace kablate

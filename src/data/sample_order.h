@@ -1,4 +1,4 @@
-// Which tokens sample number g is (spec, section 4): a function of (data seed, g), of
+// Which window of a token stream sample number g is (spec, section 4): a function of (data seed, g), of
 // nothing else. g counts sequences over the whole run: iteration x global batch + index
 // within it. Let N be the tokens and T the context. Epoch e has n = floor((N - T) / T)
 // windows of T tokens, which start at a keyed offset o_e in [0, T) and follow one another; a
@@ -32,9 +32,8 @@ class SampleOrder {
 // DATA_SEED, or the trial's seed where that is 0.
 std::uint64_t data_seed(const DataConfig& data, std::int64_t trial_seed);
 
-// Where evaluation windows start: of the w = floor((N - 1) / T) windows that follow one another from token 0,
-// the k = min(samples, w) with numbers floor(j w / k); 0 samples is all. The same for every trial.
-std::vector<std::int64_t> evaluation_starts(std::int64_t num_tokens, std::int64_t context,
-                                            std::int64_t samples);
+// Which of a split's windows an evaluation reads: of w, the k = min(samples, w) with numbers floor(j w / k);
+// 0 samples is all. The same for every trial.
+std::vector<std::int64_t> evaluation_windows(std::int64_t num_windows, std::int64_t samples);
 
 }  // namespace kablate

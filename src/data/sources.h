@@ -6,7 +6,7 @@
 #include <memory>
 #include <string>
 
-#include "data/dataset.h"
+#include "data/stream_dataset.h"
 
 namespace kablate {
 
@@ -18,8 +18,8 @@ struct DataSource {
 
 // Each throws UserError that starts with the label if a file
 // is missing, unreadable, malformed or out of vocabulary.
-std::shared_ptr<const Dataset> open_shakespeare(const DataSource& source);  // text_source.cpp
-std::shared_ptr<const Dataset> open_text(const DataSource& source);         // text_source.cpp
-std::shared_ptr<const Dataset> open_bin(const DataSource& source);          // bin_source.cpp
+std::shared_ptr<const StreamDataset> open_shakespeare(const DataSource& source);  // text_source.cpp
+std::shared_ptr<const StreamDataset> open_text(const DataSource& source);         // text_source.cpp
+std::shared_ptr<const StreamDataset> open_bin(const DataSource& source);          // bin_source.cpp
 
 }  // namespace kablate

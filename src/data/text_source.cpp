@@ -80,7 +80,7 @@ std::vector<std::string> notes_about(const TextFile& text) {
   return notes;
 }
 
-class TextDataset final : public Dataset {
+class TextDataset final : public StreamDataset {
  public:
   // One file is split at nine tenths, as nanoGPT does; two are the two splits.
   TextDataset(const DataSource& source, std::string kind, std::vector<std::unique_ptr<TextFile>> files)
@@ -145,14 +145,14 @@ class TextDataset final : public Dataset {
 
 }  // namespace
 
-std::shared_ptr<const Dataset> open_text(const DataSource& source) {
+std::shared_ptr<const StreamDataset> open_text(const DataSource& source) {
   std::vector<std::unique_ptr<TextFile>> files;
   files.push_back(std::make_unique<TextFile>(
       source.path, source.label, "DATASET = text needs the path of a UTF-8 text file in DATA_PATH"));
   return std::make_shared<TextDataset>(source, "text", std::move(files));
 }
 
-std::shared_ptr<const Dataset> open_shakespeare(const DataSource& source) {
+std::shared_ptr<const StreamDataset> open_shakespeare(const DataSource& source) {
   std::vector<std::unique_ptr<TextFile>> files;
   for (const char* name : {"train.txt", "validation.txt"}) {
     const auto path = source.path / name;

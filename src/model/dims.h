@@ -2,6 +2,7 @@
 //   B sequences in a batch    T positions               E width of the residual stream
 //   H heads                   D = E/H width of a head   L latent width of MLA
 //   F hidden width of an MLP  G width of the gate       V vocabulary
+//   K heads of keys           C width of a value head, where they are not H and D
 // A name that ends in _BTE is a tensor [B, T, E]. Row = query position t, column = key position s.
 #pragma once
 

@@ -1,5 +1,7 @@
 #include "model/gpt.h"
 
+#include <algorithm>
+
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 
@@ -30,7 +32,7 @@ Tensor Gpt::logits(const Tensor& tokens_BT, const Dropout& dropout) const {
 Head Gpt::head(const Tensor& tokens_BT, const Dropout& dropout) const {
   const std::int64_t T = tokens_BT.size(1);
   TORCH_CHECK(T <= spec_.T, "a sequence of ", T, " tokens for a model of context ", spec_.T);
-  return {.values_BTE = final_values(tokens_BT, nullptr, make_pass(dropout)),
+  return {.values_BTE = final_values(tokens_BT, nullptr, make_pass(T, dropout)),
           .weight_VE = head_weight_,
           .type = dtype_};
 }
@@ -38,14 +40,14 @@ Head Gpt::head(const Tensor& tokens_BT, const Dropout& dropout) const {
 std::vector<BlockObservation> Gpt::observe(const Tensor& tokens_BT) const {
   const at::NoGradGuard no_grad;
   std::vector<BlockObservation> observations;
-  Pass pass = make_pass({});
+  Pass pass = make_pass(tokens_BT.size(1), {});
   pass.observations = &observations;
   final_values(tokens_BT, nullptr, pass);
   return observations;
 }
 
 Tensor Gpt::step(const Tensor& tokens_B, DecodeCache& cache) const {
-  Pass pass = make_pass({});
+  Pass pass = make_pass(1, {});
   pass.first_position = cache.length++;
   TORCH_CHECK(pass.first_position < spec_.T, "token ", cache.length, " of a sequence for a model of context ",
               spec_.T);
@@ -53,7 +55,15 @@ Tensor Gpt::step(const Tensor& tokens_B, DecodeCache& cache) const {
   return linear(values_B1E, head_weight_, {}, pass).squeeze(1);
 }
 
-Pass Gpt::make_pass(const Dropout& dropout) const { return {.dtype = dtype_, .dropout = dropout}; }
+Pass Gpt::make_pass(std::int64_t T, const Dropout& dropout) const {
+  Pass pass{.dtype = dtype_, .dropout = dropout};
+  const auto pools = [](const LayerSpec& layer) {
+    return layer.gate && layer.makes_context && layer.gate->pool == GatePool::kCausalMean;
+  };
+  if (std::any_of(spec_.layers.begin(), spec_.layers.end(), pools))
+    pass.causal_mean_TT = causal_mean(T, token_embedding_.options().dtype(statistics_type(dtype_)));
+  return pass;
+}
 
 Tensor Gpt::final_values(const Tensor& tokens_BT, DecodeCache* cache, const Pass& pass) const {
   const Tensor positions_TE = position_embedding_.narrow(0, pass.first_position, tokens_BT.size(1));

@@ -37,7 +37,8 @@ class Gpt {
   const ModelSpec& spec() const { return spec_; }
 
  private:
-  Pass make_pass(const Dropout& dropout) const;
+  // For sequences of T tokens, or a step of one.
+  Pass make_pass(std::int64_t T, const Dropout& dropout) const;
   // Before the output head, [B, T, E]; with a cache, of the token after those that it has seen, [B, 1, E].
   Tensor final_values(const Tensor& tokens_BT, DecodeCache* cache, const Pass& pass) const;
 

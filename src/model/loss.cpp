@@ -1,6 +1,7 @@
 #include "model/loss.h"
 
 #include <algorithm>
+#include <optional>
 
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
@@ -16,34 +17,47 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
+// The weights of the targets that count, 0 elsewhere.
+Tensor counted_targets(const Tensor& targets, const Tensor& weights) {
+  const Tensor labelled = targets.ne(kIgnoreIndex);
+  return weights.defined() ? labelled * weights : labelled;
+}
+
 // Some rows of the head: their summed loss and, where it is wanted, the gradient of the mean over `counted`.
 class Piece {
  public:
-  Piece(const Tensor& x_NE, const Tensor& weight_VE, const Tensor& targets_N)
+  // `weights` of the targets' losses [N], undefined: 1.
+  Piece(const Tensor& x_NE, const Tensor& weight_VE, const Tensor& targets_N, const Tensor& weights_N)
       : x_(x_NE), weight_(weight_VE), ignored_N1_(targets_N.eq(kIgnoreIndex).unsqueeze(1)) {
     targets_N1_ = targets_N.unsqueeze(1).masked_fill(ignored_N1_, 0);
     log_p_NV_ = linear_values(x_, weight_, {}).to(statistics_type(x_.scalar_type())).log_softmax(1);
+    if (weights_N.defined()) weights_N1_ = weights_N.unsqueeze(1).to(log_p_NV_.scalar_type());
   }
 
-  Tensor summed() const { return -log_p_NV_.gather(1, targets_N1_).masked_fill(ignored_N1_, 0).sum(); }
+  Tensor summed() const {
+    const Tensor said_N1 = log_p_NV_.gather(1, targets_N1_).masked_fill(ignored_N1_, 0);
+    return -(weights_N1_.defined() ? said_N1 * weights_N1_ : said_N1).sum();
+  }
 
   // Writes the gradient of x and adds that of W; the logarithms are gone then.
   void add_gradients(double counted, const Tensor& of_x_NE, const Tensor& of_weight_VE) {
     log_p_NV_.exp_().scatter_add_(1, targets_N1_, at::full_like(targets_N1_, -1, log_p_NV_.options()));
+    if (weights_N1_.defined()) log_p_NV_.mul_(weights_N1_);
     const Tensor grad_output_NV = log_p_NV_.div_(counted).masked_fill_(ignored_N1_, 0).to(x_.scalar_type());
     of_x_NE.copy_(linear_input_gradient(grad_output_NV, weight_));
     of_weight_VE.add_(linear_weight_gradient(grad_output_NV, x_));
   }
 
  private:
-  Tensor x_, weight_, ignored_N1_, targets_N1_, log_p_NV_;
+  Tensor x_, weight_, ignored_N1_, targets_N1_, weights_N1_, log_p_NV_;
 };
 
 struct PiecedCrossEntropy : torch::autograd::Function<PiecedCrossEntropy> {
   static Tensor forward(AutogradContext* ctx, const Tensor& x_NE, const Tensor& weight_VE,
-                        const Tensor& targets_N, std::int64_t rows, bool gradients) {
-    const Tensor weight = weight_VE.to(x_NE.scalar_type());
-    const double counted = targets_N.ne(kIgnoreIndex).sum().item<double>();
+                        const Tensor& targets_N, const std::optional<Tensor>& given_N, std::int64_t rows,
+                        bool gradients) {
+    const Tensor weight = weight_VE.to(x_NE.scalar_type()), weights_N = given_N.value_or(Tensor());
+    const double counted = counted_targets(targets_N, weights_N).sum().item<double>();
     Tensor of_x, of_weight, sum = at::zeros({}, x_NE.options().dtype(at::kDouble));
     if (gradients) {
       of_x = at::empty_like(x_NE);
@@ -51,7 +65,8 @@ struct PiecedCrossEntropy : torch::autograd::Function<PiecedCrossEntropy> {
     }
     for (std::int64_t first = 0; first < x_NE.size(0); first += rows) {
       const auto count = std::min(rows, x_NE.size(0) - first);
-      Piece piece(x_NE.narrow(0, first, count), weight, targets_N.narrow(0, first, count));
+      Piece piece(x_NE.narrow(0, first, count), weight, targets_N.narrow(0, first, count),
+                  weights_N.defined() ? weights_N.narrow(0, first, count) : weights_N);
       sum += piece.summed().to(at::kDouble);
       if (gradients) piece.add_gradients(counted, of_x.narrow(0, first, count), of_weight);
     }
@@ -64,38 +79,49 @@ struct PiecedCrossEntropy : torch::autograd::Function<PiecedCrossEntropy> {
     TORCH_CHECK(!ctx->saved_data.count("asked"), "the gradient of a loss in pieces can be asked for once");
     ctx->saved_data["asked"] = true;
     const auto made = ctx->get_saved_variables();
-    return {made[0].mul_(grad_outputs[0]), made[1].mul_(grad_outputs[0]), {}, {}, {}};
+    return {made[0].mul_(grad_outputs[0]), made[1].mul_(grad_outputs[0]), {}, {}, {}, {}};
   }
 };
+
+// -log p of each target, 0 where there is none, times its weight: [B, T].
+Tensor weighted_losses(const Tensor& logits_BTV, const Tensor& targets_BT, const Tensor& weights_BT) {
+  const Tensor losses_BT =
+      at::cross_entropy_loss(logits_BTV.flatten(0, 1).to(statistics_type(logits_BTV.scalar_type())),
+                             targets_BT.flatten(), {}, at::Reduction::None, kIgnoreIndex)
+          .view(targets_BT.sizes());
+  return weights_BT.defined() ? losses_BT * weights_BT : losses_BT;
+}
 
 }  // namespace
 
 Tensor Head::logits() const { return linear(values_BTE, weight_VE, {}, type); }
 
-Tensor cross_entropy(const Tensor& logits_BTV, const Tensor& targets_BT) {
+Tensor cross_entropy(const Tensor& logits_BTV, const Tensor& targets_BT, const Tensor& weights_BT) {
+  if (weights_BT.defined())
+    return weighted_losses(logits_BTV, targets_BT, weights_BT).sum() /
+           counted_targets(targets_BT, weights_BT).sum();
   return at::cross_entropy_loss(logits_BTV.flatten(0, 1).to(statistics_type(logits_BTV.scalar_type())),
                                 targets_BT.flatten(), {}, at::Reduction::Mean, kIgnoreIndex);
 }
 
-Tensor sequence_cross_entropy(const Tensor& logits_BTV, const Tensor& targets_BT) {
-  const Tensor loss_N =
-      at::cross_entropy_loss(logits_BTV.flatten(0, 1).to(statistics_type(logits_BTV.scalar_type())),
-                             targets_BT.flatten(), {}, at::Reduction::None, kIgnoreIndex);
-  const Tensor counted_B = targets_BT.ne(kIgnoreIndex).sum(1);
-  return loss_N.view(targets_BT.sizes()).to(at::kDouble).sum(1) / counted_B;
+Tensor sequence_cross_entropy(const Tensor& logits_BTV, const Tensor& targets_BT, const Tensor& weights_BT) {
+  return weighted_losses(logits_BTV, targets_BT, weights_BT).to(at::kDouble).sum(1) /
+         counted_targets(targets_BT, weights_BT).sum(1);
 }
 
-Tensor head_cross_entropy(const Head& head, const Tensor& targets_BT) {
+Tensor head_cross_entropy(const Head& head, const Tensor& targets_BT, const Tensor& weights_BT) {
   const auto rows = head_rows(targets_BT.numel(), head.weight_VE.size(0));
-  return rows < targets_BT.numel() ? pieced_cross_entropy(head, targets_BT, rows)
-                                   : cross_entropy(head.logits(), targets_BT);
+  return rows < targets_BT.numel() ? pieced_cross_entropy(head, targets_BT, rows, weights_BT)
+                                   : cross_entropy(head.logits(), targets_BT, weights_BT);
 }
 
-Tensor pieced_cross_entropy(const Head& head, const Tensor& targets_BT, std::int64_t rows) {
+Tensor pieced_cross_entropy(const Head& head, const Tensor& targets_BT, std::int64_t rows,
+                            const Tensor& weights_BT) {
   const bool gradients =
       at::GradMode::is_enabled() && (head.values_BTE.requires_grad() || head.weight_VE.requires_grad());
-  return PiecedCrossEntropy::apply(head.values_BTE.flatten(0, 1).to(head.type), head.weight_VE,
-                                   targets_BT.flatten(), rows, gradients);
+  return PiecedCrossEntropy::apply(
+      head.values_BTE.flatten(0, 1).to(head.type), head.weight_VE, targets_BT.flatten(),
+      weights_BT.defined() ? std::optional(weights_BT.flatten()) : std::nullopt, rows, gradients);
 }
 
 }  // namespace kablate

@@ -1,8 +1,7 @@
-// Objectives: a function from the model's output to one number; the train step is handed one.
+// Losses of what the output head says.
 #pragma once
 
 #include <cstdint>
-#include <functional>
 
 #include "model/dims.h"
 
@@ -17,21 +16,21 @@ struct Head {
   Tensor logits() const;  // [B, T, V]
 };
 
-// Targets [B, T] to a scalar; positions whose target is kIgnoreIndex do not count.
-using LossFunction = std::function<Tensor(const Head& head, const Tensor& targets_BT)>;
+// Mean negative log-likelihood in nats of the targets [B, T] that are not kIgnoreIndex, in float32 at least.
+// With weights [B, T]: the weighted sum over the sum of their weights.
+Tensor cross_entropy(const Tensor& logits_BTV, const Tensor& targets_BT, const Tensor& weights_BT = {});
 
-// Mean negative log-likelihood in nats, in float32 at least.
-Tensor cross_entropy(const Tensor& logits_BTV, const Tensor& targets_BT);
-
-// The same mean for each sequence, [B].
-Tensor sequence_cross_entropy(const Tensor& logits_BTV, const Tensor& targets_BT);
+// The same mean for each sequence, [B] in float64.
+Tensor sequence_cross_entropy(const Tensor& logits_BTV, const Tensor& targets_BT,
+                              const Tensor& weights_BT = {});
 
 // Of the head's logits: the same function where they are few; where they are many, pieced_cross_entropy().
-Tensor head_cross_entropy(const Head& head, const Tensor& targets_BT);
+Tensor head_cross_entropy(const Head& head, const Tensor& targets_BT, const Tensor& weights_BT = {});
 
 // The mean with logits of `rows` positions at a time, none of them kept: their gradient is made beside them,
 // in the forward pass, and summed in float32 (as Hsu et al. 2024, "Liger Kernel: Efficient Triton Kernels for
 // LLM Training"). The gradient can be asked for once.
-Tensor pieced_cross_entropy(const Head& head, const Tensor& targets_BT, std::int64_t rows);
+Tensor pieced_cross_entropy(const Head& head, const Tensor& targets_BT, std::int64_t rows,
+                            const Tensor& weights_BT = {});
 
 }  // namespace kablate

@@ -19,7 +19,7 @@ void visit_train(Row& r, Visitor&& field) {
   field("iteration", kPlain, r.iteration), field("loss", kLoss, r.loss);
   field("grad_norm", kPlain, r.grad_norm), field("learning_rate", kPlain, r.learning_rate);
   field("clipped_elements", kPlain, r.clipped_elements), field("spikes", kPlain, r.spikes);
-  field("resets", kPlain, r.resets), field("tokens", kPlain, r.tokens);
+  field("resets", kPlain, r.resets), field("tokens", kPlain, r.tokens), field("terms", kPlain, r.terms);
   field("ms", kClock, r.ms), field("tokens_per_s", kClock, r.tokens_per_s);
   field("mfu", kClock, r.mfu), field("mfu_nanogpt", kClock, r.mfu_nanogpt);
 }
@@ -29,7 +29,7 @@ void visit_evaluation(Row& r, Visitor&& field) {
   using enum Role;
   field("iteration", kPlain, r.iteration);
   field("train_loss", kLoss, r.train_loss), field("val_loss", kLoss, r.val_loss);
-  field("tokens", kPlain, r.tokens);
+  field("tokens", kPlain, r.tokens), field("terms", kPlain, r.terms);
 }
 
 template <typename Row, typename Visitor>
@@ -58,6 +58,9 @@ class Writer {
   }
   void operator()(const char* name, Role, const std::optional<double>& value) {
     json_[name] = value && std::isfinite(*value) ? Json(*value) : Json();
+  }
+  void operator()(const char* name, Role, const std::map<std::string, double>& values) {
+    if (!values.empty()) Writer(json_[name]).rest(values);
   }
   void rest(const std::map<std::string, double>& values) {
     for (const auto& [name, value] : values)
@@ -102,6 +105,9 @@ class Reader {
     // A loss is a float32's mean: beyond its range means of losses would have no end either.
     if (role == Role::kLoss && std::abs(*value) > std::numeric_limits<float>::max())
       throw std::out_of_range(name);
+  }
+  void operator()(const char* name, Role, std::map<std::string, double>& values) {
+    if (json_.contains(name)) Reader(take(name)).rest(values);
   }
   void rest(std::map<std::string, double>& values) {
     for (const auto& [name, field] : json_.items()) {

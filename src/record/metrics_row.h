@@ -22,6 +22,8 @@ struct TrainRow {
   std::int64_t clipped_elements = 0, spikes = 0, resets = 0;  // since the start of the trial
   std::string tokens =
       {};  // of what every iteration since the row before was trained on (train/token_hash.h)
+  // Means of the objective's other terms, by name, if it has some.
+  std::map<std::string, double> terms = {};
   // Of the clock: no part of the loss log.
   Real ms = {}, tokens_per_s = {}, mfu = {}, mfu_nanogpt = {};
   bool operator==(const TrainRow&) const = default;
@@ -32,6 +34,8 @@ struct EvaluationRow {
   std::int64_t iteration = 0;
   std::optional<double> train_loss = {}, val_loss = {};
   std::string tokens = {};  // of what was read to find them
+  // Means of the objective's other terms, by name: "train_..." and "val_...".
+  std::map<std::string, double> terms = {};
   bool operator==(const EvaluationRow&) const = default;
 };
 

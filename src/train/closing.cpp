@@ -10,7 +10,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
-#include "data/batch.h"
+#include "data/stream_dataset.h"
 #include "interchange/weights.h"
 #include "measure/machine.h"
 #include "model/gpt.h"
@@ -66,7 +66,7 @@ bool stands_in(const TokenStream& whole, const TokenStream& part, std::int64_t s
 }
 
 // Where the training split holds the validation split, if it is there in one piece at either end.
-std::optional<std::int64_t> place_of_validation(const Dataset& data) {
+std::optional<std::int64_t> place_of_validation(const StreamDataset& data) {
   const std::int64_t most = data.train().size() - data.validation().size();
   for (const std::int64_t start : {std::int64_t{0}, most})
     if (most >= 0 && stands_in(data.train(), data.validation(), start)) return start;
@@ -100,8 +100,9 @@ std::vector<std::int64_t> contract_starts(std::int64_t num_tokens, std::int64_t 
 }
 
 std::string closing_fault(const Config& config, const std::filesystem::path& weights,
-                          const EvaluationRow& recorded, const Dataset& data,
+                          const EvaluationRow& recorded, const Dataset& dataset,
                           const std::function<void()>& between) {
+  const StreamDataset& data = streams_of(dataset);
   if (recorded.iteration != config.train.max_iters)
     return str("the losses are those of iteration ", recorded.iteration, ", the last is ",
                config.train.max_iters);

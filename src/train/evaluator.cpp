@@ -1,31 +1,86 @@
 #include "train/evaluator.h"
 
+#include <algorithm>
+#include <span>
+
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+
 #include "config/config.h"
 #include "data/sample_order.h"
-#include "model/evaluation.h"
 #include "train/token_hash.h"
 
 namespace kablate {
+namespace {
 
-Losses evaluate(const Config& config, const Gpt& model, const LossFunction& loss, const Dataset& data,
+// What an evaluation draws is the same for every trial, whatever its seeds.
+constexpr std::uint64_t kEvaluationSeed = 0;
+
+// A mean of means, each by its count.
+class Sum {
+ public:
+  void add(double mean, double count) {
+    if (count == 0) return;
+    sum_ += mean * count, count_ += count;
+  }
+  double mean() const { return sum_ / count_; }
+
+ private:
+  double sum_ = 0, count_ = 0;
+};
+
+}  // namespace
+
+Means mean_over_windows(const Gpt& model, const Objective& objective, const Dataset& data, Split split,
+                        const std::vector<std::int64_t>& numbers, std::int64_t most, c10::Device device,
+                        const std::function<void(const Batch&)>& before, bool by_sequence) {
+  const at::NoGradGuard no_grad;
+  const std::int64_t T = model.spec().T;
+  const auto at_once = static_cast<std::size_t>(most);
+  Means means;
+  Sum loss;
+  std::map<std::string, Sum> others;
+  for (std::size_t first = 0; first < numbers.size(); first += at_once) {
+    const auto some = std::span(numbers).subspan(first, std::min(at_once, numbers.size() - first));
+    const Batch batch = objective.keyed(data.windows(split, some, T), kEvaluationSeed);
+    before(batch);
+    const auto [terms, each_B] = objective.run(model, on_device(batch, device), Dropout(), by_sequence);
+    for (std::size_t i = 0; i < terms.size();
+         ++i)  // in sequences, which are whole numbers of most objectives
+      (i == 0 ? loss : others[terms[i].name])
+          .add(terms[i].mean.item<double>(), terms[i].count / static_cast<double>(T));
+    if (!by_sequence) continue;
+    const Tensor here_B = each_B.cpu();
+    const auto* values = here_B.const_data_ptr<double>();
+    means.by_sequence.insert(means.by_sequence.end(), values, values + here_B.numel());
+  }
+  means.loss = loss.mean();
+  for (const auto& [name, sum] : others) means.terms[name] = sum.mean();
+  return means;
+}
+
+Losses evaluate(const Config& config, const Gpt& model, const Objective& objective, const Dataset& data,
                 c10::Device device, const std::function<void()>& between) {
-  const std::int64_t T = model.spec().T, most = config.train.batch_size;
-  const auto validation = evaluation_starts(data.validation().size(), T, config.train.eval_samples);
-  const auto train = evaluation_starts(data.train().size(), T, static_cast<std::int64_t>(validation.size()));
+  const std::int64_t T = model.spec().T;
+  const auto validation =
+      evaluation_windows(data.num_windows(Split::kValidation, T), config.train.eval_samples);
+  const auto train =
+      evaluation_windows(data.num_windows(Split::kTrain, T), static_cast<std::int64_t>(validation.size()));
   TokenChain tokens;
-  const auto loss_on = [&](const TokenStream& stream, const std::vector<std::int64_t>& starts) {
+  const auto means_of = [&](Split split, const std::vector<std::int64_t>& numbers) {
     std::uint64_t sum = 0, place = 0;
-    const double mean = mean_loss(model, loss, stream, starts, most, device, [&](const Batch& batch) {
-      between();
-      sum += token_sum(batch, place);
-      place += static_cast<std::uint64_t>(batch.inputs.size(0));
-    });
+    const Means means = mean_over_windows(model, objective, data, split, numbers, config.train.batch_size,
+                                          device, [&](const Batch& batch) {
+                                            between();
+                                            sum += token_sum(batch, place);
+                                            place += static_cast<std::uint64_t>(batch.inputs.size(0));
+                                          });
     tokens.add(sum);
-    return mean;
+    return means;
   };
   Losses losses;
-  losses.train = loss_on(data.train(), train);
-  losses.validation = loss_on(data.validation(), validation);
+  losses.train = means_of(Split::kTrain, train);
+  losses.validation = means_of(Split::kValidation, validation);
   losses.tokens = tokens.digits();
   return losses;
 }

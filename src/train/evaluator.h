@@ -1,25 +1,41 @@
-// The loss of a model on fixed windows of both splits (spec, section 4).
+// What a model is worth on fixed windows of both splits (spec, section 4).
 #pragma once
 
+#include <cstdint>
 #include <functional>
+#include <map>
 #include <string>
+#include <vector>
 
-#include "data/batch.h"
+#include "data/dataset.h"
 #include "model/gpt.h"
-#include "model/loss.h"
+#include "train/objective.h"
 
 namespace kablate {
 
 struct Config;
 
+// The means of an objective's terms over some windows of a split, without dropout or gradient.
+struct Means {
+  double loss = 0;                      // the objective
+  std::map<std::string, double> terms;  // the others, by name
+  std::vector<double> by_sequence;      // where asked for: the objective on each window
+};
+
+// The windows of these numbers, `most` in a batch. `before` is called with each batch before it is evaluated;
+// it may throw to stop.
+Means mean_over_windows(const Gpt& model, const Objective& objective, const Dataset& data, Split split,
+                        const std::vector<std::int64_t>& numbers, std::int64_t most, c10::Device device,
+                        const std::function<void(const Batch&)>& before, bool by_sequence = false);
+
 struct Losses {
-  double train = 0, validation = 0;  // mean over tokens, nats
+  Means train, validation;
   std::string tokens;  // TokenChain::digits of the windows read: training, then validation, by their places
 };
 
 // GPT2_EVAL_SAMPLES evenly spaced windows of the validation split and as many of the training split, the same
-// for every trial, without dropout. `between` is called before each batch; it may throw to stop.
-Losses evaluate(const Config& config, const Gpt& model, const LossFunction& loss, const Dataset& data,
+// for every trial. `between` is called before each batch; it may throw to stop.
+Losses evaluate(const Config& config, const Gpt& model, const Objective& objective, const Dataset& data,
                 c10::Device device, const std::function<void()>& between);
 
 }  // namespace kablate

@@ -6,7 +6,7 @@
 #include <ATen/ATen.h>
 
 #include "config/mechanism.h"
-#include "data/batch.h"
+#include "data/sample_order.h"
 
 namespace kablate {
 
@@ -14,9 +14,9 @@ std::vector<MechanismRow> mechanism_rows(const Config& config, const Gpt& model,
                                          c10::Device device, std::int64_t iteration) {
   if (mechanisms_on(config).empty()) return {};
   const std::int64_t T = config.gpt.context;
-  const auto starts = evaluation_starts(data.validation().size(), T, config.train.eval_samples);
-  const auto count = std::min(starts.size(), static_cast<std::size_t>(config.train.batch_size));
-  const Batch batch = make_batch(data.validation(), std::span(starts).first(count), T);
+  const auto numbers = evaluation_windows(data.num_windows(Split::kValidation, T), config.train.eval_samples);
+  const auto count = std::min(numbers.size(), static_cast<std::size_t>(config.train.batch_size));
+  const Batch batch = data.windows(Split::kValidation, std::span(numbers).first(count), T);
   const auto observations = model.observe(batch.inputs.to(device));
   std::vector<MechanismRow> rows;
   for (std::size_t block = 0; block < observations.size(); ++block)

@@ -20,12 +20,11 @@ Session::Session(const Config& c, std::int64_t seed, std::shared_ptr<const Datas
     : config(c),
       device(resolve_device(c.run.device)),
       data(std::move(dataset)),
-      order(data_seed(c.data, seed), data->train().size(), c.gpt.context),
+      objective(make_objective(c)),
       parameters(ParameterSet::initialized(model_parameters(c), static_cast<std::uint64_t>(seed))
                      .to(device, at::kFloat)),
       model(config, parameters),
       optimizer(make_optimizer(config.optim, named(parameters))),
-      train_step(config, model, parameters, *optimizer, head_cross_entropy, *data, order,
-                 static_cast<std::uint64_t>(seed), ranks) {}
+      train_step(config, model, parameters, *optimizer, *objective, *data, seed, ranks) {}
 
 }  // namespace kablate

@@ -6,11 +6,11 @@
 
 #include "config/config.h"
 #include "data/dataset.h"
-#include "data/sample_order.h"
 #include "model/gpt.h"
 #include "model/parameters.h"
 #include "optim/optimizer.h"
 #include "train/communicator.h"
+#include "train/objective.h"
 #include "train/train_step.h"
 
 namespace kablate {
@@ -25,7 +25,7 @@ struct Session {
   Config config;
   c10::Device device;
   std::shared_ptr<const Dataset> data;
-  SampleOrder order;
+  std::shared_ptr<const Objective> objective;
   ParameterSet parameters;
   Gpt model;
   std::unique_ptr<Optimizer> optimizer;

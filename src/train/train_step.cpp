@@ -7,21 +7,21 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "config/config.h"
+#include "data/sample_order.h"
 #include "optim/schedule.h"
 #include "train/token_hash.h"
 
 namespace kablate {
 
 TrainStep::TrainStep(const Config& config, const Gpt& model, const ParameterSet& parameters,
-                     Optimizer& optimizer, LossFunction loss, const Dataset& data, const SampleOrder& order,
-                     std::uint64_t seed, Communicator& ranks)
+                     Optimizer& optimizer, const Objective& objective, const Dataset& data, std::int64_t seed,
+                     Communicator& ranks)
     : config_(config),
       model_(model),
       parameters_(parameters),
       optimizer_(optimizer),
-      loss_(std::move(loss)),
+      objective_(objective),
       data_(data),
-      order_(order),
       seed_(seed),
       ranks_(ranks) {
   if (config.train.accumulation % ranks.size() != 0)
@@ -32,10 +32,16 @@ TrainStep::TrainStep(const Config& config, const Gpt& model, const ParameterSet&
 
 StepResult TrainStep::run(std::int64_t iteration) {
   for (const auto& tensor : parameters_.tensors()) tensor.mutable_grad().reset();
-  const auto first = static_cast<std::uint64_t>(iteration * config_.global_batch());
+  const auto pieces = own_pieces(iteration);
+  const auto totals = counts_of(pieces);
   StepResult result;
-  for (std::int64_t piece = ranks_.rank(); piece < config_.train.accumulation; piece += ranks_.size())
-    accumulate(first, piece, result);
+  const auto batch_size = static_cast<std::uint64_t>(config_.train.batch_size);
+  for (std::size_t i = 0; i < pieces.size(); ++i) {
+    const auto number =
+        static_cast<std::uint64_t>(ranks_.rank()) + i * static_cast<std::uint64_t>(ranks_.size());
+    accumulate(pieces[i], totals, result);
+    result.tokens += token_sum(pieces[i], number * batch_size);
+  }
   sum_over_ranks(result);
   if (!std::isfinite(result.loss)) {
     result.update.finite = false;
@@ -45,28 +51,69 @@ StepResult TrainStep::run(std::int64_t iteration) {
   return result;
 }
 
-void TrainStep::accumulate(std::uint64_t first, std::int64_t piece, StepResult& result) {
+std::vector<Batch> TrainStep::own_pieces(std::int64_t iteration) const {
+  const auto seed = data_seed(config_.data, seed_);
+  const auto& train = config_.train;
+  std::vector<Batch> pieces;
+  for (std::int64_t piece = ranks_.rank(); piece < train.accumulation; piece += ranks_.size()) {
+    const auto first =
+        static_cast<std::uint64_t>(iteration * config_.global_batch() + piece * train.batch_size);
+    pieces.push_back(
+        objective_.keyed(data_.samples(seed, first, train.batch_size, config_.gpt.context), seed));
+  }
+  return pieces;
+}
+
+std::vector<double> TrainStep::counts_of(const std::vector<Batch>& pieces) const {
+  std::vector<double> totals;
+  for (const Batch& piece : pieces) {
+    const auto counts = objective_.counts(piece);
+    totals.resize(counts.size());
+    for (std::size_t i = 0; i < counts.size(); ++i) totals[i] += counts[i];
+  }
+  if (ranks_.size() == 1) return totals;
+  std::vector<Tensor> sums{at::tensor(totals, at::kDouble)};
+  ranks_.all_reduce_sum(sums);
+  const auto* values = sums[0].const_data_ptr<double>();
+  return {values, values + totals.size()};
+}
+
+// A term's part of the global mean is its own, divided by how many times its count the global batch has: a
+// whole number where all targets count, so that equal pieces give the bits of a plain division by their
+// number.
+void TrainStep::accumulate(const Batch& piece, const std::vector<double>& totals, StepResult& result) {
   const auto device = parameters_.tensors().front().device();
-  const auto place = static_cast<std::uint64_t>(piece * config_.train.batch_size);
-  const Batch batch = training_batch(data_.train(), order_, first + place, config_.train.batch_size);
-  const Dropout dropout =
-      config_.gpt.dropout > 0 ? Dropout(config_.gpt.dropout, seed_, batch.samples) : Dropout();
-  const Tensor loss = loss_(model_.head(batch.inputs.to(device), dropout), batch.targets.to(device)) /
-                      static_cast<double>(config_.train.accumulation);
-  loss.backward();
-  result.loss += loss.item<double>();
-  result.tokens += token_sum(batch, place);
+  const Dropout dropout = config_.gpt.dropout > 0
+                              ? Dropout(config_.gpt.dropout, static_cast<std::uint64_t>(seed_), piece.samples)
+                              : Dropout();
+  const auto terms = objective_.run(model_, on_device(piece, device), dropout).terms;
+  TORCH_CHECK(terms.size() == totals.size(), "an objective of ", totals.size(), " counts gave ", terms.size(),
+              " terms");
+  Tensor minimised;
+  for (std::size_t i = 0; i < terms.size(); ++i) {
+    if (terms[i].count == 0) continue;
+    const Tensor part = terms[i].mean / (totals[i] / terms[i].count);
+    (i == 0 ? result.loss : result.terms[terms[i].name]) += part.item<double>();
+    if (terms[i].factor == 0) continue;
+    const Tensor scaled = terms[i].factor == 1 ? part : part * terms[i].factor;
+    minimised = minimised.defined() ? minimised + scaled : scaled;
+  }
+  if (minimised.defined()) minimised.backward();
 }
 
 void TrainStep::sum_over_ranks(StepResult& result) const {
   if (ranks_.size() == 1) return;
-  const Tensor loss = at::full({1}, result.loss, at::kDouble);
+  std::vector<double> means{result.loss};
+  for (const auto& [name, mean] : result.terms) means.push_back(mean);
+  const Tensor terms = at::tensor(means, at::kDouble);
   const Tensor tokens = at::full({1}, static_cast<std::int64_t>(result.tokens), at::kLong);
-  std::vector<Tensor> sums{loss, tokens};
+  std::vector<Tensor> sums{terms, tokens};
   for (const auto& tensor : parameters_.tensors())
     if (tensor.grad().defined()) sums.push_back(tensor.grad());
   ranks_.all_reduce_sum(sums);
-  result.loss = loss.item<double>();
+  const auto* summed = terms.const_data_ptr<double>();
+  result.loss = *summed;
+  for (auto& [name, mean] : result.terms) mean = *++summed;
   result.tokens = static_cast<std::uint64_t>(tokens.item<std::int64_t>());
 }
 

@@ -9,6 +9,16 @@
 #include "train/mechanism_log.h"
 
 namespace kablate {
+namespace {
+
+std::map<std::string, double> split_terms(const Losses& losses) {
+  std::map<std::string, double> terms;
+  for (const auto& [name, mean] : losses.train.terms) terms["train_" + name] = mean;
+  for (const auto& [name, mean] : losses.validation.terms) terms["val_" + name] = mean;
+  return terms;
+}
+
+}  // namespace
 
 Trainer::Trainer(const Config& config, std::int64_t seed, std::shared_ptr<const Dataset> data,
                  Communicator& ranks)
@@ -32,19 +42,21 @@ Update Trainer::update() {
                 .clipped_elements = clipped_elements_,
                 .spikes = spikes_,
                 .resets = resets_,
-                .tokens = trained_on_.digits()};
+                .tokens = trained_on_.digits(),
+                .terms = step.terms};
   if (update.due) trained_on_.restart();
   ++iteration_;
   return update;
 }
 
 EvaluationRow Trainer::evaluate(const std::function<void()>& between) {
-  const Losses losses = kablate::evaluate(session_.config, session_.model, head_cross_entropy, *session_.data,
-                                          session_.device, between);
+  const Losses losses = kablate::evaluate(session_.config, session_.model, *session_.objective,
+                                          *session_.data, session_.device, between);
   return {.iteration = iteration_,
-          .train_loss = losses.train,
-          .val_loss = losses.validation,
-          .tokens = losses.tokens};
+          .train_loss = losses.train.loss,
+          .val_loss = losses.validation.loss,
+          .tokens = losses.tokens,
+          .terms = split_terms(losses)};
 }
 
 std::vector<MechanismRow> Trainer::observe() const {

@@ -216,7 +216,10 @@ TrialSummary TrialLoop::summary() const {
 
 std::string TrialLoop::sample() const {
   const auto& session = trainer_.session();
-  const std::int64_t first = session.data->validation()[0];
+  const std::int64_t window = 0;
+  const std::int64_t first = session.data->windows(Split::kValidation, {&window, 1}, config_.gpt.context)
+                                 .inputs[0][0]
+                                 .item<std::int64_t>();
   const auto tokens = sample_tokens(session.model, {first}, config_.gpt.context, session.device,
                                     {.tokens = 256,
                                      .temperature = 0.8,

@@ -1,5 +1,4 @@
-#include "data/dataset.h"
-#include "config/config.h"
+#include "data/stream_dataset.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -7,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "config/config.h"
 #include "support/temporary_folder.h"
 
 namespace kablate {
@@ -46,6 +46,10 @@ std::string little_endian(const std::vector<int>& tokens) {
   return bytes;
 }
 
+std::shared_ptr<const StreamDataset> open_streams(const Config& config, const fs::path& data_folder) {
+  return std::dynamic_pointer_cast<const StreamDataset>(open_dataset(config, data_folder));
+}
+
 // That opening fails with a message that has all these parts.
 void expect_refused(const Config& config, const fs::path& data_folder,
                     const std::vector<std::string>& parts) {
@@ -57,7 +61,7 @@ void expect_refused(const Config& config, const fs::path& data_folder,
 TEST(TextData, IdsGoByCodePointAndNineTenthsTrain) {
   const TemporaryFolder folder;
   // 21 characters: floor(0.9 * 21) = 18 train. The last one stands in the validation split only.
-  const auto data = open_dataset(text_config(folder.write("a.txt", "cab é😀cab cab cab czz")), "");
+  const auto data = open_streams(text_config(folder.write("a.txt", "cab é😀cab cab cab czz")), "");
   EXPECT_EQ(data->vocabulary(), 7);  // blank a b c z é 😀
   EXPECT_EQ(all(data->train()),
             (std::vector<std::int64_t>{3, 1, 2, 0, 5, 6, 3, 1, 2, 0, 3, 1, 2, 0, 3, 1, 2, 0}));
@@ -69,7 +73,7 @@ TEST(TextData, IdsGoByCodePointAndNineTenthsTrain) {
 TEST(TextData, SplitsAsNanoGptDoesAtAnyLength) {
   const TemporaryFolder folder;
   for (const int n : {30, 31, 35, 39, 40, 1001}) {
-    const auto data = open_dataset(text_config(folder.write("a.txt", std::string(n, 'x'))), "");
+    const auto data = open_streams(text_config(folder.write("a.txt", std::string(n, 'x'))), "");
     EXPECT_EQ(data->train().size(), static_cast<std::int64_t>(n * 0.9)) << n;
     EXPECT_EQ(data->train().size() + data->validation().size(), n);
   }
@@ -83,7 +87,7 @@ TEST(TextData, KeepsMoreCharactersThanTwoBytesCount) {
       text += static_cast<char>(shift == 18 ? 0xF0 | point >> 18 : 0x80 | (point >> shift & 63));
   };
   for (std::uint32_t point = 0x10000; point < 0x10000 + 70000; ++point) put(point);
-  const auto data = open_dataset(text_config(folder.write("a.txt", text), 70000), "");
+  const auto data = open_streams(text_config(folder.write("a.txt", text), 70000), "");
   EXPECT_EQ(data->vocabulary(), 70000);
   EXPECT_EQ(data->train()[62999], 62999);
   EXPECT_EQ(data->validation()[6999], 69999);
@@ -114,7 +118,7 @@ TEST(TextData, NamesCharactersThatEditorsHide) {
   std::string plain;
   for (int line = 0; line < 20; ++line) plain += "line\n";
   const auto notes = [&](const std::string& text) {
-    const auto data = open_dataset(text_config(folder.write("a.txt", text)), "");
+    const auto data = open_streams(text_config(folder.write("a.txt", text)), "");
     EXPECT_EQ(
         data->tokenizer().decode(all(data->train())) + data->tokenizer().decode(all(data->validation())),
         text);
@@ -170,7 +174,7 @@ TEST(ShakespeareData, HasTheCharactersOfBothFiles) {
   const TemporaryFolder folder;
   folder.write("shakespeare/train.txt", "bbbb");
   folder.write("shakespeare/validation.txt", "aac");
-  const auto data = open_dataset(config_of(DatasetKind::kShakespeare, "", 3), folder.path());
+  const auto data = open_streams(config_of(DatasetKind::kShakespeare, "", 3), folder.path());
   EXPECT_EQ(all(data->train()), (std::vector<std::int64_t>{1, 1, 1, 1}));
   EXPECT_EQ(all(data->validation()), (std::vector<std::int64_t>{0, 0, 2}));
   expect_refused(config_of(DatasetKind::kShakespeare, "", 2), folder.path(),
@@ -190,7 +194,7 @@ TEST(BinData, MapsNanoGptsFiles) {
   const TemporaryFolder folder;
   folder.write("train.bin", little_endian({0, 255, 256, 65535, 7}));
   folder.write("val.bin", little_endian({1, 2, 3}));
-  const auto data = open_dataset(bin_config(folder.path()), "");
+  const auto data = open_streams(bin_config(folder.path()), "");
   EXPECT_EQ(all(data->train()), (std::vector<std::int64_t>{0, 255, 256, 65535, 7}));
   EXPECT_EQ(all(data->validation()), (std::vector<std::int64_t>{1, 2, 3}));
   EXPECT_EQ(data->vocabulary(), 65536);
@@ -289,7 +293,7 @@ TEST(DataHash, DependsOnKindAndContentNotOnThePath) {
 
 TEST(TokenStream, GuardsItsEnds) {
   const TemporaryFolder folder;
-  const auto data = open_dataset(text_config(folder.write("a.txt", std::string(100, 'x'))), "");
+  const auto data = open_streams(text_config(folder.write("a.txt", std::string(100, 'x'))), "");
   std::int64_t out[90];
   EXPECT_NO_THROW(data->train().copy(0, 90, out));
   EXPECT_NO_THROW(data->train().copy(90, 0, out));
@@ -302,9 +306,9 @@ TEST(TokenStream, OutlivesItsDataset) {
   const TemporaryFolder folder;
   folder.write("train.bin", little_endian({1, 2, 3, 4}));
   folder.write("val.bin", little_endian({1, 2, 3}));
-  const TokenStream mapped = open_dataset(bin_config(folder.path()), "")->train();
+  const TokenStream mapped = open_streams(bin_config(folder.path()), "")->train();
   const TokenStream owned =
-      open_dataset(text_config(folder.write("a.txt", std::string(100, 'x'))), "")->train();
+      open_streams(text_config(folder.write("a.txt", std::string(100, 'x'))), "")->train();
   EXPECT_EQ(mapped[3], 4);
   EXPECT_EQ(owned[89], 0);
 }

@@ -98,26 +98,24 @@ TEST(DataSeed, IsTheTrialsUnlessSet) {
   EXPECT_EQ(data_seed(data, 7), 3u);
 }
 
-TEST(EvaluationStarts, AreEvenlySpacedWindows) {
-  EXPECT_EQ(evaluation_starts(101, 10, 0), (Starts{0, 10, 20, 30, 40, 50, 60, 70, 80, 90}));
-  EXPECT_EQ(evaluation_starts(100, 10, 0).size(), 9u);  // the last one would lack its last target
-  EXPECT_EQ(evaluation_starts(101, 10, 5), (Starts{0, 20, 40, 60, 80}));
-  EXPECT_EQ(evaluation_starts(101, 10, 3), (Starts{0, 30, 60}));
-  EXPECT_EQ(evaluation_starts(101, 10, 1), Starts{0});
-  EXPECT_EQ(evaluation_starts(101, 10, 10), evaluation_starts(101, 10, 0));
-  EXPECT_EQ(evaluation_starts(101, 10, 200), evaluation_starts(101, 10, 0));  // never more than there are
-  EXPECT_EQ(evaluation_starts(11, 10, 7), Starts{0});
-  EXPECT_EQ(evaluation_starts(10, 10, 7), Starts{});
+TEST(EvaluationWindows, AreEvenlySpaced) {
+  EXPECT_EQ(evaluation_windows(10, 0), (Starts{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}));
+  EXPECT_EQ(evaluation_windows(10, 5), (Starts{0, 2, 4, 6, 8}));
+  EXPECT_EQ(evaluation_windows(10, 3), (Starts{0, 3, 6}));
+  EXPECT_EQ(evaluation_windows(10, 1), Starts{0});
+  EXPECT_EQ(evaluation_windows(10, 10), evaluation_windows(10, 0));
+  EXPECT_EQ(evaluation_windows(10, 200), evaluation_windows(10, 0));  // never more than there are
+  EXPECT_EQ(evaluation_windows(1, 7), Starts{0});
+  EXPECT_EQ(evaluation_windows(0, 7), Starts{});
 }
 
-TEST(EvaluationStarts, StayInsideAndApart) {
-  for (std::int64_t N = 1; N < 120; ++N)
+TEST(EvaluationWindows, StayInsideAndApart) {
+  for (std::int64_t windows = 1; windows < 120; ++windows)
     for (std::int64_t samples = 0; samples < 20; ++samples) {
-      const auto starts = evaluation_starts(N, 7, samples);
-      for (std::size_t i = 0; i < starts.size(); ++i) {
-        ASSERT_LE(starts[i] + 7, N - 1);
-        ASSERT_GE(starts[i] - (i > 0 ? starts[i - 1] : -7), 7);
-      }
+      const auto numbers = evaluation_windows(windows, samples);
+      ASSERT_EQ(numbers.front(), 0);
+      for (std::size_t i = 1; i < numbers.size(); ++i) ASSERT_GT(numbers[i], numbers[i - 1]);
+      ASSERT_LT(numbers.back(), windows);
     }
 }
 

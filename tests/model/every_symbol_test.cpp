@@ -5,13 +5,16 @@
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <random>
 #include <set>
 
 #include <gtest/gtest.h>
 
+#include "base/error.h"
 #include "base/file.h"
 #include "config/mechanism.h"
 #include "support/engine/observables.h"
+#include "support/engine/twin.h"
 
 namespace kablate {
 namespace {
@@ -158,6 +161,50 @@ TEST(Menu, HasARowForEverySymbol) {
         << symbol.name << " has no row in tests/model/every_symbol_test.cpp: "
         << "two values, and what differs between them";
   EXPECT_TRUE(with_row.empty()) << *with_row.begin() << " is no symbol of the menu";
+}
+
+// A switch that acts alone may be dead beside another: in any configuration a symbol of the model changes the
+// logits, or is called unused there. Those that only training shows are left out.
+TEST(ModelSymbols, ActOrAreCalledUnusedInAnyConfiguration) {
+  std::mt19937 random(seed_of_this_run());
+  const auto coin = [&] { return random() % 2 == 0; };
+  const auto model = model_rows();
+  const auto called_unused = [](const Settings& settings, const char* symbol) {
+    const auto unused = unused_symbols(settings.bind());
+    return std::find(unused.begin(), unused.end(), symbol) != unused.end();
+  };
+  std::map<std::string, int> acted;
+  for (int i = 0; i < 60; ++i) {
+    std::map<std::string, std::string> deltas;
+    for (const auto& row : model)
+      if (coin() || row.symbol == std::string("DTYPE")) deltas[row.symbol] = coin() ? row.first : row.second;
+    deltas["DTYPE"] = "float32";  // rounding to 8 bits may hide a little
+    for (int j = 0; j < 12; ++j) {
+      const Row& row = model[random() % model.size()];
+      if (row.symbol == std::string("DTYPE") || row.symbol == std::string("GPT2_DROPOUT") ||
+          row.symbol == std::string("RA_MLA_MLP_CROSS_DETACH"))
+        continue;
+      const auto with = [&](const char* value) {
+        auto changed = deltas;
+        changed[row.symbol] = value;
+        return observed_settings({changed.begin(), changed.end()});
+      };
+      const Settings first = with(row.first), second = with(row.second);
+      std::string seen_first, seen_second;
+      try {
+        seen_first = observe::logits(first), seen_second = observe::logits(second);
+      } catch (const UserError&) {
+        continue;  // a combination that is refused
+      }
+      const bool unused = called_unused(first, row.symbol) && called_unused(second, row.symbol);
+      std::string context;
+      for (const auto& [symbol, value] : deltas) context += symbol + "=" + value + " ";
+      EXPECT_EQ(seen_first == seen_second, unused)
+          << row.symbol << " = " << row.first << " and " << row.second << " in " << context;
+      acted[row.symbol] += !unused;
+    }
+  }
+  EXPECT_GT(acted.size(), 20u) << "most symbols must have come up where they act";
 }
 
 // A trial's key leaves unused symbols out, so one that acts all the same would let a wrong trial count as

@@ -45,6 +45,26 @@ TEST(PiecedCrossEntropy, HasThePlainLossAndItsGradients) {
     }
 }
 
+TEST(PiecedCrossEntropy, WeightsItsTargets) {
+  at::manual_seed(seed_of_this_run());
+  for (const std::int64_t rows : {7, 51}) {
+    const Tensor targets = some_targets(), weights = at::rand({kB, kT}, at::kDouble);
+    const Twin x({kB, kT, kE}, at::kDouble), weight({kV, kE}, at::kDouble);
+    const Head head{.values_BTE = x.own, .weight_VE = weight.own, .type = at::kDouble};
+    const Tensor loss = pieced_cross_entropy(head, targets, rows, weights);
+    const Tensor log_p = at::linear(x.exact, weight.exact).log_softmax(2);
+    const Tensor counted = weights * targets.ne(-1);
+    const Tensor said = log_p.gather(2, targets.clamp_min(0).unsqueeze(2)).squeeze(2);
+    const Tensor exact = -(said * counted).sum() / counted.sum();
+    EXPECT_LE(gap(loss, exact), 1e-12);
+    EXPECT_LE(gap(cross_entropy(head.logits(), targets, weights), exact), 1e-12);
+    loss.backward();
+    exact.backward();
+    EXPECT_LE(gap(x.own.grad(), x.exact.grad()), 1e-12);
+    EXPECT_LE(gap(weight.own.grad(), weight.exact.grad()), 1e-12);
+  }
+}
+
 // The head's weight is the embedding too: two gradients of one parameter.
 TEST(PiecedCrossEntropy, HasTheGradientsOfAWholeModel) {
   const Config config = small_config({});

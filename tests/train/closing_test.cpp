@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "data/stream_dataset.h"
 #include "record/reader.h"
 #include "support/core/expect_error.h"
 #include "support/engine/small_trial.h"
@@ -19,7 +20,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing_support::SmallTrial;
 
-class OtherData final : public Dataset {
+class OtherData final : public StreamDataset {
  public:
   OtherData(const TokenStream& train, const TokenStream& validation, const Dataset& like) {
     train_ = train, validation_ = validation, vocabulary_ = like.vocabulary(), tokenizer_ = like.tokenizer();
@@ -101,8 +102,8 @@ TEST_F(Closing, FindsWeightsThatAreNotTheModels) {
 
 TEST_F(Closing, FindsAnEvaluationOfTheTrainingSplit) {
   train();
-  const auto leaked =
-      std::make_shared<const OtherData>(trial->data->train(), trial->data->train(), *trial->data);
+  const auto leaked = std::make_shared<const OtherData>(streams_of(*trial->data).train(),
+                                                        streams_of(*trial->data).train(), *trial->data);
   const auto row = evaluated(trial->config, leaked);
   EXPECT_THAT(fault(row), HasSubstr("read other tokens"));
   EXPECT_THAT(fault(with_loss(row.val_loss)), HasSubstr("the weights give"));
@@ -112,7 +113,7 @@ TEST_F(Closing, FindsAnEvaluationOfTheTrainingSplit) {
 
 TEST_F(Closing, FindsAValidationSplitThatIsAPartOfTheTrainingSplit) {
   train();
-  const auto all = trial->data->train();
+  const auto all = streams_of(*trial->data).train();
   const auto tokens = std::make_shared<std::vector<std::uint16_t>>();
   for (std::int64_t i = 0; i < all.size(); ++i) tokens->push_back(static_cast<std::uint16_t>(all[i]));
   const auto part = [&](std::size_t first, std::size_t count) {

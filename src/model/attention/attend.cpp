@@ -1,6 +1,7 @@
 #include "model/attention/attend.h"
 
 #include <limits>
+#include <optional>
 
 #include <ATen/ATen.h>
 
@@ -10,9 +11,16 @@
 namespace kablate {
 namespace {
 
-// [T, T]: 0 where s <= t, -inf elsewhere.
-Tensor causal_bias(std::int64_t T, const at::TensorOptions& options) {
-  return at::full({T, T}, -std::numeric_limits<double>::infinity(), options.requires_grad(false)).triu(1);
+// 0 where a position is seen, -inf elsewhere: [1, T, T], or [B, T, T] where some are padded. A padded
+// position sees itself, so that no row is empty.
+Tensor span_bias(std::int64_t T, const Span& span, const at::TensorOptions& options) {
+  const auto none = -std::numeric_limits<double>::infinity();
+  const auto plain = options.requires_grad(false);
+  Tensor bias = span.causal ? at::full({T, T}, none, plain).triu(1) : at::zeros({T, T}, plain);
+  if (!span.keep_BT.defined()) return bias.unsqueeze(0);
+  const Tensor self_TT = at::eye(T, plain.dtype(at::kBool));
+  const Tensor hidden_BTT = span.keep_BT.logical_not().unsqueeze(1).logical_and(self_TT.logical_not());
+  return bias.masked_fill(hidden_BTT, none);
 }
 
 // Z[b,h,t,s] = scale · Σ_d q[b,t,h,d] k[b,s,h,d] + α·(band ⊙ Zᵀ) + bias
@@ -21,73 +29,82 @@ Tensor reciprocal_scores(const Tensor& q_BHTD, const Tensor& k_BHTD, double scal
   const auto type = statistics_type(pass);
   const Tensor raw_BHTT = at::matmul(q_BHTD, k_BHTD.transpose(-1, -2)).to(type) * scale;
   const std::int64_t T = raw_BHTT.size(-1);
-  const Tensor band_TT =
-      at::ones({T, T}, raw_BHTT.options()).tril(0).triu(-reciprocal.window) * reciprocal.alpha;
-  return raw_BHTT + raw_BHTT.transpose(-1, -2) * band_TT + causal_bias(T, raw_BHTT.options());
+  const Tensor band_TT = at::ones({T, T}, raw_BHTT.options())
+                             .tril(pass.span.causal ? 0 : reciprocal.window)
+                             .triu(-reciprocal.window) *
+                         reciprocal.alpha;
+  return raw_BHTT + raw_BHTT.transpose(-1, -2) * band_TT +
+         span_bias(T, pass.span, raw_BHTT.options()).unsqueeze(1);
 }
 
 // The mask goes in with the product: one pass over [B, H, T, T] less than adding it afterwards.
-Tensor plain_scores(const Tensor& q_BHTD, const Tensor& k_BHTD, double scale) {
+Tensor plain_scores(const Tensor& q_BHTD, const Tensor& k_BHTD, double scale, const Span& span) {
   const auto B = q_BHTD.size(0), H = q_BHTD.size(1), T = q_BHTD.size(2), D = q_BHTD.size(3);
-  const Tensor z = at::baddbmm(causal_bias(T, q_BHTD.options()).unsqueeze(0), q_BHTD.reshape({B * H, T, D}),
+  Tensor bias = span_bias(T, span, q_BHTD.options());
+  if (bias.size(0) > 1) bias = bias.repeat_interleave(H, 0);
+  const Tensor z = at::baddbmm(bias, q_BHTD.reshape({B * H, T, D}),
                                k_BHTD.reshape({B * H, T, D}).transpose(1, 2), /*beta=*/1, /*alpha=*/scale);
   return z.view({B, H, T, T});
 }
 
-bool kernels_serve(const Tensor& q, const Pass& pass) {
-  const bool drops = !pass.dropout.active() || drops_in_kernels(q.size(2), q.size(1));
-  return drops && fused_attention_serves(q);
+// [B, T, K, ...] to [B, H, T, ...]: a head of keys or values for each of queries.
+Tensor for_each_query_head(const Tensor& x_BTKC, std::int64_t H) {
+  const auto K = x_BTKC.size(2);
+  return (K == H ? x_BTKC : x_BTKC.repeat_interleave(H / K, 2)).transpose(1, 2);
+}
+
+bool kernels_serve(const AttentionInput& in, const Pass& pass) {
+  const bool drops = !pass.dropout.active() || drops_in_kernels(in.q.size(2), in.q.size(1));
+  const bool alike = in.q.sizes() == in.k.sizes() && in.q.sizes() == in.v.sizes();
+  return pass.span.plainly_causal() && alike && drops && fused_attention_serves(in.q);
 }
 
 // Its dropout has random numbers of its own, and it knows no reciprocal term.
-bool library_serves(const Tensor& q, const Reciprocal& reciprocal, const Pass& pass) {
-  return q.scalar_type() != at::kDouble && reciprocal.alpha == 0 && !pass.dropout.active();
+bool library_serves(const AttentionInput& in, const Pass& pass) {
+  return in.q.scalar_type() != at::kDouble && in.reciprocal.alpha == 0 && !pass.dropout.active();
 }
 
 // The heads by LibTorch, in the same way whether rows are asked for or not; the rows' scores in float32.
-Attended attend_by_library(const Tensor& q_BTHD, const Tensor& k_BTHD, const Tensor& v_BTHD, double scale,
-                           const RowsRequest& rows) {
-  const Tensor q_BHTD = q_BTHD.transpose(1, 2), k_BHTD = k_BTHD.transpose(1, 2);
-  const Tensor o_BHTD =
-      at::scaled_dot_product_attention(q_BHTD, k_BHTD, v_BTHD.transpose(1, 2), /*attn_mask=*/{},
-                                       /*dropout_p=*/0, /*is_causal=*/true, scale);
-  Attended attended{.values_BTHD = o_BHTD.transpose(1, 2), .rows = {}};
+Attended attend_by_library(const AttentionInput& in, const RowsRequest& rows, const Pass& pass) {
+  const auto H = in.q.size(2);
+  const Tensor q_BHTD = in.q.transpose(1, 2), k_BHTD = for_each_query_head(in.k, H);
+  std::optional<Tensor> mask;  // its own way of being causal where nothing else is asked
+  if (pass.span.keep_BT.defined()) mask = span_bias(q_BHTD.size(2), pass.span, q_BHTD.options()).unsqueeze(1);
+  const Tensor o_BHTC =
+      at::scaled_dot_product_attention(q_BHTD, k_BHTD, for_each_query_head(in.v, H), mask, /*dropout_p=*/0,
+                                       /*is_causal=*/pass.span.plainly_causal(), in.scale);
+  Attended attended{.values_BTHC = o_BHTC.transpose(1, 2), .rows = {}};
   if (!rows.wanted) return attended;
   attended.rows.by_head_BHTT =
-      at::softmax(plain_scores(q_BHTD.to(at::kFloat), k_BHTD.to(at::kFloat), scale), -1);
+      at::softmax(plain_scores(q_BHTD.to(at::kFloat), k_BHTD.to(at::kFloat), in.scale, pass.span), -1);
   return attended;
 }
 
 }  // namespace
 
-Attended attend_written_out(const Tensor& q_BTHD, const Tensor& k_BTHD, const Tensor& v_BTHD, double scale,
-                            const Reciprocal& reciprocal, const std::string& site, const Pass& pass) {
-  const Tensor q_BHTD = q_BTHD.transpose(1, 2), k_BHTD = k_BTHD.transpose(1, 2),
-               v_BHTD = v_BTHD.transpose(1, 2);
-  const Tensor z_BHTT = reciprocal.alpha > 0 ? reciprocal_scores(q_BHTD, k_BHTD, scale, reciprocal, pass)
-                                             : plain_scores(q_BHTD, k_BHTD, scale);
+Attended attend_written_out(const AttentionInput& in, const Pass& pass) {
+  const auto H = in.q.size(2);
+  const Tensor q_BHTD = in.q.transpose(1, 2), k_BHTD = for_each_query_head(in.k, H),
+               v_BHTC = for_each_query_head(in.v, H);
+  const Tensor z_BHTT = in.reciprocal.alpha > 0
+                            ? reciprocal_scores(q_BHTD, k_BHTD, in.scale, in.reciprocal, pass)
+                            : plain_scores(q_BHTD, k_BHTD, in.scale, pass.span);
   const Tensor p_BHTT = at::softmax(z_BHTT, -1, statistics_type(pass));
-  const Tensor dropped_BHTT = pass.dropout.apply(p_BHTT, site);
-  const Tensor o_BHTD = at::matmul(dropped_BHTT.to(pass.dtype), v_BHTD);
-  Attended attended{.values_BTHD = o_BHTD.transpose(1, 2), .rows = {}};
+  const Tensor dropped_BHTT = pass.dropout.apply(p_BHTT, in.site);
+  const Tensor o_BHTC = at::matmul(dropped_BHTT.to(pass.dtype), v_BHTC);
+  Attended attended{.values_BTHC = o_BHTC.transpose(1, 2), .rows = {}};
   attended.rows.by_head_BHTT = p_BHTT;
   return attended;
 }
 
-Attended attend(const Tensor& q_BTHD, const Tensor& k_BTHD, const Tensor& v_BTHD, double scale,
-                const Reciprocal& reciprocal, const RowsRequest& rows, const std::string& site,
-                const Pass& pass) {
-  if (kernels_serve(q_BTHD, pass))
-    return fused_attention(q_BTHD, k_BTHD, v_BTHD, scale, reciprocal, rows, pass.dropout, site);
-  if (library_serves(q_BTHD, reciprocal, pass)) return attend_by_library(q_BTHD, k_BTHD, v_BTHD, scale, rows);
-  return attend_written_out(q_BTHD, k_BTHD, v_BTHD, scale, reciprocal, site, pass);
-}
-
-Attended attend(const Tensor& qkv_BT3HD, double scale, const RowsRequest& rows, const std::string& site,
-                const Pass& pass) {
-  const Tensor q_BTHD = qkv_BT3HD.select(2, 0);
-  if (kernels_serve(q_BTHD, pass)) return fused_attention(qkv_BT3HD, scale, rows, pass.dropout, site);
-  return attend(q_BTHD, qkv_BT3HD.select(2, 1), qkv_BT3HD.select(2, 2), scale, {}, rows, site, pass);
+Attended attend(const AttentionInput& in, const RowsRequest& rows, const Pass& pass) {
+  TORCH_CHECK(in.q.size(2) % in.k.size(2) == 0 && in.k.size(2) == in.v.size(2), "queries of ", in.q.size(2),
+              " heads, keys of ", in.k.size(2), " and values of ", in.v.size(2));
+  TORCH_CHECK(in.reciprocal.alpha == 0 || in.k.size(2) == in.q.size(2),
+              "reciprocal attention needs a head of keys for each of queries");
+  if (kernels_serve(in, pass)) return fused_attention(in, rows, pass.dropout);
+  if (library_serves(in, pass)) return attend_by_library(in, rows, pass);
+  return attend_written_out(in, pass);
 }
 
 }  // namespace kablate

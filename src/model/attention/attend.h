@@ -1,4 +1,4 @@
-// Causal attention from queries, keys and values: by the kernels where they serve; else by LibTorch's
+// Attention from queries, keys and values: by the kernels where they serve; else by LibTorch's
 // scaled_dot_product_attention; written out where neither does.
 #pragma once
 
@@ -10,26 +10,38 @@
 
 namespace kablate {
 
+// P = softmax over the s that the pass's span lets t see of scale · q·kᵀ, and of the reciprocal term; values
+// P·v. Query head h reads head h ÷ (H/K) of keys and values, K a divisor of H.
+struct AttentionInput {
+  AttentionInput(Tensor q_BTHD, Tensor k_BTKD, Tensor v_BTKC, double scale)
+      : q(std::move(q_BTHD)), k(std::move(k_BTKD)), v(std::move(v_BTKC)), scale(scale) {}
+  // [q k v] packed, [B, T, 3, H, D], whose gradient is made packed as well where kernels make it.
+  AttentionInput(Tensor qkv_BT3HD, double scale)
+      : q(qkv_BT3HD.select(2, 0)),
+        k(qkv_BT3HD.select(2, 1)),
+        v(qkv_BT3HD.select(2, 2)),
+        packed(std::move(qkv_BT3HD)),
+        scale(scale) {}
+
+  Tensor q, k, v;  // [B, T, H, D], [B, T, K, D], [B, T, K, C]
+  Tensor packed;   // undefined: they were not
+  double scale = 1;
+  Reciprocal reciprocal = {};  // REQUIRES: K = H, where it is on
+  std::string site = {};       // of the dropout of P, which rows are taken before
+};
+
 struct Attended {
-  Tensor values_BTHD;  // P·v
+  Tensor values_BTHC;  // P·v
   AttentionRows rows;
 };
 
-// q, k, v [B, T, H, D]; P = softmax over s <= t of scale · q·kᵀ. `site` names the dropout of P, which
-// rows are taken before.
-Attended attend(const Tensor& q_BTHD, const Tensor& k_BTHD, const Tensor& v_BTHD, double scale,
-                const Reciprocal& reciprocal, const RowsRequest& rows, const std::string& site,
-                const Pass& pass);
-
-// The same of [q k v] packed, [B, T, 3, H, D], without a reciprocal term.
-Attended attend(const Tensor& qkv_BT3HD, double scale, const RowsRequest& rows, const std::string& site,
-                const Pass& pass);
+Attended attend(const AttentionInput& input, const RowsRequest& rows, const Pass& pass);
 
 // Scores, softmax, weighted values, one after the other, with P of every head as rows: the plain reference.
 // It also serves in float64, and where the kernels do not (other devices and CPUs, KERNELS = portable, heads
-// that are odd in bfloat16 or wider than 256, dropout over a T that is no multiple of 4) under dropout and
-// for reciprocal attention, which LibTorch's attention has not.
-Attended attend_written_out(const Tensor& q_BTHD, const Tensor& k_BTHD, const Tensor& v_BTHD, double scale,
-                            const Reciprocal& reciprocal, const std::string& site, const Pass& pass);
+// that are odd in bfloat16 or wider than 256, fewer heads of keys, values of another width, spans that are
+// not plainly causal, dropout over a T that is no multiple of 4) under dropout and for reciprocal attention,
+// which LibTorch's attention has not.
+Attended attend_written_out(const AttentionInput& input, const Pass& pass);
 
 }  // namespace kablate

@@ -16,10 +16,10 @@ MultiHeadAttention::MultiHeadAttention(const LayerSpec& layer, const ParameterSe
 AttentionOutput MultiHeadAttention::attend(const Tensor& x_BTE, const Tensor& key_addition_BTL,
                                            const RowsRequest& rows, const Pass& pass) const {
   TORCH_CHECK(!key_addition_BTL.defined(), "multi-head attention has no latent keys to add to");
-  const Tensor qkv = queries_keys_values(x_BTE, pass);
-  const double scale = 1 / std::sqrt(static_cast<double>(D_));
-  const auto attended = kablate::attend(qkv, scale, rows, site_, pass);
-  return {.heads_BTHD = attended.values_BTHD, .rows = attended.rows, .keys_BTL = {}};
+  AttentionInput input(queries_keys_values(x_BTE, pass), 1 / std::sqrt(static_cast<double>(D_)));
+  input.site = site_;
+  const auto attended = kablate::attend(input, rows, pass);
+  return {.heads_BTHD = attended.values_BTHC, .rows = attended.rows, .keys_BTL = {}};
 }
 
 AttentionOutput MultiHeadAttention::step(const Tensor& x_B1E, const Tensor& key_addition_B1L,

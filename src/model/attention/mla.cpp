@@ -49,11 +49,11 @@ AttentionOutput LatentAttention::attend(const Tensor& x_BTE, const Tensor& key_a
   const Tensor c_BTL = linear(x, k_down_, pass);
   const Tensor c_k_BTL = key_addition_BTL.defined() ? c_BTL + key_addition_BTL : c_BTL;
   const Tensor c_v_BTL = shared_kv_ ? c_BTL : linear(x, v_down_, pass);
-  const double scale = 1 / std::sqrt(static_cast<double>(L_));
-  const auto attended =
-      kablate::attend(q_BTHD, heads_from_keys(c_k_BTL, pass), heads_from_values(c_v_BTL, pass), scale,
-                      reciprocal_, rows, site_, pass);
-  return {.heads_BTHD = attended.values_BTHD, .rows = attended.rows, .keys_BTL = c_k_BTL};
+  AttentionInput input(q_BTHD, heads_from_keys(c_k_BTL, pass), heads_from_values(c_v_BTL, pass),
+                       1 / std::sqrt(static_cast<double>(L_)));
+  input.reciprocal = reciprocal_, input.site = site_;
+  const auto attended = kablate::attend(input, rows, pass);
+  return {.heads_BTHD = attended.values_BTHC, .rows = attended.rows, .keys_BTL = c_k_BTL};
 }
 
 // z[b,h,s] = Σ_l (q·A_h)[b,h,l] c_k[b,s,l] / √L;  o[b,h] = (Σ_s p[b,h,s] c_v[b,s])·U_h

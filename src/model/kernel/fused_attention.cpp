@@ -80,7 +80,7 @@ struct Call {
 // `dropout` at `site` for B sequences.
 Call call_of(double scale, const Reciprocal& reciprocal, const RowsRequest& rows, const Dropout& dropout,
              const std::string& site, const Tensor& q_BTHD) {
-  if (!dropout.active()) return {scale, reciprocal, rows};
+  if (!dropout.active()) return {scale, reciprocal, rows, 0, 0, {}};
   dropout.check_samples(q_BTHD.size(0), site);
   const auto& samples = dropout.samples();
   return {scale,
@@ -115,7 +115,7 @@ AttentionProblem problem_of(const Heads& heads, const Call& call) {
 }
 
 struct Made {
-  Tensor values_BTHD, log_sum_BHT, rows, columns_BTk;
+  Tensor values_BTHC, log_sum_BHT, rows, columns_BTk;
 };
 
 void make_rows(const AttentionProblem& problem, const Call& call, std::int64_t B, Made& made) {
@@ -144,7 +144,7 @@ Made run_forward(const Heads& heads, const Call& call) {
             {},
             {}};
   const auto* kernels = kernel::cpu_kernels();
-  const kernel::AttentionForward out{view_of(made.values_BTHD), made.log_sum_BHT.data_ptr<float>()};
+  const kernel::AttentionForward out{view_of(made.values_BTHC), made.log_sum_BHT.data_ptr<float>()};
   for_pairs(B, H, kernels->forward_scratch(problem), [&](std::int64_t b, std::int64_t h, void* scratch) {
     kernels->forward(problem, out, b, h, scratch);
   });
@@ -156,7 +156,7 @@ Made run_forward(const Heads& heads, const Call& call) {
 void run_backward(const Heads& heads, const Call& call, const Made& made, const variable_list& above,
                   const Heads& gradients) {
   const auto problem = problem_of(heads, call);
-  const Tensor values = above[0].defined() ? readable(above[0]) : at::zeros_like(made.values_BTHD);
+  const Tensor values = above[0].defined() ? readable(above[0]) : at::zeros_like(made.values_BTHC);
   const Tensor rows = above.size() > 1 && above[1].defined() ? above[1].contiguous() : Tensor();
   kernel::RowsGradient rows_gradient;
   if (rows.defined()) {
@@ -165,7 +165,7 @@ void run_backward(const Heads& heads, const Call& call, const Made& made, const 
     rows_gradient.by_head = call.rows.by_head;
     if (made.columns_BTk.defined()) rows_gradient.columns = made.columns_BTk.const_data_ptr<std::int32_t>();
   }
-  const kernel::AttentionBackward out{view_of(made.values_BTHD),
+  const kernel::AttentionBackward out{view_of(made.values_BTHC),
                                       view_of(values),
                                       made.log_sum_BHT.const_data_ptr<float>(),
                                       rows_gradient,
@@ -185,14 +185,14 @@ struct Fused : torch::autograd::Function<Fused> {
     variable_list saved{first};
     if (k) saved.insert(saved.end(), {*k, *v});
     const Made made = run_forward(Heads(saved), call);
-    for (const auto& tensor : {made.values_BTHD, made.log_sum_BHT, made.columns_BTk}) saved.push_back(tensor);
+    for (const auto& tensor : {made.values_BTHC, made.log_sum_BHT, made.columns_BTk}) saved.push_back(tensor);
     ctx->save_for_backward(saved);
     ctx->saved_data["call"] = call.to_value();
     ctx->set_materialize_grads(false);
-    if (!call.rows.wanted) return {made.values_BTHD};
-    if (!made.columns_BTk.defined()) return {made.values_BTHD, made.rows};
+    if (!call.rows.wanted) return {made.values_BTHC};
+    if (!made.columns_BTk.defined()) return {made.values_BTHC, made.rows};
     ctx->mark_non_differentiable({made.columns_BTk});
-    return {made.values_BTHD, made.rows, made.columns_BTk};
+    return {made.values_BTHC, made.rows, made.columns_BTk};
   }
 
   static variable_list backward(AutogradContext* ctx, const variable_list& above) {
@@ -210,7 +210,7 @@ struct Fused : torch::autograd::Function<Fused> {
 };
 
 Attended unpack(const variable_list& made) {
-  Attended attended{.values_BTHD = made[0], .rows = {}};
+  Attended attended{.values_BTHC = made[0], .rows = {}};
   if (made.size() == 2) (made[1].dim() == 4 ? attended.rows.by_head_BHTT : attended.rows.mean_BTT) = made[1];
   if (made.size() == 3) attended.rows.largest_BTk = made[1], attended.rows.columns_BTk = made[2];
   return attended;
@@ -225,23 +225,17 @@ bool fused_attention_serves(const Tensor& q_BTHD) {
   return q_BTHD.is_cpu() && type && D <= kernel::kMostHeadWidth && kernel::cpu_kernels() != nullptr;
 }
 
-Attended fused_attention(const Tensor& q_BTHD, const Tensor& k_BTHD, const Tensor& v_BTHD, double scale,
-                         const Reciprocal& reciprocal, const RowsRequest& rows, const Dropout& dropout,
-                         const std::string& site) {
-  TORCH_CHECK(q_BTHD.sizes() == k_BTHD.sizes() && q_BTHD.sizes() == v_BTHD.sizes(), "queries ",
-              q_BTHD.sizes(), ", keys ", k_BTHD.sizes(), " and values ", v_BTHD.sizes(),
-              " must have one shape");
-  TORCH_CHECK(q_BTHD.scalar_type() == k_BTHD.scalar_type() && q_BTHD.scalar_type() == v_BTHD.scalar_type(),
+Attended fused_attention(const AttentionInput& in, const RowsRequest& rows, const Dropout& dropout) {
+  const Call call = call_of(in.scale, in.reciprocal, rows, dropout, in.site, in.q);
+  if (in.packed.defined())
+    return unpack(
+        Fused::apply(in.packed.contiguous(), std::optional<Tensor>(), std::optional<Tensor>(), call));
+  TORCH_CHECK(in.q.sizes() == in.k.sizes() && in.q.sizes() == in.v.sizes(), "queries ", in.q.sizes(),
+              ", keys ", in.k.sizes(), " and values ", in.v.sizes(), " must have one shape");
+  TORCH_CHECK(in.q.scalar_type() == in.k.scalar_type() && in.q.scalar_type() == in.v.scalar_type(),
               "queries, keys and values must have one type");
-  return unpack(Fused::apply(readable(q_BTHD), std::optional(readable(k_BTHD)),
-                             std::optional(readable(v_BTHD)),
-                             call_of(scale, reciprocal, rows, dropout, site, q_BTHD)));
-}
-
-Attended fused_attention(const Tensor& qkv_BT3HD, double scale, const RowsRequest& rows,
-                         const Dropout& dropout, const std::string& site) {
-  return unpack(Fused::apply(qkv_BT3HD.contiguous(), std::optional<Tensor>(), std::optional<Tensor>(),
-                             call_of(scale, {}, rows, dropout, site, qkv_BT3HD)));
+  return unpack(
+      Fused::apply(readable(in.q), std::optional(readable(in.k)), std::optional(readable(in.v)), call));
 }
 
 }  // namespace kablate

@@ -10,18 +10,12 @@ namespace kablate {
 // heads no wider than 256, and even in bfloat16.
 bool fused_attention_serves(const Tensor& q_BTHD);
 
-// q, k, v [B, T, H, D]; P = softmax over s <= t of scale · q·kᵀ, with the reciprocal term. Keys and values
-// that all heads share may be expanded. Rows have a gradient, the selection has none; asking for them changes
+// Of heads as many and as wide for queries, keys and values; P over s <= t. Keys and values that all heads
+// share may be expanded. Rows have a gradient, the selection has none; asking for them changes
 // no bit of the values. Weights drop out at `site` as attend_written_out()'s, rows are taken before that.
 // REQUIRES: fused_attention_serves(q) and, with dropout, drops_in_kernels(H, T) of shape/policy.h. Errors
 // against float64 of values and gradients: 1e-6 in float32 and 5e-3 in bfloat16, relative, of a tensor's
 // norm.
-Attended fused_attention(const Tensor& q_BTHD, const Tensor& k_BTHD, const Tensor& v_BTHD, double scale,
-                         const Reciprocal& reciprocal, const RowsRequest& rows, const Dropout& dropout = {},
-                         const std::string& site = {});
-
-// The same of [q k v] packed, [B, T, 3, H, D], whose gradient is made packed as well.
-Attended fused_attention(const Tensor& qkv_BT3HD, double scale, const RowsRequest& rows,
-                         const Dropout& dropout = {}, const std::string& site = {});
+Attended fused_attention(const AttentionInput& input, const RowsRequest& rows, const Dropout& dropout = {});
 
 }  // namespace kablate

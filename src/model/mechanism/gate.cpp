@@ -14,12 +14,8 @@ ReciprocalGate::ReciprocalGate(const LayerSpec& layer, const ParameterSet& param
 Tensor ReciprocalGate::make(const Tensor& u_BTF, const Pass& pass) const {
   // Sums over a thousand positions in bfloat16 would lose most of their digits.
   Tensor pooled_BTG = linear(u_BTF, proj_, pass).to(statistics_type(pass));
-  const std::int64_t T = u_BTF.size(1);
   if (pool_ == GatePool::kCausalMean) {
-    // A product with a triangle of 1/(t+1): the running sum has no deterministic kernel on a GPU.
-    const Tensor count_T1 = at::arange(1, T + 1, pooled_BTG.options()).unsqueeze(1);
-    const Tensor mean_TT = at::ones({T, T}, pooled_BTG.options()).tril() / count_T1;
-    pooled_BTG = at::matmul(mean_TT, pooled_BTG);
+    pooled_BTG = at::matmul(pass.causal_mean_TT, pooled_BTG);
   } else if (pool_ == GatePool::kSequence) {
     pooled_BTG = pooled_BTG.mean(1, /*keepdim=*/true).expand_as(pooled_BTG);
   }
@@ -37,6 +33,11 @@ Tensor ReciprocalGate::step(const Tensor& u_B1F, std::int64_t length, Tensor& su
     pooled_B1G = sum_BG.unsqueeze(1) / length;
   }
   return at::sigmoid(linear(pooled_B1G, to_heads_, pass));
+}
+
+Tensor causal_mean(std::int64_t T, at::TensorOptions options) {
+  options = options.requires_grad(false);
+  return at::ones({T, T}, options).tril() / at::arange(1, T + 1, options).unsqueeze(1);
 }
 
 Tensor project_heads(const Tensor& heads_BTHD, const Tensor& gate_BTH, double alpha, const LinearMap& map,

@@ -14,7 +14,8 @@ class ReciprocalGate {
   ReciprocalGate(const LayerSpec& layer, const ParameterSet& parameters);
 
   // g = σ(pool(u·gate_proj)·gate_to_heads), [B, T, H], for the block above. The pooling is over positions <=
-  // t, none, or over the whole sequence, which lets a token see its future.
+  // t, none, or over the whole sequence, which lets a token see its future. The first reads the pass's
+  // causal_mean_TT.
   Tensor make(const Tensor& u_BTF, const Pass& pass) const;
 
   // The same for one token, the `length`-th of its sequence: u [B, 1, F], g [B, 1, H]; `sum` [B, G] is kept
@@ -26,6 +27,10 @@ class ReciprocalGate {
   GatePool pool_;
   LinearMap proj_, to_heads_;
 };
+
+// What a mean over positions <= t multiplies with, [T, T]: the running sum has no deterministic kernel on a
+// GPU.
+Tensor causal_mean(std::int64_t T, at::TensorOptions options);
 
 // concat_h(o_h) through the attention's output map, [B, T, E]; with a gate from the layer below, of the gated
 // heads, which the backward pass recomputes. `gate` undefined: none.

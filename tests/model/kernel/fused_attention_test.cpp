@@ -102,13 +102,19 @@ Pass pass_of(at::ScalarType dtype, const Dropout& dropout = {}) {
   return {.dtype = dtype, .dropout = dropout};
 }
 
+AttentionInput input_of(const Case& c, const Tensor& q, const Tensor& k, const Tensor& v) {
+  AttentionInput input(q, k, v, c.scale);
+  input.reciprocal = c.reciprocal, input.site = "site";
+  return input;
+}
+
 // The kernels' and the reference's, of the same weights dropped.
 Attended fused(const Case& c, const Tensor& q, const Tensor& k, const Tensor& v,
                const RowsRequest& rows = {}) {
-  return fused_attention(q, k, v, c.scale, c.reciprocal, rows, c.dropout(), "site");
+  return fused_attention(input_of(c, q, k, v), rows, c.dropout());
 }
 Attended written_out(const Case& c, const Inputs& in) {
-  return attend_written_out(in.q.exact, in.k.exact, in.v.exact, c.scale, c.reciprocal, "site",
+  return attend_written_out(input_of(c, in.q.exact, in.k.exact, in.v.exact),
                             pass_of(at::kDouble, c.dropout()));
 }
 
@@ -123,8 +129,8 @@ TEST_P(FusedAttention, AgreesWithTheReferenceInValuesAndGradients) {
     const Inputs inputs(c);
     const auto& [q, k, v] = inputs;
     const Tensor above = at::randn({c.B, c.T, c.H, c.D}).to(c.type);
-    const Tensor o = fused(c, q.own, k.own, v.own).values_BTHD;
-    const Tensor exact = written_out(c, inputs).values_BTHD;
+    const Tensor o = fused(c, q.own, k.own, v.own).values_BTHC;
+    const Tensor exact = written_out(c, inputs).values_BTHC;
     o.backward(above);
     exact.backward(above.to(at::kDouble));
     inputs.expect_equal(c, o, exact, above);
@@ -136,9 +142,9 @@ TEST_P(FusedAttention, TakesThemPackedAndKeysThatHeadsShare) {
   const Tensor qkv = at::randn({B, T, 3, H, D}).set_requires_grad(true);
   const Tensor apart = qkv.detach().clone().set_requires_grad(true);
   const Tensor above = at::randn({B, T, H, D});
-  const Tensor packed = fused_attention(qkv, 0.2, {}).values_BTHD;
+  const Tensor packed = fused_attention({qkv, 0.2}, {}).values_BTHC;
   const Tensor separate =
-      fused_attention(apart.select(2, 0), apart.select(2, 1), apart.select(2, 2), 0.2, {}, {}).values_BTHD;
+      fused_attention({apart.select(2, 0), apart.select(2, 1), apart.select(2, 2), 0.2}, {}).values_BTHC;
   EXPECT_TRUE(at::equal(packed, separate));
   packed.backward(above);
   separate.backward(above);
@@ -146,7 +152,7 @@ TEST_P(FusedAttention, TakesThemPackedAndKeysThatHeadsShare) {
 
   const Tensor q = at::randn({B, T, H, D}), shared = at::randn({B, T, 1, D}).set_requires_grad(true);
   const Tensor own = shared.detach().clone().set_requires_grad(true);
-  const auto run = [&](const Tensor& k) { return fused_attention(q, k, k, 0.2, {}, {}).values_BTHD; };
+  const auto run = [&](const Tensor& k) { return fused_attention({q, k, k, 0.2}, {}).values_BTHC; };
   const Tensor expanded = run(shared.expand({B, T, H, D})), copied = run(own.repeat({1, 1, H, 1}));
   EXPECT_TRUE(at::equal(expanded, copied));
   expanded.backward(above);
@@ -169,7 +175,7 @@ TEST_P(FusedAttention, LooksAtNoLaterToken) {
       return fused(c, change(q), change(k), change(v), {.wanted = true, .by_head = false, .most = 0});
     };
     const auto first = run(false), second = run(true);
-    EXPECT_TRUE(at::equal(first.values_BTHD.narrow(1, 0, seen), second.values_BTHD.narrow(1, 0, seen)));
+    EXPECT_TRUE(at::equal(first.values_BTHC.narrow(1, 0, seen), second.values_BTHC.narrow(1, 0, seen)));
     EXPECT_TRUE(at::equal(first.rows.mean_BTT.narrow(1, 0, seen), second.rows.mean_BTT.narrow(1, 0, seen)));
   }
 }
@@ -179,10 +185,10 @@ TEST_P(FusedAttention, HasTheSameBitsOnAnyNumberOfThreads) {
   const auto run = [&](int threads) {
     at::set_num_threads(threads);
     qkv.mutable_grad().reset();
-    const auto made = fused_attention(qkv, 0.25, {.wanted = true, .by_head = false, .most = 4});
-    (made.values_BTHD.square().sum() + made.rows.largest_BTk.square().sum()).backward();
+    const auto made = fused_attention({qkv, 0.25}, {.wanted = true, .by_head = false, .most = 4});
+    (made.values_BTHC.square().sum() + made.rows.largest_BTk.square().sum()).backward();
     at::set_num_threads(1);
-    return std::vector<Tensor>{made.values_BTHD, made.rows.largest_BTk, qkv.grad().clone()};
+    return std::vector<Tensor>{made.values_BTHC, made.rows.largest_BTk, qkv.grad().clone()};
   };
   const auto one = run(1), three = run(3);
   for (std::size_t i = 0; i < one.size(); ++i) EXPECT_TRUE(at::equal(one[i], three[i])) << i;
@@ -192,9 +198,9 @@ TEST_P(FusedAttention, HasTheSameBitsOnAnyNumberOfThreads) {
 TEST_P(FusedAttention, HoldsWhereScoresAreLarge) {
   const Twin q({2, 90, 2, 16}, at::kFloat), k({2, 90, 2, 16}, at::kFloat), v({2, 90, 2, 16}, at::kFloat);
   constexpr double kScale = 20;
-  const Tensor o = fused_attention(q.own, k.own, v.own, kScale, {}, {}).values_BTHD;
+  const Tensor o = fused_attention({q.own, k.own, v.own, kScale}, {}).values_BTHC;
   const Tensor exact =
-      attend_written_out(q.exact, k.exact, v.exact, kScale, {}, "", pass_of(at::kDouble)).values_BTHD;
+      attend_written_out({q.exact, k.exact, v.exact, kScale}, pass_of(at::kDouble)).values_BTHC;
   EXPECT_LE(gap(o, exact), 1e-4);
   o.sum().backward(), exact.sum().backward();
   for (const auto* twin : {&q, &k, &v}) EXPECT_LE(gap(twin->own.grad(), twin->exact.grad()), 1e-3);
@@ -202,7 +208,7 @@ TEST_P(FusedAttention, HoldsWhereScoresAreLarge) {
 
 TEST_P(FusedAttention, AsksForAGradientOfItsGradientInVain) {
   const Tensor q = at::randn({1, 9, 1, 8}).set_requires_grad(true);
-  const Tensor o = fused_attention(q, q, q, 1, {}, {}).values_BTHD;
+  const Tensor o = fused_attention({q, q, q, 1}, {}).values_BTHC;
   EXPECT_THROW(o.sum().backward({}, /*retain_graph=*/true, /*create_graph=*/true), c10::Error);
 }
 
@@ -210,7 +216,7 @@ TEST_P(FusedAttention, ANanInAQueryComesOut) {
   Tensor q = at::randn({1, 20, 1, 8});
   q[0][12][0][3] = std::numeric_limits<float>::quiet_NaN();
   const Tensor k = at::randn({1, 20, 1, 8});
-  const Tensor o = fused_attention(q, k, k, 1, {}, {}).values_BTHD;
+  const Tensor o = fused_attention({q, k, k, 1}, {}).values_BTHC;
   EXPECT_TRUE(at::isnan(o.select(1, 12)).all().item<bool>());
   EXPECT_FALSE(at::isnan(o.narrow(1, 0, 12)).any().item<bool>());
 }
@@ -229,13 +235,13 @@ TEST_P(FusedAttention, MakesRowsWithTheirGradientAndLeavesTheValuesAlone) {
     const Tensor rows = by_head ? made.rows.by_head_BHTT : made.rows.mean_BTT;
     const Tensor exact_rows = by_head ? exact.rows.by_head_BHTT : exact.rows.by_head_BHTT.mean(1);
     const Tensor above = at::randn({c.B, c.T, c.H, c.D}).to(c.type), rows_above = at::randn(rows.sizes());
-    EXPECT_TRUE(at::equal(made.values_BTHD, fused(c, q.own, k.own, v.own).values_BTHD));
+    EXPECT_TRUE(at::equal(made.values_BTHC, fused(c, q.own, k.own, v.own).values_BTHC));
     EXPECT_LE(gap(rows, exact_rows), most);
-    ((made.values_BTHD * above).sum() + (rows * rows_above).sum()).backward();
-    ((exact.values_BTHD * above).sum() + (exact_rows * rows_above).sum()).backward();
+    ((made.values_BTHC * above).sum() + (rows * rows_above).sum()).backward();
+    ((exact.values_BTHC * above).sum() + (exact_rows * rows_above).sum()).backward();
     const Tensor of_every_head =
         by_head ? rows_above : (rows_above / c.H).unsqueeze(1).expand({-1, c.H, -1, -1});
-    inputs.expect_equal(c, made.values_BTHD, exact.values_BTHD, above, of_every_head);
+    inputs.expect_equal(c, made.values_BTHC, exact.values_BTHC, above, of_every_head);
   }
 }
 
@@ -265,7 +271,7 @@ TEST_P(FusedAttention, SelectsTheLargestOfEachRow) {
 
 TEST_P(FusedAttention, OfEqualWeightsTheLowerColumnIsSelected) {
   const Tensor q = at::zeros({1, 40, 2, 4}), v = at::randn({1, 40, 2, 4});
-  const auto rows = fused_attention(q, q, v, 1, {}, {.wanted = true, .by_head = false, .most = 3}).rows;
+  const auto rows = fused_attention({q, q, v, 1}, {.wanted = true, .by_head = false, .most = 3}).rows;
   for (std::int64_t t = 0; t < 40; ++t)
     for (std::int64_t j = 0; j < 3; ++j)
       EXPECT_EQ(rows.columns_BTk[0][t][j].item<int>(), j <= t ? j : -1) << t;
@@ -275,7 +281,7 @@ TEST_P(FusedAttention, RoutesAlongTheSelectedEntries) {
   for (const auto type : {at::kFloat, at::kBFloat16}) {
     const std::int64_t B = 2, T = 75, F = 530, k = 5;
     const Tensor q = at::randn({B, T, 2, 8});
-    const auto rows = fused_attention(q, q, q, 0.4, {}, {.wanted = true, .by_head = false, .most = k}).rows;
+    const auto rows = fused_attention({q, q, q, 0.4}, {.wanted = true, .by_head = false, .most = k}).rows;
     const Tensor weights = rows.largest_BTk.detach().set_requires_grad(true);
     const Twin u({B, T, F}, type);
     const Tensor exact_weights = weights.detach().to(at::kDouble).set_requires_grad(true);
@@ -313,13 +319,13 @@ TEST(AttentionByLibrary, GivesTheSameHeadsWhetherRowsAreAskedForOrNot) {
     EXPECT_FALSE(fused_attention_serves(q.own));
     const Pass pass = pass_of(type);
     const auto run = [&](bool rows) {
-      return attend(q.own, k.own, v.own, 0.3, {}, {.wanted = rows, .by_head = true, .most = 0}, "", pass);
+      return attend({q.own, k.own, v.own, 0.3}, {.wanted = rows, .by_head = true, .most = 0}, pass);
     };
     const auto without = run(false), with = run(true);
-    EXPECT_TRUE(at::equal(without.values_BTHD, with.values_BTHD));
+    EXPECT_TRUE(at::equal(without.values_BTHC, with.values_BTHC));
     EXPECT_FALSE(without.rows.by_head_BHTT.defined());
-    const auto exact = attend_written_out(q.exact, k.exact, v.exact, 0.3, {}, "", pass_of(at::kDouble));
-    EXPECT_LE(gap(with.values_BTHD, exact.values_BTHD), type == at::kFloat ? kFloatGap : kHalfGap);
+    const auto exact = attend_written_out({q.exact, k.exact, v.exact, 0.3}, pass_of(at::kDouble));
+    EXPECT_LE(gap(with.values_BTHC, exact.values_BTHC), type == at::kFloat ? kFloatGap : kHalfGap);
     EXPECT_LE(gap(with.rows.by_head_BHTT, exact.rows.by_head_BHTT), kFloatGap);
   }
   kernel::set_cpu_kernels(before);

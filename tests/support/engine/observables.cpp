@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/text.h"
+#include "data/sample_order.h"
 #include "measure/arithmetic.h"
 #include "measure/machine.h"
 #include "model/gpt.h"
@@ -119,7 +120,8 @@ std::string plan(const Settings& settings) {
 std::string order(const Settings& settings) {
   const Config config = bound(settings);
   std::string text;
-  for (const auto start : Session(config, 1, dataset(config)).order.starts(0, 30)) text += str(start, " ");
+  const Batch batch = dataset(config)->samples(data_seed(config.data, 1), 0, 30, config.gpt.context);
+  for (std::int64_t b = 0; b < 30; ++b) text += digest({batch.inputs[b]}) + " ";
   return text;
 }
 
@@ -127,8 +129,8 @@ std::string evaluation(const Settings& settings) {
   const Config config = bound(settings);
   const Session session(config, 1, dataset(config));
   const auto losses =
-      evaluate(config, session.model, head_cross_entropy, *session.data, session.device, [] {});
-  return str(shortest(losses.train), " ", shortest(losses.validation));
+      evaluate(config, session.model, *session.objective, *session.data, session.device, [] {});
+  return str(shortest(losses.train.loss), " ", shortest(losses.validation.loss));
 }
 
 std::string data(const Settings& settings) {

@@ -1,0 +1,53 @@
+// What a model is trained for, from sequences to a loss, as a value: training, evaluation, knock-outs and
+// gates are handed one, and none of them knows which.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "data/batch.h"
+#include "model/gpt.h"
+
+namespace kablate {
+
+struct Config;
+
+// A mean over `count` things of a batch. Those of several batches are combined by their counts, so that it
+// does not matter how a global batch is cut, nor how unequally the targets fall.
+struct Term {
+  std::string name;
+  Tensor mean;        // scalar
+  double count = 0;   // may be fractional, where targets are weighted
+  double factor = 1;  // of it in what is minimised; 0: watched only
+};
+
+// What one pass over a batch found.
+struct Outcome {
+  std::vector<Term> terms;  // the first is the objective itself, reported as the loss; auxiliary ones follow
+  Tensor by_sequence_B;     // where asked for: the first term's mean for each sequence alone, float64
+};
+
+class Objective {
+ public:
+  virtual ~Objective() = default;
+
+  // The sequences with what the objective draws for them, by `seed` and their numbers alone.
+  virtual Batch keyed(Batch batch, std::uint64_t seed) const;
+
+  // The counts of the terms that run() will give of this batch, in their order: known before the pass.
+  virtual std::vector<double> counts(const Batch& batch) const = 0;
+
+  // The batch is on the model's device.
+  virtual Outcome run(const Gpt& model, const Batch& batch, const Dropout& dropout,
+                      bool by_sequence = false) const = 0;
+};
+
+// The objective of a configuration: cross entropy of the next token, in nats, over all targets.
+std::shared_ptr<const Objective> make_objective(const Config& config);
+
+// The tensors of a batch on a device.
+Batch on_device(Batch batch, c10::Device device);
+
+}  // namespace kablate
