@@ -68,6 +68,7 @@ std::vector<GateCheck> audit_step(const AuditedStep& step, const AuditedStep& ba
   if (!step.dead_twin) add("updates", [&] { return updates(config, subject); });
   add("twin_training", [&] { return twin_training(config, subject); });
   if (step.number == baseline.number) return checks;
+  if (!step.dead_twin) add("symbols", [&] { return symbols_act(config, base, subject); });
   add("pairing", [&] { return pairing(config, base, step.config, baseline.config, subject); });
   if (step.dead_twin) add("dead_twin", [&] { return dead_twin(config, base, subject); });
   return checks;

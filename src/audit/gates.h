@@ -16,8 +16,11 @@ struct Finding {
   std::string detail;
 };
 
-std::optional<Finding> off_identity(const Config& step, const Subject& subject);     // off_identity.cpp
-std::optional<Finding> liveness(const Config& step, const Subject& subject);         // liveness.cpp
+std::optional<Finding> off_identity(const Config& step, const Subject& subject);  // off_identity.cpp
+std::optional<Finding> liveness(const Config& step, const Subject& subject);      // liveness.cpp
+// `base`: the baseline, cut alike.
+std::optional<Finding> symbols_act(const Config& step, const Config& base,
+                                   const Subject& subject);                          // liveness.cpp
 std::optional<Finding> dead_parameters(const Config& step, const Subject& subject);  // liveness.cpp
 // causality.cpp; `whole` is the step cut to Cut::kLong.
 std::optional<Finding> causality(const Config& step, const Config& whole, const Subject& subject);

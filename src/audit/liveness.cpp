@@ -5,8 +5,12 @@
 #include <ATen/ATen.h>
 
 #include "audit/gates.h"
+#include "base/error.h"
 #include "base/text.h"
+#include "config/config.h"
 #include "config/mechanism.h"
+#include "config/settings.h"
+#include "shape/model_spec.h"
 
 namespace kablate {
 namespace {
@@ -58,6 +62,81 @@ std::optional<Finding> liveness(const Config& step, const Subject& subject) {
   finding.detail = join(changes, "; ");
   if (!finding.passed) finding.detail += str("; at least ", scientific(kLeastChange, 0), " is asked for");
   return finding;
+}
+
+namespace {
+
+// What a model is, but for how it computes and for limits that no position of it reaches.
+ModelSpec seen_of(const Config& config) {
+  ModelSpec spec(config);
+  spec.compute = {};
+  for (auto& layer : spec.layers) {
+    layer.compute = {};
+    layer.reciprocal_window = std::min(layer.reciprocal_window, layer.T - 1);
+    if (layer.cross) layer.cross->top_k = std::min(layer.cross->top_k, layer.T);
+  }
+  return spec;
+}
+
+bool is_of_a_mechanism(const std::string& symbol) {
+  return std::any_of(mechanisms().begin(), mechanisms().end(), [&](const Mechanism& mechanism) {
+    const auto& others = mechanism.symbols;
+    return symbol == mechanism.switch_symbol || symbol == mechanism.weight_symbol ||
+           std::find(others.begin(), others.end(), symbol) != others.end();
+  });
+}
+
+// The symbols that are no mechanism's in which the step's model is another than the baseline's, each with the
+// step that has the baseline's value of it, where that is a configuration.
+std::vector<std::pair<std::string, Config>> reverted(const Config& step, const Config& base) {
+  std::vector<std::pair<std::string, Config>> all;
+  const auto own = field_values(step), other = field_values(base);
+  for (std::size_t i = 0; i < own.size(); ++i) {
+    if (own[i].text == other[i].text || is_of_a_mechanism(own[i].symbol)) continue;
+    const Config back = with_value_of(step, base, own[i].symbol);
+    try {
+      validate(back);
+    } catch (const UserError&) {
+      continue;
+    }
+    if (back.gpt.context == step.gpt.context && !(seen_of(back) == seen_of(step)))
+      all.emplace_back(own[i].symbol, back);
+  }
+  return all;
+}
+
+// Of logits, or of gradients where something acts in the backward pass alone.
+bool differ(const Evaluated& a, const Evaluated& b) {
+  if (a.logits_BTV.sizes() != b.logits_BTV.sizes() ||
+      relative_difference(a.logits_BTV, b.logits_BTV) >= kLeastChange)
+    return true;
+  return std::any_of(a.gradients.begin(), a.gradients.end(), [&](const auto& named) {
+    const auto found = b.gradients.find(named.first);
+    if (found == b.gradients.end() || !named.second.defined() || !found->second.defined()) return false;
+    return named.second.sizes() == found->second.sizes() &&
+           found->second.norm().template item<double>() > 0 &&
+           relative_difference(named.second, found->second) >= kLeastChange;
+  });
+}
+
+}  // namespace
+
+std::optional<Finding> symbols_act(const Config& step, const Config& base, const Subject& subject) {
+  const auto evaluated = [&](const Config& config) {
+    const auto T = step.gpt.context;
+    const auto vocabulary = std::min(step.gpt.vocabulary, base.gpt.vocabulary);
+    const Tensor tokens = random_tokens(step, 2, T, 51).clamp_max(vocabulary - 1),
+                 targets = random_tokens(step, 2, T, 52).clamp_max(vocabulary - 1);
+    return run_model(config, in_double(config, subject), tokens, targets, subject);
+  };
+  const auto changed = reverted(step, base);
+  if (changed.empty()) return {};
+  const Evaluated own = evaluated(step);
+  std::vector<std::string> acting, dead;
+  for (const auto& [symbol, back] : changed) (differ(own, evaluated(back)) ? acting : dead).push_back(symbol);
+  if (dead.empty())
+    return Finding{true, "against the baseline's values the model changes by " + join(acting, ", ")};
+  return Finding{false, str("set otherwise than in the baseline, and changes nothing: ", join(dead, ", "))};
 }
 
 std::optional<Finding> dead_parameters(const Config& step, const Subject& subject) {

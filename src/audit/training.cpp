@@ -221,6 +221,9 @@ std::optional<Finding> optimizer(const Config& step, const Subject& subject) {
     static_cast<void>(own->step(rate));
     of_maps.step(rate, count), of_vectors.step(rate, count);
   }
+  constexpr double kOverflowing = 1e30;  // of float32, whose largest number is 3e38
+  if (!(std::abs(of_maps.weight()) < kOverflowing && std::abs(of_vectors.weight()) < kOverflowing))
+    return {};  // it diverges, as the trial will say
   for (std::size_t i = 0; i < named.tensors.size(); ++i) {
     const double expected = (named.tensors[i].dim() >= 2 ? of_maps : of_vectors).weight();
     const double moved = 1 - expected;

@@ -22,7 +22,36 @@ struct Printer {
   }
 };
 
+// Finds a field by its symbol.
+struct Finder {
+  const std::string& symbol;
+  const void*& found;
+
+  template <typename Field, typename... More>
+  void operator()(const char* name, const Field& field, More...) {
+    if (symbol == name) found = &field;
+  }
+};
+
+// Overwrites a field by another of its type.
+struct Copier {
+  const std::string& symbol;
+  const void* from;
+
+  template <typename Field, typename... More>
+  void operator()(const char* name, Field& field, More...) {
+    if (symbol == name) field = *static_cast<const Field*>(from);
+  }
+};
+
 }  // namespace
+
+Config with_value_of(Config config, const Config& other, const std::string& symbol) {
+  const void* from = nullptr;
+  visit_fields(other, Finder{symbol, from});
+  visit_fields(config, Copier{symbol, from});
+  return config;
+}
 
 std::string dtype_name(DType dtype) { return enum_name(dtype); }
 

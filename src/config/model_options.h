@@ -20,6 +20,7 @@ struct GateConfig {  // mechanism 1, MLP to attention
   double alpha = 0;
   std::int64_t dim = 0;
   GatePool pool = GatePool::kCausalMean;
+  bool operator==(const GateConfig&) const = default;
 };
 
 struct CrossTokenConfig {  // mechanism 2, aggregation over tokens by the attention's rows
@@ -30,6 +31,7 @@ struct CrossTokenConfig {  // mechanism 2, aggregation over tokens by the attent
   std::int64_t top_k = 0;
   double rms_threshold = 0;
   bool normalize = false, head_average = false, detach = false;
+  bool operator==(const CrossTokenConfig&) const = default;
 };
 
 struct CouplerConfig {  // mechanism 3, latent reciprocity
@@ -37,6 +39,7 @@ struct CouplerConfig {  // mechanism 3, latent reciprocity
   double alpha = 0;
   std::int64_t bottleneck = 0;  // 0 is none; for Tying::kUntied
   Tying tying = Tying::kTiedTranspose;
+  bool operator==(const CouplerConfig&) const = default;
 };
 
 }  // namespace kablate

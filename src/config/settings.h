@@ -72,6 +72,9 @@ struct FieldValue {
 };
 std::vector<FieldValue> field_values(const Config& config);
 
+// `config` with the value that `other` has of one symbol.
+Config with_value_of(Config config, const Config& other, const std::string& symbol);
+
 // The two spellings of a configuration as a file: every symbol, or only those that differ from the menu's
 // default. Both can be read by Settings::from_file; the minimal one selects a choice's member, as
 // savedefconfig does.

@@ -38,6 +38,14 @@ const Step* find(const std::vector<Step>& steps, std::int64_t number) {
   return found == steps.end() ? nullptr : &*found;
 }
 
+// What a step trains with, an expansion as the width that it gives: 4 and 4.01 may be one.
+TrainedValues effective_values(const Config& config) {
+  TrainedValues values = trained_values(config);
+  if (const auto found = values.find("MLP_EXPANSION"); found != values.end())
+    found->second = std::to_string(config.mlp_width());
+  return values;
+}
+
 [[noreturn]] void refuse_same(const Step& step, const Step& first) {
   throw UserError(str(step.origin, ": ", label(step), " trains what ", label(first), " at ", first.origin,
                       " trains", without_effect(step, first), ": make it `rerun_of: ", first.number,
@@ -63,7 +71,7 @@ void refuse_same_steps(const std::vector<Step>& steps, std::int64_t baseline) {
   std::vector<TrainedValues> values;
   const auto check = [&](const Step& step) {
     if (!is_original(step)) return;
-    auto own = trained_values(step.config);
+    auto own = effective_values(step.config);
     for (std::size_t i = 0; i < seen.size(); ++i)
       if (training_differences(own, values[i]).empty()) refuse_same(step, *seen[i]);
     seen.push_back(&step);

@@ -13,8 +13,7 @@ namespace kablate {
 // The result of one gate for one step. `detail` says what was found, passed or not.
 struct GateCheck {
   std::int64_t step = 0;
-  std::string check;  // "off_identity", "liveness", "dead_parameters", "causality", "decode_parity",
-                      // "pairing", "dead_twin"
+  std::string check;  // the gate: "liveness", "causality" … (audit/gates.h)
   bool passed = false;
   std::string detail;
   bool operator==(const GateCheck&) const = default;

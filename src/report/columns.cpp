@@ -61,7 +61,9 @@ auto real(Real ReportRow::*field, int digits) {
 // Marked where other load has part in it; a note says more.
 auto timed(Real ReportRow::*field, int digits) {
   return [field, digits](Row r) {
-    return shown(r.*field, [&](double v) { return fixed(v, digits) + (r.time_load.empty() ? "" : "*"); });
+    return shown(r.*field, [&](double v) {
+      return fixed(v, digits) + (r.time_load.empty() && r.time_hosts.empty() ? "" : "*");
+    });
   };
 }
 

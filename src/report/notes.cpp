@@ -140,6 +140,11 @@ void add_look_notes(const ExperimentFolder& folder, const Report& report, Notes&
 void add_load_notes(const Report& report, Notes& notes) {
   bool any = false;
   for (const auto& row : report.rows) {
+    if (!row.time_hosts.empty())
+      notes.push_back(str("* Step ", row.step, " (", row.name, ") was timed on several machines, ",
+                          join(split(row.time_hosts, ' '), ", "),
+                          ": its times are means over them. Differences at equal time are not given where a "
+                          "pair ran on two."));
     if (row.time_load.empty()) continue;
     notes.push_back(
         str("* Step ", row.step, " (", row.name, ") was timed under other load: ", row.time_load, "."));

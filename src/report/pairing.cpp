@@ -107,7 +107,7 @@ std::string load_of(const TrialSummary& summary) {
 bool times_comparable(const Comparison& comparison) {
   return std::all_of(comparison.pairs.begin(), comparison.pairs.end(), [](const TrialPair& pair) {
     const auto &a = *pair.treated->summary, &b = *pair.other->summary;
-    return load_of(a).empty() && load_of(b).empty() && a.beside == b.beside;
+    return load_of(a).empty() && load_of(b).empty() && a.beside == b.beside && a.host == b.host;
   });
 }
 

@@ -48,8 +48,8 @@ Comparison compare_trials(const ExperimentRecord& experiment, std::int64_t treat
 constexpr double kFreeShare = 0.9;
 std::string load_of(const TrialSummary& summary);
 
-// Whether the times of both sides can be held against each other: none of them ran under other load, and as
-// many trials of the run could be beside the one as beside the other.
+// Whether the times of both sides can be held against each other: none of them ran under other load, as many
+// trials of the run could be beside the one as beside the other, and each pair ran on one host.
 bool times_comparable(const Comparison& comparison);
 
 // What one side ended with, in the order of the pairs; empty if one of them lacks it.

@@ -52,6 +52,7 @@ struct ReportRow {
   Real ms_per_iter, tokens_per_s, mfu, mfu_nanogpt, wall_seconds, train_seconds;  // means over seeds
   Real cpu_share;                                                                 // the least of any seed
   std::string time_load;  // which trials' times other load has lengthened: "seed 2 had its core for 60 % …"
+  std::string time_hosts;  // "a b": where a mean over times is one over several machines; else empty
   Integer peak_tensor_bytes, peak_resident_bytes, beside;  // the most of any seed
   Integer decode_cache_bytes_per_token, decode_cache_bytes_fixed;
   Real flops_per_iteration;

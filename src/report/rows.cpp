@@ -95,6 +95,8 @@ ReportRow describe_row(const ExperimentRecord& experiment, const PlannedStep& st
     if (auto load = load_of(*trial->summary); !load.empty()) loads.push_back(std::move(load));
   }
   row.time_load = join(loads, ", ");
+  const auto hosts = distinct(done, [](const TrialSummary& s) { return s.host; });
+  if (hosts.find(' ') != std::string::npos) row.time_hosts = hosts;
   row.peak_tensor_bytes = most(done, &TrialSummary::peak_tensor_bytes);
   row.peak_resident_bytes = most(done, &TrialSummary::peak_resident_bytes);
   row.beside = most(done, &TrialSummary::beside);

@@ -51,6 +51,26 @@ void add_times(std::vector<std::string>& lines, const TrialSummary& a, const Tri
   add("wall_seconds", a.wall_seconds, b.wall_seconds);
 }
 
+std::vector<TermDifference> measured_differences(const std::string& key_a, const std::string& key_b) {
+  auto terms = term_differences(key_values(key_b), key_values(key_a));
+  std::erase_if(terms, [](const TermDifference& term) { return term.kind != TermKind::kMeasured; });
+  return terms;
+}
+
+// Their difference only where both are measured on the same tokens.
+void add_losses(std::vector<std::string>& lines, const TrialFolder& a, const TrialSummary& of_a,
+                const TrialFolder& b, const TrialSummary& of_b) {
+  const auto terms = measured_differences(read_key_text(a), read_key_text(b));
+  for (const auto& measure : measures()) {
+    const Real before = of_a.*measure.value, after = of_b.*measure.value;
+    if (terms.empty())
+      add_value(lines, measure.name.c_str(), before, after, 6);
+    else
+      lines.push_back(str(measure.name, ": ", text_of(before, 6), " and ", text_of(after, 6),
+                          ", measured on other tokens: ", text_of(terms)));
+  }
+}
+
 std::vector<std::string> result_lines(const TrialFolder& a, const TrialFolder& b) {
   std::vector<std::string> lines;
   const auto of_a = finished(a), of_b = finished(b);
@@ -63,8 +83,7 @@ std::vector<std::string> result_lines(const TrialFolder& a, const TrialFolder& b
             str(side->path().string(), " is not finished: ", state_name(read_trial(*side).state)));
     return lines;
   }
-  add_value(lines, "val_loss", of_a->val_loss, of_b->val_loss, 6);
-  add_value(lines, "train_loss", of_a->train_loss, of_b->train_loss, 6);
+  add_losses(lines, a, *of_a, b, *of_b);
   lines.push_back(compare_results(a, *of_a, b, *of_b).weights_equal ? "weights: equal bit for bit"
                                                                     : "weights: not equal");
   add_times(lines, *of_a, *of_b);
@@ -119,11 +138,24 @@ std::vector<double> losses_of(const Trials& trials) {
   return values;
 }
 
-std::string mean_text(const Trials& trials) {
-  if (trials.empty()) return "none finished";
+// " (seed 2 damaged: weights.safetensors …)": the trials of a step that no mean has, but for those that just
+// have not run.
+std::string left_out(const ExperimentRecord& experiment, std::int64_t step) {
+  std::string text;
+  for (const auto& trial : experiment.trials) {
+    if (trial.planned.step != step || trial.state == TrialState::kDone || trial.state == TrialState::kMissing)
+      continue;
+    text += str(text.empty() ? " (" : "; ", "seed ", trial.planned.seed, " ", state_name(trial.state),
+                trial.reason.empty() ? "" : ": " + trial.reason);
+  }
+  return text.empty() ? "" : text + ")";
+}
+
+std::string mean_text(const Trials& trials, const ExperimentRecord& experiment, std::int64_t step) {
+  if (trials.empty()) return "none finished" + left_out(experiment, step);
   const auto loss = mean_sd(losses_of(trials));
   return str(fixed(loss.mean, 4), loss.sd ? " ± " + fixed(*loss.sd, 4) : "", " over ", loss.n,
-             loss.n == 1 ? " seed" : " seeds");
+             loss.n == 1 ? " seed" : " seeds", left_out(experiment, step));
 }
 
 // A difference with two digits of what it is uncertain by, and four where that is not known.
@@ -144,9 +176,7 @@ std::string not_comparable(const PlannedStep& a, const PlannedStep& b, const Tri
                            const Trials& of_b) {
   if (a.name != b.name) return str("it is ", a.name, " in a and ", b.name, " in b");
   if (of_a.empty() || of_b.empty()) return "";
-  const auto &first = *of_a.begin()->second, &second = *of_b.begin()->second;
-  auto terms = term_differences(key_values(second.key_text), key_values(first.key_text));
-  std::erase_if(terms, [](const TermDifference& term) { return term.kind != TermKind::kMeasured; });
+  const auto terms = measured_differences(of_a.begin()->second->key_text, of_b.begin()->second->key_text);
   return terms.empty() ? "" : "their losses are measured on other tokens: " + text_of(terms);
 }
 
@@ -154,24 +184,30 @@ std::string not_comparable(const PlannedStep& a, const PlannedStep& b, const Tri
 std::string change_text(const Trials& of_a, const Trials& of_b) {
   Comparison common;
   std::vector<TermDifference> terms;
+  std::string why;  // the first reason that keeps two trials of a seed apart
   for (const auto& [seed, trial] : of_b) {
     const auto partner = of_a.find(seed);
     if (partner == of_a.end()) continue;
-    if (!comparable(*trial->summary, *partner->second->summary)) continue;
+    if (const auto obstacle = why_not_comparable(*partner->second->summary, *trial->summary);
+        !obstacle.empty()) {
+      if (why.empty()) why = str("seed ", seed, " is not compared: ", obstacle);
+      continue;
+    }
     if (common.empty())
       terms = term_differences(key_values(trial->key_text), key_values(partner->second->key_text));
     common.pairs.push_back({trial, partner->second});
   }
-  if (common.empty()) return "no seed in common that ran on the same threads and device";
+  if (common.empty()) return why.empty() ? "no seed is finished in both" : why;
   common.paired = are_paired(terms, {});
   const auto difference = *difference_of(common, measures().front());
   const std::string over = str(" over ", difference.n, difference.n == 1 ? " common seed" : " common seeds");
   const bool equal = std::all_of(common.pairs.begin(), common.pairs.end(), [](const TrialPair& pair) {
     return pair.treated->summary->val_loss == pair.other->summary->val_loss;
   });
-  if (equal) return "equal" + over;
+  if (!why.empty()) why = "; " + why;
+  if (equal) return "equal" + over + why;
   return str("difference ", noisy_text(difference), over,
-             common.paired ? "" : str(", unpaired (Welch): ", text_of(terms)));
+             common.paired ? "" : str(", unpaired (Welch): ", text_of(terms)), why);
 }
 
 std::vector<std::string> step_lines(const ExperimentRecord& a, const ExperimentRecord& b) {
@@ -181,8 +217,8 @@ std::vector<std::string> step_lines(const ExperimentRecord& a, const ExperimentR
     if (other == nullptr) continue;
     const auto before = finished_by_seed(a, step.number), after = finished_by_seed(b, step.number);
     const auto why = not_comparable(step, *other, before, after);
-    lines.push_back(str("step ", step.number, " ", step.name, ": val_loss ", mean_text(before), " -> ",
-                        mean_text(after), "; ",
+    lines.push_back(str("step ", step.number, " ", step.name, ": val_loss ",
+                        mean_text(before, a, step.number), " -> ", mean_text(after, b, step.number), "; ",
                         why.empty() ? change_text(before, after) : "not comparable: " + why));
   }
   if (lines.empty()) lines.push_back("no step in common");

@@ -21,6 +21,7 @@ struct ComputeSpec {
   KernelKind kernels = KernelKind::kAuto;
   double dropout = 0;
   bool recompute = false;  // all of an MLP, in the backward pass
+  bool operator==(const ComputeSpec&) const = default;
 };
 
 std::string layer_prefix(std::int64_t index);  // "transformer.h.0."
@@ -55,6 +56,7 @@ struct LayerSpec {
   bool makes_context = false;             // a layer above reads them
 
   bool reciprocal_attention() const { return reciprocal_alpha > 0; }
+  bool operator==(const LayerSpec&) const = default;
 };
 
 struct ModelSpec {
@@ -66,6 +68,7 @@ struct ModelSpec {
   bool bias = false, tie_embeddings = false;
   ComputeSpec compute;
   std::vector<LayerSpec> layers;
+  bool operator==(const ModelSpec&) const = default;
 };
 
 }  // namespace kablate

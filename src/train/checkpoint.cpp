@@ -24,7 +24,7 @@ constexpr const char* kManifest = "manifest.json";
 // The one list of the manifest's keys, but for the files' sums.
 template <typename Point, typename Visitor>
 void visit(Point& c, Visitor&& field) {
-  field("key", c.key), field("iteration", c.trainer.iteration);
+  field("key", c.key), field("arithmetic", c.arithmetic), field("iteration", c.trainer.iteration);
   field("clipped_elements", c.trainer.clipped_elements), field("spikes", c.trainer.spikes);
   field("resets", c.trainer.resets), field("tokens", c.trainer.tokens);
   field("log_bytes", c.log.bytes), field("log_rows", c.log.rows), field("log_sum", c.log.sha256);

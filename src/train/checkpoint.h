@@ -23,7 +23,8 @@ struct Effort {
 };
 
 struct Checkpoint {
-  std::string key;  // of the trial
+  std::string key;         // of the trial
+  std::string arithmetic;  // that made it (measure/arithmetic.h); "A+B" where it went on with another
   TrainerState trainer;
   LogMark log;  // the rows of every iteration before this one
   Effort effort;

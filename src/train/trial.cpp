@@ -35,8 +35,7 @@ constexpr double kClosingShare = 0.02;  // of the training's time, that the clos
 
 class TrialLoop {
  public:
-  TrialLoop(const TrialFolder& folder, const TrialOrder& order, TrialFiles& files, Trainer& trainer,
-            std::string arithmetic);
+  TrialLoop(const TrialFolder& folder, const TrialOrder& order, TrialFiles& files, Trainer& trainer);
   TrialOutcome run();
 
  private:
@@ -55,7 +54,6 @@ class TrialLoop {
   TrialFiles& files_;
   Trainer& trainer_;
   const Config& config_;
-  std::string arithmetic_;
   double cpu_seconds_ = 0;  // of this thread, in updates
   Effort earlier_;          // attempts
   std::int64_t peak_bytes_ = 0;
@@ -71,14 +69,8 @@ struct Diverged : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-TrialLoop::TrialLoop(const TrialFolder& folder, const TrialOrder& order, TrialFiles& files, Trainer& trainer,
-                     std::string arithmetic)
-    : folder_(folder),
-      order_(order),
-      files_(files),
-      trainer_(trainer),
-      config_(trainer.session().config),
-      arithmetic_(std::move(arithmetic)) {
+TrialLoop::TrialLoop(const TrialFolder& folder, const TrialOrder& order, TrialFiles& files, Trainer& trainer)
+    : folder_(folder), order_(order), files_(files), trainer_(trainer), config_(trainer.session().config) {
   earlier_ = files.resume(trainer);
   peak_bytes_ = earlier_.peak_tensor_bytes;
 }
@@ -208,7 +200,7 @@ TrialSummary TrialLoop::summary() const {
   s.peak_resident_bytes = peak_resident_bytes();
   s.parameters = parameter_count(config_), s.threads = order_.threads, s.beside = order_.beside;
   s.device = device_class(device), s.dtype = dtype_name(config_.run.dtype);
-  s.arithmetic = arithmetic_;
+  s.arithmetic = files_.arithmetic();
   s.pid = ::getpid(), s.host = host_name(), s.started = started_, s.ended = utc_now();
   s.interruptions = taken.interruptions;
   return s;
@@ -251,22 +243,6 @@ Json environment(const TrialOrder& order, c10::Device device) {
   return json;
 }
 
-// What went on from a checkpoint of another arithmetic is of both, and of neither.
-void note_change_of_arithmetic(const TrialFolder& folder, Json& environment) {
-  const auto before = read_environment(folder).value("arithmetic_id", "");
-  const auto here = environment.at("arithmetic_id").get<std::string>();
-  std::error_code ignored;
-  if (before.empty() || before == here || !std::filesystem::exists(folder.checkpoint(), ignored)) return;
-  if (before.ends_with("+" + here)) {
-    environment["arithmetic_id"] = before;
-    return;
-  }
-  environment["arithmetic_id"] = before + "+" + here;
-  log_warning(
-      "going on with another processor, library or variable than before (environment.json, arithmetic): this "
-      "trial's numbers are not paired with any other's");
-}
-
 }  // namespace
 
 Json describe_trial_environment(const std::filesystem::path& source_folder, c10::Device device) {
@@ -293,10 +269,14 @@ TrialOutcome run_trial(const TrialFolder& folder, const TrialOrder& order, const
   for (const auto& damage : damaged_files(folder))
     log_warning("trained again, since it was damaged: " + damage);
   Json here = environment(order, session.device);
-  note_change_of_arithmetic(folder, here);
   write_trial_start(folder, config, text, here);
-  TrialFiles files(folder, *claim, order.key);
-  return TrialLoop(folder, order, files, trainer, here.at("arithmetic_id")).run();
+  TrialFiles files(folder, *claim, order.key, here.at("arithmetic_id"));
+  TrialLoop loop(folder, order, files, trainer);
+  if (files.arithmetic() != here.at("arithmetic_id")) {  // now that its checkpoint is read
+    here["arithmetic_id"] = files.arithmetic();
+    write_trial_start(folder, config, text, here);
+  }
+  return loop.run();
 }
 
 IterationCost time_iterations(const Config& config, std::int64_t iterations,

@@ -8,23 +8,39 @@
 
 namespace kablate {
 
-TrialFiles::TrialFiles(const TrialFolder& folder, const Claim& claim, std::string key)
-    : folder_(folder), claim_(claim), key_(std::move(key)) {}
+namespace {
+
+// What went on from a checkpoint of another arithmetic is of both, and of neither.
+std::string gone_on(const std::string& before, const std::string& here) {
+  if (before == here || before.ends_with("+" + here)) return before;
+  log_warning(
+      "going on with another processor, library or variable than before (environment.json, arithmetic): this "
+      "trial's numbers are not paired with any other's");
+  return before + "+" + here;
+}
+
+}  // namespace
+
+TrialFiles::TrialFiles(const TrialFolder& folder, const Claim& claim, std::string key, std::string arithmetic)
+    : folder_(folder), claim_(claim), key_(std::move(key)), arithmetic_(std::move(arithmetic)) {}
 
 Effort TrialFiles::resume(Trainer& trainer) {
   Effort effort;
+  std::string before = arithmetic_;
   const auto take = [&](const Checkpoint& checkpoint) {
     if (checkpoint.key != key_) throw WorkError("it has another trial's key");
     check_log(folder_, checkpoint.log);
     trainer.restore(checkpoint.trainer);
     effort = checkpoint.effort;
     mark_ = checkpoint.log;
+    before = checkpoint.arithmetic;
   };
   std::error_code ignored;
   const bool begun = std::filesystem::exists(folder_.checkpoint(), ignored);
   if (load_checkpoint(folder_.checkpoint(), take)) {
     ++effort.interruptions;
     log_info(str("going on from iteration ", trainer.iteration()));
+    arithmetic_ = gone_on(before, arithmetic_);
   } else if (begun) {
     log_warning("no checkpoint can be gone on from: the trial begins again");
   }
@@ -45,8 +61,9 @@ void TrialFiles::throw_if_claim_lost() const {
 void TrialFiles::save(const Trainer& trainer, const Effort& effort) {
   throw_if_claim_lost();
   log_->flush();
-  save_checkpoint(folder_.checkpoint(),
-                  {.key = key_, .trainer = trainer.state(), .log = mark_, .effort = effort});
+  save_checkpoint(
+      folder_.checkpoint(),
+      {.key = key_, .arithmetic = arithmetic_, .trainer = trainer.state(), .log = mark_, .effort = effort});
 }
 
 void TrialFiles::write_sample(const Tokenizer& tokenizer, const std::string& text) {

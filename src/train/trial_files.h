@@ -16,13 +16,17 @@ namespace kablate {
 
 class TrialFiles {
  public:
-  // `folder` and `claim` must outlive the object; the claim is on that folder. `key` is the trial's.
-  TrialFiles(const TrialFolder& folder, const Claim& claim, std::string key);
+  // `folder` and `claim` must outlive the object; the claim is on that folder. `key` is the trial's,
+  // `arithmetic` this process's (measure/arithmetic.h).
+  TrialFiles(const TrialFolder& folder, const Claim& claim, std::string key, std::string arithmetic);
 
   // Puts the trainer where the latest checkpoint that fits it, the key and the log has it, and opens the log
   // behind those rows; without such a checkpoint both begin at the start. What was not believed is named in
   // the trial's log. To be called first. Gives what the earlier attempts took.
   Effort resume(Trainer& trainer);
+
+  // Of all that this trial was trained with: "A+B" where it went on from a checkpoint of another one.
+  const std::string& arithmetic() const { return arithmetic_; }
 
   void append(const MetricsRow& row);
 
@@ -44,7 +48,7 @@ class TrialFiles {
 
   const TrialFolder& folder_;
   const Claim& claim_;
-  std::string key_;
+  std::string key_, arithmetic_;
   std::unique_ptr<MetricsLog> log_;
   LogMark mark_;
   std::string weights_sha256_;  // as they were written

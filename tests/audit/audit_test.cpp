@@ -8,6 +8,7 @@
 #include "audit/audit.h"
 #include "audit/cut.h"
 #include "base/text.h"
+#include "config/settings.h"
 #include "shape/model_shape.h"
 #include "support/engine/audited.h"
 #include "support/engine/model_fixture.h"
@@ -229,6 +230,40 @@ TEST(PlantedFault, InitialValuesThatDependOnTheOrderOfConstructionAreCaught) {
   const auto checks = audit(all_mechanisms(), subject);
   EXPECT_EQ(failed(checks), "initial_values pairing") << "norms don't start at 1";
   EXPECT_NE(detail(checks, "pairing").find("starts from other values"), std::string::npos);
+}
+
+TEST(PlantedFault, ADecoderThatIsALittleOffIsCaught) {
+  for (const bool in_double : {false, true}) {
+    Subject subject = program();
+    subject.decoded_logits = [=](const Config& config, const ParameterSet& parameters, const Tensor& tokens) {
+      const Tensor logits = program().decoded_logits(config, parameters, tokens);
+      const bool wide = logits.scalar_type() == at::kDouble;
+      if (wide != in_double) return logits;
+      return logits * (1 + (wide ? 1e-8 : 3e-3));
+    };
+    EXPECT_EQ(failed(audit(all_mechanisms(), subject)), "decode_parity");
+  }
+}
+
+TEST(PlantedFault, ASwitchOfNoMechanismThatNothingReadsIsCaught) {
+  const auto ignoring = [](const char* symbol, const Config& usual) {
+    Subject subject = program();
+    subject.logits = [=](const Config& config, const ParameterSet& parameters, const Tensor& tokens,
+                         const Dropout& dropout) {
+      return program().logits(with_value_of(config, usual, symbol), parameters, tokens, dropout);
+    };
+    return subject;
+  };
+  const Config usual = small_config(mechanisms(false, false, false));
+  for (const auto& [symbol, value] :
+       {std::pair{"NORM_PLACEMENT", "post"}, {"GPT2_ACTIVATION", "gelu_tanh"}, {"GPT2_WEIGHT_TYING", "n"}}) {
+    const Config config = small_config(mechanisms(false, false, false) + Deltas{{symbol, value}});
+    EXPECT_EQ(failed(audit(config)), "") << symbol;
+    EXPECT_NE(detail(audit(config), "symbols").find(symbol), std::string::npos);
+    if (symbol == std::string("GPT2_WEIGHT_TYING"))
+      continue;  // its head has no use then: other gates see it too
+    EXPECT_TRUE(fails(audit(config, ignoring(symbol, usual)), "symbols", symbol)) << symbol;
+  }
 }
 
 TEST(PlantedFault, ASampleOrderThatDependsOnTheArmIsCaught) {

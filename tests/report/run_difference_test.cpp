@@ -54,6 +54,18 @@ TEST_F(RunDifference, OfTrialsNamesSymbolsKeysEnvironmentAndResults) {
                                                   HasSubstr("train_loss: 2.4"), "weights: not equal"));
 }
 
+TEST_F(RunDifference, SubtractsNoLossesOfOtherTokens) {
+  finish(a, 0, 1, 2.5), finish(b, 0, 1, 2.75);
+  write_file(a.key(), "GPT2_EVAL_SAMPLES = 4\ndata = x\n");
+  for (const auto& [key, what] : {std::pair{"GPT2_EVAL_SAMPLES = 6\ndata = x\n", "GPT2_EVAL_SAMPLES 4 -> 6"},
+                                  {"GPT2_EVAL_SAMPLES = 4\ndata = y\n", "data x -> y"}}) {
+    write_file(b.key(), key);
+    for (const auto* folder : {&a, &b}) testing_support::finish_again(*folder, *finished(*folder));
+    EXPECT_THAT(trial_lines("results"),
+                Contains(std::string("val_loss: 2.500000 and 2.750000, measured on other tokens: ") + what));
+  }
+}
+
 TEST_F(RunDifference, SaysWhichTrialIsNotFinished) {
   finish(a, 0, 1, 2.5), finish(b, 0, 1, 2.5);
   std::filesystem::remove(b.done());
@@ -73,9 +85,10 @@ TEST_F(RunDifference, OfExperimentsComparesWhatBothHave) {
   EXPECT_THAT(lines_of(sections, "plan"), ElementsAre("steps: 0,1 -> 0,1,2", "seeds: 1,2 -> 2,3"));
   EXPECT_THAT(
       lines_of(sections, "results"),
-      ElementsAre("step 0 arm0: val_loss 2.7500 ± 0.3536 over 2 seeds -> 3.2500 ± 0.0000 over 2 seeds; "
-                  "difference +0.2500 over 1 common seed",
-                  HasSubstr("step 1 arm1: val_loss none finished -> none finished; no seed in common")));
+      ElementsAre(
+          "step 0 arm0: val_loss 2.7500 ± 0.3536 over 2 seeds -> 3.2500 ± 0.0000 over 2 seeds; "
+          "difference +0.2500 over 1 common seed",
+          HasSubstr("step 1 arm1: val_loss none finished -> none finished; no seed is finished in both")));
 }
 
 }  // namespace

@@ -269,6 +269,19 @@ TEST(TimesUnderOtherLoad, AreThoseBesideMoreTrialsToo) {
   EXPECT_FALSE(e.report().rows[1].equal_time);
 }
 
+TEST(TimesOfSeveralMachines, AreMarkedAndNotReadAtEqualTime) {
+  const Shifted e({-0.1, -0.2}, 2);
+  e.change(1, 2, [](TrialSummary& s) { s.host = "there"; });
+  auto report = e.report();
+  EXPECT_FALSE(report.rows[1].equal_time);
+  EXPECT_TRUE(report.rows[2].equal_time);
+  EXPECT_TRUE(report.rows[1].equal_flops);
+  EXPECT_THAT(render_terminal(report), HasSubstr(" 5.0*"));
+  EXPECT_THAT(report.notes, Contains(HasSubstr("Step 1 (arm1) was timed on several machines, here, there")));
+  e.change(0, 2, [](TrialSummary& s) { s.host = "there"; });
+  EXPECT_TRUE(e.report().rows[1].equal_time) << "each pair ran on one";
+}
+
 TEST(Utilisation, IsAgainstOnePeak) {
   const Shifted e({-0.1}, 1);
   e.change(0, 1, [](TrialSummary& s) { s.mfu = 0.25; });

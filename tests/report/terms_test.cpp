@@ -176,6 +176,17 @@ TEST(DiffOfExperiments, HasTheDigitsThatTheNoiseAllows) {
               testing::ContainsRegex("difference -0\\.[0-9]{4} \\[-0\\.[0-9]{4}, -0\\.[0-9]{4}\\] over 8"));
 }
 
+TEST(DiffOfExperiments, SaysWhatLeavesATrialOut) {
+  const Arms a("data = x\n", "data = x\n"), b("data = x\n", "data = x\n");
+  for (const auto seed : b.plan.seeds) b.change(0, seed, [](TrialSummary& s) { s.arithmetic = "other"; });
+  EXPECT_THAT(results_of(a, b)[0], HasSubstr("; seed 1 is not compared: their arithmetic differs"));
+  b.change(1, 2, [](TrialSummary& s) { s.threads = 7; });
+  EXPECT_THAT(results_of(a, b)[1], testing::AllOf(HasSubstr("over 7 common seeds"),
+                                                  HasSubstr("seed 2 is not compared: 1 threads")));
+  write_file(testing_support::folder_of(b.folder, b.plan, 1, 3).metrics(), "damaged");
+  EXPECT_THAT(results_of(a, b)[1], HasSubstr("over 7 seeds (seed 3 damaged: "));
+}
+
 TEST(DiffOfExperiments, DoesNotPairWhatIsNotComparable) {
   const Arms a("data = x\n", "data = x\n");
   const Arms other_data("data = y\n", "data = y\n");

@@ -31,7 +31,7 @@ class StoppedTrial : public testing::Test {
     const auto claim = Claim::acquire(folder);
     write_trial_start(folder, trial.config, "key\n", {});
     Trainer trainer(trial.config, 1, trial.data);
-    TrialFiles files(folder, *claim, trial.order().key);
+    TrialFiles files(folder, *claim, trial.order().key, "A");
     files.resume(trainer);
     while (trainer.iteration() < updates) {
       const Update update = trainer.update();
@@ -45,7 +45,7 @@ class StoppedTrial : public testing::Test {
   std::int64_t goes_on_at(const TrialFolder& folder) {
     const auto claim = Claim::acquire(folder);
     Trainer trainer(trial.config, 1, trial.data);
-    TrialFiles files(folder, *claim, trial.order().key);
+    TrialFiles files(folder, *claim, trial.order().key, "A");
     files.resume(trainer);
     std::vector<std::int64_t> rows;
     for (const auto& row : read_metrics(folder)) rows.push_back(iteration_of(row));
@@ -121,7 +121,7 @@ TEST_F(StoppedTrial, RefusesACheckpointOfAnotherModel) {
   const auto folder = copy();
   const auto claim = Claim::acquire(folder);
   Trainer trainer(wider.config, 1, wider.data);
-  TrialFiles files(folder, *claim, trial.order().key);
+  TrialFiles files(folder, *claim, trial.order().key, "A");
   files.resume(trainer);
   EXPECT_EQ(trainer.iteration(), 0);
   EXPECT_TRUE(read_metrics(folder).empty()) << "both begin again";
@@ -162,11 +162,33 @@ TEST_F(StoppedTrial, GoesBackToWhereItsLogIsWhole) {
   EXPECT_EQ(with(""), 0) << "emptied";
 }
 
+// Its numbers are of both; what environment.json says in between doesn't matter.
+TEST_F(StoppedTrial, SaysWhichArithmeticMadeIt) {
+  const auto gone_on_with = [&](const TrialFolder& folder, const std::string& arithmetic) {
+    const auto claim = Claim::acquire(folder);
+    Trainer trainer(trial.config, 1, trial.data);
+    TrialFiles files(folder, *claim, trial.order().key, arithmetic);
+    files.resume(trainer);
+    EXPECT_GT(trainer.iteration(), 0);
+    static_cast<void>(trainer.update());
+    files.mark_iteration();
+    files.save(trainer, {});
+    return files.arithmetic();
+  };
+  train(stopped, 4, {2, 4});
+  const auto folder = copy();
+  fs::remove(folder.environment());
+  EXPECT_EQ(gone_on_with(folder, "A"), "A");
+  EXPECT_EQ(gone_on_with(folder, "B"), "A+B");
+  EXPECT_EQ(gone_on_with(folder, "B"), "A+B");
+  EXPECT_EQ(gone_on_with(folder, "A"), "A+B+A");
+}
+
 TEST_F(StoppedTrial, WritesNothingOnceItsClaimIsLost) {
   const auto claim = Claim::acquire(stopped);
   write_trial_start(stopped, trial.config, "key\n", {});
   Trainer trainer(trial.config, 1, trial.data);
-  TrialFiles files(stopped, *claim, trial.order().key);
+  TrialFiles files(stopped, *claim, trial.order().key, "A");
   files.resume(trainer);
   fs::remove(stopped.path() / "claim.1");
   EXPECT_THROW(files.save(trainer, {}), WorkError);
@@ -211,6 +233,18 @@ TEST_F(WholeTrial, IsNotTrainedAgainUnlessItIsDamaged) {
   EXPECT_EQ(run_trial(folder, trial.order(), trial.config), TrialOutcome::kDone);
   EXPECT_EQ(read_text(folder.weights()), weights);
   EXPECT_THAT(read_text(folder.log()), HasSubstr("trained again, since it was damaged: weights.safetensors"));
+}
+
+TEST_F(WholeTrial, IsTrainedAgainWhicheverOfItsFilesIsDamaged) {
+  run_trial(folder, trial.order(), trial.config);
+  const auto weights = read_text(folder.weights());
+  for (const auto& path : {folder.done(), folder.environment(), folder.summary(), folder.key()})
+    for (const std::string& text : {std::string(), read_text(path).substr(1)}) {
+      SCOPED_TRACE(path.string() + " of " + std::to_string(text.size()) + " bytes");
+      write_file(path, text);
+      EXPECT_EQ(run_trial(folder, trial.order(), trial.config), TrialOutcome::kDone);
+      EXPECT_EQ(read_text(folder.weights()), weights);
+    }
 }
 
 TEST_F(WholeTrial, GivesWhatItsTrainerGivesInMemory) {
