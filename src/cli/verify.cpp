@@ -67,7 +67,7 @@ int verify(const VerifyCommand& command) {
   const auto trials = trials_of(command);
   const Program program{data_folder(), source_folder(), this_build(), command.data_path};
   make_deterministic(1);
-  const auto result = verify_trials(trials, program, !command.no_retrain, [](const Finding& finding) {
+  const auto result = verify_trials(trials, program, !command.no_retrain, [](const TrialFinding& finding) {
     std::printf("%s: %s\n", finding.label.c_str(), finding.text.c_str());
     std::fflush(stdout);
   });
@@ -80,7 +80,7 @@ int verify(const VerifyCommand& command) {
   const bool table = !is_experiment(command.folder) || report_table(ExperimentFolder(command.folder));
   const auto wanted = command.no_retrain ? VerifyOutcome::kClosed : VerifyOutcome::kEqual;
   const auto equal = std::count_if(result.findings.begin(), result.findings.end(),
-                                   [&](const Finding& f) { return f.verdict == wanted; });
+                                   [&](const TrialFinding& f) { return f.verdict == wanted; });
   std::printf(
       "%ld of %zu finished trials %s%s\n", static_cast<long>(equal), result.findings.size(),
       command.no_retrain ? "have whole files and weights that give their loss" : "are equal bit for bit",

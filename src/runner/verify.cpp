@@ -34,7 +34,7 @@ std::string label_of(const TrialFolder& folder) {
 
 class Verifier {
  public:
-  Verifier(const Program& program, bool retrains, const std::function<void(const Finding&)>& found)
+  Verifier(const Program& program, bool retrains, const std::function<void(const TrialFinding&)>& found)
       : program_(program), retrains_(retrains), found_(found), keys_(program) {}
 
   Verification run(const std::vector<TrialFolder>& trials);
@@ -53,18 +53,18 @@ class Verifier {
 
   const Program& program_;
   bool retrains_;
-  const std::function<void(const Finding&)>& found_;
+  const std::function<void(const TrialFinding&)>& found_;
   KeysHere keys_;
   ScratchFolder scratch_;
   std::vector<std::string> labels_;
-  std::vector<std::optional<Finding>> findings_;  // empty: to be trained again
+  std::vector<std::optional<TrialFinding>> findings_;  // empty: to be trained again
   std::vector<Job> jobs_;
   std::size_t told_ = 0;
   Verification result_;
 };
 
 void Verifier::put(std::size_t place, VerifyOutcome verdict, const std::string& text) {
-  findings_[place] = Finding{verdict, labels_[place], text};
+  findings_[place] = TrialFinding{verdict, labels_[place], text};
   for (; told_ < findings_.size() && findings_[told_]; ++told_) {
     result_.findings.push_back(*findings_[told_]);
     found_(*findings_[told_]);
@@ -165,7 +165,7 @@ Verification Verifier::run(const std::vector<TrialFolder>& trials) {
 }  // namespace
 
 Verification verify_trials(const std::vector<TrialFolder>& trials, const Program& program, bool retrains,
-                           const std::function<void(const Finding&)>& found) {
+                           const std::function<void(const TrialFinding&)>& found) {
   return Verifier(program, retrains, found).run(trials);
 }
 

@@ -22,7 +22,7 @@ enum class VerifyOutcome {
   kFailed,   // training it again failed
 };
 
-struct Finding {
+struct TrialFinding {
   VerifyOutcome verdict;
   std::string label;  // "step 2 gate+cross, seed 1"
   std::string
@@ -30,7 +30,7 @@ struct Finding {
 };
 
 struct Verification {
-  std::vector<Finding> findings;            // a finished trial each
+  std::vector<TrialFinding> findings;       // a finished trial each
   std::int64_t unfinished = 0;              // left out
   bool interrupted = false;                 // findings are then incomplete
   std::vector<std::filesystem::path> kept;  // folders of the new trials that are not equal
@@ -41,7 +41,7 @@ struct Verification {
 // the trials, as soon as it and those before it are known. Throws UserError if the data of a trial are
 // missing. REQUIRES: stop signals are caught, make_deterministic was called.
 Verification verify_trials(const std::vector<TrialFolder>& trials, const Program& program, bool retrains,
-                           const std::function<void(const Finding&)>& found);
+                           const std::function<void(const TrialFinding&)>& found);
 
 // In which cells the experiment's stored report.csv is not what its trials' files give now: a phrase each,
 // empty if it is. REQUIRES: both files of the experiment, plan.json and report.csv, are there.
