@@ -37,9 +37,9 @@ class Dropout {
 
 // Which positions a position attends to.
 struct Span {
-  bool causal = true;  // none after itself
-  Tensor keep_BT;      // bool, of the tokens that are no padding; undefined: all. What stands at a padded
-                       // position is unspecified, and no other position reads it.
+  bool causal = true;   // none after itself
+  Tensor keep_BT = {};  // bool, of the tokens that are no padding; undefined: all. What stands at a padded
+                        // position is unspecified, and no other position reads it.
   bool all() const { return !causal && !keep_BT.defined(); }
   bool plainly_causal() const { return causal && !keep_BT.defined(); }
 };
@@ -47,9 +47,9 @@ struct Span {
 struct Pass {
   at::ScalarType dtype = at::kFloat;  // of matrix products; statistics are at least float32 (spec, line 7)
   std::int64_t first_position = 0;    // of the tokens at hand in their sequence
-  Span span;
-  Tensor causal_mean_TT;  // row t is 1/(t+1) up to column t: made once, where a gate pools so
-  Dropout dropout;
+  Span span = {};
+  Tensor causal_mean_TT = {};  // row t is 1/(t+1) up to column t: made once, where a gate pools so
+  Dropout dropout = {};
   bool recomputes = true;  // the backward pass recomputes what is cheap to compute (model/recompute.h)
   // Gets what each block did, one after the other; null in training and evaluation, where nobody asks.
   std::vector<BlockObservation>* observations = nullptr;
