@@ -34,6 +34,51 @@ double typical_norm(const std::map<std::string, Tensor>& gradients) {
   return std::sqrt(squares / static_cast<double>(gradients.size()));
 }
 
+// Limits so low that a model of any size goes the ways of a large one: values of the MLP are recomputed in
+// two pieces of unequal numbers of sequences, logits made in pieces of which the last is the smallest.
+Config in_pieces(Config c, const Tensor& tokens_BT) {
+  const auto N = tokens_BT.numel();
+  c.limits = {.recomputed_rows = N / 2, .logits = 0, .logit_rows = N / 2 - 1};
+  return c;
+}
+
+struct LossAndGradients {
+  double loss = 0;
+  std::map<std::string, Tensor> gradients;
+};
+
+LossAndGradients trained_loss(const Config& config, const ParameterSet& given, const Tensor& tokens_BT,
+                              const Tensor& targets_BT, const Subject& subject) {
+  const auto parameters = given.to(at::kCPU, given.tensors()[0].scalar_type());
+  const Tensor loss = subject.loss(config, parameters, tokens_BT, targets_BT);
+  loss.backward();
+  LossAndGradients result{loss.item<double>(), {}};
+  for (const auto& [name, tensor] : parameters.by_name()) result.gradients[name] = tensor.grad();
+  return result;
+}
+
+// "" or what is another number where the work is cut into pieces, by more than `most` relative.
+std::string differs_in_pieces(const Config& config, const ParameterSet& parameters, const Tensor& tokens_BT,
+                              const Subject& subject, double most) {
+  if (tokens_BT.numel() < 4) return "";
+  const Tensor targets_BT = tokens_BT.flip(1);
+  const auto at_once = trained_loss(config, parameters, tokens_BT, targets_BT, subject),
+             pieced = trained_loss(in_pieces(config, tokens_BT), parameters, tokens_BT, targets_BT, subject);
+  if (!(std::abs(pieced.loss - at_once.loss) <= most * std::abs(at_once.loss)))
+    return str("the loss is ", pieced.loss, " where it is made in pieces, ", at_once.loss, " at once");
+  const double floor = 1e-2 * typical_norm(at_once.gradients);
+  for (const auto& [name, gradient] : at_once.gradients) {
+    const Tensor& found = pieced.gradients.at(name);
+    if (!gradient.defined()) continue;  // dead_parameters names it
+    const double gap = found.defined() ? (found - gradient).to(at::kDouble).norm().item<double>() /
+                                             std::max(gradient.to(at::kDouble).norm().item<double>(), floor)
+                                       : 1;
+    if (!(gap <= most))
+      return str("the gradient of ", name, " made in pieces is off by ", scientific(gap, 1), " relative");
+  }
+  return "";
+}
+
 }  // namespace
 
 // At the real depth and number of heads: a part that acts in the first layers or heads alone leaves rows of
@@ -99,8 +144,12 @@ std::optional<Finding> gradients(const Config& given, const Subject& subject) {
   const std::size_t allowed = selected ? 1 + parameters.specs().size() / 50 : 0;
   if (wrong.size() > allowed)
     return Finding{false, "gradients that are no derivatives: " + join(wrong, ", ")};
+  constexpr double kPieces = 1e-10;
+  const Tensor three = random_tokens(step, 3, tokens.size(1), 41);
+  if (const auto what = differs_in_pieces(step, parameters, three, subject, kPieces); !what.empty())
+    return Finding{false, "in float64 " + what};
   return Finding{true, str("the gradients of all ", parameters.specs().size(),
-                           " tensors are the derivatives of the loss, in float64")};
+                           " tensors are the derivatives of the loss, in float64, at once and in pieces")};
 }
 
 // The trial's type against float64 at the whole context, with the mechanisms that select off: there rounding
@@ -130,6 +179,9 @@ std::optional<Finding> arithmetic(const Config& whole, const Subject& subject) {
                        std::max(gradient.norm().item<double>(), floor);
     if (!(gap <= worst)) worst = gap, where = name;
   }
+  const Tensor halves = tokens.narrow(1, 0, tokens.size(1) / 2 * 2).view({2, -1});
+  if (const auto what = differs_in_pieces(step, own, halves, subject, most_gradients); !what.empty())
+    return Finding{false, str("in ", type_name(type), " ", what)};
   return Finding{
       values <= most_values && worst <= most_gradients,
       str(type_name(type), " is float64 to ", scientific(values, 1), " relative in the logits and to ",

@@ -28,7 +28,8 @@ std::optional<Finding> decode_parity(const Config& step, const Subject& subject)
 std::optional<Finding> consistency(const Config& step, const Subject& subject);     // consistency.cpp
 std::optional<Finding> positions(const Config& step, const Subject& subject);       // consistency.cpp
 std::optional<Finding> initial_values(const Config& step, const Subject& subject);  // initial_values.cpp
-// arithmetic.cpp; `deep` is cut to Cut::kDeep, `whole` to Cut::kLong.
+// arithmetic.cpp, which runs the trial's loss at once and in pieces (config/model_options.h, Limits); `deep`
+// is cut to Cut::kDeep, `whole` to Cut::kLong.
 std::optional<Finding> every_layer(const Config& deep, const Subject& subject);
 std::optional<Finding> arithmetic(const Config& whole, const Subject& subject);
 std::optional<Finding> gradients(const Config& step, const Subject& subject);

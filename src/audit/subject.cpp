@@ -58,6 +58,11 @@ Subject program() {
           },
       .logits = [](const Config& config, const ParameterSet& parameters, const Tensor& tokens_BT,
                    const Dropout& dropout) { return Gpt(config, parameters).logits(tokens_BT, dropout); },
+      .loss =
+          [](const Config& config, const ParameterSet& parameters, const Tensor& tokens_BT,
+             const Tensor& targets_BT) {
+            return head_cross_entropy(Gpt(config, parameters).head(tokens_BT), targets_BT);
+          },
       .decoded_logits = decoded,
       .sample_starts =
           [](const Config& config, std::int64_t seed, std::int64_t num_tokens, std::int64_t count) {

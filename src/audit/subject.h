@@ -35,7 +35,11 @@ struct Subject {
   // Token ids [B, T] to logits [B, T, V].
   std::function<Tensor(const Config&, const ParameterSet&, const Tensor& tokens_BT, const Dropout&)> logits;
 
-  // The same from a cache, a position at a time.
+  // The loss that the trial minimises, of token ids [B, T] and the targets [B, T]; it has a gradient.
+  std::function<Tensor(const Config&, const ParameterSet&, const Tensor& tokens_BT, const Tensor& targets_BT)>
+      loss;
+
+  // The logits from a cache, a position at a time.
   std::function<Tensor(const Config&, const ParameterSet&, const Tensor& tokens_BT)> decoded_logits;
 
   // Where the first `count` training samples of a stream of `num_tokens` start.

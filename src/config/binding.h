@@ -28,7 +28,7 @@ constexpr Bounds from_to_below(double least, double most) {
 template <typename ConfigType, typename Visitor>
 void visit_fields(ConfigType& c, Visitor&& visit) {
   using enum Scope;
-  auto& [gpt, attention, gate, cross, coupler, optim, train, data, run] = c;
+  auto& [gpt, attention, gate, cross, coupler, optim, train, data, run, limits] = c;
   visit("EXPERIMENT_NAME", run.experiment, kHarness);
   visit("ABLATION_PLAN", run.plan, kHarness);
   visit("RA_MLA_ABLATION_MODE", run.ablation, kHarness);

@@ -54,6 +54,7 @@ struct Config {
   TrainConfig train;
   DataConfig data;
   RunConfig run;
+  Limits limits;  // no symbol's
 
   std::int64_t head_dim() const { return gpt.width / gpt.num_heads; }                  // D
   std::int64_t mlp_width() const;                                                      // F

@@ -15,6 +15,16 @@ enum class DeviceKind { kAuto, kCpu, kCuda };
 enum class KernelKind { kAuto, kPortable, kAvx2, kAvx512 };
 enum class DType { kFloat32, kBFloat16 };
 
+// From which sizes on the program does the same thing a part at a time, for the sake of memory
+// (shape/policy.h). No symbol sets them: they are a part of the program, and gates and tests lower them so
+// that a small model goes the ways of a large one.
+struct Limits {
+  std::int64_t recomputed_rows = 2048;          // positions whose values are recomputed at once, at least
+  std::int64_t logits = std::int64_t{1} << 24;  // made at once, at most
+  std::int64_t logit_rows = 1024;               // where they would be more: of so many positions at once
+  bool operator==(const Limits&) const = default;
+};
+
 struct GateConfig {  // mechanism 1, MLP to attention
   bool enabled = false;
   double alpha = 0;

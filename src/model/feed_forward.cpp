@@ -7,7 +7,10 @@
 namespace kablate {
 
 FeedForward::FeedForward(const LayerSpec& layer, const ParameterSet& parameters)
-    : recompute_(layer.compute.recompute), makes_context_(layer.makes_context), mlp_(layer, parameters) {
+    : recompute_(layer.compute.recompute),
+      recomputed_rows_(layer.compute.limits.recomputed_rows),
+      makes_context_(layer.makes_context),
+      mlp_(layer, parameters) {
   if (layer.gate && makes_context_) gate_.emplace(layer, parameters);
   if (layer.cross) cross_.emplace(layer, parameters), cross_alpha_ = layer.cross->alpha;
   if (layer.coupler) coupler_.emplace(layer, parameters), coupler_alpha_ = layer.coupler->alpha;
@@ -34,7 +37,8 @@ Tensor FeedForward::forward(const Tensor& x_BTE, const AttentionOutput& attentio
                     return {y_BTE, context.gate_BTH, context.latent_BTL};
                   },
                   .inputs = inputs_of(x_BTE.to(pass.dtype), attention).list(),
-                  .parameters = maps_});
+                  .parameters = maps_,
+                  .rows = recomputed_rows_});
   above.gate_BTH = outputs[1];
   above.latent_BTL = outputs[2];
   return outputs[0];
@@ -80,7 +84,8 @@ Tensor FeedForward::recomputed_hidden(const Tensor& a_BTF, const AttentionOutput
         return {u_BTF, self->cross_->routed(u_BTF, in.attention.rows, pass), context.latent_BTL};
       },
       .inputs = inputs_of(a_BTF, attention).list(),
-      .parameters = maps_};
+      .parameters = maps_,
+      .rows = recomputed_rows_};
   const auto outputs =
       cross_ ? recomputed_into(hidden, cross_->last_map().to(pass.dtype), cross_alpha_) : recomputed(hidden);
   above.latent_BTL = outputs[1];

@@ -70,7 +70,9 @@ class FeedForward : public std::enable_shared_from_this<FeedForward> {
   };
   Inputs inputs_of(const Tensor& x, const AttentionOutput& attention) const;
 
-  bool recompute_, makes_context_;
+  bool recompute_;
+  std::int64_t recomputed_rows_;  // Limits::recomputed_rows
+  bool makes_context_;
   Mlp mlp_;
   double cross_alpha_ = 0, coupler_alpha_ = 0;
   std::optional<ReciprocalGate> gate_;

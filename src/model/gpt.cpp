@@ -34,7 +34,8 @@ Head Gpt::head(const Tensor& tokens_BT, const Dropout& dropout) const {
   TORCH_CHECK(T <= spec_.T, "a sequence of ", T, " tokens for a model of context ", spec_.T);
   return {.values_BTE = final_values(tokens_BT, nullptr, make_pass(T, dropout)),
           .weight_VE = head_weight_,
-          .type = dtype_};
+          .type = dtype_,
+          .limits = spec_.compute.limits};
 }
 
 std::vector<BlockObservation> Gpt::observe(const Tensor& tokens_BT) const {

@@ -110,7 +110,7 @@ Tensor sequence_cross_entropy(const Tensor& logits_BTV, const Tensor& targets_BT
 }
 
 Tensor head_cross_entropy(const Head& head, const Tensor& targets_BT, const Tensor& weights_BT) {
-  const auto rows = head_rows(targets_BT.numel(), head.weight_VE.size(0));
+  const auto rows = head_rows(targets_BT.numel(), head.weight_VE.size(0), head.limits);
   return rows < targets_BT.numel() ? pieced_cross_entropy(head, targets_BT, rows, weights_BT)
                                    : cross_entropy(head.logits(), targets_BT, weights_BT);
 }

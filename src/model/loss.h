@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "config/model_options.h"
 #include "model/dims.h"
 
 namespace kablate {
@@ -12,6 +13,7 @@ namespace kablate {
 struct Head {
   Tensor values_BTE, weight_VE;
   at::ScalarType type = at::kFloat;
+  Limits limits = {};
 
   Tensor logits() const;  // [B, T, V]
 };

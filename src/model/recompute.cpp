@@ -23,7 +23,7 @@ struct Record : torch::CustomClassHolder {
   Tensors parameters;
   std::vector<bool> inputs, outputs;  // which of them are defined
   std::optional<double> scale;        // of the last map, where there is one
-  bool in_pieces = true;
+  std::int64_t rows = 0;
 };
 
 // The defined ones of `list` in the places that `defined` says.
@@ -100,7 +100,7 @@ class RecomputedBackward {
   // Of inputs and parameters; and v, of all sequences.
   variable_list run() {
     const Tensor& x = inputs_.front();
-    const auto B = x.size(0), pieces = record_.in_pieces ? recompute_pieces(B, x.size(1)) : 1;
+    const auto B = x.size(0), pieces = record_.rows > 0 ? recompute_pieces(B, x.size(1), record_.rows) : 1;
     for (std::int64_t i = 0; i < pieces; ++i) {
       const auto first = i * B / pieces;
       run_piece(first, (i + 1) * B / pieces - first);
@@ -240,7 +240,7 @@ Tensors apply(const Recomputation& recomputation, const LinearMap* map, double s
   record->compute = recomputation.compute;
   record->parameters = recomputation.parameters;
   record->inputs = which_defined(recomputation.inputs);
-  record->in_pieces = recomputation.in_pieces;
+  record->rows = recomputation.rows;
   variable_list tensors = defined_of(recomputation.inputs);
   tensors.insert(tensors.end(), recomputation.parameters.begin(), recomputation.parameters.end());
   if (map != nullptr) {

@@ -19,7 +19,9 @@ struct Recomputation {
   TensorFunction compute;  // must give the same numbers when called again, and not outlive what it reads
   Tensors inputs;
   Tensors parameters;  // all leaves that `compute` reads by its own handles and that want a gradient, or more
-  bool in_pieces = true;  // some sequences at a time, where they are many; else all at once
+  // Of the backward pass: some sequences [B, T, ...] at a time, of at least so many positions; 0: all at
+  // once.
+  std::int64_t rows = 0;
 };
 
 // compute(inputs). Kept are the inputs.

@@ -42,16 +42,16 @@ LayerBytes layer_bytes(const LayerSpec& s) {
 }
 
 // Tokens of the sequences whose values are recomputed at once.
-std::int64_t recomputed_at_once(std::int64_t B, std::int64_t T) {
-  const auto pieces = recompute_pieces(B, T);
-  return (B + pieces - 1) / pieces * T;
+std::int64_t recomputed_at_once(const ModelSpec& model, std::int64_t B) {
+  const auto pieces = recompute_pieces(B, model.T, model.compute.limits.recomputed_rows);
+  return (B + pieces - 1) / pieces * model.T;
 }
 
 // What the head and the loss have in flight over N tokens, beside copies of the weights: the logarithms of
 // the probabilities, their gradient and that of the logits in float32. In pieces (model/loss.h), the logits
 // of one and their logarithms, the gradients that are made beside them, and the weight once more.
 double head_bytes(const ModelSpec& model, std::int64_t N) {
-  const auto rows = head_rows(N, model.V);
+  const auto rows = head_rows(N, model.V, model.compute.limits);
   const double tokens = static_cast<double>(N), value = value_bytes(model.compute),
                E = static_cast<double>(model.E), V = static_cast<double>(model.V);
   const double input = tokens * norm_kept_bytes(model.layers.front());
@@ -66,7 +66,7 @@ double head_bytes(const ModelSpec& model, std::int64_t N) {
 std::int64_t peak_tensor_bytes(const Config& config) {
   const ModelSpec model(config);
   const auto B = config.train.batch_size, N = B * model.T;
-  const double tokens = static_cast<double>(N), at_once = static_cast<double>(recomputed_at_once(B, model.T));
+  const double tokens = static_cast<double>(N), at_once = static_cast<double>(recomputed_at_once(model, B));
   const double value = value_bytes(model.compute), E = static_cast<double>(model.E),
                V = static_cast<double>(model.V);
   const double weights = kFloatBytes * static_cast<double>(parameter_count(model));

@@ -50,7 +50,8 @@ ModelSpec::ModelSpec(const Config& c)
               .device = c.run.device,
               .kernels = c.run.kernels,
               .dropout = c.gpt.dropout,
-              .recompute = c.train.recompute} {
+              .recompute = c.train.recompute,
+              .limits = c.limits} {
   for (std::int64_t i = 0; i < c.gpt.num_layers; ++i) {
     layers.push_back(resolve_layer(c, i));
     layers.back().compute = compute;

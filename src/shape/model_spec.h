@@ -21,6 +21,7 @@ struct ComputeSpec {
   KernelKind kernels = KernelKind::kAuto;
   double dropout = 0;
   bool recompute = false;  // all of an MLP, in the backward pass
+  Limits limits;
   bool operator==(const ComputeSpec&) const = default;
 };
 

@@ -9,18 +9,17 @@
 
 namespace kablate {
 
-// Into how many pieces B sequences of T positions are cut where values are recomputed in the backward
-// pass (model/recompute.h): as small as still have rows enough for fast products.
-inline std::int64_t recompute_pieces(std::int64_t B, std::int64_t T) {
-  constexpr std::int64_t kRows = 2048;
-  return std::clamp<std::int64_t>(B * T / kRows, 1, B);
+// Into how many pieces B sequences of T positions are cut where values are recomputed in the backward pass
+// (model/recompute.h): as small as still have `rows` positions (Limits::recomputed_rows), enough for fast
+// products.
+inline std::int64_t recompute_pieces(std::int64_t B, std::int64_t T, std::int64_t rows) {
+  return std::clamp<std::int64_t>(B * T / rows, 1, B);
 }
 
 // How many of N positions have their logits made at once (model/loss.h): all, unless a vocabulary of V makes
 // them many, and then as few as still have rows enough for fast products.
-inline std::int64_t head_rows(std::int64_t N, std::int64_t V) {
-  constexpr std::int64_t kMost = std::int64_t{1} << 24, kRows = 1024;
-  return N * V <= kMost ? N : std::min(N, kRows);
+inline std::int64_t head_rows(std::int64_t N, std::int64_t V, const Limits& limits) {
+  return N * V <= limits.logits ? N : std::min(N, limits.logit_rows);
 }
 
 // Whether the attention's kernels can drop weights out: four numbers of a row come at once, from a 32-bit

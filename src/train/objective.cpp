@@ -11,12 +11,12 @@ namespace {
 // Where the head makes its logits in pieces, a sequence's at a time.
 Tensor means_of_sequences(const Head& head, const Batch& batch) {
   const auto N = batch.targets.numel();
-  if (head_rows(N, head.weight_VE.size(0)) == N)
+  if (head_rows(N, head.weight_VE.size(0), head.limits) == N)
     return sequence_cross_entropy(head.logits(), batch.targets, batch.weights);
   std::vector<Tensor> means;
   for (std::int64_t b = 0; b < batch.targets.size(0); ++b) {
     const auto one = [&](const Tensor& all) { return all.defined() ? all.narrow(0, b, 1) : all; };
-    const Head alone{one(head.values_BTE), head.weight_VE, head.type};
+    const Head alone{one(head.values_BTE), head.weight_VE, head.type, head.limits};
     means.push_back(sequence_cross_entropy(alone.logits(), one(batch.targets), one(batch.weights)));
   }
   return at::cat(means);

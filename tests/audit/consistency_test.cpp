@@ -106,6 +106,53 @@ TEST(PlantedFault, ALeakThatOnlyALongContextHasIsCaught) {
   EXPECT_TRUE(fails(audit(all_mechanisms({{"GPT2_BLOCK_SIZE", "128"}}), leaking), "causality", "128 tokens"));
 }
 
+// The trial's loss with another gradient: that of `changed`, which is given the tokens and targets.
+template <typename Function>
+Subject with_loss_in_pieces(Function changed) {
+  Subject subject = program();
+  subject.loss = [=](const Config& config, const ParameterSet& parameters, const Tensor& tokens,
+                     const Tensor& targets) {
+    const auto loss = [&](const Tensor& in, const Tensor& out) {
+      return program().loss(config, parameters, in, out);
+    };
+    if (config.limits.logits > 0) return loss(tokens, targets);
+    return changed(config, loss, tokens, targets);
+  };
+  return subject;
+}
+
+TEST(PlantedFault, ALossThatForgetsItsLastPieceIsCaught) {
+  const auto forgetful = with_loss_in_pieces(
+      [](const Config& config, const auto& loss, const Tensor& tokens, const Tensor& targets) {
+        const auto N = targets.numel(), rest = N % config.limits.logit_rows;
+        Tensor counted = targets.clone();
+        counted.flatten().narrow(0, N - rest, rest).fill_(-1);
+        return loss(tokens, counted);
+      });
+  const auto checks = audit(all_mechanisms(), forgetful);
+  EXPECT_TRUE(fails(checks, "gradients", "in float64 the loss is"));
+  EXPECT_TRUE(fails(checks, "arithmetic", "in float32 the loss is"));
+  EXPECT_EQ(failed(checks), "gradients arithmetic");
+}
+
+// The second piece begins a sequence late and ends with the last one twice; the value is right.
+TEST(PlantedFault, ARecomputedPieceThatIsOffByOneIsCaught) {
+  const auto late =
+      with_loss_in_pieces([](const Config&, const auto& loss, const Tensor& tokens, const Tensor& targets) {
+        const auto shifted = [](const Tensor& x_BT) {
+          const auto B = x_BT.size(0);
+          return at::cat(
+              {x_BT.narrow(0, 0, B / 2), x_BT.narrow(0, B / 2 + 1, B - B / 2 - 1), x_BT.narrow(0, B - 1, 1)});
+        };
+        const Tensor wrong = loss(shifted(tokens), shifted(targets));
+        const at::NoGradGuard no_grad;
+        const Tensor right = loss(tokens, targets);
+        const at::AutoGradMode with_gradients(true);
+        return wrong + (right - wrong.detach());
+      });
+  EXPECT_TRUE(fails(audit(all_mechanisms(), late), "gradients", "made in pieces is off by"));
+}
+
 TEST(PlantedFault, InitialValuesThatIgnoreTheSeedOrAreDrawnAlikeAreCaught) {
   Subject subject = program();
   subject.initial_values = [](const Config& config, std::uint64_t) {

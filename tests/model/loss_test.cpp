@@ -117,19 +117,20 @@ TEST(PiecedCrossEntropy, RefusesASecondGradient) {
 }
 
 TEST(HeadCrossEntropy, GoesInPiecesWhereLogitsAreMany) {
-  EXPECT_EQ(head_rows(2048, 80), 2048);
-  EXPECT_EQ(head_rows(16384, 50304), 1024);
-  EXPECT_EQ(head_rows(512, 50304), 512);
+  EXPECT_EQ(head_rows(2048, 80, {}), 2048);
+  EXPECT_EQ(head_rows(16384, 50304, {}), 1024);
+  EXPECT_EQ(head_rows(512, 50304, {}), 512);
   // Only the loss in pieces refuses a second gradient.
-  const auto twice = [](std::int64_t V, std::int64_t T) {
-    const Tensor x = at::randn({1, T, 2}).set_requires_grad(true);
-    const Head head{.values_BTE = x, .weight_VE = at::randn({V, 2}), .type = at::kFloat};
-    const Tensor loss = head_cross_entropy(head, at::randint(0, V, {1, T}, at::kLong));
+  const auto twice = [](const Limits& limits) {
+    const Tensor x = at::randn({1, 9, 2}).set_requires_grad(true);
+    const Head head{.values_BTE = x, .weight_VE = at::randn({5, 2}), .type = at::kFloat, .limits = limits};
+    const Tensor loss = head_cross_entropy(head, at::randint(0, 5, {1, 9}, at::kLong));
     loss.backward({}, /*retain_graph=*/true);
     loss.backward();
   };
-  EXPECT_THROW(twice(50304, 1025), c10::Error);
-  EXPECT_NO_THROW(twice(5, 1025));
+  EXPECT_THROW(twice({.logits = 44, .logit_rows = 4}), c10::Error);
+  EXPECT_NO_THROW(twice({.logits = 45, .logit_rows = 4}));
+  EXPECT_NO_THROW(twice({}));
 }
 
 }  // namespace

@@ -49,8 +49,7 @@ Tensor project_heads(const Tensor& heads_BTHD, const Tensor& gate_BTH, double al
   const Tensors in = {heads_BTHD, gate_BTH};
   if (!pass.may_recompute()) return linear(gated(in)[1], map, pass);
   // All at once: a twin whose gate does nothing must have the bits of the map without one.
-  return recomputed_into({.compute = gated, .inputs = in, .parameters = {}, .in_pieces = false},
-                         map.to(pass.dtype), 1)[0];
+  return recomputed_into({.compute = gated, .inputs = in, .parameters = {}}, map.to(pass.dtype), 1)[0];
 }
 
 Tensor apply_gate(const Tensor& heads_BTHD, const Tensor& gate_BTH, double alpha) {
