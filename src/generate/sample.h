@@ -14,8 +14,8 @@ struct SampleOptions {
   double temperature = 1;     // > 0; small is near greedy
   std::int64_t top_k = 0;     // draw from the k likeliest; 0 is all
   std::uint64_t seed = 1;
-  std::vector<std::int64_t>
-      ids;  // what may be drawn, sorted: the rest is padding, or never stood in the data
+  // What may be drawn, sorted: the rest is padding, or never stood in the data.
+  std::vector<std::int64_t> ids;
 };
 
 // How many of the first tokens are out of sight once there are `size`: 0 up to `context`, then half a context

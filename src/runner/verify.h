@@ -25,8 +25,8 @@ enum class VerifyOutcome {
 struct TrialFinding {
   VerifyOutcome verdict;
   std::string label;  // "step 2 gate+cross, seed 1"
-  std::string
-      text;  // "equal", "differs: weights, first at iteration 40 (…)", "refused: sources 12ab -> 34cd"
+  // "equal", "differs: weights, first at iteration 40 (…)", "refused: sources 12ab -> 34cd"
+  std::string text;
 };
 
 struct Verification {

@@ -34,8 +34,8 @@ struct Difference {
   std::optional<double> p;  // two-sided, of no difference: 1 if all are 0, 0 if all are one other value
   // Likewise, unless it would divide by 0:
   std::optional<double> effect;  // d = mean / sd
-  std::optional<double>
-      correlation;  // ρ of kLeastForCorrelation pairs or more: pairing helps where it is > 0
+  // ρ of kLeastForCorrelation pairs or more: pairing helps where it is > 0.
+  std::optional<double> correlation;
 };
 
 // Of fewer pairs ρ says nothing: of two it is 1 or -1 whatever they are.

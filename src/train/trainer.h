@@ -29,8 +29,8 @@ struct TrainerState {
 };
 
 struct Update {
-  bool finite =
-      true;  // false: loss or gradient was no number; nothing was changed and the iteration is not counted
+  // False: loss or gradient was no number; nothing was changed and the iteration is not counted.
+  bool finite = true;
   bool due = false;  // whether GPT2_LOG_INTERVAL asks for the row: the first of each interval, and the last
   TrainRow row;      // without what the clock says
 };
