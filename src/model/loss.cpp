@@ -78,8 +78,8 @@ struct PiecedCrossEntropy : torch::autograd::Function<PiecedCrossEntropy> {
     TORCH_CHECK(!at::GradMode::is_enabled(), "the gradient of a loss in pieces has no gradient");
     TORCH_CHECK(!ctx->saved_data.count("asked"), "the gradient of a loss in pieces can be asked for once");
     ctx->saved_data["asked"] = true;
-    const auto made = ctx->get_saved_variables();
-    return {made[0].mul_(grad_outputs[0]), made[1].mul_(grad_outputs[0]), {}, {}, {}, {}};
+    const auto gradients = ctx->get_saved_variables();
+    return {gradients[0].mul_(grad_outputs[0]), gradients[1].mul_(grad_outputs[0]), {}, {}, {}, {}};
   }
 };
 

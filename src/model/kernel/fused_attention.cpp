@@ -114,20 +114,21 @@ AttentionProblem problem_of(const Heads& heads, const Call& call) {
           .dropout = call.dropout()};
 }
 
-struct Made {
+struct Outputs {
   Tensor values_BTHC, log_sum_BHT, rows, columns_BTk;
 };
 
-void make_rows(const AttentionProblem& problem, const Call& call, std::int64_t B, Made& made) {
+void make_rows(const AttentionProblem& problem, const Call& call, std::int64_t B, Outputs& outputs) {
   const std::int64_t T = problem.T, k = std::min(call.rows.most, T);
   TORCH_CHECK(!call.rows.by_head || k == 0, "rows of every head are not selected");
-  const auto options = made.log_sum_BHT.options();
+  const auto options = outputs.log_sum_BHT.options();
   const bool by_head = call.rows.by_head;
-  made.rows = by_head ? at::empty({B, problem.H, T, T}, options) : at::empty({B, T, k > 0 ? k : T}, options);
-  if (k > 0) made.columns_BTk = at::empty({B, T, k}, options.dtype(at::kInt));
-  const kernel::RoutingRows out{made.log_sum_BHT.const_data_ptr<float>(), k, by_head,
-                                made.rows.data_ptr<float>(),
-                                k > 0 ? made.columns_BTk.data_ptr<std::int32_t>() : nullptr};
+  outputs.rows =
+      by_head ? at::empty({B, problem.H, T, T}, options) : at::empty({B, T, k > 0 ? k : T}, options);
+  if (k > 0) outputs.columns_BTk = at::empty({B, T, k}, options.dtype(at::kInt));
+  const kernel::RoutingRows out{outputs.log_sum_BHT.const_data_ptr<float>(), k, by_head,
+                                outputs.rows.data_ptr<float>(),
+                                k > 0 ? outputs.columns_BTk.data_ptr<std::int32_t>() : nullptr};
   const auto* kernels = kernel::cpu_kernels();
   const auto blocks = (T + kernel::kQueriesAtOnce - 1) / kernel::kQueriesAtOnce;
   for_pairs(B, blocks, kernels->rows_scratch(problem, out),
@@ -136,38 +137,41 @@ void make_rows(const AttentionProblem& problem, const Call& call, std::int64_t B
             });
 }
 
-Made run_forward(const Heads& heads, const Call& call) {
+Outputs run_forward(const Heads& heads, const Call& call) {
   const auto B = heads.q.size(0), T = heads.q.size(1), H = heads.q.size(2), D = heads.q.size(3);
   const auto problem = problem_of(heads, call);
-  Made made{at::empty({B, T, H, D}, heads.q.options()),
-            at::empty({B, H, T}, heads.q.options().dtype(at::kFloat)),
-            {},
-            {}};
+  Outputs outputs{at::empty({B, T, H, D}, heads.q.options()),
+                  at::empty({B, H, T}, heads.q.options().dtype(at::kFloat)),
+                  {},
+                  {}};
   const auto* kernels = kernel::cpu_kernels();
-  const kernel::AttentionForward out{view_of(made.values_BTHC), made.log_sum_BHT.data_ptr<float>()};
+  const kernel::AttentionForward out{view_of(outputs.values_BTHC), outputs.log_sum_BHT.data_ptr<float>()};
   for_pairs(B, H, kernels->forward_scratch(problem), [&](std::int64_t b, std::int64_t h, void* scratch) {
     kernels->forward(problem, out, b, h, scratch);
   });
-  if (call.rows.wanted) make_rows(problem, call, B, made);
-  return made;
+  if (call.rows.wanted) make_rows(problem, call, B, outputs);
+  return outputs;
 }
 
-// From above: the gradient of the values and, if anything used them, of the rows.
-void run_backward(const Heads& heads, const Call& call, const Made& made, const variable_list& above,
-                  const Heads& gradients) {
+// `grad_outputs`: of the values and, if anything used them, of the rows.
+void run_backward(const Heads& heads, const Call& call, const Outputs& outputs,
+                  const variable_list& grad_outputs, const Heads& gradients) {
   const auto problem = problem_of(heads, call);
-  const Tensor values = above[0].defined() ? readable(above[0]) : at::zeros_like(made.values_BTHC);
-  const Tensor rows = above.size() > 1 && above[1].defined() ? above[1].contiguous() : Tensor();
+  const Tensor values =
+      grad_outputs[0].defined() ? readable(grad_outputs[0]) : at::zeros_like(outputs.values_BTHC);
+  const Tensor rows =
+      grad_outputs.size() > 1 && grad_outputs[1].defined() ? grad_outputs[1].contiguous() : Tensor();
   kernel::RowsGradient rows_gradient;
   if (rows.defined()) {
     rows_gradient.weights = rows.const_data_ptr<float>();
     rows_gradient.most = rows.size(-1);
     rows_gradient.by_head = call.rows.by_head;
-    if (made.columns_BTk.defined()) rows_gradient.columns = made.columns_BTk.const_data_ptr<std::int32_t>();
+    if (outputs.columns_BTk.defined())
+      rows_gradient.columns = outputs.columns_BTk.const_data_ptr<std::int32_t>();
   }
-  const kernel::AttentionBackward out{view_of(made.values_BTHC),
+  const kernel::AttentionBackward out{view_of(outputs.values_BTHC),
                                       view_of(values),
-                                      made.log_sum_BHT.const_data_ptr<float>(),
+                                      outputs.log_sum_BHT.const_data_ptr<float>(),
                                       rows_gradient,
                                       view_of(gradients.q),
                                       view_of(gradients.k),
@@ -184,35 +188,37 @@ struct Fused : torch::autograd::Function<Fused> {
                                const std::optional<Tensor>& v, const Call& call) {
     variable_list saved{first};
     if (k) saved.insert(saved.end(), {*k, *v});
-    const Made made = run_forward(Heads(saved), call);
-    for (const auto& tensor : {made.values_BTHC, made.log_sum_BHT, made.columns_BTk}) saved.push_back(tensor);
+    const Outputs outputs = run_forward(Heads(saved), call);
+    for (const auto& tensor : {outputs.values_BTHC, outputs.log_sum_BHT, outputs.columns_BTk})
+      saved.push_back(tensor);
     ctx->save_for_backward(saved);
     ctx->saved_data["call"] = call.to_value();
     ctx->set_materialize_grads(false);
-    if (!call.rows.wanted) return {made.values_BTHC};
-    if (!made.columns_BTk.defined()) return {made.values_BTHC, made.rows};
-    ctx->mark_non_differentiable({made.columns_BTk});
-    return {made.values_BTHC, made.rows, made.columns_BTk};
+    if (!call.rows.wanted) return {outputs.values_BTHC};
+    if (!outputs.columns_BTk.defined()) return {outputs.values_BTHC, outputs.rows};
+    ctx->mark_non_differentiable({outputs.columns_BTk});
+    return {outputs.values_BTHC, outputs.rows, outputs.columns_BTk};
   }
 
-  static variable_list backward(AutogradContext* ctx, const variable_list& above) {
+  static variable_list backward(AutogradContext* ctx, const variable_list& grad_outputs) {
     TORCH_CHECK(!at::GradMode::is_enabled(), "the gradient of attention has no gradient");
     const auto saved = ctx->get_saved_variables();
     const auto call = Call::from_value(ctx->saved_data["call"]);
     const auto inputs = variable_list(saved.begin(), saved.end() - 3);
-    const Made made{saved.end()[-3], saved.end()[-2], {}, saved.end()[-1]};
+    const Outputs outputs{saved.end()[-3], saved.end()[-2], {}, saved.end()[-1]};
     variable_list gradients;
     for (const auto& input : inputs) gradients.push_back(at::empty(input.sizes(), input.options()));
-    run_backward(Heads(inputs), call, made, above, Heads(gradients));
+    run_backward(Heads(inputs), call, outputs, grad_outputs, Heads(gradients));
     gradients.resize(4);  // none of what is missing, and of the call
     return gradients;
   }
 };
 
-Attended unpack(const variable_list& made) {
-  Attended attended{.values_BTHC = made[0], .rows = {}};
-  if (made.size() == 2) (made[1].dim() == 4 ? attended.rows.by_head_BHTT : attended.rows.mean_BTT) = made[1];
-  if (made.size() == 3) attended.rows.largest_BTk = made[1], attended.rows.columns_BTk = made[2];
+Attended unpack(const variable_list& outputs) {
+  Attended attended{.values_BTHC = outputs[0], .rows = {}};
+  if (outputs.size() == 2)
+    (outputs[1].dim() == 4 ? attended.rows.by_head_BHTT : attended.rows.mean_BTT) = outputs[1];
+  if (outputs.size() == 3) attended.rows.largest_BTk = outputs[1], attended.rows.columns_BTk = outputs[2];
   return attended;
 }
 
