@@ -9,6 +9,7 @@ import os
 
 import kconfiglib
 import kconfig_strict as strict
+from kconfig_texts import check_texts
 
 HEAD = """\
 // Written by scripts/genconfig.py from Kconfig and .config; included by one file of src/config.
@@ -54,7 +55,7 @@ def header(menu, path):
     """The header's text for the configuration at `path`; what the file lacks has its default."""
     menu.unset_values()
     defaults = {symbol.name: symbol.str_value for symbol in menu.unique_defined_syms}
-    strict.load(menu, path)
+    strict.load(menu, path, check_texts)
     lines = []
     for name, kind, value, default, least, greatest, members in rows(menu, defaults):
         texts = f"{c_string(value)}, {c_string(default)}, {least}, {greatest}, {c_string(members)}"

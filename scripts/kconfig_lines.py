@@ -81,7 +81,7 @@ def unknown_names(lines, names):
 
 
 def read_lines(path):
-    """The file's lines without their ends. Errors: unreadable, not UTF-8, control characters."""
+    """The file's lines without their ends. Errors: unreadable, no UTF-8, control characters, a BOM."""
     try:
         with open(path, "rb") as file:
             raw = file.read()
@@ -96,6 +96,8 @@ def read_lines(path):
                 f"{path}:{number}: not UTF-8 text (byte {error.start + 1} of the line)"
             ) from None
         text = text.rstrip(" \t\r")
+        if number == 1 and text.startswith("\ufeff"):
+            raise ConfigError(f"{path}:1: begins with a byte-order mark; save it as UTF-8 without one")
         if any(ord(letter) < 32 and letter != "\t" or letter in "\x7f\ufeff" for letter in text):
             raise ConfigError(f"{path}:{number}: has a control character; a configuration is plain text")
         lines.append(text)

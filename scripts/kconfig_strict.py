@@ -176,8 +176,11 @@ def check_value(menu, name, value, line):
     raise ConfigError(f"{line.where}: {wanted} would be ignored: it comes to {symbol.str_value}")
 
 
-def load(menu, path):
-    """Sets the menu to the file's values, the rest to its defaults. Returns the names that the file lacks."""
+def load(menu, path, judge=None):
+    """Sets the menu to the file's values, the rest to its defaults. Returns the names that the file lacks.
+
+    `judge(menu, found)`, where given, may raise for what scan() found in the file.
+    """
     menu.unset_values()
     found = scan(menu, path)
     given = set(found)
@@ -188,6 +191,8 @@ def load(menu, path):
             symbol.set_value(value)
     for name, (value, line) in found.items():
         check_value(menu, name, value, line)
+    if judge:
+        judge(menu, found)
     return missing(menu, given)
 
 

@@ -17,7 +17,7 @@ OVERRIDES := $(filter-out $(OWN) $(COMPILER),$(GIVEN))
 UNKNOWN := $(filter-out $(SYMBOLS),$(OVERRIDES))
 ifneq ($(UNKNOWN),)
 NEAREST := $(shell printf '%s\n' $(OWN) $(COMPILER) $(SYMBOLS) | \
-                   awk -v names=$(call quoted,$(UNKNOWN)) -f scripts/nearest.awk)
+                   awk -v names=$(call quoted,$(UNKNOWN)) -f scripts/nearest.awk - src/config/foreign_names.inc)
 $(error $(UNKNOWN): neither a symbol of the menu nor a variable of the Makefile$(or $(NEAREST),;) \
 'make help' lists the variables, 'make menuconfig' the symbols)
 endif
@@ -32,6 +32,8 @@ $(call only_for,bench,$(filter ROUNDS SHAPES,$(GIVEN)))
 $(call only_for,all run plan audit report verify noise calibrate,$(filter RESULTS,$(GIVEN)))
 $(call only_for,report verify rerun knockout,$(filter RUN,$(GIVEN)))
 $(call only_for,noise,$(filter FRESH,$(GIVEN)))
+$(if $(word 2,$(filter RESULTS RUN,$(GIVEN))),$(error \
+    RESULTS=$(value RESULTS) and RUN=$(value RUN): RUN is the whole folder to read; leave one of the two out))
 $(foreach v,O LIBTORCH RESULTS RUN DATA_PATH,$(if $(filter ~%,$(firstword $(value $v))),$(error \
     $v=$(value $v): the shell left ~ as it is; write the folder's whole path, or ./$(value $v))))
 

@@ -2,10 +2,12 @@
 
 #include "audit/audit.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "cli/prepare.h"
+#include "config/unread.h"
 #include "record/gate_check.h"
 #include "record/writer.h"
 #include "report/render.h"
@@ -35,8 +37,20 @@ std::string audit_text(const Plan& plan, const std::vector<GateCheck>& checks, s
   return aligned(table, width);
 }
 
+// The gates bring their own data and seeds: what is given and changes nothing of what they find is said. It
+// is no error, since `run` reads it.
+void say_unread(const PlanOptions& options) {
+  const Settings settings = options.settings();
+  std::vector<std::string> unread;
+  for (const auto* symbol : {"EXPERIMENT_NAME", "SEEDS", "PARALLEL_TRIALS", "DATASET", "DATA_PATH"})
+    if (on_command_line(settings, symbol)) unread.push_back(given_value(settings, symbol));
+  if (options.results != PlanOptions{}.results) unread.push_back("--results " + options.results);
+  if (!unread.empty()) log_info("no gate reads: " + join(unread, "; "));
+}
+
 int audit(const PlanOptions& options, bool json) {
   const Plan plan = options.plan();
+  say_unread(options);
   prepare_gates(plan);
   const auto checks = audit_plan(plan);
   std::printf("%s", (json ? json_text(to_json(checks)) : audit_text(plan, checks, output_width())).c_str());

@@ -17,7 +17,7 @@ struct InitOptions {
 };
 
 int write_initial_weights(const InitOptions& options) {
-  const Config config = options.configuration.config();
+  const Config config = options.configuration.model_config("init", {"RA_MLA_ALLOW_NONCAUSAL"});
   if (const auto reason = blocked_reason(config); !reason.empty()) throw UserError(reason);
   const auto parameters =
       ParameterSet::initialized(model_parameters(config), static_cast<std::uint64_t>(options.seed));

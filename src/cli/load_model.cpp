@@ -20,10 +20,6 @@
 
 namespace kablate {
 
-LoadedModel load_model(const ConfigOptions& configuration, const std::string& path) {
-  return load_model(configuration.config(), path);
-}
-
 LoadedModel load_model(const Config& config, const std::string& path) {
   if (const auto reason = blocked_reason(config); !reason.empty()) throw UserError(reason);
   LoadedModel loaded{config, resolve_device(config.run.device), nullptr};

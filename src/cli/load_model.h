@@ -4,7 +4,6 @@
 #include <memory>
 #include <string>
 
-#include "cli/options.h"
 #include "config/config.h"
 #include "model/gpt.h"
 #include "model/parameters.h"
@@ -19,7 +18,6 @@ struct LoadedModel {
 
 // The configuration with the weights of `path`. Throws UserError if they don't belong together, or where the
 // configuration lets a token see its future.
-LoadedModel load_model(const ConfigOptions& configuration, const std::string& path);
 LoadedModel load_model(const Config& config, const std::string& path);
 
 // Throws UserError if `path` can't become a file: no such folder, no permission, a folder of that name.

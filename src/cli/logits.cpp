@@ -59,7 +59,9 @@ at::Tensor read_tokens(const std::string& path, const Config& config) {
 }
 
 int write_logits(const LogitsOptions& options) {
-  const LoadedModel loaded = load_model(options.configuration, options.weights);
+  const Config config =
+      options.configuration.model_config("logits", {"RA_MLA_ALLOW_NONCAUSAL", "DEVICE", "KERNELS"});
+  const LoadedModel loaded = load_model(config, options.weights);
   const at::Tensor tokens = read_tokens(options.tokens, loaded.config);
   check_writable(options.out);
   const at::NoGradGuard no_grad;

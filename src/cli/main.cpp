@@ -36,15 +36,15 @@ std::string explain(const CLI::App& app, const CLI::ParseError& fault, const cha
   return str("\"", first, "\": there is no such command; allowed: ", join(names, ", "));
 }
 
-// A ~ that reaches the program is one that the shell did not replace: within quotes, or after a "=" for some
-// shells. A text to go on from may begin with one.
+// A ~ that reaches the program is one that the shell did not replace, with a user's name behind it or without
+// one: within quotes, or after a "=" for some shells. A text to go on from may begin with one.
 void refuse_tildes(int argc, char** argv) {
   for (int i = 1; i < argc; ++i) {
     const std::string argument = argv[i];
     if (argument == "--prompt") ++i;
     if (argument.starts_with("--prompt")) continue;
-    const bool first = argument == "~" || argument.starts_with("~/");
-    if (first || argument.ends_with("=~") || argument.find("=~/") != std::string::npos)
+    const bool first = argument.starts_with('~');
+    if (first || argument.find("=~") != std::string::npos)
       throw UserError(
           str(first && i > 1 && *argv[i - 1] == '-' ? argv[i - 1] + std::string(" ") : "", argument,
               ": the shell left ~ as it is; write the whole path, or ./~ for a folder of that name"));

@@ -29,11 +29,12 @@ Settings ConfigOptions::settings() const {
   return settings;
 }
 
-Config ConfigOptions::config() const {
+Config ConfigOptions::model_config(std::string_view command,
+                                   const std::vector<std::string_view>& more) const {
   const Settings given = settings();
   const Config config = given.bind();
-  validate(config);
-  check_read(given);
+  validate_model(config);
+  check_read(given, command, more);
   return config;
 }
 

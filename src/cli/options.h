@@ -24,7 +24,10 @@ struct ConfigOptions {
 
   void add_to(CLI::App& command);
   Settings settings() const;  // baked or the file's, then the assignments in order
-  Config config() const;      // typed and checked as a combination
+
+  // Typed, for a command that makes a model and trains none; checked for that, and that the command reads
+  // what is given on its command line: symbols of the model, and `more` (config/unread.h).
+  Config model_config(std::string_view command, const std::vector<std::string_view>& more) const;
 };
 
 // The above with --steps, --seeds and --results.

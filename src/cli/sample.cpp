@@ -58,7 +58,8 @@ Source from_run(const SampleCommand& options) {
 }
 
 Source from_weights(const SampleCommand& options) {
-  const Config config = options.configuration.config();
+  const Config config = options.configuration.model_config(
+      "sample", {"RA_MLA_ALLOW_NONCAUSAL", "DEVICE", "KERNELS", "THREADS", "DATASET", "DATA_PATH"});
   choose_threads(config);
   LoadedModel loaded = load_model(config, options.weights);
   return {std::move(loaded), open_dataset(config, data_folder())->tokenizer()};

@@ -74,9 +74,13 @@ std::int64_t Config::mlp_width() const {
   return static_cast<std::int64_t>(std::llround(gpt.mlp_expansion * static_cast<double>(gpt.width)));
 }
 
-void validate(const Config& config) {
+void validate_model(const Config& config) {
   check_shapes(config);
   check_mechanisms(config);
+}
+
+void validate(const Config& config) {
+  validate_model(config);
   check_optimizer(config.optim);
 }
 

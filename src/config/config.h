@@ -66,6 +66,7 @@ struct Config {
 // Checks the combination (spec, sections 1 to 3 and 8). Throws UserError naming the symbols, their values and
 // what is allowed. A single value's own range was checked when it was set.
 void validate(const Config& config);
+void validate_model(const Config& config);  // the part of it that says what a model is
 
 // Why an arm can't be trained honestly although its configuration is valid ("" if it can): pooling over the
 // whole sequence lets a token see its future, unless RA_MLA_ALLOW_NONCAUSAL says that this is wanted.

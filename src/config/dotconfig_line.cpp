@@ -44,8 +44,9 @@ std::size_t first_fault(std::string_view bytes) {
   return std::string_view::npos;
 }
 
+constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+
 bool has_control_character(std::string_view text) {
-  constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
   return text.find(kByteOrderMark) != std::string_view::npos ||
          std::any_of(text.begin(), text.end(),
                      [](unsigned char c) { return (c < ' ' && c != '\t') || c == 0x7F; });
@@ -104,6 +105,8 @@ std::vector<std::string> dotconfig_lines(std::string_view content, const std::st
       throw UserError(str(where, ": not UTF-8 text (byte ", fault + 1, " of the line)"));
     const auto last = line.find_last_not_of(" \t\r");
     lines.push_back(line.substr(0, last == std::string::npos ? 0 : last + 1));
+    if (lines.size() == 1 && lines[0].starts_with(kByteOrderMark))
+      throw UserError(str(where, ": begins with a byte-order mark; save it as UTF-8 without one"));
     if (has_control_character(lines.back()))
       throw UserError(str(where, ": has a control character; a configuration is plain text"));
   }

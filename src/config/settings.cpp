@@ -45,18 +45,18 @@ bool acceptable(const Symbol& symbol, std::string_view text) {
   return std::any_of(symbol.members.begin(), symbol.members.end(), [&](auto& m) { return m.first == text; });
 }
 
-std::string unknown_symbol(std::string_view name, std::string_view origin) {
-  const auto what = str(origin, ": ", name, ": there is no such configuration symbol; ");
+// What a name that is no symbol may have meant: "write OPTIMIZER=adamw", "did you mean SEEDS?", or "".
+std::string advice_on(std::string_view name) {
   std::vector<std::string> names;
   for (const auto& symbol : symbols()) {
     names.push_back(symbol.name);
     for (const auto& [value, member] : symbol.members)
-      if (member == name) return str(what, "write ", symbol.name, "=", value);
+      if (member == name) return str("write ", symbol.name, "=", value);
   }
   const auto bare = name.starts_with("CONFIG_") ? name.substr(7) : name;
   const auto [ours, foreign] = meaning_of(bare, names);
-  if (ours.empty()) return what + "`make menuconfig` shows them all";
-  return what + (foreign ? "here it is " + ours : "did you mean " + ours + "?");
+  if (ours.empty()) return "";
+  return foreign ? "here it is " + ours : "did you mean " + ours + "?";
 }
 
 // Turns the text of one symbol into its field. The origin makes the message point at the line that set it.
@@ -102,6 +102,23 @@ struct Binder {
 
 }  // namespace
 
+std::string unknown_symbols(const std::vector<std::pair<std::string, std::string>>& names) {
+  constexpr const char* kAll = "`make menuconfig` shows them all";
+  const auto& [first, origin] = names.front();
+  if (names.size() == 1) {
+    const auto advice = advice_on(first);
+    return str(origin, ": ", first, ": there is no such configuration symbol; ",
+               advice.empty() ? kAll : advice);
+  }
+  std::vector<std::string> each;
+  for (const auto& [name, where] : names) {
+    const auto advice = advice_on(name);
+    each.push_back(str(name, " (", where, advice.empty() ? "" : ", " + advice, ")"));
+  }
+  return str(origin, ": ", names.size(), " names are no configuration symbols: ", join(each, ", "), "; ",
+             kAll);
+}
+
 Settings Settings::defaults() {
   Settings settings;
   for (const auto& symbol : symbols())
@@ -117,9 +134,13 @@ Settings Settings::baked() {
 
 void Settings::set(std::string_view name, std::string_view text, std::string_view origin) {
   const auto* symbol = find_symbol(name);
-  if (symbol == nullptr) throw UserError(unknown_symbol(name, origin));
+  if (symbol == nullptr) throw UserError(unknown_symbols({{std::string(name), std::string(origin)}}));
   if (!acceptable(*symbol, text))
     throw UserError(str(origin, ": ", name, " = \"", text, "\": allowed: ", allowed(*symbol)));
+  const auto& before = entries_[symbol->name];
+  if (origin.starts_with("--") && before.origin.starts_with("--") && before.text != text)
+    throw UserError(str(origin, ": ", name, " = \"", text, "\": ", before.origin, " gives it too, as \"",
+                        before.text, "\"; leave one of the two out"));
   entries_[symbol->name] = {std::string(text), std::string(origin)};
 }
 

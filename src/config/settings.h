@@ -7,6 +7,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace kablate {
@@ -30,6 +31,10 @@ struct Symbol {
 const std::vector<Symbol>& symbols();
 const Symbol* find_symbol(std::string_view name);  // null if there is none
 
+// The message about names that are no symbols, each with where it stands ("plan.yaml:7"): what they may have
+// meant. REQUIRES: there is one.
+std::string unknown_symbols(const std::vector<std::pair<std::string, std::string>>& names);
+
 // Text values of all symbols, each with its origin ("--set", "plan.yaml:7") for messages.
 class Settings {
  public:
@@ -41,8 +46,8 @@ class Settings {
   static Settings from_file(const std::filesystem::path& path);
 
   // Sets one symbol (named without CONFIG_) to `text`: y or n, a whole number, a string without quotes, a
-  // choice's value. Throws UserError starting with `origin` if there is no such symbol or it can't have this
-  // value.
+  // choice's value. Throws UserError starting with `origin` if there is no such symbol, it can't have this
+  // value, or two options of a command line (their origins begin with --) give it different ones.
   void set(std::string_view name, std::string_view text, std::string_view origin);
 
   // The same from "NAME=VALUE".

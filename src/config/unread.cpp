@@ -1,10 +1,12 @@
 #include "config/unread.h"
 
 #include <algorithm>
+#include <functional>
 #include <optional>
 
 #include "base/error.h"
 #include "base/text.h"
+#include "config/binding.h"
 #include "config/config.h"
 
 namespace kablate {
@@ -50,6 +52,22 @@ std::string one_change(std::string_view target, const Settings& settings) {
   return "";
 }
 
+// Those of training, data and runs, told by where their field lies.
+std::vector<std::string> symbols_beside_the_model() {
+  Config config;
+  const auto holds = [](const auto& options, const void* field) {
+    const std::less<const void*> before;
+    return !before(field, &options) && before(field, &options + 1);
+  };
+  std::vector<std::string> names;
+  visit_fields(config, [&](std::string_view name, const auto& field, Scope, auto&&...) {
+    if (holds(config.optim, &field) || holds(config.train, &field) || holds(config.data, &field) ||
+        holds(config.run, &field))
+      names.emplace_back(name);
+  });
+  return names;
+}
+
 }  // namespace
 
 std::vector<std::string> unread_symbols(const Config& config) {
@@ -81,9 +99,13 @@ std::string what_would_read(std::string_view symbol, const std::vector<Settings>
   return "";
 }
 
-void check_read(const Settings& settings) {
-  const Config config = settings.bind();
-  for (const auto& symbol : unused_symbols(config)) {
+void check_read(const Settings& settings, std::string_view command,
+                const std::vector<std::string_view>& more) {
+  for (const auto& symbol : symbols_beside_the_model())
+    if (on_command_line(settings, symbol) && std::find(more.begin(), more.end(), symbol) == more.end())
+      throw UserError(
+          str(given_value(settings, symbol), ": `kablate ", command, "` does not read it; leave it out"));
+  for (const auto& symbol : unread_symbols(settings.bind())) {
     if (!on_command_line(settings, symbol)) continue;
     const auto change = what_would_read(symbol, {settings});
     throw UserError(str(given_value(settings, symbol), ": nothing reads it under this configuration; ",

@@ -21,9 +21,11 @@ bool is_read(std::string_view symbol, const Config& config);
 // bin", "RA_MLA_MLP_CROSS_TOKEN = y with RA_MLA_MLP_SPARSE_MODE = rms"; "" if no two changes do it.
 std::string what_would_read(std::string_view symbol, const std::vector<Settings>& settings);
 
-// Throws UserError if nothing reads a symbol of the model or the optimizer that was given on a command line.
-// For commands without a plan.
-void check_read(const Settings& settings);
+// For a command that makes a model and trains none: it reads the symbols that say what a model is, and
+// `more`. Throws UserError if another one was given on a command line, or one that nothing reads under this
+// configuration.
+void check_read(const Settings& settings, std::string_view command,
+                const std::vector<std::string_view>& more);
 
 // A symbol's value with where it comes from, for messages: `--set: DATA_PATH = "x"`.
 std::string given_value(const Settings& settings, std::string_view symbol);

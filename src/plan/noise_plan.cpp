@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "plan/overrides.h"
 
 namespace kablate {
 namespace {
@@ -43,6 +44,7 @@ Plan noise_plan(const Settings& base, const std::filesystem::path& plans_folder,
   all.set("RA_MLA_ABLATION_STEPS", "", "kablate noise");
   const Plan whole = make_plan(all, plans_folder);
   const Step& baseline = *whole.find_step(whole.baseline);
+  check_baseline_overrides(all, baseline);
   Plan plan;
   plan.name = whole.name, plan.text = whole.text, plan.seeds = seeds;
   plan.baseline = whole.baseline, plan.baseline_config = baseline.config;

@@ -48,9 +48,12 @@ std::vector<std::string> check_overrides(const Settings& base, const std::vector
                                          const std::map<std::int64_t, Step>& whole) {
   std::vector<std::string> overridden, unread;
   for (const auto& symbol : given_symbols(base)) {
-    std::vector<std::int64_t> setters;
-    for (const auto& step : selected)
-      if (sets_itself(step, base, symbol)) setters.push_back(step.number);
+    std::vector<std::int64_t> setters, others;  // others: to another value than the given one
+    for (const auto& step : selected) {
+      if (!sets_itself(step, base, symbol)) continue;
+      setters.push_back(step.number);
+      if (step.settings.text(symbol) != base.text(symbol)) others.push_back(step.number);
+    }
     const bool read = std::any_of(selected.begin(), selected.end(),
                                   [&](const Step& step) { return is_read(symbol, step.config); });
     const auto value = given_value(base, symbol);
@@ -59,13 +62,24 @@ std::vector<std::string> check_overrides(const Settings& base, const std::vector
                           " itself: ", steps_text(setters), "; leave it out, or change the plan"));
     if (on_command_line(base, symbol) && !read)
       throw UserError(unread_message(base, symbol, selected, whole));
-    if (!setters.empty()) overridden.push_back(str(value, " in ", steps_text(setters)));
+    if (!others.empty()) overridden.push_back(str(value, " in ", steps_text(others)));
     if (!read && setters.empty()) unread.push_back(value);
   }
   std::vector<std::string> notes;
   if (!overridden.empty()) notes.push_back("set otherwise by the plan: " + join(overridden, "; "));
   if (!unread.empty()) notes.push_back("read by no selected step: " + join(unread, "; "));
   return notes;
+}
+
+void check_baseline_overrides(const Settings& base, const Step& baseline) {
+  for (const auto& symbol : given_symbols(base)) {
+    if (!on_command_line(base, symbol)) continue;
+    const auto what = str(given_value(base, symbol), ": ");
+    const auto alone = str("the baseline, step ", baseline.number, ", alone is trained here; leave it out");
+    if (sets_itself(baseline, base, symbol))
+      throw UserError(str(what, "counts for nothing: the plan sets ", symbol, " itself, and ", alone));
+    if (!is_read(symbol, baseline.config)) throw UserError(str(what, "nothing reads it: ", alone));
+  }
 }
 
 }  // namespace kablate

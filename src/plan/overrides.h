@@ -18,4 +18,8 @@ namespace kablate {
 std::vector<std::string> check_overrides(const Settings& base, const std::vector<Step>& selected,
                                          const std::map<std::int64_t, Step>& whole);
 
+// The same for a command that trains the baseline alone: what is given on a command line and does not reach
+// it is a UserError.
+void check_baseline_overrides(const Settings& base, const Step& baseline);
+
 }  // namespace kablate

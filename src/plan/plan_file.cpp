@@ -41,7 +41,20 @@ class PlanParser {
     file_.text = text, file_.path = path;
   }
 
+  // The first mistake is the error; if it is an unknown symbol, all unknown symbols are.
   PlanFile parse() {
+    try {
+      read();
+    } catch (const UserError&) {
+      refuse_unknown();
+      throw;
+    }
+    refuse_unknown();
+    return std::move(file_);
+  }
+
+ private:
+  void read() {
     const YAML::Node root = yaml_.load();
     YAML::Node baseline = missing(), factorial = missing(), grid = missing(), controls = missing();
     for (const auto& [key, value] :
@@ -60,10 +73,12 @@ class PlanParser {
     check_reruns();
     check_baseline(root, baseline);
     if (controls.IsDefined()) read_controls(controls);
-    return std::move(file_);
   }
 
- private:
+  void refuse_unknown() const {
+    if (!unknown_.empty()) throw UserError(unknown_symbols(unknown_));
+  }
+
   static YAML::Node missing() { return YAML::Node(YAML::NodeType::Undefined); }
 
   void read_name(const YAML::Node& node) {
@@ -72,14 +87,19 @@ class PlanParser {
       yaml_.fail(node, "name: expected one line of text");
   }
 
-  Delta delta(const std::string& symbol, const std::string& value, const YAML::Node& node) const {
+  // An unknown symbol is kept for refuse_unknown(), so that all are named.
+  Delta delta(const std::string& symbol, const std::string& value, const YAML::Node& node) {
     const Delta result{symbol, value, yaml_.where(node)};
     if (std::find(kPlanWide.begin(), kPlanWide.end(), symbol) != kPlanWide.end())
       yaml_.fail(node, symbol + " holds for a whole plan; no step can set it");
-    Settings::defaults().set(symbol, result.value, result.origin);
+    const std::pair place{symbol, result.origin};
+    if (find_symbol(symbol) != nullptr)
+      Settings::defaults().set(symbol, result.value, result.origin);
+    else if (std::find(unknown_.begin(), unknown_.end(), place) == unknown_.end())  // of a grid's values one
+      unknown_.push_back(place);
     return result;
   }
-  Delta delta(const std::string& symbol, const YAML::Node& node) const {
+  Delta delta(const std::string& symbol, const YAML::Node& node) {
     return delta(symbol, yaml_.scalar(node, symbol), node);
   }
 
@@ -133,6 +153,7 @@ class PlanParser {
 
   // A value in its one spelling: 1e-3 and 0.001 are one rate.
   static std::string one_spelling(const Delta& delta) {
+    if (find_symbol(delta.symbol) == nullptr) return delta.value;
     auto settings = Settings::defaults();
     settings.set(delta.symbol, delta.value, delta.origin);
     for (const auto& field : field_values(settings.bind()))
@@ -140,7 +161,7 @@ class PlanParser {
     return delta.value;
   }
 
-  std::vector<Delta> grid_axis(const std::string& symbol, const YAML::Node& values) const {
+  std::vector<Delta> grid_axis(const std::string& symbol, const YAML::Node& values) {
     std::vector<Delta> axis;
     std::map<std::string, Delta> seen;
     for (const auto& value : yaml_.members(values, str("grid: ", symbol), "[32, 64]")) {
@@ -266,6 +287,7 @@ class PlanParser {
 
   YamlReader yaml_;
   PlanFile file_;
+  std::vector<std::pair<std::string, std::string>> unknown_;  // symbols with where they stand
 };
 
 std::string known_plans(const fs::path& folder) {

@@ -26,8 +26,8 @@ class Diagnosis {
   std::optional<YamlFault> of(const std::string& text) {
     for (const auto& line : split(text, '\n')) {
       ++line_;
-      std::string fault;
-      if (open_.empty() && quote_ == 0) fault = block_fault(line);
+      std::string fault = foreign_blank(line);
+      if (fault.empty() && open_.empty() && quote_ == 0) fault = block_fault(line);
       if (fault.empty()) fault = bracket_fault(line);
       if (!fault.empty()) return YamlFault{line_, fault};
     }
@@ -38,6 +38,7 @@ class Diagnosis {
   }
 
   std::optional<YamlFault> quote_of(const std::string& text) {
+    quotes_alone_ = true;
     for (const auto& line : split(text, '\n')) ++line_, bracket_fault(line);
     return open_quote();
   }
@@ -46,11 +47,19 @@ class Diagnosis {
   struct Bracket {
     char bracket;
     std::size_t line;
+    std::size_t key_line = 0;  // of the key of the entry that the present place belongs to; 0 if it has none
   };
 
   std::optional<YamlFault> open_quote() const {
     if (quote_ == 0) return {};
     return YamlFault{quote_line_, str("the quote ", quote_, " is not closed")};
+  }
+
+  // A blank that word processors and web pages write, and that is a letter to YAML.
+  static std::string foreign_blank(std::string_view line) {
+    const auto at = without_comment(line).find("\xC2\xA0");
+    if (at == std::string_view::npos) return "";
+    return str("has a no-break blank (U+00A0) behind \"", trim(line.substr(0, at)), "\"; type a plain blank");
   }
 
   // Of a line outside brackets and quotes: its indentation, its key and what begins its value.
@@ -93,6 +102,12 @@ class Diagnosis {
         return str("\"", entry, "\": a blank is missing after the colon");
       return str("\"", entry, "\": the colon after the key is missing");
     }
+    if (const auto bracket = entry.substr(0, colon).find_first_of("{["); bracket != std::string_view::npos) {
+      const auto key = trim(entry.substr(0, bracket));  // `0:{set: {}}`, `0 {set: {}}`
+      return str(
+          "\"", entry.substr(0, bracket + 1), "\": ",
+          key.ends_with(':') ? "a blank is missing after the colon" : "the colon after the key is missing");
+    }
     if (value.empty() || std::string_view("{[\"'").find(value[0]) != std::string_view::npos) return "";
     if (std::string_view("@`%*&!|>").find(value[0]) != std::string_view::npos)
       return str("\"", value, "\": begins with ", value[0],
@@ -114,7 +129,9 @@ class Diagnosis {
       }
       if (c == '#' && (i == 0 || line[i - 1] == ' ')) break;
       if ((c == '"' || c == '\'') && token_starts) quote_ = c, quote_line_ = line_;
-      if ((c == '{' || c == '[') && token_starts) open_.push_back({c, line_});
+      if ((c == '{' || c == '[') && token_starts) open_.push_back({c, line_, 0});
+      if (!open_.empty() && !quotes_alone_)
+        if (auto fault = entry_in_brackets_fault(line, i, token_starts); !fault.empty()) return fault;
       if (c == '}' || c == ']') {
         const char opening = c == '}' ? '{' : '[';
         if (open_.empty()) return str("has a ", c, " without its ", opening);
@@ -125,6 +142,21 @@ class Diagnosis {
       }
       if (c != ' ' && c != '\t') token_starts = value_follows(line, i);
     }
+    return "";
+  }
+
+  // Of the character at `i` within brackets.
+  std::string entry_in_brackets_fault(std::string_view line, std::size_t i, bool token_starts) {
+    auto& entry = open_.back();
+    if (line[i] == '*' && token_starts)
+      return str("\"", line.substr(i, line.find_first_of(",}] ", i) - i),
+                 "\": begins with *, which has a meaning in YAML; put it in quotes");
+    if (line[i] == ',') entry.key_line = 0;
+    if (line[i] != ':' || entry.bracket != '{' || (i + 1 < line.size() && line[i + 1] != ' ')) return "";
+    if (entry.key_line == line_)
+      return str("\"", trim(line.substr(0, i + 1)),
+                 "\": a second colon; a comma is missing before its key, or a value wants quotes");
+    entry.key_line = line_;
     return "";
   }
 
@@ -140,7 +172,8 @@ class Diagnosis {
   std::vector<std::size_t> columns_;  // of the maps and lists that the present line stands in
   bool takes_children_ = false;       // the line above
   std::vector<Bracket> open_;
-  char quote_ = 0;  // the one that is open; 0 if none
+  bool quotes_alone_ = false;  // no other fault is asked for
+  char quote_ = 0;             // the one that is open; 0 if none
 };
 
 }  // namespace

@@ -41,6 +41,10 @@ class Audit(ProgramTest):
         self.assertIn("FAILED", text)
         self.assertIn("cross_proj.weight", text)
 
+    def test_what_no_gate_reads_is_said(self):
+        ended = self.done("audit", "--steps", "0", "--seeds", "4", DATA_PATH="/nowhere", GPT2_MAX_ITERS=9)
+        self.assertIn('no gate reads: --seeds: SEEDS = "4"; --set: DATA_PATH = "/nowhere"\n', ended.stderr)
+
     def test_pooling_over_the_sequence_is_a_leak(self):
         sequence = {"RA_MLA_MLP_GATE_POOL": "sequence"}
         leak = self.checks("--steps", "1", code=1, **sequence)

@@ -41,6 +41,8 @@ class BadInput(ProgramTest):
              "select one that does: steps 1-5"),
             (["init", "--out", "w", "--set", "RA_MLA_RA_WINDOW=4"], "RA_MLA_RA_WINDOW", "nothing reads it",
              "set RA_MLA_RA_ALPHA"),
+            (["init", "--out", "w", "--set", "SEEDS=9"], 'SEEDS = "9": `kablate init` does not read it'),
+            (["plan", "--set", "SEEDS=1", "--seeds", "2"], '--seeds: SEEDS = "2": --set gives it too'),
         ])
 
     def test_combinations(self):
@@ -70,8 +72,10 @@ class BadInput(ProgramTest):
             (["run", "--results", "~/res"], "--results ~/res", "the shell left ~ as it is"),
             (["plan", "--results=~/res"], "--results=~/res", "the shell left ~"),
             (["plan", "--set", "DATA_PATH=~/x.txt"], "DATA_PATH=~/x.txt", "the shell left ~"),
+            (["run", "--results", "~root/res"], "--results ~root/res", "the shell left ~ as it is"),
+            (["plan", "--set", "DATA_PATH=~root/x.txt"], "DATA_PATH=~root/x.txt", "the shell left ~"),
             (["report", "~/res"], "~/res", "the shell left ~")])
-        self.assertFalse(os.path.exists(self.path("~")))
+        self.assertFalse(os.path.exists("~root"))
 
     def test_cuda_without_a_gpu(self):
         ended = self.call("run", DEVICE="cuda", environment={"CUDA_VISIBLE_DEVICES": ""})

@@ -15,6 +15,7 @@ from support import ProgramTest  # noqa: E402
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(ROOT, "scripts"))
 import kconfig_strict as strict  # noqa: E402
+from kconfig_texts import check_texts  # noqa: E402
 
 FILES = 3000
 BOOLS = [
@@ -27,6 +28,14 @@ BOOLS = [
 ]
 INTS = ["GPT2_N_LAYER", "RA_MLA_LATENT_DIM", "DATA_SEED"]
 STRINGS = ["DATA_PATH", "EXPERIMENT_NAME", "OPTIMIZER", "DTYPE"]
+REALS = ["GPT2_DROPOUT", "GPT2_LEARNING_RATE", "GRAD_CLIP", "MLP_EXPANSION", "RA_MLA_MLP_GATE_ALPHA"]
+LISTS = ["SEEDS", "RA_MLA_ABLATION_STEPS"]
+REAL_VALUES = (
+    "0 0.1 -0 -0.0 .5 5. 1 1024 1025 -0.1 1e-3 1E+2 1e400 1e-400 0e-400 5e-324 +1 0x1 nan inf . 1e 1.2.3 --1"
+).split() + ["", " 0.1", "0.1 "]
+LIST_VALUES = (
+    "1 0 1-3 3-1 1,3 1,,3 1, -1 1--2 1-3,2 01 0-3,7 1-100000 1-100001 2-99999999999999999999 a 1-2-3 -"
+).split() + ["", " ", " 1 - 3 , 5"]
 STRANGERS = ["BATCH_SIZE", "gpt2_bias", "GPT2_BIASS", "NOTHING_LIKE_IT", "A"]
 BOOL_VALUES = ["y", "n", "y", "n", "m", "", "yes", '"y"', "Y", "1", "y # why"]
 INT_VALUES = [
@@ -96,15 +105,19 @@ BYTES = [
 
 
 def sound_line(draw):
-    kind = draw.randrange(10)
+    kind = draw.randrange(11)
     if kind < 3:
         return f"CONFIG_{draw.choice(BOOLS)}={draw.choice(BOOL_VALUES)}"
     if kind < 5:
         return f"CONFIG_{draw.choice(INTS)}={draw.choice(INT_VALUES)}"
-    if kind < 7:
+    if kind == 5:
+        return f'CONFIG_{draw.choice(REALS)}="{draw.choice(REAL_VALUES)}"'
+    if kind == 6:
+        return f'CONFIG_{draw.choice(LISTS)}="{draw.choice(LIST_VALUES)}"'
+    if kind == 7:
         return f"CONFIG_{draw.choice(STRINGS)}={draw.choice(STRING_VALUES)}"
     name = draw.choice(BOOLS * 3 + INTS + STRINGS + STRANGERS)
-    if kind < 9:
+    if kind < 10:
         return f"# CONFIG_{name} is not set"
     return draw.choice(
         [
@@ -136,7 +149,7 @@ def line(draw):
 class TwoReaders(ProgramTest):
     def of_make(self, menu, path):
         try:
-            strict.load(menu, path)
+            strict.load(menu, path, check_texts)
         except strict.ConfigError as error:
             return {"error": str(error)}
         members = {member.name for choice in menu.unique_choices for member in choice.syms}

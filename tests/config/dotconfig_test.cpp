@@ -109,7 +109,8 @@ const BadFile kBadFiles[] = {
     {"\nCONFIG_SEEDS=\"\xff\"\n", {":2", "not UTF-8 text (byte 15 of the line)"}},
     {"\xef\xbb\xbf"
      "CONFIG_GPT2_BIAS=y\n",
-     {":1", "control character"}},
+     {":1", "begins with a byte-order mark; save it as UTF-8 without one"}},
+    {"CONFIG_GPT2_BIAS=y\n\xef\xbb\xbf\n", {":2", "control character"}},
 };
 
 TEST(DotConfig, RefusesEachMistakeWithItsLine) {

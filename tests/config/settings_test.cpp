@@ -87,6 +87,18 @@ TEST(Settings, RefuseWhatCannotBe) {
   EXPECT_NO_THROW(set("RA_MLA_MLP_GATE_ALPHA=-0.5"));
 }
 
+TEST(Settings, TakeOneValueFromACommandLine) {
+  auto settings = Settings::defaults();
+  settings.set("SEEDS", "1-2", "/c:3");
+  settings.set("SEEDS", "3", "--set");
+  settings.set("SEEDS", "3", "--seeds");  // the same
+  expect_error([&] { settings.set("SEEDS", "4", "--seeds"); },
+               {"--seeds: SEEDS = \"4\": --seeds gives it too, as \"3\"; leave one"});
+  settings.set_assignment("GPT2_N_LAYER=2", "--set");
+  expect_error([&] { settings.set_assignment("GPT2_N_LAYER=3", "--set"); }, {"--set gives it too, as \"2\""});
+  settings.set("GPT2_N_LAYER", "3", "plan.yaml:4");
+}
+
 TEST(FieldValues, AreSpelledInOneWay) {
   const auto text = [](const char* symbol, const char* value) {
     auto settings = Settings::defaults();

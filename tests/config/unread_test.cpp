@@ -38,14 +38,35 @@ TEST(Unread, HasAdviceForEverySymbol) {
 }
 
 TEST(Unread, OnACommandLineIsAnError) {
+  const auto check = [](const Settings& settings) {
+    check_read(settings, "logits", {"DEVICE", "DATA_PATH"});
+  };
   auto settings = changed(Settings::defaults(), mechanisms(false, true, true));
   settings.set("RA_MLA_MLP_GATE_DIM", "8", "/c:3");
-  EXPECT_NO_THROW(check_read(settings)) << "a file's value";
+  EXPECT_NO_THROW(check(settings)) << "a file's value";
   settings.set("RA_MLA_MLP_GATE_DIM", "8", "--set");
-  expect_error([&] { check_read(settings); },
+  expect_error([&] { check(settings); },
                {"--set: RA_MLA_MLP_GATE_DIM = \"8\"", "nothing reads it", "set RA_MLA_MLP_ATTN_GATE = y"});
   settings.set("RA_MLA_MLP_ATTN_GATE", "y", "--set");
-  EXPECT_NO_THROW(check_read(settings));
+  settings.set("DEVICE", "cpu", "--set");
+  EXPECT_NO_THROW(check(settings));
+  settings.set("DATA_PATH", "x", "--set");
+  expect_error([&] { check(settings); }, {"DATA_PATH = \"x\": nothing reads it", "DATASET = text or bin"});
+}
+
+TEST(Unread, BesideTheModelIsAnErrorForACommandThatTrainsNothing) {
+  for (const auto* assignment : {"SEEDS=9", "GPT2_MAX_ITERS=4", "GPT2_LEARNING_RATE=1e-3", "DATA_SEED=2",
+                                 "DTYPE=bfloat16", "RECOMPUTE=y", "DEVICE=cpu"}) {
+    auto settings = Settings::defaults();
+    settings.set_assignment(assignment, "--set");
+    expect_error([&] { check_read(settings, "init", {}); },
+                 {"`kablate init` does not read it; leave it out"});
+  }
+  for (const auto* assignment : {"GPT2_N_LAYER=3", "RA_MLA_LATENT_DIM=8", "MLP_EXPANSION=2"}) {
+    auto settings = Settings::defaults();
+    settings.set_assignment(assignment, "--set");
+    EXPECT_NO_THROW(check_read(settings, "init", {})) << assignment;
+  }
 }
 
 }  // namespace

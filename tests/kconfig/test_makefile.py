@@ -93,18 +93,8 @@ class Variables(MakeTest):
 
     def test_values_survive_quoting(self):
         for value in (
-            "/a b/c",
-            "it's",
-            'a"b"',
-            "a$b",
-            "$(HOME)",
-            "a\\b",
-            "a;b&c|d",
-            "*",
-            "é",
-            "a=b",
-            "#x",
-            "a,b",
+            *("/a b/c", "it's", 'a"b"', "a$b", "$(HOME)", "a\\b", "a;b&c|d"),
+            *("*", "é", "a=b", "#x", "a,b"),
         ):
             with self.subTest(value):
                 self.assertEqual(
@@ -212,7 +202,19 @@ class Variables(MakeTest):
             ("RESULT=x", "RESULTS"),
         ):
             self.assertIn(f"; did you mean {meant}? 'make help'", self.make("run", given).stderr)
-        self.assertNotIn("did you mean", self.make("run", "ZZZZZZZ=1").stderr)
+        for given in ("ZZZZZZZ=1", "FOO=1"):
+            self.assertNotIn("did you mean", self.make("run", given).stderr)
+
+    def test_another_projects_name_is_told_what_it_is_here(self):
+        said = self.make("run", "BATCH_SIZE=3", "NUM_EPOCHS=1", "SEDS=1").stderr
+        for part in ("here BATCH_SIZE is GPT2_BATCH_SIZE", "here NUM_EPOCHS is GPT2_MAX_ITERS, in", "SEEDS?"):
+            self.assertIn(part, said)
+
+    def test_two_variables_for_one_folder_are_an_error(self):
+        for goal in ("report", "verify"):
+            answer = self.make(goal, "RESULTS=a", "RUN=b")
+            self.assertEqual(answer.returncode, 2)
+            self.assertIn("RESULTS=a and RUN=b: RUN is the whole folder to read; leave one", answer.stderr)
 
     def test_an_override_without_effect_is_an_error(self):
         for given in ("SEEDS=1", "STEPS=0", "GPT2_N_LAYER=3"):

@@ -124,6 +124,20 @@ class Menu(FolderTest):
         for name, row in self.rows().items():
             self.assertEqual(row[1], row[2], name)
 
+    def test_numbers_and_lists_within_strings_are_judged_before_the_build(self):
+        for line, said in (
+            ('CONFIG_GPT2_DROPOUT="1e-400"', '"1e-400": allowed: a decimal number >= 0 and < 1 such'),
+            ('CONFIG_GPT2_LEARNING_RATE="0"', '"0": allowed: a decimal number > 0 such'),
+            ('CONFIG_GRAD_CLIP=" 0.1"', '" 0.1": allowed: a decimal number >= 0 such'),
+            ('CONFIG_SEEDS="3-1"', '"3-1": the range 3-1 runs backwards; allowed: whole numbers >= 1'),
+            ('CONFIG_RA_MLA_ABLATION_STEPS="x"', '"x" is not a whole number or a range'),
+        ):
+            with self.assertRaises(strict.ConfigError) as caught:
+                self.header(f"\n{line}\n")
+            self.assertIn(f"config:2: {line[7:].split('=')[0]} = ", str(caught.exception))
+            self.assertIn(said, str(caught.exception))
+        self.header('# CONFIG_RA_MLA_ABLATION_MODE is not set\nCONFIG_RA_MLA_ABLATION_STEPS="x"\n')
+
     def test_values_of_a_file_stand_beside_the_defaults(self):
         rows = self.rows('CONFIG_OPTIMIZER="adamw"\n# CONFIG_GPT2_BIAS is not set\nCONFIG_GPT2_N_LAYER=3\n')
         self.assertEqual(rows["OPTIMIZER"][1:3], ("adamw", "adamwspam"))

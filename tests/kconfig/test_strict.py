@@ -123,7 +123,8 @@ class RefusedLines(MenuTest):
 
     def test_control_characters(self):
         self.assert_refused(b'CONFIG_NAME="a\x00b"\n', 1, "control character")
-        self.assert_refused("\ufeffCONFIG_DEPTH=5\n", 1, "control character")
+        self.assert_refused("CONFIG_DEPTH=5\n\ufeff\n", 2, "control character")
+        self.assert_refused("\ufeffCONFIG_DEPTH=5\n", 1, "byte-order mark")
 
     def test_unreadable_file(self):
         menu = strict.open_menu(os.path.join(support.HERE, "menu"))

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
+#include "support/core/expect_error.h"
 #include "support/temporary_folder.h"
 
 namespace kablate {
@@ -11,6 +12,7 @@ namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing_support::expect_error;
 
 constexpr const char* kPlan =
     "name: test\nbaseline: 1\nsteps:\n"
@@ -68,6 +70,24 @@ TEST_F(NoisePlan, RefusesAHarmWhereMechanismsNeedTheAttention) {
     EXPECT_THAT(fault.what(), HasSubstr("planted harm"));
     EXPECT_THAT(fault.what(), HasSubstr("GPT2_ATTENTION"));
   }
+}
+
+TEST_F(NoisePlan, RefusesWhatTheBaselineDoesNotRead) {
+  const auto with = [&](const char* symbol, const char* value) {
+    Settings given = settings;
+    given.set(symbol, value, "--set");
+    noise_plan(given, folder.path(), {1002}, {});
+  };
+  expect_error(
+      [&] { with("RA_MLA_MLP_GATE_DIM", "8"); },
+      {"--set: RA_MLA_MLP_GATE_DIM = \"8\": nothing reads it", "the baseline, step 1, alone is trained"});
+  expect_error([&] { with("RA_MLA_MLP_ATTN_GATE", "y"); }, {"counts in no selected step"});
+  folder.write("test.yaml", std::string(kPlan) + "  2: {set: {GPT2_N_LAYER: 3}}\n");
+  expect_error(
+      [&] { with("RA_MLA_MLP_ATTN_GATE", "y"); },
+      {"RA_MLA_MLP_ATTN_GATE = \"y\": counts for nothing: the plan sets RA_MLA_MLP_ATTN_GATE itself"});
+  EXPECT_NO_THROW(with("GPT2_N_LAYER", "2"));
+  EXPECT_NO_THROW(with("RA_MLA_ABLATION_STEPS", "0"));
 }
 
 TEST_F(NoisePlan, AnArmHasOneHashForAllSeeds) {

@@ -43,7 +43,8 @@ TEST(Overrides, ThatSomeStepsKeepAreNamedInOneLine) {
   EXPECT_EQ(
       notes({{"--set", "RA_MLA_LATENT_DIM=32"}, {".config", "RA_MLA_MLP_ATTN_GATE=n"}}),
       (std::vector<std::string>{"set otherwise by the plan: --set: RA_MLA_LATENT_DIM = \"32\" in step 1; "
-                                ".config: RA_MLA_MLP_ATTN_GATE = \"n\" in steps 0, 1"}));
+                                ".config: RA_MLA_MLP_ATTN_GATE = \"n\" in step 1"}))
+      << "step 0 sets the same";
   EXPECT_EQ(notes({{"--set", "RA_MLA_LATENT_DIM=32"}}, "0"), std::vector<std::string>{});
   EXPECT_EQ(notes({{".config", "RA_MLA_MLP_ATTN_GATE=y"}}), std::vector<std::string>{}) << "the menu's own";
 }

@@ -236,6 +236,17 @@ const BadPlan kBadPlans[] = {
     {"name: 'a\nbaseline: 0\n", {"p.yaml:1: not YAML: the quote ' is not closed"}},
     {"name: 'a\nbaseline: 0\nsteps: {0: {set: {}}}\n", {"p.yaml:1: not YAML: the quote ' is not closed"}},
     {"name: @a\nbaseline: 0\n", {"p.yaml:1: not YAML: \"@a\": begins with @", "quotes"}},
+    {"name: a\nbaseline: 0\nsteps:\n  0:{set: {}}\n",
+     {"p.yaml:4: not YAML: \"0:{\": a blank is missing after the colon"}},
+    {"name: a\nbaseline: 0\nsteps:\n  0 {set: {}}\n",
+     {"p.yaml:4: not YAML: \"0 {\": the colon after the key is missing"}},
+    {"name: a\nbaseline: 0\nsteps:\n  0: {set: *b}\n",
+     {"p.yaml:4: not YAML: \"*b\": begins with *", "quotes"}},
+    {"name: a\nbaseline: 0\nsteps:\n  0:\xC2\xA0{set: {}}\n",
+     {"p.yaml:4: not YAML: has a no-break blank (U+00A0) behind \"0:\""}},
+    {"name: a\nbaseline: 0\nsteps: {0: {set: {GPT2_BIAS: n RECOMPUTE: y}}}\n",
+     {"p.yaml:3: not YAML: ",
+      "GPT2_BIAS: n RECOMPUTE:\": a second colon; a comma is missing before its key"}},
     {"name: a\nbaseline: 0\nsteps: {0: {set: {GPT2_BIAS:n}}}\n",
      {"p.yaml:3", "\"GPT2_BIAS:n\": a blank is missing after the colon"}},
     {"name: a\nbaseline: 0\nsteps: {0: {set: {}}}\ncontrol: [parameters]\n",
@@ -264,6 +275,19 @@ TEST(PlanFile, RefusesEachMistakeWithItsLine) {
             << fault.what() << "\n  lacks: " << part;
     }
   }
+}
+
+TEST(PlanFile, NamesAllUnknownSymbolsAtOnce) {
+  expect_error(
+      [] {
+        parse(
+            "name: a\nbaseline: 0\nsteps:\n  0: {set: {}}\n  1: {set: {BATCH_SIZE: 3, GPT2_BIASS: y}}\n"
+            "grid: {QQQQQQQQ: [1, 2]}\n");
+      },
+      {"p.yaml:5: 3 names are no configuration symbols: BATCH_SIZE (p.yaml:5, here it is GPT2_BATCH_SIZE), ",
+       "GPT2_BIASS (p.yaml:5, did you mean GPT2_BIAS?), QQQQQQQQ (p.yaml:6)", "make menuconfig"});
+  expect_error([] { parse("name: a\nbaseline: 0\nfactorial: [SWITCHY]\nsteps: {x: {set: {}}}\n"); },
+               {"the step's number = \"x\""});
 }
 
 TEST(PlanFile, RefusesAHugeGrid) {
