@@ -8,6 +8,7 @@
 #include <spdlog/spdlog.h>
 
 #include "base/error.h"
+#include "base/input_file.h"
 #include "base/text.h"
 
 namespace kablate {
@@ -33,6 +34,8 @@ void log(LogLevel level, const std::string& message) {
 }
 
 void open_log_file(const std::string& path, bool console) {
+  if (const auto kind = other_than_file(path); !kind.empty())  // opening a pipe waits for its reader
+    throw UserError(str("log file ", path, ": is ", kind, ", not a file; take it away"));
   try {
     auto file = std::make_shared<spdlog::sinks::basic_file_sink_mt>(path);
     file->set_pattern("%Y-%m-%dT%H:%M:%S%z %l %v");

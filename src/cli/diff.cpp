@@ -1,10 +1,12 @@
 #include <tuple>
 
 #include "base/error.h"
+#include "base/terminal.h"
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "report/run_difference.h"
+#include "report/table.h"
 
 namespace kablate {
 namespace {
@@ -31,7 +33,8 @@ int diff(const DiffCommand& command) {
   for (const auto& section : sections) {
     std::printf("\n%s\n", section.title.c_str());
     if (section.lines.empty()) std::printf("  no difference\n");
-    for (const auto& line : section.lines) std::printf("  %s\n", line.c_str());
+    for (const auto& line : section.lines)
+      std::printf("%s", finding_line(line, terminal_width(), /*indent=*/2).c_str());
   }
   return kExitDone;
 }

@@ -18,7 +18,7 @@
 #include "model/kernel/choice.h"
 #include "plan/key.h"
 #include "record/done.h"
-#include "record/noise.h"
+#include "report/noise_floor.h"
 #include "report/render.h"
 #include "runner/stored_trial.h"
 #include "shape/model_shape.h"
@@ -64,17 +64,27 @@ std::string cause(const StoredTrial& trial, const Program& program) {
 }
 
 // The sd between seeds that `make noise` measured for the experiment of this trial, if it has.
-std::optional<NoiseFloor> noise_beside(const StoredTrial& trial) {
-  std::error_code fault;
-  const auto path = std::filesystem::canonical(trial.folder.path(), fault);
-  return fault ? std::nullopt : read_noise(ExperimentFolder(path.parent_path().parent_path()));
+struct Noise {
+  std::optional<NoiseFloor> floor;
+  std::string problem;  // why what was measured is not used
+
+  std::optional<double> sd() const { return floor ? std::optional(floor->sd) : std::nullopt; }
+};
+
+Noise noise_beside(const StoredTrial& trial) {
+  Noise noise;
+  noise.floor = noise_of_trial(trial.folder, noise.problem);
+  return noise;
 }
 
-std::optional<double> sd_of(const std::optional<NoiseFloor>& noise) {
-  return noise ? std::optional(noise->sd) : std::nullopt;
+std::string noise_text(const Noise& noise) {
+  if (!noise.problem.empty()) return str("The noise floor is not used: ", noise.problem);
+  if (!noise.floor) return "How much the loss differs between seeds `make noise` measures.";
+  return str("The baseline's loss has sd ", fixed(noise.floor->sd, 4), " between ", noise.floor->seeds.size(),
+             " seeds (noise.json).");
 }
 
-Json to_json(const KnockoutStudy& study, const std::optional<NoiseFloor>& noise) {
+Json to_json(const KnockoutStudy& study, const Noise& noise) {
   Json rows = Json::array();
   const auto number = [](const std::optional<double>& value) { return value ? Json(*value) : Json(); };
   for (const auto& row : study.rows) {
@@ -88,19 +98,23 @@ Json to_json(const KnockoutStudy& study, const std::optional<NoiseFloor>& noise)
               {"p", number(row.change.p)},
               {"p_holm", row.holm ? Json(row.holm->adjusted_p) : Json()},
               {"holm_level", row.holm ? Json(row.holm->level) : Json()}};
-    if (row.scale == 0) json["verdict"] = knockout_verdict(row, study.val_loss, sd_of(noise));
+    if (row.scale == 0) json["verdict"] = knockout_verdict(row, study.val_loss, noise.sd());
     rows.push_back(std::move(json));
   }
   return {{"val_loss", study.val_loss},
           {"windows", study.windows},
-          {"noise_sd", number(sd_of(noise))},
+          {"noise_sd", number(noise.sd())},
+          {"noise_problem", noise.problem.empty() ? Json() : Json(noise.problem)},
           {"rows", rows}};
 }
 
-void print(const KnockoutStudy& study, const StoredTrial& trial, const std::optional<NoiseFloor>& noise) {
+void print(const KnockoutStudy& study, const StoredTrial& trial, const Noise& noise) {
   const auto width = output_width();
-  std::printf("%s, %zu validation windows, validation loss as trained %s\n\n", trial.label().c_str(),
-              study.windows, fixed(study.val_loss, 4).c_str());
+  std::printf("%s\n",
+              wrapped(str(trial.label(), ", ", study.windows,
+                          " validation windows, validation loss as trained ", fixed(study.val_loss, 4)),
+                      width)
+                  .c_str());
   TextTable table{{"mechanism", "scale", "val loss", "change", "interval over windows", "p Holm"},
                   {false, true, true, true, false, true},
                   {}};
@@ -110,16 +124,13 @@ void print(const KnockoutStudy& study, const StoredTrial& trial, const std::opti
                           row.holm ? p_text(row.holm->adjusted_p) : ""});
   std::string text = aligned(table, width) + "\n";
   for (const auto& row : study.rows)
-    if (row.scale == 0) text += wrapped(knockout_verdict(row, study.val_loss, sd_of(noise)), width);
+    if (row.scale == 0) text += wrapped(knockout_verdict(row, study.val_loss, noise.sd()), width);
   text += "\n" + wrapped(str("Intervals and p are adjusted for the ", study.rows.size(),
                              " rows together (Holm, ", shortest(kAlpha),
                              "). They are over the windows of one trained model; how another "
                              "seed would come out they don't say."),
                          width);
-  text += wrapped(noise ? str("The baseline's loss has sd ", fixed(noise->sd, 4), " between ",
-                              noise->seeds.size(), " seeds (noise.json).")
-                        : "How much the loss differs between seeds `make noise` measures.",
-                  width);
+  text += wrapped(noise_text(noise), width);
   std::printf("%s", text.c_str());
 }
 
@@ -139,7 +150,7 @@ int knock_out_trial(const KnockoutCommand& command) {
   make_deterministic(trial.threads);
   const c10::Device device = resolve_device(trial.config.run.device);
   use_kernels(trial.config.run.kernels, device);
-  const auto data = open_dataset(trial.config, data_folder());
+  const auto data = KeysHere(program).data(trial);
   const auto study =
       knock_out(trial.config, load_parameters(trial, device), *data, device, scales, throw_if_stop_requested);
   if (study.val_loss != trial.summary.val_loss)

@@ -129,16 +129,18 @@ int noise(const NoiseCommand& command) {
   std::printf("%s", sensitivity_text(sensitivity_of(planned, floor, floor.arm), output_width()).c_str());
   const auto allowed =
       static_cast<std::int64_t>(allowed_rejections(static_cast<std::size_t>(floor.comparisons)));
-  std::printf(
-      "A/A: %ld of %ld rejected (allowed %ld): the baseline against itself, %ld pairs each, p < .05\n",
-      static_cast<long>(floor.rejected), static_cast<long>(floor.comparisons), static_cast<long>(allowed),
-      static_cast<long>(floor.pairs));
+  const auto print = [](const std::string& finding) {
+    std::printf("%s", finding_line(finding, terminal_width()).c_str());
+  };
+  print(str("A/A: ", floor.rejected, " of ", floor.comparisons, " rejected (allowed ", allowed,
+            "): the baseline against itself, ", floor.pairs, " pairs each, p < .05"));
   bool good = floor.rejected <= allowed;
   if (command.planted_harm > 0) {
     const auto harmed = losses_of(folder, plan, seeds.size(), plan.trials.size() - seeds.size());
     const auto found = compare_with_harm(losses, harmed, static_cast<std::size_t>(command.pairs));
-    std::printf("planted harm: %zu of %zu found: the baseline without attention, mean %s, worse at p < .05\n",
-                found.rejected, found.comparisons, fixed(mean_sd(harmed).mean, 4).c_str());
+    print(str("planted harm: ", found.rejected, " of ", found.comparisons,
+              " found: the baseline without attention, mean ", fixed(mean_sd(harmed).mean, 4),
+              ", worse at p < .05"));
     good = good && found.rejected == found.comparisons;
   }
   std::printf("%s\n", folder.noise().c_str());

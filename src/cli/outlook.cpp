@@ -47,7 +47,9 @@ bool decide_trials(Outlook& outlook, const Config& base, const ExperimentFolder&
   }
   outlook.parallel = parallel_trials(base, *threads, available_cores(), device.is_cpu());
   try {
-    assign_keys(outlook.plan, base, *open_dataset(base, data_folder()), *threads);
+    const auto data = open_dataset(base, data_folder());
+    for (const auto& note : data->notes()) outlook.plan.notes.push_back(note);
+    assign_keys(outlook.plan, base, *data, *threads);
   } catch (const UserError& fault) {
     outlook.undecided = std::string("without its data nothing can be trained: ") + fault.what();
     return false;
@@ -134,7 +136,10 @@ Outlook make_outlook(const Settings& settings, const ExperimentFolder& folder, b
   outlook.ms_per_iter.resize(outlook.plan.steps.size());
   const bool with_data = decide_trials(outlook, base, folder);
   outlook.record = describe_plan(outlook.plan);
-  outlook.sensitivity = sensitivity_of(outlook.record, read_noise(folder), baseline_key(outlook));
+  std::string problem;
+  const auto noise = read_noise(folder, &problem);
+  if (!problem.empty()) outlook.plan.notes.push_back("the noise floor is not used: " + problem);
+  outlook.sensitivity = sensitivity_of(outlook.record, noise, baseline_key(outlook));
   if (measure || with_data) time_steps(outlook, base, folder, measure);
   copy_to_reruns(outlook);
   return outlook;

@@ -1,9 +1,11 @@
 #include "runner/rerun.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/terminal.h"
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/options.h"
+#include "report/table.h"
 #include "train/stop_signal.h"
 
 namespace kablate {
@@ -13,15 +15,16 @@ struct RerunCommand {
   std::string folder, data_path;
 };
 
+void print(const std::string& finding) { std::printf("%s", finding_line(finding, terminal_width()).c_str()); }
+
 void print_differences(const RerunPlan& plan) {
-  for (const auto& damage : plan.damage) std::printf("damaged there: %s\n", damage.c_str());
+  for (const auto& damage : plan.damage) print("damaged there: " + damage);
   for (const auto* phrases : {&plan.causes.key, &plan.causes.machine})
-    for (const auto& phrase : *phrases) std::printf("differs here: %s\n", phrase.c_str());
+    for (const auto& phrase : *phrases) print("differs here: " + phrase);
   if (plan.causes.names().empty())
-    std::printf(
+    print(
         "the same here: configuration, sources, compiler, LibTorch, threads, data, device, kernels, CPU, "
-        "libraries' "
-        "variables and system\n");
+        "libraries' variables and system");
   std::fflush(stdout);
 }
 
@@ -48,14 +51,14 @@ int rerun_trial(const RerunCommand& command) {
   }
   const std::string label = plan.stored.label();
   if (result.equal()) {
-    std::printf("%s: equal: weights %s and every logged loss\n", label.c_str(),
-                plan.stored.summary.weights_sha256.c_str());
+    print(str(label, ": equal: weights ", plan.stored.summary.weights_sha256, " and every logged loss"));
     return plan.damage.empty() ? kExitDone : kExitFailed;
   }
   const std::string what = result.failure.empty() ? "differs: " + result.comparison.describe()
                                                   : "failed when trained again: " + result.failure;
-  std::printf("%s: %s\n%s\nkept to be looked at: %s\n", label.c_str(), what.c_str(),
-              explanation(plan.causes).c_str(), result.kept.c_str());
+  print(str(label, ": ", what));
+  print(explanation(plan.causes));
+  print("kept to be looked at: " + result.kept.string());
   return kExitFailed;
 }
 

@@ -61,11 +61,12 @@ int run(const PlanOptions& options) {
   for (const auto& note : terms_notes(plan)) log_warning(note);
   const c10::Device device = device_of_trials(base);
   const auto data = open_dataset(base, data_folder());
-  for (const auto& note : data->notes()) log_info(note);
+  for (const auto& note : data->notes()) log_info(note), plan.step_notes.push_back(note);  // plan.json's
   check_steps_against_data(plan, base);
   const ExperimentFolder folder = options.experiment(settings);
   refuse_older_format(folder);
   make_writable_folder(folder.path());
+  read_looks(folder);  // where the table would throw, now is better than after the training
   const std::int64_t threads = threads_of_trials(plan, base, folder, device);
   assign_keys(plan, base, *data, threads);
   const std::int64_t parallel = parallel_trials(base, threads, available_cores(), device.is_cpu());

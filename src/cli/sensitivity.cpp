@@ -33,10 +33,10 @@ std::string noise_text(const Sensitivity& sensitivity, std::size_t width) {
                               fixed(sensitivity.noise->sd, 4), " of ", sensitivity.noise->seeds.size(),
                               " seeds); less where pairing helps"),
                           width);
-  return text + "nats: " +
-         (sensitivity.other_noise
-              ? "noise.json is of another baseline; `make noise` measures the deviation of this one\n"
-              : "`make noise` measures the deviation\n");
+  return text + wrapped(sensitivity.other_noise ? "nats: noise.json is of another baseline; `make noise` "
+                                                  "measures the deviation of this one"
+                                                : "nats: `make noise` measures the deviation",
+                        width);
 }
 
 }  // namespace

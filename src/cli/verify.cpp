@@ -2,11 +2,13 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/terminal.h"
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "measure/machine.h"
 #include "record/reader.h"
+#include "report/table.h"
 #include "runner/verify.h"
 #include "train/stop_signal.h"
 
@@ -56,7 +58,7 @@ bool report_table(const ExperimentFolder& folder) {
   if (differences.empty()) std::printf("report.csv: equal to the table recomputed from the trials' files\n");
   constexpr std::size_t kShown = 8;
   for (std::size_t i = 0; i < std::min(kShown, differences.size()); ++i)
-    std::printf("report.csv: differs: %s\n", differences[i].c_str());
+    std::printf("%s", finding_line("report.csv: differs: " + differences[i], terminal_width()).c_str());
   if (differences.size() > kShown)
     std::printf("report.csv: differs in %zu more places\n", differences.size() - kShown);
   return differences.empty();
@@ -68,7 +70,7 @@ int verify(const VerifyCommand& command) {
   const Program program{data_folder(), source_folder(), this_build(), command.data_path};
   make_deterministic(1);
   const auto result = verify_trials(trials, program, !command.no_retrain, [](const TrialFinding& finding) {
-    std::printf("%s: %s\n", finding.label.c_str(), finding.text.c_str());
+    std::printf("%s", finding_line(str(finding.label, ": ", finding.text), terminal_width()).c_str());
     std::fflush(stdout);
   });
   if (result.interrupted) {

@@ -42,14 +42,43 @@ constexpr Magic kMagics[] = {
     {"ustar"sv, "a tar archive; unpack it", 257},
 };
 
+// pickle.dump: its version, then of versions 4 and 5 the size of what follows, of 2 and 3 an opcode that
+// begins a value; a point ends it. The first two bytes alone may be an id.
+bool is_pickle(std::string_view bytes) {
+  if (bytes.size() < 12 || bytes[0] != '\x80' || bytes.back() != '.') return false;
+  if (bytes[1] == 4 || bytes[1] == 5) return bytes[2] == '\x95' && bytes.substr(7, 4) == "\0\0\0\0"sv;
+  return (bytes[1] == 2 || bytes[1] == 3) && "]}(cKMJX)"sv.find(bytes[2]) != std::string_view::npos;
+}
+
+// Castagnoli's, bit by bit: of eight bytes.
+std::uint32_t crc32c(std::string_view bytes) {
+  std::uint32_t crc = ~std::uint32_t{0};
+  for (const char byte : bytes) {
+    crc ^= static_cast<unsigned char>(byte);
+    for (int bit = 0; bit < 8; ++bit) crc = crc >> 1 ^ (crc & 1) * 0x82F63B78u;
+  }
+  return ~crc;
+}
+
+// Each record begins with its length (64 bits) and that one's masked checksum.
+bool is_tfrecord(std::string_view bytes) {
+  std::uint32_t sum = 0;
+  if (bytes.size() < sizeof(std::uint64_t) + sizeof sum) return false;
+  std::memcpy(&sum, bytes.data() + sizeof(std::uint64_t), sizeof sum);
+  const auto crc = crc32c(bytes.substr(0, sizeof(std::uint64_t)));
+  return sum == (crc >> 15 | crc << 17) + 0xA282EAD8u;
+}
+
 std::string known_format(std::string_view bytes) {
   for (const auto& magic : kMagics)
     if (bytes.substr(std::min(magic.place, bytes.size())).starts_with(magic.bytes))
       return std::string(magic.what);
+  if (is_pickle(bytes)) return "written by Python's pickle";
   std::uint64_t length = 0;  // safetensors begin with that of their header
   if (bytes.size() <= sizeof length) return "";
   std::memcpy(&length, bytes.data(), sizeof length);
-  return length < bytes.size() && bytes.substr(sizeof length).starts_with("{\"") ? "a safetensors file" : "";
+  if (length < bytes.size() && bytes.substr(sizeof length).starts_with("{\"")) return "a safetensors file";
+  return is_tfrecord(bytes) ? "a TFRecord file" : "";
 }
 
 // How often each byte value stands at even and at odd places,

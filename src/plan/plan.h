@@ -53,7 +53,8 @@ struct Plan {
   std::vector<std::string> factors;  // the symbols of its factorial
   std::vector<std::string> about;    // the symbols of its grid, and those of the schedule in which alone a
                                      // step differs from the baseline: it asks what they do
-  // On the selected steps: controls that were not made, with the reason; warm-ups that outlast the run.
+  // On the selected steps: controls that were not made, with the reason; warm-ups that outlast the run. `run`
+  // adds what is noted of its data.
   std::vector<std::string> step_notes;
   std::vector<std::string> notes;  // these, and what of the base the steps do not use (plan/overrides.h)
   std::vector<std::int64_t> seeds;

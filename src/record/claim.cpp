@@ -24,9 +24,10 @@ namespace fs = std::filesystem;
 constexpr std::string_view kClaim = "claim.", kNewClaim = "claim-new.";
 constexpr int kAttempts = 10;
 
-// A small file's content; "" if it is gone, also where a process ends while its /proc file is read.
+// A small file's content; "" if it is gone, also where a process ends while its /proc file is read. A pipe
+// is not waited for.
 std::string slurp(const fs::path& path) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) return "";
   char buffer[4096];
   const auto size = ::read(fd, buffer, sizeof buffer);
@@ -167,11 +168,6 @@ class NewClaim {
   double stamp_ = 0;
 };
 
-std::string describe(const Found& claim) {
-  return claim.owner ? str("process ", claim.owner->pid, " on ", claim.owner->host)
-                     : std::string("an unknown process");
-}
-
 // What a process that was killed while claiming left behind.
 void remove_leftovers(const fs::path& folder, double now) {
   std::error_code fault, ignored;
@@ -190,6 +186,12 @@ const Found* find_live(const std::vector<Found>& claims, const ClaimOwner& me, d
 
 }  // namespace
 
+std::string describe(const ClaimOwner& owner) {
+  if (owner.token.empty())
+    return str("a process whose claim can't be read, which counts for ", Claim::kStaleSeconds, " s,");
+  return str("process ", owner.pid, " on ", owner.host);
+}
+
 std::unique_ptr<Claim> Claim::acquire(const TrialFolder& folder, std::string* holder) {
   std::error_code fault;
   fs::create_directories(folder.path(), fault);
@@ -199,7 +201,7 @@ std::unique_ptr<Claim> Claim::acquire(const TrialFolder& folder, std::string* ho
     const NewClaim mine(folder.path(), me);
     const auto before = scan(folder.path());
     if (const auto* live = find_live(before, me, mine.stamp()); live != nullptr) {
-      if (holder != nullptr) *holder = describe(*live);
+      if (holder != nullptr) *holder = describe(live->owner.value_or(ClaimOwner{}));
       return nullptr;
     }
     std::int64_t number = 1;

@@ -27,6 +27,9 @@ struct ClaimOwner {
   std::string token;            // unique to the claim
 };
 
+// "process 123 on host"; of a damaged claim that it can't be told.
+std::string describe(const ClaimOwner& owner);
+
 class Claim {
  public:
   static constexpr double kStaleSeconds = 120;
@@ -61,7 +64,8 @@ class Claim {
 // Whether claims stand there, and none of them is alive: a process died that had not given the folder back.
 bool abandoned(const TrialFolder& folder);
 
-// The live owner of a folder, if it has one. Makes a short-lived file there to ask the file system's clock
+// The live owner of a folder, if it has one: an empty ClaimOwner where the claim is damaged and not stale
+// yet. Makes a short-lived file there to ask the file system's clock
 // only where a claim of another machine is to be judged.
 std::optional<ClaimOwner> claim_owner(const TrialFolder& folder);
 

@@ -5,9 +5,11 @@
 #include <iterator>
 #include <map>
 #include <set>
+#include <sstream>
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "base/hash.h"
 #include "base/json.h"
 #include "base/text.h"
@@ -55,11 +57,14 @@ std::vector<std::int64_t> without(const std::vector<std::int64_t>& a, const std:
 
 std::vector<Look> read_looks(const ExperimentFolder& folder, std::vector<std::string>* problems) {
   std::vector<Look> looks;
+  std::error_code ignored;
+  if (!std::filesystem::exists(folder.looks(), ignored)) return looks;
   std::set<std::string> sums{""};
-  std::ifstream file(folder.looks());
-  std::int64_t number = 0;
+  std::istringstream file(read_text(folder.looks()));
+  std::int64_t number = 0, converted = 0;
   for (std::string line; std::getline(file, line);) {
     ++number;
+    if (line.ends_with('\r')) line.pop_back(), ++converted;  // kept: its sum is that of the line without it
     std::string problem;
     try {
       const auto json = Json::parse(line);
@@ -79,6 +84,8 @@ std::vector<Look> read_looks(const ExperimentFolder& folder, std::vector<std::st
       problems->push_back(str(folder.looks().string(), ":", number, ": ", problem,
                               ": there may have been more looks than this table tells of"));
   }
+  if (converted > 0 && problems != nullptr)
+    problems->push_back(str(folder.looks().string(), ": ", kConvertedLineEnds));
   return looks;
 }
 

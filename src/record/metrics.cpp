@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/input_file.h"
 #include "base/text.h"
 
 namespace kablate {
@@ -90,6 +91,8 @@ std::vector<MetricsRow> parse_metrics(std::string_view text, std::int64_t* damag
 
 std::int64_t last_logged_iteration(const fs::path& path) {
   constexpr std::streamoff kTail = 4096;  // several rows
+  if (const auto kind = other_than_file(path); !kind.empty())
+    throw UserError(str(path.string(), ": is ", kind, ", not a file; take it away"));
   std::ifstream file(path, std::ios::binary | std::ios::ate);
   if (!file) return 0;
   const std::streamoff size = file.tellg(), start = std::max<std::streamoff>(0, size - kTail);

@@ -53,7 +53,8 @@ struct PlanRecord {
   std::vector<std::string> factors;  // the symbols of the plan's factorial, in its order; empty without one
   std::vector<std::string> about;    // the symbols that the plan asks about: its grid's, and those of the
                                      // schedule in which alone a step differs from the baseline
-  std::vector<std::string> notes;    // on its steps, a sentence each: controls not made, warm-ups too long
+  std::vector<std::string>
+      notes;  // on its steps and data, a sentence each: controls not made, NULs in a text
   std::vector<std::int64_t> seeds;
   std::vector<PlannedTrial> trials;
   bool operator==(const PlanRecord&) const = default;

@@ -37,10 +37,6 @@ std::string with_plain_line_ends(std::string_view text) {
   return plain.size() == text.size() ? "" : plain;
 }
 
-constexpr const char* kConverted =
-    "its line ends were converted to CRLF (a copy in text mode, or git): convert them back, or copy the "
-    "folder again as it is";
-
 bool sum_holds(std::string_view text) {
   const auto digits = place_of_sum(text);
   return digits != std::string_view::npos &&
@@ -68,7 +64,7 @@ Json unsealed(std::string_view text, const std::string& name) {
     return json;
   }
   if (const auto plain = with_plain_line_ends(text); !plain.empty() && sum_holds(plain))
-    throw FileFault(Kind::kDamaged, str(name, ": ", kConverted));
+    throw FileFault(Kind::kDamaged, str(name, ": ", kConvertedLineEnds));
   // The first format had neither key.
   if (json.is_object() && !json.contains(kFormat) && !json.contains(kSum)) throw older_format(name);
   throw FileFault(Kind::kDamaged, str(name, ": is damaged: it does not have the SHA-256 that stands in it"));
@@ -84,7 +80,7 @@ Json read_sealed(const std::filesystem::path& path) {
 std::string damage_of(std::string_view text, const std::string& recorded) {
   if (hex(sha256(text)) == recorded) return "";
   const auto plain = with_plain_line_ends(text);
-  if (!plain.empty() && hex(sha256(plain)) == recorded) return kConverted;
+  if (!plain.empty() && hex(sha256(plain)) == recorded) return kConvertedLineEnds;
   return "does not have the SHA-256 that was recorded for it";
 }
 

@@ -32,6 +32,11 @@ std::string sealed_text(Json json);
 Json unsealed(std::string_view text, const std::string& name);
 Json read_sealed(const std::filesystem::path& path);
 
+// What is said of a file whose lines are whole but for their ends.
+constexpr const char* kConvertedLineEnds =
+    "its line ends were converted to CRLF (a copy in text mode, or git): convert them back, or copy the "
+    "folder again as it is";
+
 // "" if `text` has the SHA-256 `recorded`; else what has become of it: changed, or its line ends converted.
 std::string damage_of(std::string_view text, const std::string& recorded);
 

@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "config/config.h"
 #include "config/settings.h"
-#include "plan/key.h"
+#include "report/noise_floor.h"
 #include "report/parts.h"
 #include "report/samples.h"
 
@@ -18,15 +18,10 @@ std::optional<NoiseFloor> noise_of(const ExperimentFolder& folder, ExperimentRec
   auto noise = read_noise(folder, &problem);
   if (!problem.empty()) experiment.problems.push_back(problem);
   if (!noise) return {};
-  for (const auto* trial : finished_trials(experiment, experiment.plan.baseline)) {
-    const auto files = folder.trial(trial->planned.folder);
-    try {
-      if (arm_key(read_trial_config(files).bind(), read_key_text(files)) == noise->arm) return noise;
-    } catch (const UserError&) {
-      continue;  // damaged, or a configuration of another version of the program: not this baseline's
-    }
-  }
-  return {};
+  std::vector<std::string> baselines;
+  for (const auto* trial : finished_trials(experiment, experiment.plan.baseline))
+    baselines.push_back(trial->planned.folder);
+  return is_floor_of(*noise, folder, baselines) ? noise : std::nullopt;
 }
 
 // Steps that must equal another one and don't: pairing or training is broken, and with it every comparison.

@@ -156,6 +156,14 @@ std::string wrapped(const std::string& text, std::size_t width) {
   return result + line + "\n";
 }
 
+std::string finding_line(const std::string& text, std::size_t width, std::size_t indent) {
+  const std::string blanks(indent, ' ');
+  if (width == 0) return blanks + text + "\n";
+  std::string result;
+  for (const auto& line : split(trim(wrapped(text, width - indent)), '\n')) result += blanks + line + "\n";
+  return result;
+}
+
 std::string signed_fixed(double value, int digits) { return (value < 0 ? "" : "+") + fixed(value, digits); }
 
 std::string interval_text(const Interval& interval) {

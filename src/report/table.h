@@ -27,6 +27,10 @@ std::size_t display_width(std::string_view utf8);
 // Breaks at blanks so that no line is wider than `width`; all but the first are indented. Ends a line.
 std::string wrapped(const std::string& text, std::size_t width);
 
+// A finding, which programs may read as one line: whole where `width` is 0 (no terminal), else wrapped, all
+// its lines indented by `indent` blanks. Ends a line.
+std::string finding_line(const std::string& text, std::size_t width, std::size_t indent = 0);
+
 std::string signed_fixed(double value, int digits);           // +0.0123
 std::string interval_text(const Interval& interval);          // [-0.0123, +0.0045]
 std::string p_text(double p);                                 // 0.0123, or <0.0001

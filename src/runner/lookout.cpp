@@ -9,8 +9,9 @@ bool Lookout::due(const TrialFolder& folder, Clock::time_point now) const {
   return found == next_.end() || now >= found->second;
 }
 
-void Lookout::held(const TrialFolder& folder, const std::string& host, Clock::time_point now) {
-  next_[folder.path().string()] = now + (host == host_name() ? kOwnMachine : kAnotherMachine);
+bool Lookout::held(const TrialFolder& folder, const std::string& host, Clock::time_point now) {
+  const auto next = now + (host == host_name() ? kOwnMachine : kAnotherMachine);
+  return next_.insert_or_assign(folder.path().string(), next).second;
 }
 
 }  // namespace kablate

@@ -18,8 +18,8 @@ class Lookout {
   // Whether the folder is to be looked at: always before held() was called for it.
   bool due(const TrialFolder& folder, Clock::time_point now = Clock::now()) const;
 
-  // It was found to be held by a process of `host`.
-  void held(const TrialFolder& folder, const std::string& host, Clock::time_point now = Clock::now());
+  // It was found to be held by a process of `host`. True the first time, when it is to be said.
+  bool held(const TrialFolder& folder, const std::string& host, Clock::time_point now = Clock::now());
 
  private:
   std::map<std::string, Clock::time_point> next_;  // by the folder's path

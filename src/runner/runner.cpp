@@ -131,7 +131,9 @@ void Run::start_what_fits() {
       ++result_.done;
       next = pending_.erase(next);
     } else if (const auto owner = claim_owner(folder)) {
-      lookout_.held(folder, owner->host);
+      if (lookout_.held(folder, owner->host))
+        progress_->event(str(label_of(trial), ": waits: ", describe(*owner),
+                             " is at it (its claim stands in ", folder.path().string(), ")"));
       ++next;
     } else {
       next = pending_.erase(next);

@@ -30,11 +30,16 @@ class Knockout(ProgramTest):
             self.assertEqual("verdict" in row, row["scale"] == 0)
             self.assertGreaterEqual(row["p_holm"], row["p"])
         self.assertIsNone(study["noise_sd"])
+        self.assertIsNone(study["noise_problem"])
         table = self.knockout(full).stdout
         self.assertRegex(table, r"(?m)^recip mlp-to-attn +0 +\d\.\d{4} +[+-]\d\.\d{4}  \[.*\] +[<\d.]+$")
         self.assertIn("adjusted for the 12 rows together", table)
         self.assertLessEqual(max(map(len, table.splitlines())), 100)
         self.assertRegex(table, r"(?m)^gate: ")
+
+        self.write(os.path.join("results", "small", "noise.json"), "{}")
+        self.assertIn("noise.json: ", json.loads(self.knockout(full, "--json").stdout)["noise_problem"])
+        self.assertIn("The noise floor is not used: ", self.knockout(full).stdout)
 
         self.what_the_mechanisms_did(plain, full)
         self.another_model(full)
@@ -72,6 +77,8 @@ class Knockout(ProgramTest):
             (["knockout", self.folder], "no file `config`"),
             (["knockout", full, "--scales", "0,x"], "--scales", '"x"', "numbers >= 0"),
             (["knockout", full, "--scales", "-1"], "--scales"),
+            (["knockout", full, "--data-path", self.path("gone")], "needs the data it was made from",
+             "--data-path PATH, or DATA_PATH=PATH after make"),
         ])
 
 

@@ -7,7 +7,7 @@ import sys
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from support import ProgramTest, metrics, read_json, read_safetensors, read_text, sealed  # noqa: E402
+from support import ProgramTest, metrics, read_json, read_safetensors, read_text, sealed, words  # noqa: E402
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PUBLISHED = os.path.join(ROOT, "defconfigs", "gpt2-ra-mla-full")
@@ -16,6 +16,21 @@ PUBLISHED = os.path.join(ROOT, "defconfigs", "gpt2-ra-mla-full")
 class PlanTest(ProgramTest):
     def plan(self, *arguments, **symbols):
         return json.loads(self.done("plan", "--json", *arguments, **symbols).stdout)
+
+
+class Notes(PlanTest):
+    def test_on_the_text_are_of_plan_run_and_report(self):
+        text = self.write("text with an end of Windows", words(1500) + "the end\r\n")
+        said = "has 1 carriage returns"
+        self.assertIn(said, " ".join(self.plan(DATA_PATH=text)["notes"]))
+        ended = self.done("run", "--steps", "0", DATA_PATH=text)
+        for part in (ended.stderr, self.done("report", self.path("results", "small")).stdout):
+            self.assertIn(said, " ".join(part.split()))
+
+    def test_name_a_noise_floor_that_is_damaged(self):
+        os.makedirs(self.path("results", "small"))
+        self.write(os.path.join("results", "small", "noise.json"), "{}")
+        self.assertIn("the noise floor is not used: ", " ".join(self.plan()["notes"]))
 
 
 class Published(PlanTest):

@@ -105,6 +105,11 @@ TEST(TokenFormat, NamesFormatsByTheirFirstBytes) {
   expect_named("\x89HDF\r\n\x1A\n" + rest, "HDF5");
   expect_named("MMIDIDX" + std::string(2, '\0') + rest, "Megatron");
   expect_named(std::string(257, 'x') + "ustar" + rest, "tar archive");
+  expect_named("\x80\x04\x95\x10" + std::string(7, '\0') + "]" + rest + ".", "Python's pickle");
+  expect_named("\x80\x02]q" + rest + ".", "Python's pickle");
+  expect_named("\x0B" + std::string(7, '\0') + "\x86\x15\xF5\x04" + rest, "TFRecord");
+  EXPECT_EQ(foreign_token_format("\x80\x02]q" + rest), "") << "640 is an id";
+  EXPECT_EQ(foreign_token_format("\x0B" + std::string(7, '\0') + "\x87\x15\xF5\x04" + rest), "");
   expect_named("\x02" + std::string(7, '\0') + "{\"a\":1}" + rest, "safetensors");
 }
 

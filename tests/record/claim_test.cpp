@@ -136,6 +136,15 @@ TEST(Claim, ThatIsDamagedCountsAsAnothersUntilItIsOld) {
   EXPECT_TRUE(Claim::acquire(folder));
 }
 
+TEST(Claim, ThatIsAPipeIsNotWaitedFor) {
+  const TemporaryFolder root;
+  const TrialFolder folder(root.path());
+  ASSERT_EQ(::mkfifo((folder.path() / "claim.1").c_str(), 0600), 0);
+  std::string holder;
+  EXPECT_EQ(Claim::acquire(folder, &holder), nullptr);
+  EXPECT_EQ(holder, "a process whose claim can't be read, which counts for 120 s,");
+}
+
 TEST(Claim, KnowsThatItWasTakenOver) {
   const TemporaryFolder root;
   const TrialFolder folder(root.path());

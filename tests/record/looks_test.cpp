@@ -4,7 +4,10 @@
 
 #include <fstream>
 
+#include <sys/stat.h>
+
 #include "base/file.h"
+#include "support/core/expect_error.h"
 #include "support/core/experiment.h"
 #include "support/temporary_folder.h"
 
@@ -81,6 +84,29 @@ TEST(Looks, ThatWereChangedOrTakenOutAreMissed) {
   }
   const auto first = whole.find('\n') + 1;
   EXPECT_EQ(problems_of(whole.substr(first)), 1u) << "the first look was taken out";
+}
+
+TEST(Looks, WithConvertedLineEndsAreKeptAndNamed) {
+  const TemporaryFolder root;
+  const ExperimentFolder folder(root.path());
+  record_look(folder, {1}, finished({1}));
+  record_look(folder, {1, 2}, finished({1, 2}));
+  std::string converted;
+  for (const char c : read_text(folder.looks())) converted += c == '\n' ? "\r\n" : std::string(1, c);
+  write_file(folder.looks(), converted);
+  std::vector<std::string> problems;
+  EXPECT_EQ(read_looks(folder, &problems).size(), 2u);
+  ASSERT_EQ(problems.size(), 1u);
+  EXPECT_NE(problems[0].find("looks.jsonl: its line ends were converted to CRLF"), std::string::npos)
+      << problems[0];
+}
+
+TEST(Looks, InAPipeAreNotWaitedFor) {
+  const TemporaryFolder root;
+  const ExperimentFolder folder(root.path());
+  ASSERT_EQ(::mkfifo(folder.looks().c_str(), 0600), 0);
+  testing_support::expect_error([&] { read_looks(folder); }, {"looks.jsonl: is a pipe, not a file"});
+  testing_support::expect_error([&] { record_look(folder, {1}, finished({1})); }, {"is a pipe, not a file"});
 }
 
 TEST(Looks, OfTwoRunsAtOnceAreBothWhole) {

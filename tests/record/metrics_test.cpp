@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include <csignal>
 #include <fstream>
@@ -136,6 +137,14 @@ TEST(MetricsLog, WritesNullForWhatIsNoNumber) {
   log.append(TrainRow{.iteration = 1, .loss = std::numeric_limits<double>::quiet_NaN()});
   EXPECT_NE(read_text(folder.metrics()).find("\"loss\":null"), std::string::npos);
   EXPECT_FALSE(std::get<TrainRow>(read(folder).at(0)).loss);
+}
+
+TEST(MetricsLog, InAPipeIsNotWaitedFor) {
+  const TemporaryFolder root;
+  const TrialFolder folder(root.path());
+  ASSERT_EQ(::mkfifo(folder.metrics().c_str(), 0600), 0);
+  expect_error([&] { last_logged_iteration(folder.metrics()); }, {"metrics.jsonl: is a pipe, not a file"});
+  expect_error([&] { MetricsLog(folder, mark_of("")); }, {"metrics.jsonl: is a pipe, not a file"});
 }
 
 TEST(MetricsLog, SaysThatTheDiskIsFull) {

@@ -133,6 +133,20 @@ TEST(TerminalTable, LeavesColumnsOutBeforeItGetsTooWide) {
   EXPECT_THAT(render_terminal(report), HasSubstr("-0.0100"));
 }
 
+TEST(TerminalTable, FitsAnyTerminal) {
+  const TemporaryFolder root;
+  auto report = ladder_report(root);
+  report.folder = "results/a";
+  for (const std::size_t width : {40, 60, 80, 140})
+    for (const auto& line : lines_of(render_terminal(report, width)))
+      EXPECT_LE(display_width(line), width) << line;
+}
+
+TEST(TerminalTable, KeepsAFindingOnOneLineForAPipe) {
+  EXPECT_EQ(finding_line("one two three", 0, 2), "  one two three\n");
+  EXPECT_EQ(finding_line("one two three", 11, 2), "  one two\n    three\n");
+}
+
 TEST(TerminalTable, HasWhatStepsCostBelow) {
   const TemporaryFolder root;
   const auto text = render_terminal(ladder_report(root));

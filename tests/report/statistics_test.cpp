@@ -8,6 +8,7 @@
 #include "plan/key.h"
 #include "record/gate_check.h"
 #include "record/looks.h"
+#include "report/noise_floor.h"
 #include "report/render.h"
 #include "stats/power.h"
 #include "support/core/report_experiment.h"
@@ -203,6 +204,29 @@ TEST(FactorialReport, DoesNotMixTrialsOfDifferentThreads) {
   const Factorial e(3);
   e.change(3, 2, [](TrialSummary& s) { s.threads = 2; });
   EXPECT_EQ(e.report().effects.at(0).estimate.n, 2u);
+}
+
+TEST(NoiseFloor, OfATrialIsThatOfItsPlansBaseline) {
+  const Shifted e({-0.1}, 2);
+  std::string problem;
+  const auto trial = e.trial(1, 1);
+  EXPECT_FALSE(noise_of_trial(trial, problem));
+  EXPECT_EQ(problem, "") << "none was measured";
+  NoiseFloor noise{
+      .arm = arm_key(testing_support::small_config(), "key\n"), .seeds = {1001}, .val_losses = {3}};
+  write_noise(e.folder, noise);
+  EXPECT_EQ(noise_of_trial(trial, problem), noise);
+  noise.arm = "another";
+  write_noise(e.folder, noise);
+  EXPECT_FALSE(noise_of_trial(trial, problem));
+  EXPECT_THAT(problem, HasSubstr("noise.json: is of another baseline"));
+  write_file(e.folder.noise(), read_text(e.folder.noise()) + "x");
+  EXPECT_FALSE(noise_of_trial(trial, problem));
+  EXPECT_THAT(problem, HasSubstr("noise.json: is damaged"));
+  write_noise(e.folder, noise);
+  std::filesystem::copy(trial.path(), e.folder.trials() / "step1-x-seed1-aaaaaaaaaaaa");
+  EXPECT_FALSE(noise_of_trial(TrialFolder(e.folder.trials() / "step1-x-seed1-aaaaaaaaaaaa"), problem));
+  EXPECT_THAT(problem, HasSubstr("this trial is not of the present plan"));
 }
 
 TEST(NoiseFloor, MeasuresDifferencesInItsUnits) {

@@ -67,8 +67,9 @@ TEST(Lookout, LooksAtAnothersTrialNowAndThen) {
   const TrialFolder own("own"), foreign("foreign"), free("free");
   const auto start = Lookout::Clock::now();
   EXPECT_TRUE(lookout.due(own, start));
-  lookout.held(own, host_name(), start);
-  lookout.held(foreign, "elsewhere", start);
+  EXPECT_TRUE(lookout.held(own, host_name(), start)) << "said once";
+  EXPECT_FALSE(lookout.held(own, host_name(), start));
+  EXPECT_TRUE(lookout.held(foreign, "elsewhere", start));
   const auto looks = [&](const TrialFolder& folder, std::chrono::milliseconds during) {
     int count = 0;  // as the runner asks: every 50 ms
     for (auto at = start; at < start + during; at += std::chrono::milliseconds(50))
