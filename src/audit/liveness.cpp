@@ -16,6 +16,7 @@ namespace kablate {
 namespace {
 
 constexpr double kLeastChange = 1e-3;  // of the logits, relative
+constexpr double kActs = 1e-8;         // far above float64's rounding: all that `symbols` asks
 
 struct Comparison {
   std::string title;
@@ -86,8 +87,14 @@ bool is_of_a_mechanism(const std::string& symbol) {
   });
 }
 
+bool is_read(const std::string& symbol, const Config& config) {
+  const auto unused = unused_symbols(config);
+  return std::find(unused.begin(), unused.end(), symbol) == unused.end();
+}
+
 // The symbols that are no mechanism's in which the step's model is another than the baseline's, each with the
-// step that has the baseline's value of it, where that is a configuration.
+// step that has the baseline's value of it, where that is a configuration that reads it too. Both are cut: of
+// widths and depths that the cut makes equal nothing is asked.
 std::vector<std::pair<std::string, Config>> reverted(const Config& step, const Config& base) {
   std::vector<std::pair<std::string, Config>> all;
   const auto own = field_values(step), other = field_values(base);
@@ -99,6 +106,7 @@ std::vector<std::pair<std::string, Config>> reverted(const Config& step, const C
     } catch (const UserError&) {
       continue;
     }
+    if (!is_read(own[i].symbol, step) || !is_read(own[i].symbol, back)) continue;
     if (back.gpt.context == step.gpt.context && !(seen_of(back) == seen_of(step)))
       all.emplace_back(own[i].symbol, back);
   }
@@ -108,20 +116,22 @@ std::vector<std::pair<std::string, Config>> reverted(const Config& step, const C
 // Of logits, or of gradients where something acts in the backward pass alone.
 bool differ(const Evaluated& a, const Evaluated& b) {
   if (a.logits_BTV.sizes() != b.logits_BTV.sizes() ||
-      relative_difference(a.logits_BTV, b.logits_BTV) >= kLeastChange)
+      relative_difference(a.logits_BTV, b.logits_BTV) >= kActs)
     return true;
   return std::any_of(a.gradients.begin(), a.gradients.end(), [&](const auto& named) {
     const auto found = b.gradients.find(named.first);
     if (found == b.gradients.end() || !named.second.defined() || !found->second.defined()) return false;
-    return named.second.sizes() == found->second.sizes() &&
-           found->second.norm().template item<double>() > 0 &&
-           relative_difference(named.second, found->second) >= kLeastChange;
+    if (named.second.sizes() != found->second.sizes()) return true;
+    const double size =
+        std::max(named.second.norm().template item<double>(), found->second.norm().template item<double>());
+    return (named.second - found->second).norm().template item<double>() > kActs * size;
   });
 }
 
 }  // namespace
 
 std::optional<Finding> symbols_act(const Config& step, const Config& base, const Subject& subject) {
+  if (step.gpt.context < 2) return {};  // a single token attends to itself whatever the scores are
   const auto evaluated = [&](const Config& config) {
     const auto T = step.gpt.context;
     const auto vocabulary = std::min(step.gpt.vocabulary, base.gpt.vocabulary);

@@ -1,4 +1,4 @@
-// What a run is, typed: every field is bound to one symbol of the Kconfig menu by the table in binding.cpp.
+// What a run is, typed: every field is bound to one symbol of the Kconfig menu by the table in binding.h.
 // Values are as configured; what is written 0 and derived stands in the functions at the end. A header that
 // only passes a Config on declares it (`struct Config;`), and one that needs some options includes theirs.
 #pragma once

@@ -20,8 +20,8 @@ struct TrainRow {
   std::int64_t iteration = 0;
   Real loss = {}, grad_norm = {}, learning_rate = {};
   std::int64_t clipped_elements = 0, spikes = 0, resets = 0;  // since the start of the trial
-  std::string tokens =
-      {};  // of what every iteration since the row before was trained on (train/token_hash.h)
+  // Of what every iteration since the row before was trained on (train/token_hash.h).
+  std::string tokens = {};
   // Means of the objective's other terms, by name, if it has some.
   std::map<std::string, double> terms = {};
   // Of the clock: no part of the loss log.

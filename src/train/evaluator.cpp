@@ -45,8 +45,8 @@ Means mean_over_windows(const Gpt& model, const Objective& objective, const Data
     const Batch batch = objective.keyed(data.windows(split, some, T), kEvaluationSeed);
     before(batch);
     const auto [terms, each_B] = objective.run(model, on_device(batch, device), Dropout(), by_sequence);
-    for (std::size_t i = 0; i < terms.size();
-         ++i)  // in sequences, which are whole numbers of most objectives
+    // Counts in sequences, which are whole numbers of most objectives.
+    for (std::size_t i = 0; i < terms.size(); ++i)
       (i == 0 ? loss : others[terms[i].name])
           .add(terms[i].mean.item<double>(), terms[i].count / static_cast<double>(T));
     if (!by_sequence) continue;

@@ -91,9 +91,10 @@ void TrainStep::accumulate(const Batch& piece, const std::vector<double>& totals
               " terms");
   Tensor minimised;
   for (std::size_t i = 0; i < terms.size(); ++i) {
+    double& mean = i == 0 ? result.loss : result.terms[terms[i].name];
     if (terms[i].count == 0) continue;
     const Tensor part = terms[i].mean / (totals[i] / terms[i].count);
-    (i == 0 ? result.loss : result.terms[terms[i].name]) += part.item<double>();
+    mean += part.item<double>();
     if (terms[i].factor == 0) continue;
     const Tensor scaled = terms[i].factor == 1 ? part : part * terms[i].factor;
     minimised = minimised.defined() ? minimised + scaled : scaled;
@@ -108,8 +109,11 @@ void TrainStep::sum_over_ranks(StepResult& result) const {
   const Tensor terms = at::tensor(means, at::kDouble);
   const Tensor tokens = at::full({1}, static_cast<std::int64_t>(result.tokens), at::kLong);
   std::vector<Tensor> sums{terms, tokens};
-  for (const auto& tensor : parameters_.tensors())
-    if (tensor.grad().defined()) sums.push_back(tensor.grad());
+  for (const auto& tensor : parameters_.tensors()) {
+    // What this rank's pieces did not reach another's may have.
+    if (!tensor.grad().defined()) tensor.mutable_grad() = at::zeros_like(tensor);
+    sums.push_back(tensor.grad());
+  }
   ranks_.all_reduce_sum(sums);
   const auto* summed = terms.const_data_ptr<double>();
   result.loss = *summed;

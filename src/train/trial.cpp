@@ -30,8 +30,7 @@
 namespace kablate {
 namespace {
 
-constexpr double kSaveSeconds = 300;    // between evaluations, so that a crash costs minutes at the most
-constexpr double kClosingShare = 0.02;  // of the training's time, that the closing may cost
+constexpr double kSaveSeconds = 300;  // between evaluations, so that a crash costs minutes at the most
 
 class TrialLoop {
  public:
@@ -42,7 +41,7 @@ class TrialLoop {
   void train();  // until the last iteration is evaluated; throws Diverged
   void save();
   void evaluate();
-  void close() const;  // the last look, where it is cheap; throws WorkError if it fails
+  void close(const TrialSummary& last) const;  // the last look; throws WorkError if it fails
   void update();
   void add_rates(TrainRow& row, double ms) const;
   Effort effort() const;  // over all attempts
@@ -77,12 +76,14 @@ TrialLoop::TrialLoop(const TrialFolder& folder, const TrialOrder& order, TrialFi
 
 TrialOutcome TrialLoop::run() {
   reset_peak_tensor_bytes(trainer_.session().device);
+  TrialSummary last;
   try {
     train();
     const std::string text = sample();  // may take minutes and be stopped too
     files_.write_sample(trainer_.session().data->tokenizer(), text);
     files_.write_weights(trainer_);
-    close();
+    last = summary();  // before what the closing takes
+    close(last);
   } catch (const Interrupted&) {
     save();
     log_info(str("stopped by a signal at iteration ", trainer_.iteration(), "; saved"));
@@ -93,7 +94,7 @@ TrialOutcome TrialLoop::run() {
         {.status = "diverged", .reason = reason.what(), .exit_code = {}, .signal = {}, .log_tail = ""});
     return TrialOutcome::kDiverged;
   }
-  files_.finish(summary());
+  files_.finish(last);
   return TrialOutcome::kDone;
 }
 
@@ -129,18 +130,22 @@ void TrialLoop::evaluate() {
   for (const auto& row : trainer_.observe()) files_.append(row);
 }
 
-// An evaluation reads both splits, the closing one of them.
-void TrialLoop::close() const {
+// What was read is asked always, what the weights give where that is cheap: an evaluation reads both splits,
+// the closing one of them.
+void TrialLoop::close(const TrialSummary& last) const {
+  const auto& data = *trainer_.session().data;
+  const auto check = [](const std::string& fault) {
+    if (!fault.empty()) throw WorkError("closing failed: " + fault);
+  };
+  EvaluationRow recorded = losses_;
+  recorded.val_loss = last.val_loss;
+  check(windows_fault(config_, recorded, data));
   const double share = evaluation_seconds_ / effort().train_seconds;
   const std::string cost = str("an evaluation took ", fixed(100 * share, 1), " % of the training's time");
-  if (!(share <= kClosingShare))
-    return log_info(str("closing: left out, ", cost, ", more than ", fixed(100 * kClosingShare, 0),
+  if (!(share <= order_.closing_share))
+    return log_info(str("closing: left out, ", cost, ", more than ", fixed(100 * order_.closing_share, 0),
                         " %; `kablate verify --no-retrain` does it"));
-  EvaluationRow recorded = losses_;
-  recorded.val_loss = summary().val_loss;
-  const auto fault =
-      closing_fault(config_, folder_.weights(), recorded, *trainer_.session().data, throw_if_stop_requested);
-  if (!fault.empty()) throw WorkError("closing failed: " + fault);
+  check(closing_fault(config_, folder_.weights(), recorded, data, throw_if_stop_requested));
   log_info(str("closing: the weights as written give the validation loss; ", cost));
 }
 

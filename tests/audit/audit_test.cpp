@@ -245,6 +245,35 @@ TEST(PlantedFault, ADecoderThatIsALittleOffIsCaught) {
   }
 }
 
+TEST(PlantedFault, ADecoderThatIsWrongAtOnePositionIsCaught) {
+  const Config config = all_mechanisms({{"RA_MLA_MLP_SPARSE_MODE", "topk"}});
+  Subject subject = program();
+  subject.decoded_logits = [](const Config& c, const ParameterSet& parameters, const Tensor& tokens) {
+    Tensor logits = program().decoded_logits(c, parameters, tokens).clone();
+    logits.select(1, logits.size(1) - 1).mul_(1.5);
+    return logits;
+  };
+  EXPECT_EQ(failed(audit(config, subject)), "decode_parity");
+}
+
+// What nothing reads, and what only rounds a little otherwise, is no dead switch.
+TEST(Gates, AskNothingOfSymbolsThatAreNotRead) {
+  using Steps = std::pair<Deltas, Deltas>;
+  for (const auto& [of_baseline, of_step] :
+       {Steps{{{"RA_MLA_SHARED_KV", "y"}}, {{"ENABLE_RA_MLA", "n"}}},
+        Steps{{{"RA_MLA_PER_HEAD_V_UP", "n"}}, {{"ENABLE_RA_MLA", "n"}}},
+        Steps{{{"GPT2_ACTIVATION", "gelu_tanh"}}, {{"MLP_EXPANSION", "0"}}},
+        Steps{{{"RA_MLA_SHARED_KV", "y"}}, {{"GPT2_ATTENTION", "n"}}},
+        Steps{{{"RA_MLA_PER_HEAD_Q_LATENT", "n"}, {"GPT2_BLOCK_SIZE", "1"}}, {{"GPT2_BLOCK_SIZE", "1"}}},
+        Steps{{{"GPT2_N_EMBD", "128"}, {"GPT2_N_HEAD", "4"}},
+              {{"GPT2_N_EMBD", "128"}, {"GPT2_N_HEAD", "4"}, {"GPT2_ACTIVATION", "gelu_tanh"}}}}) {
+    const Config base = small_config(mechanisms(false, false, false) + of_baseline),
+                 step = small_config(mechanisms(false, false, false) + of_step);
+    const auto checks = audit_step({1, step, false}, {0, base, false});
+    EXPECT_EQ(failed(checks), "") << of_step.back().first << ": " << failed_gates(checks, 1);
+  }
+}
+
 TEST(PlantedFault, ASwitchOfNoMechanismThatNothingReadsIsCaught) {
   const auto ignoring = [](const char* symbol, const Config& usual) {
     Subject subject = program();

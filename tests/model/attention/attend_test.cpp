@@ -48,11 +48,11 @@ class Cases {
 
 constexpr double kScale = 0.4;
 
-// Keeps all of one sequence and some of the others, the first position at least.
+// Keeps all of one sequence and some of the others, one position at least: padding on either side.
 Tensor some_kept(std::int64_t B, std::int64_t T) {
   Tensor keep = at::rand({B, T}).gt(0.4);
   keep.select(0, 0).fill_(true);
-  keep.select(1, 0).fill_(true);
+  keep.select(1, T / 2).fill_(true);
   return keep;
 }
 
