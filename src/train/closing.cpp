@@ -107,8 +107,6 @@ std::string windows_fault(const Config& config, const EvaluationRow& recorded, c
   const auto T = config.gpt.context;
   const Starts of_validation = contract_starts(data.validation().size(), T, config.train.eval_samples);
   const Starts of_train = contract_starts(data.train().size(), T, std::ssize(of_validation));
-  if (const auto place = place_of_validation(data))
-    return str("the training split holds the validation split, from token ", *place);
   TokenChain chain;
   chain.add(sum_of_tokens(data.train(), of_train, config));
   chain.add(sum_of_tokens(data.validation(), of_validation, config));
@@ -123,6 +121,8 @@ std::string closing_fault(const Config& config, const std::filesystem::path& wei
                           const std::function<void()>& between) {
   if (auto fault = windows_fault(config, recorded, dataset); !fault.empty()) return fault;
   const StreamDataset& data = streams_of(dataset);
+  if (const auto place = place_of_validation(data))
+    return str("the training split holds the validation split, from token ", *place);
   const auto T = config.gpt.context;
   const Starts of_validation = contract_starts(data.validation().size(), T, config.train.eval_samples);
   const at::NoGradGuard no_grad;

@@ -19,8 +19,8 @@ namespace kablate {
 std::vector<std::int64_t> contract_starts(std::int64_t num_tokens, std::int64_t context,
                                           std::int64_t samples);
 
-// Why what `recorded` read is not what the contract names, the first three of closing_fault()'s reasons:
-// cheap.
+// Why what `recorded` read is not what the contract names (another iteration than the last, other windows):
+// the first two of closing_fault()'s reasons, which cost little.
 std::string windows_fault(const Config& config, const EvaluationRow& recorded, const Dataset& data);
 
 // Why `recorded`, what the trial says of its end, is not what its weights give: another iteration than the
