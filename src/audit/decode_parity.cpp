@@ -53,7 +53,6 @@ std::optional<Finding> decode_parity(const Config& step, const Subject& subject)
                          over > 0 ? str(" (", over, " of ", in_float.numel(), " positions over ",
                                         scientific(kFloat, 0), " and over rounding)")
                                   : "");
-  // Written so that what is no number fails.
   const auto tied = [&] {
     const auto other = random_parameters(subject.parameters(config), 13).to(at::kCPU, at::kDouble);
     const Tensor others = random_tokens(config, 2, config.gpt.context, 14);
@@ -61,6 +60,7 @@ std::optional<Finding> decode_parity(const Config& step, const Subject& subject)
         gaps(subject.decoded_logits(config, other, others), subject.logits(config, other, others, Dropout()));
     return selected && over_in_double <= aside && again.le(kDouble).all().item<bool>();
   };
+  // Written so that what is no number fails.
   const bool finite = in_float.isfinite().all().item<bool>() && in_double.isfinite().all().item<bool>();
   return Finding{(over_in_double == 0 || tied()) && over <= aside && finite, found};
 }

@@ -10,6 +10,7 @@
 #include "generate/decode.h"
 #include "model/gpt.h"
 #include "shape/model_shape.h"
+#include "train/objective.h"
 #include "train/trainer.h"
 
 namespace kablate {
@@ -61,7 +62,8 @@ Subject program() {
       .loss =
           [](const Config& config, const ParameterSet& parameters, const Tensor& tokens_BT,
              const Tensor& targets_BT) {
-            return head_cross_entropy(Gpt(config, parameters).head(tokens_BT), targets_BT);
+            const Batch batch{.inputs = tokens_BT, .targets = targets_BT, .weights = {}, .samples = {}};
+            return make_objective(config)->run(Gpt(config, parameters), batch, Dropout()).terms[0].mean;
           },
       .decoded_logits = decoded,
       .sample_starts =

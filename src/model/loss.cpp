@@ -17,12 +17,6 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-// The weights of the targets that count, 0 elsewhere.
-Tensor counted_targets(const Tensor& targets, const Tensor& weights) {
-  const Tensor labelled = targets.ne(kIgnoreIndex);
-  return weights.defined() ? labelled * weights : labelled;
-}
-
 // Some rows of the head: their summed loss and, where it is wanted, the gradient of the mean over `counted`.
 class Piece {
  public:
@@ -93,6 +87,11 @@ Tensor weighted_losses(const Tensor& logits_BTV, const Tensor& targets_BT, const
 }
 
 }  // namespace
+
+Tensor counted_targets(const Tensor& targets, const Tensor& weights) {
+  const Tensor labelled = targets.ne(kIgnoreIndex);
+  return weights.defined() ? labelled * weights : labelled;
+}
 
 Tensor Head::logits() const { return linear(values_BTE, weight_VE, {}, type); }
 

@@ -18,6 +18,10 @@ struct Head {
   Tensor logits() const;  // [B, T, V]
 };
 
+// The weights of the targets that count (1 without `weights`), 0 of the others: their sum is what a mean is
+// over.
+Tensor counted_targets(const Tensor& targets, const Tensor& weights = {});
+
 // Mean negative log-likelihood in nats of the targets [B, T] that are not kIgnoreIndex, in float32 at least.
 // With weights [B, T]: the weighted sum over the sum of their weights.
 Tensor cross_entropy(const Tensor& logits_BTV, const Tensor& targets_BT, const Tensor& weights_BT = {});

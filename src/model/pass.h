@@ -40,7 +40,6 @@ struct Span {
   bool causal = true;   // none after itself
   Tensor keep_BT = {};  // bool, of the tokens that are no padding; undefined: all. What stands at a padded
                         // position is unspecified, and no other position reads it.
-  bool all() const { return !causal && !keep_BT.defined(); }
   bool plainly_causal() const { return causal && !keep_BT.defined(); }
 };
 

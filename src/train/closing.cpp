@@ -99,6 +99,12 @@ std::vector<std::int64_t> contract_starts(std::int64_t num_tokens, std::int64_t 
   return starts;
 }
 
+bool is_same_loss(double said, double found, DType dtype) {
+  constexpr double kLeast = 1e-6;
+  const double most = dtype == DType::kFloat32 ? 1e-5 : 1e-3;
+  return std::abs(said - found) <= most * std::abs(found) + kLeast;  // no number is none
+}
+
 std::string windows_fault(const Config& config, const EvaluationRow& recorded, const Dataset& dataset) {
   const StreamDataset& data = streams_of(dataset);
   if (recorded.iteration != config.train.max_iters)
@@ -142,10 +148,7 @@ std::string closing_fault(const Config& config, const std::filesystem::path& wei
               });
   const double found = sum / static_cast<double>(std::ssize(of_validation) * T),
                said = recorded.val_loss.value_or(NAN);
-  // A small loss is the difference of float32 numbers that are not.
-  constexpr double kLeast = 1e-6;
-  const double most = config.run.dtype == DType::kFloat32 ? 1e-5 : 1e-3;
-  if (!(std::abs(said - found) <= most * std::abs(found) + kLeast))
+  if (!is_same_loss(said, found, config.run.dtype))
     return str("the recorded validation loss is ", shortest(said), ", the weights give ", shortest(found));
   return "";
 }

@@ -19,6 +19,10 @@ namespace kablate {
 std::vector<std::int64_t> contract_starts(std::int64_t num_tokens, std::int64_t context,
                                           std::int64_t samples);
 
+// Whether a loss of float32 or bfloat16 is what float64 finds: to 1e-5 of it, 1e-3 in bfloat16, and 1e-6,
+// since a small loss is the difference of float32 numbers that are not.
+bool is_same_loss(double said, double found, DType dtype);
+
 // Why what `recorded` read is not what the contract names (another iteration than the last, other windows):
 // the first two of closing_fault()'s reasons, which cost little.
 std::string windows_fault(const Config& config, const EvaluationRow& recorded, const Dataset& data);

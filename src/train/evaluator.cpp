@@ -44,11 +44,12 @@ Means mean_over_windows(const Gpt& model, const Objective& objective, const Data
     const auto some = std::span(numbers).subspan(first, std::min(at_once, numbers.size() - first));
     const Batch batch = objective.keyed(data.windows(split, some, T), kEvaluationSeed);
     before(batch);
+    const auto counts = objective.counts(batch);
     const auto [terms, each_B] = objective.run(model, on_device(batch, device), Dropout(), by_sequence);
     // Counts in sequences, which are whole numbers of most objectives.
     for (std::size_t i = 0; i < terms.size(); ++i)
       (i == 0 ? loss : others[terms[i].name])
-          .add(terms[i].mean.item<double>(), terms[i].count / static_cast<double>(T));
+          .add(terms[i].mean.item<double>(), counts[i] / static_cast<double>(T));
     if (!by_sequence) continue;
     const Tensor here_B = each_B.cpu();
     const auto* values = here_B.const_data_ptr<double>();

@@ -25,16 +25,14 @@ Tensor means_of_sequences(const Head& head, const Batch& batch) {
 class NextToken final : public Objective {
  public:
   std::vector<double> counts(const Batch& batch) const override {
-    const Tensor labelled = batch.targets.ne(kIgnoreIndex);
-    return {(batch.weights.defined() ? labelled * batch.weights : labelled).sum().item<double>()};
+    return {counted_targets(batch.targets, batch.weights).sum().item<double>()};
   }
 
   Outcome run(const Gpt& model, const Batch& batch, const Dropout& dropout, bool by_sequence) const override {
     const Head head = model.head(batch.inputs, dropout);
-    Outcome outcome{.terms = {{.name = "loss",
-                               .mean = head_cross_entropy(head, batch.targets, batch.weights),
-                               .count = counts(batch)[0]}},
-                    .by_sequence_B = {}};
+    Outcome outcome{
+        .terms = {{.name = "loss", .mean = head_cross_entropy(head, batch.targets, batch.weights)}},
+        .by_sequence_B = {}};
     if (by_sequence) outcome.by_sequence_B = means_of_sequences(head, batch);
     return outcome;
   }

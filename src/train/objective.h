@@ -14,12 +14,11 @@ namespace kablate {
 
 struct Config;
 
-// A mean over `count` things of a batch. Those of several batches are combined by their counts, so that it
-// does not matter how a global batch is cut, nor how unequally the targets fall.
+// A mean over what Objective::counts() says. Those of several batches are combined by their counts, so that
+// it does not matter how a global batch is cut, nor how unequally the targets fall.
 struct Term {
   std::string name;
   Tensor mean;        // scalar
-  double count = 0;   // may be fractional, where targets are weighted
   double factor = 1;  // of it in what is minimised; 0: watched only
 };
 
@@ -36,7 +35,8 @@ class Objective {
   // The sequences with what the objective draws for them, by `seed` and their numbers alone.
   virtual Batch keyed(Batch batch, std::uint64_t seed) const;
 
-  // The counts of the terms that run() will give of this batch, in their order: known before the pass.
+  // Over how many things the means are that run() will give of this batch, in their order: known before the
+  // pass, without a device. May be fractional, where targets are weighted.
   virtual std::vector<double> counts(const Batch& batch) const = 0;
 
   // The batch is on the model's device.

@@ -33,15 +33,10 @@ TrainStep::TrainStep(const Config& config, const Gpt& model, const ParameterSet&
 StepResult TrainStep::run(std::int64_t iteration) {
   for (const auto& tensor : parameters_.tensors()) tensor.mutable_grad().reset();
   const auto pieces = own_pieces(iteration);
-  const auto totals = counts_of(pieces);
+  const auto totals = total_counts(pieces);
+  TORCH_CHECK(totals[0] > 0, "iteration ", iteration, ": nothing in its batch counts");
   StepResult result;
-  const auto batch_size = static_cast<std::uint64_t>(config_.train.batch_size);
-  for (std::size_t i = 0; i < pieces.size(); ++i) {
-    const auto number =
-        static_cast<std::uint64_t>(ranks_.rank()) + i * static_cast<std::uint64_t>(ranks_.size());
-    accumulate(pieces[i], totals, result);
-    result.tokens += token_sum(pieces[i], number * batch_size);
-  }
+  for (const auto& piece : pieces) accumulate(piece, totals, result);
   sum_over_ranks(result);
   if (!std::isfinite(result.loss)) {
     result.update.finite = false;
@@ -51,26 +46,25 @@ StepResult TrainStep::run(std::int64_t iteration) {
   return result;
 }
 
-std::vector<Batch> TrainStep::own_pieces(std::int64_t iteration) const {
+std::vector<TrainStep::Piece> TrainStep::own_pieces(std::int64_t iteration) const {
   const auto seed = data_seed(config_.data, seed_);
   const auto& train = config_.train;
-  std::vector<Batch> pieces;
-  for (std::int64_t piece = ranks_.rank(); piece < train.accumulation; piece += ranks_.size()) {
-    const auto first =
-        static_cast<std::uint64_t>(iteration * config_.global_batch() + piece * train.batch_size);
-    pieces.push_back(
-        objective_.keyed(data_.samples(seed, first, train.batch_size, config_.gpt.context), seed));
+  const auto first = static_cast<std::uint64_t>(iteration * config_.global_batch());
+  std::vector<Piece> pieces;
+  for (std::int64_t i = ranks_.rank(); i < train.accumulation; i += ranks_.size()) {
+    const auto place = static_cast<std::uint64_t>(i * train.batch_size);
+    Batch batch =
+        objective_.keyed(data_.samples(seed, first + place, train.batch_size, config_.gpt.context), seed);
+    auto counts = objective_.counts(batch);
+    pieces.push_back({std::move(batch), place, std::move(counts)});
   }
   return pieces;
 }
 
-std::vector<double> TrainStep::counts_of(const std::vector<Batch>& pieces) const {
-  std::vector<double> totals;
-  for (const Batch& piece : pieces) {
-    const auto counts = objective_.counts(piece);
-    totals.resize(counts.size());
-    for (std::size_t i = 0; i < counts.size(); ++i) totals[i] += counts[i];
-  }
+std::vector<double> TrainStep::total_counts(const std::vector<Piece>& pieces) const {
+  std::vector<double> totals(pieces.front().counts.size());
+  for (const auto& piece : pieces)
+    for (std::size_t i = 0; i < totals.size(); ++i) totals[i] += piece.counts[i];
   if (ranks_.size() == 1) return totals;
   std::vector<Tensor> sums{at::tensor(totals, at::kDouble)};
   ranks_.all_reduce_sum(sums);
@@ -81,19 +75,21 @@ std::vector<double> TrainStep::counts_of(const std::vector<Batch>& pieces) const
 // A term's part of the global mean is its own, divided by how many times its count the global batch has: a
 // whole number where all targets count, so that equal pieces give the bits of a plain division by their
 // number.
-void TrainStep::accumulate(const Batch& piece, const std::vector<double>& totals, StepResult& result) {
+void TrainStep::accumulate(const Piece& piece, const std::vector<double>& totals, StepResult& result) {
+  result.tokens += token_sum(piece.batch, piece.place);
   const auto device = parameters_.tensors().front().device();
-  const Dropout dropout = config_.gpt.dropout > 0
-                              ? Dropout(config_.gpt.dropout, static_cast<std::uint64_t>(seed_), piece.samples)
-                              : Dropout();
-  const auto terms = objective_.run(model_, on_device(piece, device), dropout).terms;
+  const Dropout dropout =
+      config_.gpt.dropout > 0
+          ? Dropout(config_.gpt.dropout, static_cast<std::uint64_t>(seed_), piece.batch.samples)
+          : Dropout();
+  const auto terms = objective_.run(model_, on_device(piece.batch, device), dropout).terms;
   TORCH_CHECK(terms.size() == totals.size(), "an objective of ", totals.size(), " counts gave ", terms.size(),
               " terms");
   Tensor minimised;
   for (std::size_t i = 0; i < terms.size(); ++i) {
     double& mean = i == 0 ? result.loss : result.terms[terms[i].name];
-    if (terms[i].count == 0) continue;
-    const Tensor part = terms[i].mean / (totals[i] / terms[i].count);
+    if (piece.counts[i] == 0) continue;
+    const Tensor part = terms[i].mean / (totals[i] / piece.counts[i]);
     mean += part.item<double>();
     if (terms[i].factor == 0) continue;
     const Tensor scaled = terms[i].factor == 1 ? part : part * terms[i].factor;

@@ -35,9 +35,15 @@ class TrainStep {
   StepResult run(std::int64_t iteration);
 
  private:
-  std::vector<Batch> own_pieces(std::int64_t iteration) const;  // of the global batch, by accumulation
-  std::vector<double> counts_of(const std::vector<Batch>& pieces) const;  // of each term, over all ranks
-  void accumulate(const Batch& piece, const std::vector<double>& totals, StepResult& result);
+  // A part of the global batch that goes through the model at once.
+  struct Piece {
+    Batch batch;
+    std::uint64_t place = 0;     // of its first sequence in the global batch
+    std::vector<double> counts;  // Objective::counts
+  };
+  std::vector<Piece> own_pieces(std::int64_t iteration) const;               // of this rank
+  std::vector<double> total_counts(const std::vector<Piece>& pieces) const;  // over all ranks
+  void accumulate(const Piece& piece, const std::vector<double>& totals, StepResult& result);
   void sum_over_ranks(StepResult& result) const;
 
   const Config& config_;

@@ -1,6 +1,7 @@
 // A trial's end against its weights: what is right, and every planted way to report something else.
 #include "train/closing.h"
 
+#include <cmath>
 #include <limits>
 
 #include <gmock/gmock.h>
@@ -176,10 +177,15 @@ TEST(LastAct, FailsATrialThatWasEvaluatedOnWhatItSaw) {
   EXPECT_FALSE(finished_and_whole(folder));
 }
 
-// float32's log-probabilities of a model that is nearly sure have few digits: their mean is no fault.
-TEST_F(Closing, AllowsForTheRoundingOfASmallLoss) {
-  train();
-  EXPECT_EQ(fault(with_loss(*last.val_loss + 5e-7)), "");
+TEST(IsSameLoss, AllowsForRoundingOfLargeAndOfSmallLosses) {
+  for (const double found : {2.5, 1e-4, 0.0}) {
+    EXPECT_TRUE(is_same_loss(found + 5e-7, found, DType::kFloat32)) << found;
+    EXPECT_FALSE(is_same_loss(found + 4e-5, found, DType::kFloat32)) << found;
+  }
+  EXPECT_TRUE(is_same_loss(2.5 + 1e-3, 2.5, DType::kBFloat16));
+  EXPECT_FALSE(is_same_loss(2.5 + 4e-3, 2.5, DType::kBFloat16));
+  for (const double none : {std::nan(""), std::numeric_limits<double>::infinity()})
+    EXPECT_FALSE(is_same_loss(none, 2.5, DType::kFloat32));
 }
 
 }  // namespace

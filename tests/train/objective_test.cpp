@@ -41,12 +41,8 @@ class FewTargets final : public Objective {
 
   Outcome run(const Gpt& model, const Batch& batch, const Dropout& dropout, bool) const override {
     const Head head = model.head(batch.inputs, dropout);
-    const auto count = counts(batch);
-    return {.terms = {{.name = "loss", .mean = head_cross_entropy(head, batch.targets), .count = count[0]},
-                      {.name = "square",
-                       .mean = head.values_BTE.square().mean(),
-                       .count = count[1],
-                       .factor = 0.25}},
+    return {.terms = {{.name = "loss", .mean = head_cross_entropy(head, batch.targets)},
+                      {.name = "square", .mean = head.values_BTE.square().mean(), .factor = 0.25}},
             .by_sequence_B = {}};
   }
 };
@@ -128,6 +124,22 @@ TEST(Objective, AuxiliaryTermsAreMinimisedAndReportedApart) {
   EXPECT_GT(difference(with, without), 1e-3);
 }
 
+TEST(Objective, OfABatchInWhichNothingCountsIsRefused) {
+  class Nothing final : public Objective {
+   public:
+    Batch keyed(Batch batch, std::uint64_t) const override {
+      batch.targets = at::full_like(batch.targets, kIgnoreIndex);
+      return batch;
+    }
+    std::vector<double> counts(const Batch& batch) const override { return all_.counts(batch); }
+    Outcome run(const Gpt& model, const Batch& batch, const Dropout& dropout, bool) const override {
+      return all_.run(model, batch, dropout, false);
+    }
+    FewTargets all_;
+  };
+  EXPECT_THROW(step_of(SmallTrial(), Nothing(), 4, 2), c10::Error);
+}
+
 TEST(NextToken, WeightsItsTargets) {
   const SmallTrial trial;
   const Session session(trial.config, 1, trial.data);
@@ -136,14 +148,13 @@ TEST(NextToken, WeightsItsTargets) {
   const auto objective = make_objective(trial.config);
   const at::NoGradGuard no_grad;
   const auto plain = objective->run(session.model, batch, {}, true);
-  EXPECT_EQ(plain.terms[0].count, batch.targets.numel());
+  EXPECT_EQ(objective->counts(batch)[0], batch.targets.numel());
   EXPECT_NEAR(plain.by_sequence_B.mean().item<double>(), plain.terms[0].mean.item<double>(), 1e-6);
   batch.weights = at::zeros(batch.targets.sizes(), at::kFloat);
   batch.weights[1].fill_(0.5);  // the second sequence alone
   const auto weighted = objective->run(session.model, batch, {}, false);
-  EXPECT_EQ(weighted.terms[0].count, 0.5 * static_cast<double>(trial.config.gpt.context));
   EXPECT_NEAR(weighted.terms[0].mean.item<double>(), plain.by_sequence_B[1].item<double>(), 1e-6);
-  EXPECT_EQ(objective->counts(batch)[0], weighted.terms[0].count);
+  EXPECT_EQ(objective->counts(batch)[0], 0.5 * static_cast<double>(trial.config.gpt.context));
 }
 
 }  // namespace
