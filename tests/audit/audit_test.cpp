@@ -250,7 +250,8 @@ TEST(PlantedFault, ADecoderThatIsWrongAtOnePositionIsCaught) {
   Subject subject = program();
   subject.decoded_logits = [](const Config& c, const ParameterSet& parameters, const Tensor& tokens) {
     Tensor logits = program().decoded_logits(c, parameters, tokens).clone();
-    logits.select(1, logits.size(1) - 1).mul_(1.5);
+    // One position of one sequence: as few as a tie may be. In float32 another rule would see it.
+    if (logits.scalar_type() == at::kDouble) logits[0][logits.size(1) - 1].mul_(1.5);
     return logits;
   };
   EXPECT_EQ(failed(audit(config, subject)), "decode_parity");

@@ -116,12 +116,26 @@ TEST(Objective, AuxiliaryTermsAreMinimisedAndReportedApart) {
     }
     FewTargets all_;
   };
+  class Square final : public Objective {
+   public:
+    std::vector<double> counts(const Batch& batch) const override { return {all_.counts(batch)[1]}; }
+    Outcome run(const Gpt& model, const Batch& batch, const Dropout& dropout, bool) const override {
+      const auto terms = all_.run(model, batch, dropout, false).terms;
+      return {.terms = {{.name = "loss", .mean = terms[1].mean}}, .by_sequence_B = {}};
+    }
+    FewTargets all_;
+  };
   const SmallTrial trial;
-  const Step with = step_of(trial, FewTargets(), 4, 2), without = step_of(trial, Without(), 4, 2);
+  const Step with = step_of(trial, FewTargets(), 4, 2), without = step_of(trial, Without(), 4, 2),
+             square = step_of(trial, Square(), 4, 2);
   EXPECT_EQ(with.result.loss, without.result.loss);
   EXPECT_GT(with.result.terms.at("square"), 0);
   EXPECT_TRUE(without.result.terms.empty());
+  Step expected = without;
+  for (std::size_t i = 0; i < expected.gradients.size(); ++i)
+    expected.gradients[i] = without.gradients[i] + 0.25 * square.gradients[i];
   EXPECT_GT(difference(with, without), 1e-3);
+  EXPECT_LT(difference(with, expected), 2e-6);
 }
 
 TEST(Objective, OfABatchInWhichNothingCountsIsRefused) {
