@@ -21,7 +21,7 @@ namespace {
 // How often a thread of libgomp, which LibTorch's packages bring, looks for work before it sleeps. Its own
 // choice of 300,000 is 10 ms and more: beside another busy process it burns the time slice of the thread that
 // it waits for. Between two parallel regions of an iteration lie microseconds, which this many looks still
-// cover.
+// cover. Where cores are shared thread_waiting.h makes it less.
 constexpr std::string_view kSpinCount = "10000";
 
 // Set again and again to one value, whatever was there.
@@ -112,6 +112,10 @@ Variables variables_of_waiting(const Variables& environment) {
   for (const auto name : kWaiting)
     if (const auto at = environment.find(std::string(name)); at != environment.end()) found.insert(*at);
   return found;
+}
+
+bool waits_as_settled(const Variables& environment) {
+  return variables_of_waiting(environment) == Variables{{"GOMP_SPINCOUNT", std::string(kSpinCount)}};
 }
 
 Variables environment_variables() {

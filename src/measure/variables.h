@@ -38,8 +38,10 @@ void settle_environment(char* const* arguments, bool computes);
 // be so unless they are known to change no number.
 Variables variables_of_arithmetic(const Variables& environment);
 
-// How OpenMP's threads wait: the variables that say so.
+// How OpenMP's threads wait: the variables that say so; and whether they say what the program sets, and no
+// more.
 Variables variables_of_waiting(const Variables& environment);
+bool waits_as_settled(const Variables& environment);
 
 Variables environment_variables();  // of this process
 

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <stdexcept>
 
+#include <ATen/Parallel.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -14,6 +15,7 @@
 #include "measure/arithmetic.h"
 #include "measure/machine.h"
 #include "measure/memory.h"
+#include "measure/thread_waiting.h"
 #include "measure/throughput.h"
 #include "model/kernel/choice.h"
 #include "record/claim.h"
@@ -58,6 +60,7 @@ class TrialLoop {
   std::int64_t peak_bytes_ = 0;
   IterationTimes times_;
   Stopwatch wall_, since_save_;
+  ThreadWaiting waiting_{at::get_num_threads()};
   std::string started_ = utc_now();
   EvaluationRow losses_;           // the last
   double evaluation_seconds_ = 0;  // that it took
@@ -109,6 +112,7 @@ void TrialLoop::train() {
       save();
     }
     throw_if_stop_requested();
+    waiting_.look();
     update();
   }
 }
@@ -291,9 +295,11 @@ IterationCost time_iterations(const Config& config, std::int64_t iterations,
   const auto device = trainer.session().device;
   constexpr std::int64_t kWarmup = 2;
   std::vector<double> times;
+  ThreadWaiting waiting(at::get_num_threads());
   reset_peak_tensor_bytes(device);
   for (std::int64_t i = 0; i < kWarmup + iterations; ++i) {
     throw_if_stop_requested();
+    waiting.look();
     const Stopwatch watch;
     trainer.update();
     if (i >= kWarmup) times.push_back(watch.milliseconds());
