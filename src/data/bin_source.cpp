@@ -24,6 +24,8 @@ class BinDataset final : public StreamDataset {
   explicit BinDataset(const DataSource& source) {
     train_ = open(source, "train.bin", 0);
     validation_ = open(source, "val.bin", 1);
+    if (const auto leak = validation_is_trained_on(train_, validation_); !leak.empty())
+      throw UserError(str(source.label, ": ", leak, "; write another val.bin"));
     std::vector<std::int64_t> ids;
     for (std::int64_t id = 0; id < vocabulary_; ++id)
       if (seen_[static_cast<std::size_t>(id)]) ids.push_back(id);

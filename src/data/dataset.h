@@ -54,8 +54,9 @@ class Dataset {
 };
 
 // Opens what DATASET and DATA_PATH name and checks all of it: files, encoding, every id against
-// GPT2_VOCAB_SIZE (larger is padding), lengths against GPT2_BLOCK_SIZE. Throws UserError with the symbol, the
-// value and what to do.
+// GPT2_VOCAB_SIZE (larger is padding), lengths against GPT2_BLOCK_SIZE, and that a file for training does not
+// hold the one for validation (of a text that is split here, which may repeat itself, it is a note). Throws
+// UserError with the symbol, the value and what to do.
 std::shared_ptr<const Dataset> open_dataset(const Config& config, const std::filesystem::path& data_folder);
 
 }  // namespace kablate

@@ -2,13 +2,32 @@
 
 #include <algorithm>
 #include <numeric>
+#include <optional>
 #include <stdexcept>
+#include <vector>
 
 #include <ATen/ops/empty.h>
 
+#include "base/text.h"
 #include "data/sample_order.h"
 
 namespace kablate {
+namespace {
+
+// Whether `part` stands in `whole` from token `start`.
+bool stands_in(const TokenStream& whole, const TokenStream& part, std::int64_t start) {
+  constexpr std::int64_t kAtOnce = 4096;
+  std::vector<std::int64_t> ours(kAtOnce), theirs(kAtOnce);
+  for (std::int64_t done = 0; done < part.size(); done += kAtOnce) {
+    const std::int64_t count = std::min(kAtOnce, part.size() - done);
+    whole.copy(start + done, count, ours.data());
+    part.copy(done, count, theirs.data());
+    if (!std::equal(ours.begin(), ours.begin() + count, theirs.begin())) return false;
+  }
+  return true;
+}
+
+}  // namespace
 
 Batch make_batch(const TokenStream& tokens, std::span<const std::int64_t> starts, std::int64_t T) {
   const auto B = static_cast<std::int64_t>(starts.size());
@@ -49,6 +68,20 @@ const StreamDataset& streams_of(const Dataset& data) {
   const auto* streams = dynamic_cast<const StreamDataset*>(&data);
   if (streams == nullptr) throw std::logic_error("this data is no token streams");
   return *streams;
+}
+
+std::optional<std::int64_t> place_of_validation(const TokenStream& train, const TokenStream& validation) {
+  const std::int64_t most = train.size() - validation.size();
+  for (const std::int64_t start : {std::int64_t{0}, most})
+    if (most >= 0 && stands_in(train, validation, start)) return start;
+  return {};
+}
+
+std::string validation_is_trained_on(const TokenStream& train, const TokenStream& validation) {
+  const auto place = place_of_validation(train, validation);
+  if (!place) return "";
+  return str("the training split holds the whole validation split, from token ", *place,
+             ": the validation loss is that of a text which is trained on");
 }
 
 }  // namespace kablate

@@ -4,7 +4,9 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
+#include <string>
 
 #include "data/dataset.h"
 #include "data/token_stream.h"
@@ -30,6 +32,13 @@ class StreamDataset : public Dataset {
 
   TokenStream train_, validation_;
 };
+
+// The token of the training split from which it holds the whole validation split, if it is there in one piece
+// at either end: a model evaluated so would be praised for what it has read.
+std::optional<std::int64_t> place_of_validation(const TokenStream& train, const TokenStream& validation);
+
+// That it does, as a sentence; "" if it does not.
+std::string validation_is_trained_on(const TokenStream& train, const TokenStream& validation);
 
 // Data that is known to be streams; throws std::logic_error for any other.
 const StreamDataset& streams_of(const Dataset& data);

@@ -107,6 +107,7 @@ class TextDataset final : public StreamDataset {
       number<std::uint16_t>(alphabet, total, first);
     else
       number<std::uint32_t>(alphabet, total, first);
+    check_splits(source);
   }
 
   std::string hash() const override {
@@ -137,6 +138,15 @@ class TextDataset final : public StreamDataset {
     const std::span<const Id> all(*ids);
     train_ = TokenStream(all.first(first), ids);
     validation_ = TokenStream(all.subspan(first), ids);
+  }
+
+  // A text that repeats itself does so in both of its parts; of two files, one is the wrong one.
+  void check_splits(const DataSource& source) {
+    const auto leak = validation_is_trained_on(train_, validation_);
+    if (leak.empty()) return;
+    if (files_.size() > 1)
+      throw UserError(str(source.label, ": ", leak, "; prepare the texts again with `make data`"));
+    notes_.push_back(str(source.label, ": ", leak, "; a text that repeats itself less has another"));
   }
 
   std::string kind_;

@@ -1,4 +1,4 @@
-// How the threads of a parallel region wait for one another, chosen while a program computes. Alone on its
+// How the threads of a parallel region wait for one another, chosen while a program runs. Alone on its
 // cores, a thread that looks again and again for work goes on at once. Beside another busy process it burns
 // the time slice of the very thread that it waits for: there it should sleep soon.
 #pragma once
@@ -10,16 +10,20 @@
 
 namespace kablate {
 
-// Whether a process that was put off a core `switches` times within `seconds`, for the sake of another, shares
-// its cores. Threads of its own that wait for each other give up their core freely, which is not counted.
-bool shares_cores(std::int64_t switches, double seconds);
+// How often this process was put off a core for the sake of another. A thread that waits gives its core up
+// freely, which is not counted.
+std::int64_t involuntary_switches();
+
+// Whether a process that was put off so many times while its threads ran for `cpu_seconds` in all shares its
+// cores.
+bool shares_cores(std::int64_t switches, double cpu_seconds);
 
 // Watches this process, and has libgomp's threads wait briefly while it shares its cores. No number that is
 // computed hangs on it. It leaves the threads alone where the user has said how they wait (variables.h).
 class ThreadWaiting {
  public:
   // For regions of `threads` threads; of one, there is nothing to wait for.
-  explicit ThreadWaiting(std::int64_t threads);
+  explicit ThreadWaiting(std::int64_t threads, std::int64_t (*switches)() = involuntary_switches);
   ~ThreadWaiting();
   ThreadWaiting(const ThreadWaiting&) = delete;
   ThreadWaiting& operator=(const ThreadWaiting&) = delete;
@@ -33,7 +37,9 @@ class ThreadWaiting {
 
   std::int64_t threads_;
   bool may_choose_;
-  std::int64_t switches_;  // until the last look
+  std::int64_t (*switches_)();
+  std::int64_t seen_;  // switches until the last look
+  double cpu_seconds_;
   Stopwatch since_look_;
   std::unique_ptr<Crowd> crowd_;
 };

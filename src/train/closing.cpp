@@ -52,27 +52,6 @@ std::uint64_t sum_of_tokens(const TokenStream& stream, const Starts& starts, con
   return sum;
 }
 
-// Whether `part` stands in `whole` from token `start`.
-bool stands_in(const TokenStream& whole, const TokenStream& part, std::int64_t start) {
-  constexpr std::int64_t kAtOnce = 4096;
-  std::vector<std::int64_t> ours(kAtOnce), theirs(kAtOnce);
-  for (std::int64_t done = 0; done < part.size(); done += kAtOnce) {
-    const std::int64_t count = std::min(kAtOnce, part.size() - done);
-    whole.copy(start + done, count, ours.data());
-    part.copy(done, count, theirs.data());
-    if (!std::equal(ours.begin(), ours.begin() + count, theirs.begin())) return false;
-  }
-  return true;
-}
-
-// Where the training split holds the validation split, if it is there in one piece at either end.
-std::optional<std::int64_t> place_of_validation(const StreamDataset& data) {
-  const std::int64_t most = data.train().size() - data.validation().size();
-  for (const std::int64_t start : {std::int64_t{0}, most})
-    if (most >= 0 && stands_in(data.train(), data.validation(), start)) return start;
-  return {};
-}
-
 // -log p of the targets, summed over the batch in float64, a few rows of logits at a time.
 double summed_loss(const Gpt& model, const Batch& batch, c10::Device device) {
   Head head = model.head(batch.inputs.to(device));
@@ -127,8 +106,6 @@ std::string closing_fault(const Config& config, const std::filesystem::path& wei
                           const std::function<void()>& between) {
   if (auto fault = windows_fault(config, recorded, dataset); !fault.empty()) return fault;
   const StreamDataset& data = streams_of(dataset);
-  if (const auto place = place_of_validation(data))
-    return str("the training split holds the validation split, from token ", *place);
   const auto T = config.gpt.context;
   const Starts of_validation = contract_starts(data.validation().size(), T, config.train.eval_samples);
   const at::NoGradGuard no_grad;

@@ -193,6 +193,9 @@ class BadData(ProgramTest):
         self.refused("token 999 at byte 100", "GPT2_VOCAB_SIZE = 30", DATASET="bin",
                      DATA_PATH=self.path("tokens"))
         self.write("tokens/val.bin", tokens)
+        self.refused("holds the whole validation split, from token 0", DATASET="bin",
+                     DATA_PATH=self.path("tokens"))
+        self.write("tokens/val.bin", tokens[::-1])
         self.done("run", "--steps", "0", DATASET="bin", DATA_PATH=self.path("tokens"))
 
 

@@ -116,7 +116,7 @@ TEST(TextData, SaysWhatIsWrong) {
 TEST(TextData, NamesCharactersThatEditorsHide) {
   const TemporaryFolder folder;
   std::string plain;
-  for (int line = 0; line < 20; ++line) plain += "line\n";
+  for (int line = 0; line < 20; ++line) plain += str("line ", line, "\n");
   const auto notes = [&](const std::string& text) {
     const auto data = open_streams(text_config(folder.write("a.txt", text)), "");
     EXPECT_EQ(
@@ -224,7 +224,7 @@ TEST(BinData, SaysWhatIsWrong) {
       {"val.bin: token 100 at byte 4", "largest is 999", "GPT2_VOCAB_SIZE = 100", "to 1000 or more"});
   folder.write("val.bin", little_endian({1, 2, 100}));  // the first id that is too large
   expect_refused(config, "", {"val.bin: token 100 at byte 4", "to 101 or more"});
-  folder.write("val.bin", little_endian({1, 2}));
+  folder.write("val.bin", little_endian({2, 1}));
   expect_refused(config, "", {"validation split has 2 tokens", "at least 3"});
   folder.write("val.bin", little_endian({1, 2, 99}));
   EXPECT_EQ(open_dataset(config, "")->vocabulary(), 100);
@@ -245,10 +245,39 @@ TEST(BinData, NamesFilesOfAnotherForm) {
   expect_refused(config, "", {"token 258 at byte 0", "GPT2_VOCAB_SIZE = 100; every byte", "8-bit ids?"});
 }
 
+TEST(BinData, MayNotTrainOnItsValidationSplit) {
+  const TemporaryFolder folder;
+  const auto config = bin_config(folder.path(), 100);
+  folder.write("train.bin", little_endian({1, 2, 3, 4, 5, 6, 7, 8}));
+  for (const auto& [validation, place] : std::vector<std::pair<std::vector<int>, std::string>>{
+           {{1, 2, 3, 4, 5, 6, 7, 8}, "0"}, {{1, 2, 3}, "0"}, {{5, 6, 7, 8}, "4"}}) {
+    folder.write("val.bin", little_endian(validation));
+    expect_refused(
+        config, "",
+        {"DATA_PATH = ", "holds the whole validation split, from token " + place + ":", "another val.bin"});
+  }
+  folder.write("val.bin", little_endian({5, 6, 7, 9}));
+  EXPECT_NO_THROW(open_dataset(config, ""));
+}
+
+TEST(TextData, NotesThatItRepeatsItself) {
+  const TemporaryFolder folder;
+  std::string text;
+  for (int i = 0; i < 20; ++i) text += "again ";
+  EXPECT_THAT(open_dataset(text_config(folder.write("text", text)), "")->notes(),
+              ElementsAre(HasSubstr("holds the whole validation split, from token 0")));
+  EXPECT_TRUE(open_dataset(text_config(folder.write("text", text + "!")), "")->notes().empty());
+
+  folder.write("shakespeare/train.txt", "to be or not");
+  folder.write("shakespeare/validation.txt", "not");
+  expect_refused(config_of(DatasetKind::kShakespeare, ""), folder.path(),
+                 {"DATASET = shakespeare: the training split holds", "`make data`"});
+}
+
 TEST(BinData, NamesAnEndOfZeros) {
   const TemporaryFolder folder;
   std::vector<int> ids{1, 2, 3};
-  folder.write("val.bin", little_endian(ids));
+  folder.write("val.bin", little_endian({3, 2, 1}));
   ids.resize(1002);
   folder.write("train.bin", little_endian(ids));
   EXPECT_TRUE(open_dataset(bin_config(folder.path()), "")->notes().empty());

@@ -3,7 +3,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdlib>
-#include <functional>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -27,67 +27,55 @@ class Setting {
   const char* name_;
 };
 
-// Threads of this process that put each other off the cores.
-class Rush {
- public:
-  Rush() {
-    for (std::int64_t i = 0; i < 3 * available_cores(); ++i)
-      threads_.emplace_back([this] {
-        while (!over_) ++turns_;
-      });
-  }
-  ~Rush() {
-    over_ = true;
-    for (auto& thread : threads_) thread.join();
-  }
+std::int64_t switches = 0;  // as the process is told
+std::int64_t told() { return switches; }
 
- private:
-  std::atomic<bool> over_ = false;
-  std::atomic<std::int64_t> turns_ = 0;
-  std::vector<std::thread> threads_;
-};
-
-bool comes_to(ThreadWaiting& waiting, bool briefly) {
-  for (int i = 0; i < 200 && waiting.briefly() != briefly; ++i) {
-    std::this_thread::sleep_for(100ms);
-    waiting.look();
-  }
-  return waiting.briefly() == briefly;
+bool briefly_after(ThreadWaiting& waiting, std::int64_t more) {
+  std::this_thread::sleep_for(250ms);
+  switches += more;
+  waiting.look();
+  return waiting.briefly();
 }
 
 std::string settled() { return settling_of({}).set.at("GOMP_SPINCOUNT"); }
 
 TEST(ThreadWaiting, IsBriefWhileCoresAreShared) {
   const Setting as_settled("GOMP_SPINCOUNT", settled());
-  ThreadWaiting waiting(2);
-  EXPECT_FALSE(waiting.briefly());
+  ThreadWaiting waiting(2, told);
   for (int round = 0; round < 2; ++round) {
-    {
-      const Rush rush;
-      EXPECT_TRUE(comes_to(waiting, true));
-    }
-    EXPECT_TRUE(comes_to(waiting, false));
+    EXPECT_FALSE(briefly_after(waiting, 0));
+    EXPECT_TRUE(briefly_after(waiting, 100'000));
+    EXPECT_TRUE(briefly_after(waiting, 100'000));
   }
 }
 
 TEST(ThreadWaiting, IsLeftAloneWhereTheUserSaysHowOrThereIsOneThread) {
-  const Rush rush;
   for (const std::int64_t threads : {1, 2}) {
     const Setting chosen("GOMP_SPINCOUNT", threads == 1 ? settled() : "777");
-    ThreadWaiting waiting(threads);
-    for (int i = 0; i < 5; ++i) {
-      std::this_thread::sleep_for(250ms);
-      waiting.look();
-      EXPECT_FALSE(waiting.briefly());
-    }
+    ThreadWaiting waiting(threads, told);
+    EXPECT_FALSE(briefly_after(waiting, 100'000));
   }
 }
 
+TEST(ThreadWaiting, IsToldOfThreadsThatArePutOff) {
+  const auto before = involuntary_switches();
+  std::atomic<bool> over = false;
+  std::vector<std::thread> threads;
+  for (std::int64_t i = 0; i < 2 * available_cores(); ++i)
+    threads.emplace_back([&over] {
+      while (!over) continue;
+    });
+  for (int i = 0; i < 600 && involuntary_switches() == before; ++i) std::this_thread::sleep_for(100ms);
+  over = true;
+  for (auto& thread : threads) thread.join();
+  EXPECT_GT(involuntary_switches(), before);
+}
+
 TEST(ThreadWaiting, CountsSwitchesASecond) {
-  EXPECT_FALSE(shares_cores(60, 1));
-  EXPECT_TRUE(shares_cores(400, 1));
-  EXPECT_TRUE(shares_cores(80, 0.2));
-  EXPECT_FALSE(shares_cores(80, 1));
+  EXPECT_FALSE(shares_cores(30, 1));
+  EXPECT_TRUE(shares_cores(200, 1));
+  EXPECT_TRUE(shares_cores(40, 0.2));
+  EXPECT_FALSE(shares_cores(40, 1));
 }
 
 }  // namespace

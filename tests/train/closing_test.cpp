@@ -110,29 +110,6 @@ TEST_F(Closing, FindsAnEvaluationOfTheTrainingSplit) {
   const auto row = evaluated(trial->config, leaked);
   EXPECT_THAT(fault(row), HasSubstr("read other tokens"));
   EXPECT_THAT(fault(with_loss(row.val_loss)), HasSubstr("the weights give"));
-  EXPECT_THAT(closing_fault(trial->config, trial->path() / "last", row, *leaked, [] {}),
-              HasSubstr("the training split holds the validation split, from token 0"));
-}
-
-TEST_F(Closing, FindsAValidationSplitThatIsAPartOfTheTrainingSplit) {
-  train();
-  const auto all = streams_of(*trial->data).train();
-  const auto tokens = std::make_shared<std::vector<std::uint16_t>>();
-  for (std::int64_t i = 0; i < all.size(); ++i) tokens->push_back(static_cast<std::uint16_t>(all[i]));
-  const auto part = [&](std::size_t first, std::size_t count) {
-    return TokenStream(TokenStream::Narrow(*tokens).subspan(first, count), tokens);
-  };
-  const auto fault_with = [&](const TokenStream& validation) {
-    const auto leaked = std::make_shared<const OtherData>(all, validation, *trial->data);
-    return closing_fault(trial->config, trial->path() / "last", evaluated(trial->config, leaked), *leaked,
-                         [] {});
-  };
-  const std::size_t size = tokens->size();
-  EXPECT_THAT(fault_with(part(size - 300, 300)),
-              HasSubstr(str("holds the validation split, from token ", size - 300)));
-  EXPECT_THAT(fault_with(part(0, 300)), HasSubstr("holds the validation split, from token 0"));
-  tokens->back() ^= 1U;  // no longer the training split's
-  EXPECT_EQ(fault_with(part(size - 300, 300)), "");
 }
 
 TEST_F(Closing, FindsAWindowFewer) {
@@ -160,21 +137,6 @@ TEST(LastAct, ClosesWhereItIsCheapAndSaysSo) {
                 HasSubstr(cheap ? "closing: the weights as written give the validation loss"
                                 : "closing: left out, "));
   }
-}
-
-TEST(LastAct, FailsATrialThatWasEvaluatedOnWhatItSaw) {
-  SmallTrial trial(Deltas{{"GPT2_MAX_ITERS", "4"}, {"GPT2_EVAL_SAMPLES", "1"}});
-  std::string tokens;
-  for (int i = 0; i < 400; ++i) tokens += {static_cast<char>(i * i % 13), '\0'};
-  for (const auto* name : {"train.bin", "val.bin"}) write_file(trial.path() / name, tokens);
-  trial.config.data.dataset = DatasetKind::kBin;
-  trial.config.data.path = trial.path().string();
-  trial.data = open_dataset(trial.config, {});
-  const TrialFolder folder(trial.path() / "trial");
-  testing_support::expect_error<WorkError>(
-      [&] { run_trial(folder, with_share(trial.order(), kAny), trial.config); },
-      {"closing failed: the training split holds the validation split, from token 0"});
-  EXPECT_FALSE(finished_and_whole(folder));
 }
 
 TEST(IsSameLoss, AllowsForRoundingOfLargeAndOfSmallLosses) {
