@@ -80,6 +80,33 @@ std::string differs_in_pieces(const Config& config, const ParameterSet& paramete
   return "";
 }
 
+struct Gap {
+  double size = 0;  // relative
+  std::string where;
+};
+
+// The largest between gradients. Of a tensor whose gradient all but cancels out, rounding is what is left: a
+// bias or a norm's scale sums over all positions, where coarse types leave more of it than of the sum.
+Gap largest_gap(const Evaluated& found, const Evaluated& expected, at::ScalarType type) {
+  const double typical = typical_norm(expected.gradients);
+  Gap largest;
+  for (const auto& [name, gradient] : expected.gradients) {
+    if (!gradient.defined() || !found.gradients.at(name).defined()) continue;
+    const double floor = typical * (type != at::kFloat && gradient.dim() == 1 ? 0.3 : 0.01);
+    const double gap = (found.gradients.at(name).to(at::kDouble) - gradient).norm().item<double>() /
+                       std::max(gradient.norm().item<double>(), floor);
+    if (!(gap <= largest.size)) largest = {gap, name};
+  }
+  return largest;
+}
+
+// float64's with the weights alone rounded to `type`, once.
+Evaluated with_rounded_weights(const Config& step, const ParameterSet& wide, at::ScalarType type,
+                               const Tensor& tokens_BT, const Tensor& targets_BT, const Subject& subject) {
+  const auto rounded = wide.to(at::kCPU, type).to(at::kCPU, at::kDouble);
+  return run_model(step, rounded, tokens_BT, targets_BT, subject);
+}
+
 }  // namespace
 
 // At the real depth and number of heads: a part that acts in the first layers or heads alone leaves rows of
@@ -161,8 +188,7 @@ std::optional<Finding> arithmetic(const Config& whole, const Subject& subject) {
   for (const auto* mechanism : mechanisms_on(whole))
     if (mechanism->selects != nullptr && mechanism->selects(whole)) mechanism->switch_off(step);
   const auto type = trained_type(step);
-  const double most_values = type == at::kFloat ? 1e-5 : 3e-2,
-               most_gradients = type == at::kFloat ? 1e-4 : 0.25;
+  double most_values = type == at::kFloat ? 1e-5 : 3e-2, most_gradients = type == at::kFloat ? 1e-4 : 0.25;
   const auto own = random_parameters(subject.parameters(step), 38);
   const auto wide = own.to(at::kCPU, at::kDouble);
   const Tensor tokens = random_tokens(step, 1, step.gpt.context, 39),
@@ -170,15 +196,15 @@ std::optional<Finding> arithmetic(const Config& whole, const Subject& subject) {
   const auto found = run_model(step, own, tokens, targets, subject),
              expected = run_model(step, wide, tokens, targets, subject);
   const double values = relative_difference(found.logits_BTV, expected.logits_BTV);
-  // Of a tensor whose gradient all but cancels out, rounding is what is left.
-  const double floor = 1e-2 * typical_norm(expected.gradients);
-  double worst = 0;
-  std::string where;
-  for (const auto& [name, gradient] : expected.gradients) {
-    if (!gradient.defined() || !found.gradients.at(name).defined()) continue;
-    const double gap = (found.gradients.at(name).to(at::kDouble) - gradient).norm().item<double>() /
-                       std::max(gradient.norm().item<double>(), floor);
-    if (!(gap <= worst)) worst = gap, where = name;
+  const auto [worst, where] = largest_gap(found, expected, type);
+  if (type != at::kFloat && (values > most_values || worst > most_gradients)) {
+    // A small model may hang on the last bits of its weights. What lies between its maps is rounded as they
+    // are, so it is allowed some roundings' worth.
+    constexpr double kRoundings = 4;
+    const auto rounded = with_rounded_weights(step, wide, type, tokens, targets, subject);
+    most_values =
+        std::max(most_values, kRoundings * relative_difference(rounded.logits_BTV, expected.logits_BTV));
+    most_gradients = std::max(most_gradients, kRoundings * largest_gap(rounded, expected, type).size);
   }
   const Tensor halves = tokens.narrow(1, 0, tokens.size(1) / 2 * 2).view({2, -1});
   if (const auto what = differs_in_pieces(step, own, halves, subject, most_gradients); !what.empty())

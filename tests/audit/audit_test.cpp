@@ -57,6 +57,43 @@ TEST(Gates, PassInBFloat16AndWithAContextOfOneToken) {
   }
 }
 
+// Small enough to hang on the last bits of its weights, with a bias whose gradient all but cancels out.
+const Deltas narrow_bfloat16{{"DTYPE", "bfloat16"},         {"GPT2_N_HEAD", "1"},
+                             {"GPT2_N_EMBD", "16"},         {"RA_MLA_LATENT_DIM", "4"},
+                             {"GPT2_BLOCK_SIZE", "32"},     {"GPT2_N_LAYER", "4"},
+                             {"GPT2_VOCAB_SIZE", "20"},     {"RA_MLA_RA_ALPHA", "0.5"},
+                             {"RA_MLA_MLP_ATTN_GATE", "n"}, {"RA_MLA_MLP_LATENT_RECIP", "n"}};
+
+TEST(Gates, PassInBFloat16WhereAModelIsNarrow) {
+  for (const auto& more : {Deltas{}, Deltas{{"RA_MLA_LATENT_DIM", "2"},
+                                            {"GPT2_N_LAYER", "2"},
+                                            {"GPT2_N_EMBD", "48"},
+                                            {"GPT2_BLOCK_SIZE", "24"},
+                                            {"RA_MLA_MLP_CROSS_TOKEN", "n"}}}) {
+    const auto checks = audit(all_mechanisms(narrow_bfloat16 + more));
+    EXPECT_EQ(failed(checks), "") << failed_gates(checks, 1);
+  }
+}
+
+TEST(PlantedFault, AGradientThatIsOffInBFloat16AloneIsCaughtInANarrowModel) {
+  for (const auto& [name, factor] :
+       std::vector<std::pair<std::string, double>>{{"transformer.h.1.attn.k_down.weight", 1.6},
+                                                   {"transformer.h.2.ln_2.weight", 4},
+                                                   {"transformer.wpe.weight", 1.6}}) {
+    Subject off = program();
+    off.logits = [name = name, factor = factor](const Config& config, const ParameterSet& parameters,
+                                                const Tensor& tokens, const Dropout& dropout) {
+      const Tensor logits = program().logits(config, parameters, tokens, dropout);
+      const auto named = parameters.by_name();
+      if (const auto found = named.find(name);
+          found != named.end() && at::GradMode::is_enabled() && found->second.scalar_type() != at::kDouble)
+        found->second.register_hook([factor](const Tensor& gradient) { return gradient * factor; });
+      return logits;
+    };
+    EXPECT_TRUE(fails(audit(all_mechanisms(narrow_bfloat16), off), "arithmetic", name.c_str())) << name;
+  }
+}
+
 TEST(Gates, SayThatOtherSamplesAreAskedFor) {
   const auto checks = audit(all_mechanisms({{"GPT2_BLOCK_SIZE", "300"}}));
   EXPECT_NE(detail(checks, "pairing").find("its samples are others"), std::string::npos);
