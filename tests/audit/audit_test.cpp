@@ -78,7 +78,7 @@ TEST(Gates, PassInBFloat16WhereAModelIsNarrow) {
 TEST(PlantedFault, AGradientThatIsOffInBFloat16AloneIsCaughtInANarrowModel) {
   for (const auto& [name, factor] :
        std::vector<std::pair<std::string, double>>{{"transformer.h.1.attn.k_down.weight", 1.6},
-                                                   {"transformer.h.2.ln_2.weight", 4},
+                                                   {"transformer.h.0.ln_1.weight", 1.6},
                                                    {"transformer.wpe.weight", 1.6}}) {
     Subject off = program();
     off.logits = [name = name, factor = factor](const Config& config, const ParameterSet& parameters,
