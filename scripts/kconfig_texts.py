@@ -13,20 +13,22 @@ from kconfig_lines import INTEGER, ConfigError
 BINDING = os.path.join(
     os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "src", "config", "binding.h"
 )
-REAL = re.compile(r'visit\("(\w+)", [\w.]+, kNumbers, (?:(\w+)\(([\d., ]+)\)|Bounds\{\})\);')
+REAL = re.compile(
+    r'visit\("(\w+)", [\w.]+, kNumbers, (each\()?(?:(\w+)\(([\d., ]+)\)|Bounds\{\})\)?\);'
+)
 DECIMAL = re.compile(r"-?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 MOST_MEMBERS = 100000
 LEAST_INT, MOST_INT = -(2**63), 2**63 - 1
 
 
 def real_symbols():
-    """{name: [(comparison, bound), ...]} in the order of binding.h."""
+    """{name: (whether it may be a list, [(comparison, bound), ...])} in the order of binding.h."""
     with open(BINDING, encoding="utf-8") as file:
         text = file.read()
     signs = {"at_least": ">=", "above": ">", "from_to": ">= <=", "from_to_below": ">= <"}
     found = {}
-    for name, kind, bounds in REAL.findall(text):
-        found[name] = list(zip(signs[kind].split(), bounds.split(", "))) if kind else []
+    for name, each, kind, bounds in REAL.findall(text):
+        found[name] = bool(each), list(zip(signs[kind].split(), bounds.split(", "))) if kind else []
     if len(found) != len(re.findall(r"kNumbers, \w", text)):
         raise ConfigError(f"{BINDING}: has a bound that kconfig_texts.py does not know")
     return found
@@ -50,11 +52,17 @@ def holds(value, sign, bound):
     }[sign]
 
 
-def check_real(what, text, bounds):
-    value = real(text)
-    if value is None or not all(holds(value, *bound) for bound in bounds):
-        limits = " and".join(f" {sign} {bound}" for sign, bound in bounds)
-        raise ConfigError(f'{what} = "{text}": allowed: a decimal number{limits} such as 0.1 or 6e-4')
+def check_real(what, text, each, bounds):
+    parts = text.split(",") if each else [text]
+    if len(parts) > 1:
+        parts = [part.strip(" \t\r\n") for part in parts]
+    for value in map(real, parts):
+        if value is None or not all(holds(value, *bound) for bound in bounds):
+            limits = " and".join(f" {sign} {bound}" for sign, bound in bounds)
+            more = ", or such a number for each layer as a list" if each else ""
+            raise ConfigError(
+                f'{what} = "{text}": allowed: a decimal number{limits} such as 0.1 or 6e-4{more}'
+            )
 
 
 def whole(text):
@@ -95,10 +103,10 @@ def check_texts(menu, found):
     def given(name):
         return menu.syms[name].str_value, f"{found[name][1].where}: {name}"
 
-    for name, bounds in real_symbols().items():
+    for name, (each, bounds) in real_symbols().items():
         if name in found:
             text, what = given(name)
-            check_real(what, text, bounds)
+            check_real(what, text, each, bounds)
     if "SEEDS" in found:
         text, what = given("SEEDS")
         check_list(what, text, 1)

@@ -90,7 +90,7 @@ std::vector<std::string> knockout_mechanisms(const Config& config) {
   std::vector<std::string> names;
   for (const auto* mechanism : mechanisms_on(config)) names.emplace_back(mechanism->name);
   const bool several = names.size() > 1;
-  if (find_mechanism("recip")->on(config) && config.gpt.num_layers > 1) {
+  if (find_mechanism("recip")->on(config) && config.hands_context()) {
     names.emplace_back(kEnrich);
     names.emplace_back(kContext);
   }

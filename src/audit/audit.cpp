@@ -57,6 +57,7 @@ std::vector<GateCheck> audit_step(const AuditedStep& step, const AuditedStep& ba
   add("causality", [&] { return causality(config, whole, subject); });
   add("consistency", [&] { return consistency(config, subject); });
   add("positions", [&] { return positions(config, subject); });
+  add("sharing", [&] { return sharing(config, subject); });
   add("gradients", [&] { return gradients(config, subject); });
   if (!step.dead_twin) add("every_layer", [&] { return every_layer(deep, subject); });
   add("arithmetic", [&] { return arithmetic(whole, subject); });

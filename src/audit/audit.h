@@ -32,6 +32,7 @@ struct AuditedStep {
 //   consistency      logits depend on weights and tokens alone: not on what else is in the batch, on earlier
 //                    calls, on whether gradients are recorded, or on a dropout that drops nothing
 //   positions        the order of earlier tokens counts in a model of one block
+//   sharing          a shared MLP computes and learns as equal ones would, of those alone that share it
 //   gradients        every tensor's gradient is the derivative of the loss, in float64
 //   every_layer      at the real depth and number of heads every row of every map gets a gradient
 //   arithmetic       the trial's type gives float64's logits and gradients, at the whole context

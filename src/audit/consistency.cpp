@@ -103,8 +103,7 @@ std::optional<Finding> positions(const Config& step, const Subject& subject) {
   constexpr double kLeastChange = 1e-3;
   constexpr std::int64_t kTokens = 6;
   if (step.gpt.context < kTokens || !step.gpt.attention) return {};
-  Config one = without_mechanisms(step);
-  one.gpt.num_layers = 1;
+  const Config one = one_layer(without_mechanisms(step), 0);
   const auto parameters = random_parameters(subject.parameters(one), 23).to(at::kCPU, at::kDouble);
   const at::NoGradGuard no_grad;
   const Tensor tokens = at::arange(kTokens, at::kLong).remainder(one.gpt.vocabulary).unsqueeze(0);

@@ -8,15 +8,16 @@ namespace kablate {
 struct Config;
 
 enum class Cut {
-  kShallow,  // at most 3 layers and 96 tokens: the third layer neither begins nor ends the model
+  kShallow,  // at most 96 tokens and 3 layers, of which one neither begins nor ends the model; 4 where MLPs
+             // are shared
   kDeep,     // every layer, at most 24 tokens
   kLong,     // at most 2 layers, the whole context
 };
 
 // The configurations with narrower heads and latents, fewer tokens in the vocabulary, and depth and context
-// as `kind` says, each cut by the same rule; heads, mixing weights, top-k, window and all switches stay. Of
-// several rules the first is taken under which all of them are still valid (widths must divide in some
-// modes); the last is not to cut widths at all.
+// as `kind` says, each cut by the same rule; heads, mixing weights, top-k, window and all switches stay, and
+// layers whose MLPs differ or are one do so still. Of several rules the first is taken under which all of
+// them are still valid (widths must divide in some modes); the last is not to cut widths at all.
 std::vector<Config> cut(const std::vector<Config>& configs, Cut kind = Cut::kShallow);
 
 }  // namespace kablate

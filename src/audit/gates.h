@@ -27,6 +27,7 @@ std::optional<Finding> causality(const Config& step, const Config& whole, const 
 std::optional<Finding> decode_parity(const Config& step, const Subject& subject);   // decode_parity.cpp
 std::optional<Finding> consistency(const Config& step, const Subject& subject);     // consistency.cpp
 std::optional<Finding> positions(const Config& step, const Subject& subject);       // consistency.cpp
+std::optional<Finding> sharing(const Config& step, const Subject& subject);         // sharing.cpp
 std::optional<Finding> initial_values(const Config& step, const Subject& subject);  // initial_values.cpp
 // arithmetic.cpp, which runs the trial's loss at once and in pieces (config/model_options.h, Limits); `deep`
 // is cut to Cut::kDeep, `whole` to Cut::kLong.

@@ -6,8 +6,8 @@
 #include <ATen/ATen.h>
 
 #include "model/kernel/cpu_kernels.h"
+#include "model/kernel/fused_activation.h"
 #include "model/kernel/fused_attention.h"
-#include "model/kernel/fused_gelu.h"
 #include "model/kernel/fused_layer_norm.h"
 #include "model/linear.h"
 
@@ -85,10 +85,40 @@ Tensor PlainModel::latent(const Tensor& x, const std::string& name) const {
   return linear(attend(q, k, v, static_cast<double>(mla.latent_dim)), name + "out_proj");
 }
 
+Tensor PlainModel::mlp_map(const Tensor& x, const std::string& name) const {
+  if (!c_.mlp.per_head) return linear(x, name);
+  const auto H = c_.gpt.num_heads, groups = H / c_.mlp.share_heads;
+  const Tensor &maps = weight(name + "_heads"), x_NHi = x.to(dtype_).view({-1, H, x.size(2) / H});
+  const auto found = weights_.find(name + "_heads_bias");
+  const Tensor bias = found == weights_.end() ? Tensor() : found->second;
+  if (groups == 1)
+    return linear(x_NHi.view({x.size(0), -1, x_NHi.size(2)}), maps[0], bias.defined() ? bias[0] : bias)
+        .view({x.size(0), x.size(1), -1});
+  const auto of_heads = [&](const Tensor& of_maps) {
+    return of_maps.to(dtype_).repeat_interleave(c_.mlp.share_heads, 0);
+  };
+  const Tensor in = x_NHi.transpose(0, 1), map = of_heads(maps).transpose(1, 2);
+  const Tensor y = bias.defined() ? at::baddbmm(of_heads(bias).unsqueeze(1), in, map) : at::bmm(in, map);
+  return y.transpose(0, 1).reshape({x.size(0), x.size(1), -1});
+}
+
 Tensor PlainModel::mlp(const Tensor& x, const std::string& name) const {
-  const bool tanh = c_.gpt.activation == Activation::kGeluTanh;
-  const Tensor a = linear(x, name + "c_fc");
-  return linear(by_kernels_ ? gelu(a, tanh) : at::gelu(a, tanh ? "tanh" : "none"), name + "c_proj");
+  const Tensor a = mlp_map(x, name + "c_fc");
+  const auto activated = [&]() -> Tensor {
+    switch (c_.mlp.activation) {
+      case Activation::kGelu:
+        return by_kernels_ ? gelu(a, false) : at::gelu(a, "none");
+      case Activation::kGeluTanh:
+        return by_kernels_ ? gelu(a, true) : at::gelu(a, "tanh");
+      case Activation::kRelu2:
+        return by_kernels_ ? relu_squared(a) : at::relu(a).square();
+      case Activation::kSwiglu:
+        break;
+    }
+    const Tensor gate = mlp_map(x, name + "c_gate");
+    return by_kernels_ ? swiglu(a, gate) : at::silu(gate) * a;
+  };
+  return mlp_map(activated(), name + "c_proj");
 }
 
 template <typename Function>
@@ -108,8 +138,10 @@ Tensor PlainModel::logits(const Tensor& tokens_BT) const {
       x = residual(x, block + "ln_1", [&](const Tensor& in) {
         return c_.attention.latent ? latent(in, block + "attn.") : multi_head(in, block + "attn.");
       });
-    if (c_.mlp_width() > 0)
-      x = residual(x, block + "ln_2", [&](const Tensor& in) { return mlp(in, block + "mlp."); });
+    if (c_.mlp_width(i) > 0) {
+      const std::string owner = "transformer.h." + std::to_string(c_.mlp_owner(i)) + ".";
+      x = residual(x, block + "ln_2", [&](const Tensor& in) { return mlp(in, owner + "mlp."); });
+    }
   }
   return linear(norm(x, "transformer.ln_f", dtype_), c_.gpt.tie_embeddings ? "transformer.wte" : "lm_head");
 }

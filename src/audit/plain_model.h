@@ -1,10 +1,10 @@
 // GPT with multi-head or latent attention, written a second time without any mechanism: what the program must
 // equal to the bit where all of them are off, in the audit and in the model's tests. It knows the choices of
-// the plain model (biases, norm placement, activation, shared maps) and calls LibTorch's operators alone; but
-// where the model computes by the kernels of this CPU, four functions of src/model are shared, since no other
-// sum has their bits: linear(), gelu(), add_layer_norm() and fused_attention(). Those are held against
-// LibTorch's by their own tests, and the arithmetic gate compares what they give with float64, where nothing
-// is shared.
+// the plain model (biases, norm placement, activation, shared maps, MLPs of some layers or of each head) and
+// calls LibTorch's operators alone; but where the model computes by the kernels of this CPU, its functions
+// are shared, since no other sum has their bits: linear(), the activations, add_layer_norm() and
+// fused_attention(). Those are held against LibTorch's by their own tests, and the arithmetic gate compares
+// what they give with float64, where nothing is shared.
 #pragma once
 
 #include <map>
@@ -32,6 +32,8 @@ class PlainModel {
   Tensor attend(const Tensor& q, const Tensor& k, const Tensor& v, double width) const;
   Tensor multi_head(const Tensor& x, const std::string& name) const;
   Tensor latent(const Tensor& x, const std::string& name) const;
+  // By the MLP's map of that key under `name`: of all channels, or of each head's.
+  Tensor mlp_map(const Tensor& x, const std::string& name) const;
   Tensor mlp(const Tensor& x, const std::string& name) const;
   template <typename Function>
   Tensor residual(const Tensor& x, const std::string& name, Function f) const;

@@ -225,7 +225,8 @@ std::optional<Finding> optimizer(const Config& step, const Subject& subject) {
   if (!(std::abs(of_maps.weight()) < kOverflowing && std::abs(of_vectors.weight()) < kOverflowing))
     return {};  // it diverges, as the trial will say
   for (std::size_t i = 0; i < named.tensors.size(); ++i) {
-    const double expected = (named.tensors[i].dim() >= 2 ? of_maps : of_vectors).weight();
+    const bool decays = named.tensors[i].dim() >= 2 && !named.names[i].ends_with("bias");
+    const double expected = (decays ? of_maps : of_vectors).weight();
     const double moved = 1 - expected;
     const double off = (named.tensors[i].detach().to(at::kDouble) - expected).abs().max().item<double>();
     if (!(off <= 1e-4 * std::abs(moved) + 1e-6))

@@ -14,6 +14,7 @@ namespace kablate {
 struct Bounds {
   double least = -std::numeric_limits<double>::infinity(), most = std::numeric_limits<double>::infinity();
   bool least_allowed = true, most_allowed = true;
+  bool each = false;  // of every number of a list
 };
 constexpr Bounds at_least(double least) { return {.least = least}; }
 constexpr Bounds above(double least) { return {.least = least, .least_allowed = false}; }
@@ -22,13 +23,19 @@ constexpr Bounds from_to_below(double least, double most) {
   return {.least = least, .most = most, .most_allowed = false};
 }
 
+constexpr Bounds each(Bounds bounds) {
+  bounds.each = true;
+  return bounds;
+}
+
 // Calls visit(symbol name, field, scope) for bool, int64, string and enum fields and
-// visit(symbol name, field, scope, bounds) for real ones. `ConfigType` is Config or const Config.
+// visit(symbol name, field, scope, bounds) for real ones and lists of them. `ConfigType` is Config or const
+// Config.
 // NOLINT(length): one line a symbol
 template <typename ConfigType, typename Visitor>
 void visit_fields(ConfigType& c, Visitor&& visit) {
   using enum Scope;
-  auto& [gpt, attention, gate, cross, coupler, optim, train, data, run, limits] = c;
+  auto& [gpt, attention, mlp, gate, cross, coupler, optim, train, data, run, limits] = c;
   visit("EXPERIMENT_NAME", run.experiment, kHarness);
   visit("ABLATION_PLAN", run.plan, kHarness);
   visit("RA_MLA_ABLATION_MODE", run.ablation, kHarness);
@@ -53,9 +60,14 @@ void visit_fields(ConfigType& c, Visitor&& visit) {
   visit("GPT2_DROPOUT", gpt.dropout, kNumbers, from_to_below(0, 1));
   visit("GPT2_BIAS", gpt.bias, kNumbers);
   visit("GPT2_WEIGHT_TYING", gpt.tie_embeddings, kNumbers);
-  visit("GPT2_ACTIVATION", gpt.activation, kNumbers);
   visit("NORM_PLACEMENT", gpt.norm_placement, kNumbers);
-  visit("MLP_EXPANSION", gpt.mlp_expansion, kNumbers, from_to(0, 1024));
+
+  visit("MLP_EXPANSION", mlp.expansion, kNumbers, each(from_to(0, 1024)));
+  visit("GPT2_ACTIVATION", mlp.activation, kNumbers);
+  visit("MLP_SHARE_LAYERS", mlp.share_layers, kNumbers);
+  visit("MLP_SHARE_PATTERN", mlp.share_pattern, kNumbers);
+  visit("MLP_PER_HEAD", mlp.per_head, kNumbers);
+  visit("MLP_SHARE_HEADS", mlp.share_heads, kNumbers);
 
   visit("GPT2_ATTENTION", gpt.attention, kNumbers);
   visit("ENABLE_RA_MLA", attention.latent, kNumbers);

@@ -1,7 +1,6 @@
 #include "config/config.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -9,6 +8,9 @@
 #include "config/settings.h"
 
 namespace kablate {
+
+void check_mlp(const Config& config);  // mlp.cpp
+
 namespace {
 
 void check_shapes(const Config& c) {
@@ -16,9 +18,6 @@ void check_shapes(const Config& c) {
   if (gpt.width % gpt.num_heads != 0)
     throw UserError(str("GPT2_N_EMBD = ", gpt.width, " is no multiple of GPT2_N_HEAD = ", gpt.num_heads,
                         ": every head needs the same width; choose a multiple"));
-  if (gpt.mlp_expansion > 0 && c.mlp_width() == 0)
-    throw UserError(str("MLP_EXPANSION = ", gpt.mlp_expansion, " of GPT2_N_EMBD = ", gpt.width,
-                        " rounds to an MLP of width 0: allowed: 0 for none, or at least ", 0.5 / gpt.width));
 }
 
 // The mechanisms that are on, by what switches them: "RA_MLA_MLP_ATTN_GATE = y, RA_MLA_RA_ALPHA = 0.5".
@@ -32,10 +31,10 @@ std::string switched_on(Config c) {
 
 // Every mechanism reads or writes the attention, most of them an MLP too.
 void check_mechanisms(const Config& c) {
-  if (!c.gpt.attention && c.mlp_width() == 0)
-    throw UserError(
-        "GPT2_ATTENTION = n with MLP_EXPANSION = 0: nothing is left of a block; give it an attention or an "
-        "MLP");
+  for (std::int64_t i = 0; !c.gpt.attention && i < c.gpt.num_layers; ++i)
+    if (c.mlp_width(i) == 0)
+      throw UserError(str("GPT2_ATTENTION = n with MLP_EXPANSION = 0 in layer ", i,
+                          ": nothing is left of that block; give it an attention or an MLP"));
   const auto on = mechanisms_on(c);
   if (!c.gpt.attention && !on.empty())
     throw UserError(
@@ -43,7 +42,7 @@ void check_mechanisms(const Config& c) {
             ": the mechanisms act on the attention or read it; switch them off (n, or a weight of "
             "0), or give the model its attention"));
   for (const auto* mechanism : on) {
-    if (mechanism->in_mlp && c.mlp_width() == 0)
+    if (mechanism->in_mlp && !c.has_mlp())
       throw UserError(str("MLP_EXPANSION = 0 with ", switched_on(c),
                           ": the mechanisms live in the MLP; switch them off, or give the model an MLP"));
     if (const auto unmet = mechanism->unmet(c); !unmet.empty()) throw UserError(unmet);
@@ -70,12 +69,9 @@ void add_when(bool condition, std::initializer_list<const char*> names, std::vec
 
 }  // namespace
 
-std::int64_t Config::mlp_width() const {
-  return static_cast<std::int64_t>(std::llround(gpt.mlp_expansion * static_cast<double>(gpt.width)));
-}
-
 void validate_model(const Config& config) {
   check_shapes(config);
+  check_mlp(config);
   check_mechanisms(config);
 }
 
@@ -111,7 +107,8 @@ std::string arm_name(const Config& c) {
 
 std::vector<std::string> unused_symbols(const Config& c) {
   std::vector<std::string> names;
-  add_when(!c.gpt.attention, {"GPT2_N_HEAD", "ENABLE_RA_MLA"}, names);
+  add_when(!c.gpt.attention, {"ENABLE_RA_MLA"}, names);
+  add_when(!c.gpt.attention && !c.mlp.per_head, {"GPT2_N_HEAD"}, names);
   add_when(!c.gpt.attention || !c.attention.latent,
            {"RA_MLA_LATENT_DIM", "RA_MLA_PER_HEAD_Q_LATENT", "RA_MLA_PER_HEAD_V_UP", "RA_MLA_SHARED_KV"},
            names);
@@ -121,7 +118,10 @@ std::vector<std::string> unused_symbols(const Config& c) {
     const auto unread = on ? mechanism.unread(c) : mechanism.symbols;
     names.insert(names.end(), unread.begin(), unread.end());
   }
-  add_when(c.mlp_width() == 0, {"GPT2_ACTIVATION", "RECOMPUTE"}, names);
+  add_when(!c.has_mlp(), {"GPT2_ACTIVATION", "RECOMPUTE"}, names);
+  // Where one MLP serves all layers, or each has its own, both patterns say the same.
+  add_when(c.mlp.share_layers == 1 || c.mlp.share_layers == c.gpt.num_layers, {"MLP_SHARE_PATTERN"}, names);
+  add_when(!c.mlp.per_head, {"MLP_SHARE_HEADS"}, names);
   const auto& optim = c.optim;
   const bool spam = optim.kind == OptimizerKind::kAdamWSpam;
   add_when(!spam, {"SPAM_ENABLE_CLIP", "SPAM_SPIKE_THRESHOLD", "SPAM_PERIODIC_RESET"}, names);

@@ -15,11 +15,10 @@ namespace kablate {
 
 struct GptConfig {
   std::int64_t num_layers = 0, num_heads = 0, width = 0, context = 0, vocabulary = 0;
-  double dropout = 0, mlp_expansion = 0;
+  double dropout = 0;
   bool bias = false, tie_embeddings = false;
   bool attention = true;  // false: blocks of an MLP alone
   NormPlacement norm_placement = NormPlacement::kPre;
-  Activation activation = Activation::kGelu;
 };
 
 struct AttentionConfig {
@@ -47,6 +46,7 @@ struct RunConfig {
 struct Config {
   GptConfig gpt;
   AttentionConfig attention;
+  MlpConfig mlp;
   GateConfig gate;
   CrossTokenConfig cross;
   CouplerConfig coupler;
@@ -56,12 +56,19 @@ struct Config {
   RunConfig run;
   Limits limits;  // no symbol's
 
-  std::int64_t head_dim() const { return gpt.width / gpt.num_heads; }                  // D
-  std::int64_t mlp_width() const;                                                      // F
+  std::int64_t head_dim() const { return gpt.width / gpt.num_heads; }  // D
+  std::int64_t mlp_width(std::int64_t layer) const;                    // F; 0 is no MLP
+  std::vector<std::int64_t> mlp_widths() const;                        // of those there are
+  bool has_mlp() const { return !mlp_widths().empty(); }
+  bool hands_context() const;                        // some layer below another has an MLP
+  std::int64_t mlp_owner(std::int64_t layer) const;  // the lowest layer that has the same MLP
   std::int64_t global_batch() const { return train.batch_size * train.accumulation; }  // sequences an update
   std::int64_t tokens_per_iteration() const { return global_batch() * gpt.context; }
   bool reciprocal_attention() const { return attention.latent && attention.reciprocal_alpha > 0; }
 };
+
+// A model of this layer alone.
+Config one_layer(Config config, std::int64_t layer);
 
 // Checks the combination (spec, sections 1 to 3 and 8). Throws UserError naming the symbols, their values and
 // what is allowed. A single value's own range was checked when it was set.

@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <functional>
+
 #include "base/text.h"
 #include "config/binding.h"
 #include "config/enum_names.h"
@@ -14,6 +17,14 @@ struct Printer {
   }
   void operator()(const char* name, const std::string& field, Scope scope) { add(name, field, scope); }
   void operator()(const char* name, double field, Scope scope, Bounds) { add(name, shortest(field), scope); }
+  // Equal numbers are one: the same model.
+  void operator()(const char* name, const PerLayer<double>& field, Scope scope, Bounds) {
+    std::vector<std::string> numbers;
+    for (const double value : field.values) numbers.push_back(shortest(value));
+    const bool one =
+        std::adjacent_find(numbers.begin(), numbers.end(), std::not_equal_to<>()) == numbers.end();
+    add(name, one ? numbers.front() : join(numbers, ","), scope);
+  }
   template <typename Enum>
   requires std::is_enum_v<Enum>
   void operator()(const char* name, Enum field, Scope scope) { add(name, enum_name(field), scope); }

@@ -2,7 +2,9 @@
 // stands here and not in config.h, so that a symbol of training or data recompiles no file of the model.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <vector>
 
 namespace kablate {
 
@@ -10,7 +12,8 @@ enum class Tying { kTiedTranspose, kUntied, kPerHeadScalar };
 enum class Sparsity { kTopK, kNone, kRms };
 enum class GatePool { kCausalMean, kToken, kSequence };
 enum class NormPlacement { kPre, kPost, kHybrid };
-enum class Activation { kGelu, kGeluTanh };
+enum class Activation { kGelu, kGeluTanh, kRelu2, kSwiglu };
+enum class SharePattern { kAdjacent, kCyclic };
 enum class DeviceKind { kAuto, kCpu, kCuda };
 enum class KernelKind { kAuto, kPortable, kAvx2, kAvx512 };
 enum class DType { kFloat32, kBFloat16 };
@@ -23,6 +26,28 @@ struct Limits {
   std::int64_t logits = std::int64_t{1} << 24;  // made at once, at most
   std::int64_t logit_rows = 1024;               // where they would be more: of so many positions at once
   bool operator==(const Limits&) const = default;
+};
+
+// One value for all layers, or one for each. Of a list that is too short, which validate() refuses, the last
+// stands for the layers that it lacks.
+template <typename Number>
+struct PerLayer {
+  std::vector<Number> values = {Number{}};
+
+  Number at(std::int64_t layer) const {
+    return values[std::min(static_cast<std::size_t>(layer), values.size() - 1)];
+  }
+  bool operator==(const PerLayer&) const = default;
+};
+
+struct MlpConfig {
+  PerLayer<double> expansion;  // F over E; 0 is none
+  Activation activation = Activation::kGelu;
+  std::int64_t share_layers = 1;  // layers that have one MLP
+  SharePattern share_pattern = SharePattern::kAdjacent;
+  bool per_head = false;         // an MLP for the channels of each head
+  std::int64_t share_heads = 1;  // heads that have one of those
+  bool operator==(const MlpConfig&) const = default;
 };
 
 struct GateConfig {  // mechanism 1, MLP to attention

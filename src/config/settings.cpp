@@ -84,19 +84,30 @@ struct Binder {
     field = static_cast<Enum>(found - std::begin(names));
   }
   void operator()(std::string_view name, double& field, Scope, Bounds bounds) {
-    const auto value = parse_real(text(name));
+    field = real(name, text(name), bounds);
+  }
+  void operator()(std::string_view name, PerLayer<double>& field, Scope, Bounds bounds) {
+    const auto parts = split(text(name), ',');
+    field.values.clear();
+    for (const auto& part : parts)
+      field.values.push_back(real(name, parts.size() == 1 ? std::string_view(part) : trim(part), bounds));
+  }
+  double real(std::string_view name, std::string_view number, Bounds bounds) const {
+    const auto value = parse_real(number);
     const bool fits = value && (bounds.least_allowed ? *value >= bounds.least : *value > bounds.least) &&
                       (bounds.most_allowed ? *value <= bounds.most : *value < bounds.most);
     if (!fits)
-      throw UserError(str(settings.origin(name), ": ", name, " = \"", text(name), "\": ", explain(bounds)));
-    field = *value + 0.0;  // -0 is 0: one spelling
+      throw UserError(
+          str(settings.origin(name), ": ", name, " = \"", settings.text(name), "\": ", explain(bounds)));
+    return *value + 0.0;  // -0 is 0: one spelling
   }
   static std::string explain(Bounds bounds) {
     std::string limits;
     if (bounds.least > -1e300) limits += str(bounds.least_allowed ? " >= " : " > ", bounds.least);
     if (bounds.most < 1e300)
       limits += str(limits.empty() ? "" : " and", bounds.most_allowed ? " <= " : " < ", bounds.most);
-    return "allowed: a decimal number" + limits + " such as 0.1 or 6e-4";
+    return "allowed: a decimal number" + limits + " such as 0.1 or 6e-4" +
+           (bounds.each ? ", or such a number for each layer as a list" : "");
   }
 };
 

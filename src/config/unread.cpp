@@ -12,8 +12,7 @@
 namespace kablate {
 namespace {
 
-// Values worth trying: all that a switch or a choice has; the menu's, and a small weight, of what is a
-// number.
+// Values worth trying: all that a switch or a choice has; the menu's, and a small one, of what is a number.
 std::vector<std::string> candidates(const Symbol& symbol) {
   if (symbol.type == SymbolType::kBool) return {"y", "n"};
   std::vector<std::string> values;
@@ -21,6 +20,8 @@ std::vector<std::string> candidates(const Symbol& symbol) {
   if (!values.empty()) return values;
   if (symbol.type == SymbolType::kString && parse_real(symbol.default_value))
     return {symbol.default_value, "0.1"};
+  if (symbol.type == SymbolType::kInt && symbol.least <= 2 && symbol.most >= 2)
+    return {symbol.default_value, "2"};
   return {symbol.default_value};
 }
 

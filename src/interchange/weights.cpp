@@ -85,8 +85,10 @@ void check_extra(const std::string& file, const std::string& own, const FoundTen
   if (const auto use = expected.uses.find(own); use != expected.uses.end()) {
     const auto& owned = weights.at(use->second);
     if (tensor.sizes() == owned.sizes() && at::equal(tensor.to(at::kFloat), owned)) return;
-    throw UserError(str(file, ": ", name, " differs from ", use->second,
-                        ", but GPT2_WEIGHT_TYING = y makes them one; set GPT2_WEIGHT_TYING = n to load it"));
+    const bool head = own.find(".mlp.") == std::string::npos;
+    throw UserError(str(file, ": ", name, " differs from ", use->second, ", but ",
+                        head ? "GPT2_WEIGHT_TYING = y makes them one; set GPT2_WEIGHT_TYING = n to load it"
+                             : "MLP_SHARE_LAYERS makes them one; set MLP_SHARE_LAYERS = 1 to load it"));
   }
   throw UserError(
       str(file, ": tensor ", name, " ", shape_text(tensor.sizes()),

@@ -36,7 +36,7 @@ Tensor FeedForward::forward(const Tensor& x_BTE, const AttentionOutput& attentio
                     const Tensor y_BTE = self->values(in.x, in.attention, context, nullptr, inner);
                     return {y_BTE, context.gate_BTH, context.latent_BTL};
                   },
-                  .inputs = inputs_of(x_BTE.to(pass.dtype), attention).list(),
+                  .inputs = inputs_of(x_BTE.to(pass.dtype), {}, attention).list(),
                   .parameters = maps_,
                   .rows = recomputed_rows_});
   above.gate_BTH = outputs[1];
@@ -46,14 +46,14 @@ Tensor FeedForward::forward(const Tensor& x_BTE, const AttentionOutput& attentio
 
 Tensor FeedForward::values(const Tensor& x_BTE, const AttentionOutput& attention, BlockContext& above,
                            const Decoding* decoding, const Pass& pass) const {
-  const Tensor a_BTF = mlp_.before_activation(x_BTE, pass);
+  const Mlp::Linear before = mlp_.before_activation(x_BTE, pass);
   Tensor u_BTF;
   if (!coupler_ && !cross_)
-    u_BTF = mlp_.activate(a_BTF);
+    u_BTF = mlp_.activate(before);
   else if (decoding == nullptr && pass.may_recompute())
-    u_BTF = recomputed_hidden(a_BTF, attention, above, pass);
+    u_BTF = recomputed_hidden(before, attention, above, pass);
   else
-    u_BTF = hidden(a_BTF, attention, above, decoding, pass);
+    u_BTF = hidden(before, attention, above, decoding, pass);
   if (gate_)
     above.gate_BTH = decoding == nullptr
                          ? gate_->make(u_BTF, pass)
@@ -61,9 +61,9 @@ Tensor FeedForward::values(const Tensor& x_BTE, const AttentionOutput& attention
   return mlp_.output(u_BTF, pass);
 }
 
-Tensor FeedForward::hidden(const Tensor& a_BTF, const AttentionOutput& attention, BlockContext& above,
+Tensor FeedForward::hidden(const Mlp::Linear& before, const AttentionOutput& attention, BlockContext& above,
                            const Decoding* decoding, const Pass& pass) const {
-  const Tensor u_BTF = enriched(a_BTF, attention.keys_BTL, above, pass);
+  const Tensor u_BTF = enriched(before, attention.keys_BTL, above, pass);
   if (!cross_) return u_BTF;
   const Tensor cross_BTF =
       decoding == nullptr ? linear(cross_->routed(u_BTF, attention.rows, pass), cross_->last_map(), pass)
@@ -73,17 +73,17 @@ Tensor FeedForward::hidden(const Tensor& a_BTF, const AttentionOutput& attention
 }
 
 // Of u, R·u and their sum the last alone is kept: as much as a plain MLP keeps.
-Tensor FeedForward::recomputed_hidden(const Tensor& a_BTF, const AttentionOutput& attention,
+Tensor FeedForward::recomputed_hidden(const Mlp::Linear& before, const AttentionOutput& attention,
                                       BlockContext& above, const Pass& pass) const {
   const Recomputation hidden = {
       .compute = [self = shared_from_this(), pass](const Tensors& list) -> Tensors {
         const Inputs in = Inputs::of(list);
         BlockContext context;
-        const Tensor u_BTF = self->enriched(in.x, in.attention.keys_BTL, context, pass);
+        const Tensor u_BTF = self->enriched({in.x, in.gate}, in.attention.keys_BTL, context, pass);
         if (!self->cross_) return {u_BTF, context.latent_BTL};
         return {u_BTF, self->cross_->routed(u_BTF, in.attention.rows, pass), context.latent_BTL};
       },
-      .inputs = inputs_of(a_BTF, attention).list(),
+      .inputs = inputs_of(before.a_BTF, before.gate_BTF, attention).list(),
       .parameters = maps_,
       .rows = recomputed_rows_};
   const auto outputs =
@@ -92,9 +92,9 @@ Tensor FeedForward::recomputed_hidden(const Tensor& a_BTF, const AttentionOutput
   return outputs[0];
 }
 
-Tensor FeedForward::enriched(const Tensor& a_BTF, const Tensor& keys_BTL, BlockContext& above,
+Tensor FeedForward::enriched(const Mlp::Linear& before, const Tensor& keys_BTL, BlockContext& above,
                              const Pass& pass) const {
-  const Tensor u_BTF = mlp_.activate(a_BTF);
+  const Tensor u_BTF = mlp_.activate(before);
   if (!coupler_) return u_BTF;
   const Tensor enrich_BTF = coupler_->enrich(keys_BTL, pass);
   if (makes_context_) above.latent_BTL = coupler_->context(u_BTF, pass);  // from u before enrichment
@@ -102,8 +102,9 @@ Tensor FeedForward::enriched(const Tensor& a_BTF, const Tensor& keys_BTL, BlockC
   return at::add(u_BTF, enrich_BTF, coupler_alpha_);
 }
 
-FeedForward::Inputs FeedForward::inputs_of(const Tensor& x, const AttentionOutput& attention) const {
-  Inputs in{x, {}};
+FeedForward::Inputs FeedForward::inputs_of(const Tensor& x, const Tensor& gate,
+                                           const AttentionOutput& attention) const {
+  Inputs in{x, gate, {}};
   if (coupler_) in.attention.keys_BTL = attention.keys_BTL;
   if (cross_) in.attention.rows = attention.rows;
   return in;
@@ -111,14 +112,14 @@ FeedForward::Inputs FeedForward::inputs_of(const Tensor& x, const AttentionOutpu
 
 Tensors FeedForward::Inputs::list() const {
   const AttentionRows& rows = attention.rows;
-  return {x, attention.keys_BTL, rows.by_head_BHTT, rows.mean_BTT, rows.largest_BTk, rows.columns_BTk};
+  return {x, gate, attention.keys_BTL, rows.by_head_BHTT, rows.mean_BTT, rows.largest_BTk, rows.columns_BTk};
 }
 
 FeedForward::Inputs FeedForward::Inputs::of(const Tensors& list) {
-  Inputs in{list[0], {}};
-  in.attention.keys_BTL = list[1];
+  Inputs in{list[0], list[1], {}};
+  in.attention.keys_BTL = list[2];
   in.attention.rows = {
-      .by_head_BHTT = list[2], .mean_BTT = list[3], .largest_BTk = list[4], .columns_BTk = list[5]};
+      .by_head_BHTT = list[3], .mean_BTT = list[4], .largest_BTk = list[5], .columns_BTk = list[6]};
   return in;
 }
 

@@ -1,6 +1,6 @@
 // The MLP's half of a layer: an MLP, and the mechanisms that act on its hidden values (spec, section 3).
 //
-//   u = act(x·c_fc)
+//   u = act(x·c_fc)                    or of each head's channels alone
 //   u ← u + α_recip·enrich(c_k)        mechanism 3; its context for the layer above from u before this
 //   u ← u + α_cross·(R·u)·cross_proj   mechanism 2
 //   g = σ(pool(u·gate_proj)·gate_to_heads)   mechanism 1, for the layer above
@@ -51,24 +51,25 @@ class FeedForward : public std::enable_shared_from_this<FeedForward> {
   Tensor values(const Tensor& x_BTE, const AttentionOutput& attention, BlockContext& above,
                 const Decoding* decoding, const Pass& pass) const;
 
-  // u after mechanisms 2 and 3 from a = x·c_fc; as it stands in the equations, and with what lies between
-  // recomputed in the backward pass.
-  Tensor hidden(const Tensor& a_BTF, const AttentionOutput& attention, BlockContext& above,
+  // u after mechanisms 2 and 3 from what stands before the activation; as it stands in the equations, and
+  // with what lies between recomputed in the backward pass.
+  Tensor hidden(const Mlp::Linear& before, const AttentionOutput& attention, BlockContext& above,
                 const Decoding* decoding, const Pass& pass) const;
-  Tensor recomputed_hidden(const Tensor& a_BTF, const AttentionOutput& attention, BlockContext& above,
+  Tensor recomputed_hidden(const Mlp::Linear& before, const AttentionOutput& attention, BlockContext& above,
                            const Pass& pass) const;
   // u after mechanism 3.
-  Tensor enriched(const Tensor& a_BTF, const Tensor& keys_BTL, BlockContext& above, const Pass& pass) const;
+  Tensor enriched(const Mlp::Linear& before, const Tensor& keys_BTL, BlockContext& above,
+                  const Pass& pass) const;
 
   // What the mechanisms read, as recompute.h takes it and back.
   struct Inputs {
-    Tensor x;                   // x_BTE or a_BTF
+    Tensor x, gate;             // x_BTE, or what stands before the activation
     AttentionOutput attention;  // keys and rows, where a mechanism reads them
 
     Tensors list() const;
     static Inputs of(const Tensors& list);
   };
-  Inputs inputs_of(const Tensor& x, const AttentionOutput& attention) const;
+  Inputs inputs_of(const Tensor& x, const Tensor& gate, const AttentionOutput& attention) const;
 
   bool recompute_;
   std::int64_t recomputed_rows_;  // Limits::recomputed_rows

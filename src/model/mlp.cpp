@@ -1,25 +1,54 @@
 #include "model/mlp.h"
 
-#include "model/kernel/fused_gelu.h"
+#include "model/head_maps.h"
+#include "model/kernel/fused_activation.h"
 
 namespace kablate {
+namespace {
+
+LinearMap find_map(const LayerSpec& layer, const ParameterSet& parameters, const char* key) {
+  const std::string name = layer.prefix + "mlp." + key;
+  if (layer.head_mlps == 0) return parameters.map(name);
+  return {parameters[name + "_heads"], layer.bias ? parameters[name + "_heads_bias"] : Tensor()};
+}
+
+}  // namespace
 
 Mlp::Mlp(const LayerSpec& layer, const ParameterSet& parameters)
     : activation_(layer.activation),
-      fc_(parameters.map(layer.prefix + "mlp.c_fc")),
-      proj_(parameters.map(layer.prefix + "mlp.c_proj")) {}
-
-Tensor Mlp::before_activation(const Tensor& x_BTE, const Pass& pass) const {
-  return linear(x_BTE, fc_, pass);
+      heads_(layer.head_mlps > 0 ? layer.H : 0),
+      fc_(find_map(layer, parameters, "c_fc")),
+      proj_(find_map(layer, parameters, "c_proj")) {
+  if (activation_ == Activation::kSwiglu) gate_ = find_map(layer, parameters, "c_gate");
 }
 
-Tensor Mlp::activate(const Tensor& a_BTF) const { return gelu(a_BTF, activation_ == Activation::kGeluTanh); }
+Tensor Mlp::map(const Tensor& x, const LinearMap& map, const Pass& pass) const {
+  return heads_ == 0 ? linear(x, map, pass) : linear_by_head(x, map, heads_, pass);
+}
 
-Tensor Mlp::output(const Tensor& u_BTF, const Pass& pass) const { return linear(u_BTF, proj_, pass); }
+Mlp::Linear Mlp::before_activation(const Tensor& x_BTE, const Pass& pass) const {
+  return {map(x_BTE, fc_, pass), gate_.weight.defined() ? map(x_BTE, gate_, pass) : Tensor()};
+}
+
+Tensor Mlp::activate(const Linear& linear) const {
+  switch (activation_) {
+    case Activation::kGelu:
+      return gelu(linear.a_BTF, /*tanh=*/false);
+    case Activation::kGeluTanh:
+      return gelu(linear.a_BTF, /*tanh=*/true);
+    case Activation::kRelu2:
+      return relu_squared(linear.a_BTF);
+    case Activation::kSwiglu:
+      break;
+  }
+  return swiglu(linear.a_BTF, linear.gate_BTF);
+}
+
+Tensor Mlp::output(const Tensor& u_BTF, const Pass& pass) const { return map(u_BTF, proj_, pass); }
 
 std::vector<Tensor> Mlp::parameters() const {
   std::vector<Tensor> all;
-  for (const auto& map : {fc_, proj_})
+  for (const auto& map : {fc_, gate_, proj_})
     for (const auto& tensor : {map.weight, map.bias})
       if (tensor.defined()) all.push_back(tensor);
   return all;

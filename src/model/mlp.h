@@ -14,16 +14,26 @@ class Mlp {
  public:
   Mlp(const LayerSpec& layer, const ParameterSet& parameters);
 
-  // u = act(a) of a = x·c_fc, both [B, T, F].
-  Tensor before_activation(const Tensor& x_BTE, const Pass& pass) const;
-  Tensor activate(const Tensor& a_BTF) const;
+  // What stands before the activation, [B, T, F].
+  struct Linear {
+    Tensor a_BTF;     // x·c_fc
+    Tensor gate_BTF;  // x·c_gate where the activation has a gate, else undefined
+  };
+
+  // u = act(x·c_fc), or silu(x·c_gate) ⊙ (x·c_fc). An MLP for each head does so to the head's channels of x;
+  // u has those of all heads side by side.
+  Linear before_activation(const Tensor& x_BTE, const Pass& pass) const;
+  Tensor activate(const Linear& linear) const;
   Tensor output(const Tensor& u_BTF, const Pass& pass) const;  // y = u·c_proj, [B, T, E]
 
   std::vector<Tensor> parameters() const;
 
  private:
+  Tensor map(const Tensor& x, const LinearMap& map, const Pass& pass) const;
+
   Activation activation_;
-  LinearMap fc_, proj_;
+  std::int64_t heads_ = 0;  // 0: one MLP of all channels
+  LinearMap fc_, gate_, proj_;
 };
 
 }  // namespace kablate

@@ -52,7 +52,8 @@ Moments::Moments(const OptimConfig& config, NamedParameters parameters)
     TORCH_CHECK(tensors[i].scalar_type() == at::kFloat && tensors[i].is_contiguous(), "parameter ", names[i],
                 " must be float32 and contiguous, is ", tensors[i].scalar_type(), " with strides ",
                 tensors[i].strides());
-    (tensors[i].dim() >= 2 ? decayed : plain).members.push_back(i);
+    const bool decays = tensors[i].dim() >= 2 && !names[i].ends_with("bias");
+    (decays ? decayed : plain).members.push_back(i);
     first_.push_back(at::zeros_like(tensors[i]).detach());
     second_.push_back(at::zeros_like(tensors[i]).detach());
   }

@@ -34,7 +34,7 @@ double largest_expansion() {
 }
 
 Config with_expansion(Config config, double expansion) {
-  config.gpt.mlp_expansion = expansion;
+  config.mlp.expansion.values = {expansion};
   return config;
 }
 
@@ -109,6 +109,11 @@ bool within_tolerance(double amount, double target) {
 }
 
 Match match_width(const Config& baseline, Control kind, double target) {
+  const auto& expansions = baseline.mlp.expansion.values;
+  if (std::any_of(expansions.begin(), expansions.end(), [&](double f) { return f != expansions[0]; }))
+    throw UserError(
+        "the baseline's MLP_EXPANSION differs by layer, so no one width can be solved for; give its layers "
+        "one");
   const AmountByWidth amount(baseline, kind);
   const auto distance = [&](std::int64_t F) { return std::abs(amount(F) - target); };
   const auto above = amount.least_reaching(target);

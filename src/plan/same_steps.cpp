@@ -38,11 +38,14 @@ const Step* find(const std::vector<Step>& steps, std::int64_t number) {
   return found == steps.end() ? nullptr : &*found;
 }
 
-// What a step trains with, an expansion as the width that it gives: 4 and 4.01 may be one.
+// What a step trains with, an expansion as the widths that it gives: 4 and 4.01 may be one.
 TrainedValues effective_values(const Config& config) {
   TrainedValues values = trained_values(config);
-  if (const auto found = values.find("MLP_EXPANSION"); found != values.end())
-    found->second = std::to_string(config.mlp_width());
+  if (const auto found = values.find("MLP_EXPANSION"); found != values.end()) {
+    found->second.clear();
+    for (std::int64_t layer = 0; layer < config.gpt.num_layers; ++layer)
+      found->second += str(config.mlp_width(layer), " ");
+  }
   return values;
 }
 

@@ -23,7 +23,7 @@ void add_untied(const LayerSpec& s, PartShape& shape) {
 
 PartShape coupler_shape(const LayerSpec& s) {
   PartShape shape;
-  if (!s.coupler) return shape;
+  if (!s.coupler || s.F == 0) return shape;
   shape.activations.recomputes_hidden = true;
   const std::string name = s.prefix + "mlp.coupler.";
   const double directions = s.makes_context ? 2 : 1;

@@ -6,6 +6,8 @@
 // there, values as wide as F in flight) or at its attention (the MLP gone, scores in flight). Counts are per
 // token; the model's code decides them, so tests/cli compares them with the allocator's.
 #include <algorithm>
+#include <set>
+#include <string>
 
 #include "config/config.h"
 #include "shape/model_shape.h"
@@ -22,22 +24,28 @@ struct LayerBytes {
   double gradients = 0;
 };
 
-LayerBytes layer_bytes(const LayerSpec& s) {
+// `met`: what the backward pass has met already in the layers above. The gradient of a tensor that they share
+// is there then, and another one in flight until it is added.
+LayerBytes layer_bytes(const LayerSpec& s, std::set<std::string>& met) {
   LayerBytes bytes;
   const double value = value_bytes(s.compute);
-  double largest = 0;
+  double largest = 0, largest_met = 0;
   for (const auto& part : layer_parts(s)) {
     bytes.activations += part.activations;
     for (const auto& parameter : part.parameters) {
       const auto count = static_cast<double>(parameter.count());
-      if (owner_of(s, parameter) == s.index) bytes.gradients += kFloatBytes * count;
+      const auto owned = layer_prefix(owner_of(s, parameter)) + parameter.name.substr(s.prefix.size());
+      if (met.insert(owned).second)
+        bytes.gradients += kFloatBytes * count;
+      else
+        largest_met = std::max(largest_met, count);
       largest = std::max(largest, count);
       if (value < kFloatBytes && parameter.part != Part::kNorm) bytes.weights_kept += value * count;
     }
   }
   if (bytes.activations.recomputes_hidden)
     bytes.activations.mlp_recomputed += value * static_cast<double>(s.F);  // u
-  bytes.map_passing = largest * (value < kFloatBytes ? value : 0);
+  bytes.map_passing = std::max(largest * (value < kFloatBytes ? value : 0), largest_met * kFloatBytes);
   return bytes;
 }
 
@@ -72,10 +80,11 @@ std::int64_t peak_tensor_bytes(const Config& config) {
   const double weights = kFloatBytes * static_cast<double>(parameter_count(model));
   const bool accumulates = config.train.accumulation > 1;
 
-  std::vector<LayerBytes> layers;
+  std::vector<LayerBytes> layers;  // from the top
+  std::set<std::string> met;
   double kept = model.compute.dropout > 0 ? tokens * kFloatBytes * E : 0;  // the mask of the embeddings
-  for (const auto& layer : model.layers) {
-    layers.push_back(layer_bytes(layer));
+  for (auto layer = model.layers.rbegin(); layer != model.layers.rend(); ++layer) {
+    layers.push_back(layer_bytes(*layer, met));
     const auto& [activations, weights_kept, map_passing, gradients] = layers.back();
     kept += tokens * (activations.attention_kept + activations.mlp_kept) + weights_kept;
   }
@@ -84,14 +93,14 @@ std::int64_t peak_tensor_bytes(const Config& config) {
 
   double peak = stays + kept + copied + head_bytes(model, N);
   double gradients = accumulates ? 0 : kFloatBytes * V * E;
-  for (auto layer = layers.rbegin(); layer != layers.rend(); ++layer) {
-    const ActivationBytes& in = layer->activations;
+  for (const auto& layer : layers) {
+    const ActivationBytes& in = layer.activations;
     const double at_mlp =
-        stays + gradients + kept + tokens * in.mlp_passing + at_once * in.mlp_recomputed + layer->map_passing;
+        stays + gradients + kept + tokens * in.mlp_passing + at_once * in.mlp_recomputed + layer.map_passing;
     kept -= tokens * in.mlp_kept;
-    gradients += accumulates ? 0 : layer->gradients;
+    gradients += accumulates ? 0 : layer.gradients;
     const double at_attention = stays + gradients + kept + tokens * in.attention_passing;
-    kept -= tokens * in.attention_kept + layer->weights_kept;
+    kept -= tokens * in.attention_kept + layer.weights_kept;
     peak = std::max({peak, at_mlp, at_attention});
   }
   const double at_end =

@@ -3,19 +3,41 @@
 namespace kablate {
 namespace {
 
+bool is_gated(const LayerSpec& s) { return s.activation == Activation::kSwiglu; }
+
+// Products of a copy of x in another order, of values and of their gradients: one MLP of all channels, or of
+// each head's alike, reads x as it is.
+bool turns_heads(const LayerSpec& s) { return s.head_mlps > 1; }
+
 ActivationBytes activations(const LayerSpec& s) {
   const double value = value_bytes(s.compute), F = static_cast<double>(s.F), E = static_cast<double>(s.E);
+  // Before the activation, and after it or after the mechanisms; what lies between is recomputed.
+  const double kept = (is_gated(s) ? 3 : 2) * value * F;
+  const double passing = kept + (turns_heads(s) ? value * F : 0);
   ActivationBytes bytes;
-  // Before and after the activation, or after the mechanisms; what lies between is recomputed.
-  bytes.mlp_kept = norm_kept_bytes(s) + 2 * value * F;
-  bytes.mlp_passing = 2 * value * F + 2 * kFloatBytes * E;
+  bytes.mlp_kept = norm_kept_bytes(s) + kept;
+  bytes.mlp_passing = passing + 2 * kFloatBytes * E;
   if (s.compute.recompute) {
-    bytes.mlp_kept -= 2 * value * F;
-    bytes.mlp_recomputed += 4 * value * F;
-    bytes.mlp_passing -= 2 * value * F;
+    bytes.mlp_kept -= kept;
+    bytes.mlp_recomputed += kept + passing;
+    bytes.mlp_passing -= passing;
   }
   if (s.compute.dropout > 0) bytes.mlp_kept += 2 * value * E;  // both parts' masks
   return bytes;
+}
+
+// A map of all channels, or [MLPs, out, in] for those of a head.
+void add_map(const LayerSpec& s, const char* key, std::int64_t out, std::int64_t in, double deviation,
+             PartShape& shape) {
+  const std::string name = s.prefix + "mlp." + key;
+  if (s.head_mlps == 0) {
+    shape.parameters.push_back(linear(name + ".weight", out, in, deviation, Part::kMlp));
+    if (s.bias) shape.parameters.push_back(constant(name + ".bias", out, 0, Part::kMlp));
+    return;
+  }
+  const std::int64_t n = s.head_mlps;
+  shape.parameters.push_back({name + "_heads", {n, out / s.H, in / s.H}, 0, deviation, Part::kMlp});
+  if (s.bias) shape.parameters.push_back({name + "_heads_bias", {n, out / s.H}, 0, 0, Part::kMlp});
 }
 
 }  // namespace
@@ -23,13 +45,13 @@ ActivationBytes activations(const LayerSpec& s) {
 PartShape mlp_shape(const LayerSpec& s) {
   PartShape shape;
   if (s.F == 0) return shape;
-  const std::string name = s.prefix + "mlp.";
-  shape.parameters.push_back(linear(name + "c_fc.weight", s.F, s.E, kLinearDeviation, Part::kMlp));
-  if (s.bias) shape.parameters.push_back(constant(name + "c_fc.bias", s.F, 0, Part::kMlp));
-  shape.parameters.push_back(linear(name + "c_proj.weight", s.E, s.F, s.residual_deviation, Part::kMlp));
-  if (s.bias) shape.parameters.push_back(constant(name + "c_proj.bias", s.E, 0, Part::kMlp));
+  add_map(s, "c_fc", s.F, s.E, kLinearDeviation, shape);
+  if (is_gated(s)) add_map(s, "c_gate", s.F, s.E, kLinearDeviation, shape);
+  add_map(s, "c_proj", s.E, s.F, s.residual_deviation, shape);
   shape.activations = activations(s);
-  shape.flops_per_token = 4.0 * static_cast<double>(s.E * s.F);
+  // Every head's maps are E / H by F / H; who shares them changes no work.
+  const double pairs = static_cast<double>(s.E * s.F) / static_cast<double>(s.head_mlps > 0 ? s.H : 1);
+  shape.flops_per_token = 2.0 * (is_gated(s) ? 3 : 2) * pairs;
   return shape;
 }
 

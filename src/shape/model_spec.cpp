@@ -30,9 +30,11 @@ LayerSpec resolve_layer(const Config& c, std::int64_t index) {
   s.shared_kv = c.attention.shared_kv;
   if (c.reciprocal_attention()) s.reciprocal_alpha = c.attention.reciprocal_alpha;
   s.reciprocal_window = c.attention.reciprocal_window;
-  s.F = c.mlp_width(), s.activation = c.gpt.activation;
-  s.attention_owner = s.mlp_owner = index;
+  s.F = c.mlp_width(index), s.activation = c.mlp.activation;
+  if (c.mlp.per_head) s.head_mlps = c.gpt.num_heads / c.mlp.share_heads;
+  s.attention_owner = index, s.mlp_owner = c.mlp_owner(index);
   s.gate = where_on(c.gate), s.cross = where_on(c.cross), s.coupler = where_on(c.coupler);
+  if (s.F == 0) s.cross.reset();  // the others may act in its attention still
   return s;
 }
 

@@ -96,7 +96,7 @@ const BadFile kBadFiles[] = {
     {"CONFIG_GPT2_BIAS=y\nCONFIG_GPT2_BIAS=y\n", {":2", "GPT2_BIAS is set twice", ":1"}},
     {"CONFIG_GPT2_BIAS=y\n# CONFIG_GPT2_BIAS is not set\n", {":2", "set twice"}},
     {"CONFIG_OPTIMIZER=\"sgd\"\n", {":1", "OPTIMIZER=\"sgd\"", "adamwspam, adamw"}},
-    {"CONFIG_GPT2_ACTIVATION=\"swiglu\"\n", {":1", "\"swiglu\"", "gelu, gelu_tanh"}},
+    {"CONFIG_GPT2_ACTIVATION=\"glu\"\n", {":1", "\"glu\"", "gelu, gelu_tanh, relu2, swiglu"}},
     {"CONFIG_OPTIMIZER=adamw\n", {":1", "double quotes"}},
     {"CONFIG_OPTIMIZER_ADAMW=y\nCONFIG_OPTIMIZER=\"adamwspam\"\n",
      {":2", "contradicts the choice OPTIMIZER", "OPTIMIZER_ADAMW is y at"}},

@@ -85,6 +85,10 @@ TEST(Settings, RefuseWhatCannotBe) {
   expect_error([&] { set("GRAD_CLIP=-1"); }, {"GRAD_CLIP", ">= 0"});
   expect_error([&] { set("RA_MLA_MLP_GATE_ALPHA=nan"); }, {"RA_MLA_MLP_GATE_ALPHA = \"nan\""});
   EXPECT_NO_THROW(set("RA_MLA_MLP_GATE_ALPHA=-0.5"));
+  for (const char* list : {"MLP_EXPANSION=4,,3", "MLP_EXPANSION=4,1025", "MLP_EXPANSION=4,",
+                           "MLP_EXPANSION=", "MLP_EXPANSION= 4", "MLP_EXPANSION=4,x"})
+    expect_error([&] { set(list); }, {"--set: MLP_EXPANSION = \"", ">= 0 and <= 1024", "as a list"});
+  EXPECT_NO_THROW(set("MLP_EXPANSION=4, 0,3.5"));
 }
 
 TEST(Settings, TakeOneValueFromACommandLine) {
@@ -111,6 +115,8 @@ TEST(FieldValues, AreSpelledInOneWay) {
     EXPECT_EQ(text("GPT2_DROPOUT", value), "0.1") << value;
   EXPECT_EQ(text("GRAD_CLIP", "-0.0"), text("GRAD_CLIP", "0"));
   EXPECT_EQ(text("SEEDS", "1, 2"), "1, 2");
+  EXPECT_EQ(text("MLP_EXPANSION", "4.0, 3 ,0"), "4,3,0");
+  EXPECT_EQ(text("MLP_EXPANSION", "4,4.0,4"), "4") << "equal numbers are one";
 }
 
 }  // namespace

@@ -20,6 +20,8 @@ TEST(Unread, NamesTheChangeThatWouldMakeASymbolBeRead) {
   EXPECT_EQ(advice("RA_MLA_MLP_GATE_DIM", mechanisms(false, true, true)), "RA_MLA_MLP_ATTN_GATE = y");
   EXPECT_EQ(advice("SPAM_THETA", {{"OPTIMIZER", "adamw"}}), "OPTIMIZER = adamwspam");
   EXPECT_EQ(advice("RA_MLA_RA_WINDOW"), "RA_MLA_RA_ALPHA = 0.1");
+  EXPECT_EQ(advice("MLP_SHARE_PATTERN"), "MLP_SHARE_LAYERS = 2");
+  EXPECT_EQ(advice("MLP_SHARE_HEADS"), "MLP_PER_HEAD = y");
   EXPECT_EQ(advice("RA_MLA_MLP_SPARSE_NORMALIZE", {{"RA_MLA_MLP_SPARSE_MODE", "none"}}),
             "RA_MLA_MLP_SPARSE_MODE = topk or rms");
   EXPECT_EQ(advice("RA_MLA_MLP_SPARSE_RMS_THRESHOLD", mechanisms(true, false, true)),

@@ -58,6 +58,29 @@ TEST(Validate, RefusesWhatNeedsAnAttentionWithoutOne) {
     expect_error([&] { with(on); }, {"GPT2_ATTENTION = n"});
 }
 
+TEST(Validate, RefusesMlpsThatMakeNoModel) {
+  expect_refused({"MLP_EXPANSION=4,3"}, {"MLP_EXPANSION = 4,3 has 2 numbers", "GPT2_N_LAYER = 12"});
+  expect_refused({"GPT2_N_LAYER=2", "MLP_EXPANSION=4,1e-9"}, {"MLP_EXPANSION = 1e-09", "width 0"});
+  expect_refused({"GPT2_N_LAYER=3", "MLP_EXPANSION=0,0,4"}, {"RA_MLA_MLP_ATTN_GATE", "last layer alone"});
+  expect_refused({"MLP_SHARE_LAYERS=5"}, {"MLP_SHARE_LAYERS = 5", "GPT2_N_LAYER = 12", "1, 2, 3, 4, 6, 12"});
+  expect_refused({"MLP_SHARE_LAYERS=24"}, {"MLP_SHARE_LAYERS = 24", "choose one of"});
+  expect_refused({"GPT2_N_LAYER=4", "MLP_SHARE_LAYERS=2", "MLP_EXPANSION=4,3,4,3"},
+                 {"MLP_EXPANSION = 4,3,4,3", "MLP_SHARE_PATTERN = adjacent", "layers 0 and 1"});
+  expect_refused(
+      {"GPT2_N_LAYER=4", "MLP_SHARE_LAYERS=2", "MLP_EXPANSION=4,4,3,3", "MLP_SHARE_PATTERN=cyclic"},
+      {"MLP_SHARE_PATTERN = cyclic", "layers 0 and 2"});
+  EXPECT_NO_THROW(validate(config({"GPT2_N_LAYER=4", "MLP_SHARE_LAYERS=2", "MLP_EXPANSION=4,4,3,3"})));
+  expect_refused({"MLP_PER_HEAD=y", "MLP_SHARE_HEADS=5"},
+                 {"MLP_SHARE_HEADS = 5", "GPT2_N_HEAD = 12", "1, 2, 3"});
+  expect_refused({"MLP_PER_HEAD=y", "MLP_EXPANSION=1.3"},
+                 {"MLP_EXPANSION = 1.3", "head of width 64", "83.2"});
+  EXPECT_NO_THROW(validate(config({"MLP_SHARE_HEADS=5"}))) << "nothing reads it";
+  for (const auto* on : {"MLP_PER_HEAD=y", "MLP_SHARE_LAYERS=2"})
+    expect_refused({"MLP_EXPANSION=0", "RA_MLA_MLP_ATTN_GATE=n", "RA_MLA_MLP_CROSS_TOKEN=n",
+                    "RA_MLA_MLP_LATENT_RECIP=n", on},
+                   {"MLP_EXPANSION = 0", "there is no MLP"});
+}
+
 TEST(Validate, RefusesAResetThatComesBeforeTheWarmUpEnds) {
   expect_refused({"SPAM_INTERVAL=100", "SPAM_WARMUP_STEPS=100"},
                  {"SPAM_INTERVAL = 100", "SPAM_WARMUP_STEPS = 100"});
@@ -123,6 +146,9 @@ TEST(UnusedSymbols, AreThoseOfSwitchesThatAreOff) {
         Case{"RA_MLA_MLP_SPARSE_NORMALIZE", "RA_MLA_MLP_SPARSE_MODE=rms", "RA_MLA_MLP_SPARSE_MODE=none"},
         Case{"RA_MLA_MLP_RECIP_ALPHA", "RA_MLA_MLP_LATENT_RECIP=y", "RA_MLA_MLP_LATENT_RECIP=n"},
         Case{"RA_MLA_MLP_LATENT_DIM", "RA_MLA_MLP_TYING_MODE=untied", "RA_MLA_MLP_TYING_MODE=tied_transpose"},
+        Case{"MLP_SHARE_PATTERN", "MLP_SHARE_LAYERS=3", "MLP_SHARE_LAYERS=1"},
+        Case{"MLP_SHARE_PATTERN", "MLP_SHARE_LAYERS=3", "MLP_SHARE_LAYERS=12"},
+        Case{"MLP_SHARE_HEADS", "MLP_PER_HEAD=y", "MLP_PER_HEAD=n"},
         Case{"SPAM_THETA", "SPAM_ENABLE_CLIP=y", "SPAM_ENABLE_CLIP=n"},
         Case{"SPAM_INTERVAL", "SPAM_PERIODIC_RESET=y", "OPTIMIZER=adamw"},
         Case{"SPAM_WARMUP_STEPS", "SPAM_WARMUP=y", "SPAM_WARMUP=n"},

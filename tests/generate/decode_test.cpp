@@ -88,7 +88,10 @@ TEST_P(DecodedArm, KeepsWhatTheShapeSays) {
     EXPECT_EQ(decoder.cache().bytes_per_token(), static_cast<double>(decode_cache_bytes_per_token(config)));
     const bool sum = config.gate.enabled && config.gate.pool == GatePool::kCausalMean;
     const bool narrow = config.run.dtype == DType::kBFloat16;
-    const std::int64_t wider = sum && narrow ? (config.gpt.num_layers - 1) * config.gate.dim * 2 : 0;
+    std::int64_t below = 0;  // MLPs that gate a block above
+    for (std::int64_t layer = 0; layer + 1 < config.gpt.num_layers; ++layer)
+      below += config.mlp_width(layer) > 0;
+    const std::int64_t wider = sum && narrow ? below * config.gate.dim * 2 : 0;
     EXPECT_EQ(decoder.cache().bytes_fixed(), static_cast<double>(decode_cache_bytes_fixed(config) + wider));
   }
 }
@@ -130,9 +133,13 @@ class RandomConfig {
             {"GPT2_BLOCK_SIZE", text(1, 40)},
             {"GPT2_BIAS", flag()},
             {"GPT2_WEIGHT_TYING", flag()},
-            {"GPT2_ACTIVATION", any({"gelu", "gelu_tanh"})},
+            {"GPT2_ACTIVATION", any({"gelu", "gelu_tanh", "relu2", "swiglu"})},
             {"NORM_PLACEMENT", any({"pre", "post", "hybrid"})},
-            {"MLP_EXPANSION", any({"0", "1.37", "2", "3"})},
+            {"MLP_EXPANSION", any({"0", "1.37", "2", "3", "1,0,2", "2,0"})},
+            {"MLP_SHARE_LAYERS", any({"1", "1", "2"})},
+            {"MLP_SHARE_PATTERN", any({"adjacent", "cyclic"})},
+            {"MLP_PER_HEAD", any({"y", "n", "n"})},
+            {"MLP_SHARE_HEADS", any({"1", "2"})},
             {"ENABLE_RA_MLA", any({"y", "y", "n"})},
             {"RA_MLA_SHARED_KV", flag()},
             {"RA_MLA_PER_HEAD_Q_LATENT", flag()},

@@ -16,7 +16,7 @@ BOOLS = {
     "RA_MLA_PER_HEAD_Q_LATENT RA_MLA_PER_HEAD_V_UP RA_MLA_MLP_ATTN_GATE "
     "RA_MLA_MLP_CROSS_TOKEN RA_MLA_MLP_LATENT_RECIP RA_MLA_MLP_SPARSE_NORMALIZE "
     "RA_MLA_MLP_SPARSE_HEAD_AVERAGE GPT2_DECAY_LR SPAM_ENABLE_CLIP SPAM_PERIODIC_RESET SPAM_WARMUP",
-    "n": "RA_MLA_ALLOW_NONCAUSAL RA_MLA_SHARED_KV RA_MLA_MLP_CROSS_DETACH RECOMPUTE",
+    "n": "RA_MLA_ALLOW_NONCAUSAL RA_MLA_SHARED_KV RA_MLA_MLP_CROSS_DETACH RECOMPUTE MLP_PER_HEAD",
 }
 INTS = {
     "RA_MLA_LATENT_DIM": 128,
@@ -42,6 +42,8 @@ INTS = {
     "DATA_SEED": 0,
     "THREADS": 0,
     "PARALLEL_TRIALS": 0,
+    "MLP_SHARE_LAYERS": 1,
+    "MLP_SHARE_HEADS": 1,
 }
 STRINGS = {
     "RA_MLA_RA_ALPHA": "0.0",
@@ -75,7 +77,8 @@ CHOICES = {
     "KERNELS": "auto portable avx2 avx512",
     "DTYPE": "float32 bfloat16",
     "NORM_PLACEMENT": "pre post hybrid",
-    "GPT2_ACTIVATION": "gelu gelu_tanh",
+    "GPT2_ACTIVATION": "gelu gelu_tanh relu2 swiglu",
+    "MLP_SHARE_PATTERN": "adjacent cyclic",
     "RA_MLA_MLP_GATE_POOL": "causal_mean token sequence",
 }
 DEFCONFIGS = [
@@ -151,7 +154,7 @@ class Menu(FolderTest):
                     self.assertEqual(self.rows(f"CONFIG_{name}={value}\n")[name][1], value)
 
     def test_values_whose_code_is_still_to_come_are_unknown(self):
-        for line in ('CONFIG_GPT2_ACTIVATION="swiglu"', 'CONFIG_DATASET="mqar"', 'CONFIG_DTYPE="float64"'):
+        for line in ('CONFIG_GPT2_ACTIVATION="geglu"', 'CONFIG_DATASET="mqar"', 'CONFIG_DTYPE="float64"'):
             with self.assertRaisesRegex(strict.ConfigError, "unknown value"):
                 self.header(line + "\n")
 

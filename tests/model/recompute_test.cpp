@@ -6,7 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "model/kernel/cpu_kernels.h"
-#include "model/kernel/fused_gelu.h"
+#include "model/kernel/fused_activation.h"
 #include "model/kernel/selected_route.h"
 #include "shape/policy.h"
 #include "support/engine/twin.h"

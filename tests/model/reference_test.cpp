@@ -123,16 +123,20 @@ std::string pick(Random& random, std::vector<std::string> values) { return value
 Deltas draw(Random& random) {
   const Deltas mechanisms = draw_mechanisms(random);
   const std::vector<std::string> yes_or_no{"y", "n"};
-  return Deltas{{"GPT2_N_LAYER", pick(random, {"1", "2", "3"})},
+  return Deltas{{"GPT2_N_LAYER", pick(random, {"1", "2", "3", "4"})},
                 {"GPT2_N_EMBD", pick(random, {"12", "16"})},
                 {"GPT2_N_HEAD", pick(random, {"2", "3", "4"})},
                 {"GPT2_BLOCK_SIZE", pick(random, {"5", "6", "7", "8", "9"})},
                 {"GPT2_VOCAB_SIZE", pick(random, {"7", "9", "11"})},
                 {"GPT2_BIAS", pick(random, yes_or_no)},
                 {"GPT2_WEIGHT_TYING", pick(random, yes_or_no)},
-                {"GPT2_ACTIVATION", pick(random, {"gelu", "gelu_tanh"})},
+                {"GPT2_ACTIVATION", pick(random, {"gelu", "gelu_tanh", "relu2", "swiglu"})},
                 {"NORM_PLACEMENT", pick(random, {"pre", "post", "hybrid"})},
-                {"MLP_EXPANSION", pick(random, {"0", "1", "1.3", "2", "4"})},
+                {"MLP_EXPANSION", pick(random, {"0", "1", "1.3", "2", "4", "1,0,2", "0,3", "2,0"})},
+                {"MLP_SHARE_LAYERS", pick(random, {"1", "1", "2", "3"})},
+                {"MLP_SHARE_PATTERN", pick(random, {"adjacent", "cyclic"})},
+                {"MLP_PER_HEAD", pick(random, {"y", "n", "n"})},
+                {"MLP_SHARE_HEADS", pick(random, {"1", "2", "3"})},
                 {"ENABLE_RA_MLA", pick(random, {"y", "y", "y", "n"})},
                 {"RA_MLA_LATENT_DIM", pick(random, {"4", "5", "6", "8"})},
                 {"RA_MLA_PER_HEAD_Q_LATENT", pick(random, yes_or_no)},

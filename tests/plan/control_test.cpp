@@ -90,7 +90,7 @@ TEST(Control, MatchesThePublishedLadderByHand) {
   EXPECT_EQ(match->width, 3072 + std::llround(extra));
   EXPECT_EQ(match->target, 230'419'200);
   EXPECT_EQ(match->reached, 115'001'856 + 12 * (2 * 768 + 1) * std::llround(extra));
-  EXPECT_EQ(plan.find_step(7)->config.mlp_width(), match->width);
+  EXPECT_EQ(plan.find_step(7)->config.mlp_width(0), match->width);
 }
 
 TEST(Control, IsTheBaselineInAllButTheWidth) {
@@ -99,7 +99,7 @@ TEST(Control, IsTheBaselineInAllButTheWidth) {
     EXPECT_EQ(key_differences(key_text(plan.steps[0].config, 0, 0, 1, {}),
                               key_text(plan.find_step(number)->config, 0, 0, 1, {})),
               (std::vector<std::string>{
-                  str("MLP_EXPANSION 4 -> ", shortest(plan.find_step(number)->config.gpt.mlp_expansion))}));
+                  str("MLP_EXPANSION 4 -> ", shortest(plan.find_step(number)->config.mlp.expansion.at(0)))}));
 }
 
 // Draws a small model; some can't be matched, some are refused for other reasons.
@@ -148,7 +148,7 @@ void check_control(const std::string& steps, Control kind, int arm, const Assign
   const double target = amount(kind, plain.find_step(arm)->config);
   const auto distance = [&](std::int64_t width) {
     Config config = baseline;
-    config.gpt.mlp_expansion = static_cast<double>(width) / static_cast<double>(config.gpt.width);
+    config.mlp.expansion.values = {static_cast<double>(width) / static_cast<double>(config.gpt.width)};
     return std::abs(amount(kind, config) - target);
   };
   try {
@@ -173,7 +173,7 @@ void check_control(const std::string& steps, Control kind, int arm, const Assign
   EXPECT_LE(std::abs(reached - target), 0.005 * target);
   EXPECT_EQ(step->match->reached, reached);
   EXPECT_EQ(step->match->target, target);
-  EXPECT_EQ(step->match->width, step->config.mlp_width());
+  EXPECT_EQ(step->match->width, step->config.mlp_width(0));
   EXPECT_LE(distance(step->match->width), distance(step->match->width + 1));
   EXPECT_TRUE(step->match->width == 1 || distance(step->match->width) <= distance(step->match->width - 1));
 }
@@ -209,7 +209,7 @@ TEST(Control, FindsAWidthThatTheBaselineAccepts) {
     std::int64_t best = multiple;
     Config config = plan.steps[0].config;
     const auto distance = [&](std::int64_t width) {
-      config.gpt.mlp_expansion = static_cast<double>(width) / 128;
+      config.mlp.expansion.values = {static_cast<double>(width) / 128};
       return std::abs(static_cast<double>(parameter_count(config)) - target);
     };
     for (std::int64_t width = multiple; width < 4000; width += multiple)
@@ -217,7 +217,7 @@ TEST(Control, FindsAWidthThatTheBaselineAccepts) {
     return best;
   };
   EXPECT_NE(nearest(1) % 8, 0) << "shows nothing";
-  EXPECT_EQ(plan.find_step(2)->config.mlp_width(), nearest(8));
+  EXPECT_EQ(plan.find_step(2)->config.mlp_width(0), nearest(8));
 }
 
 TEST(Control, OutOfReachIsRefusedAndSaysByHowMuch) {

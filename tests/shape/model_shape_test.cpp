@@ -48,11 +48,18 @@ Int count_attention(const Config& c) {
   return 2 * E * E + downs * E * L + (query_maps + value_maps) * D * L;
 }
 
-Int count_mechanisms(const Config& c, bool last) {
+// F of a layer.
+Int width(const Config& c, Int layer) {
+  const auto& values = c.mlp.expansion.values;
+  const double f = values.size() == 1 ? values[0] : values[static_cast<std::size_t>(layer)];
+  return std::llround(f * static_cast<double>(c.gpt.width));
+}
+
+Int count_mechanisms(const Config& c, Int F, bool last) {
   const Int H = c.gpt.num_heads, L = c.attention.latent_dim, G = c.gate.dim, r = c.cross.rank,
             m = c.coupler.bottleneck;
-  const Int F = std::llround(c.gpt.mlp_expansion * static_cast<double>(c.gpt.width));
   Int total = 0;
+  if (F == 0) return 0;
   if (c.gate.enabled && !last) total += G * F + H * G;
   if (c.cross.enabled) total += r > 0 ? 2 * F * r : F * F;
   if (!c.coupler.enabled) return total;
@@ -67,16 +74,27 @@ Int count_mechanisms(const Config& c, bool last) {
   return total + F * L + (last ? 0 : m > 0 ? F * m + m * L : F * L);
 }
 
+// An MLP of one layer, were it not shared with others; of heads, as many MLPs as are different.
+Int count_mlp(const Config& c, Int F) {
+  if (F == 0) return 0;
+  const Int up = c.mlp.activation == Activation::kSwiglu ? 2 : 1;
+  const Int parts = c.mlp.per_head ? c.gpt.num_heads : 1, different = parts / c.mlp.share_heads;
+  const Int in = c.gpt.width / parts, hidden = F / parts;
+  const Int one = (up + 1) * in * hidden + (c.gpt.bias ? up * hidden + in : 0);
+  return c.mlp.per_head ? different * one : one;
+}
+
 Int count_by_formula(const Config& c) {
   const Int E = c.gpt.width, V = c.gpt.vocabulary, layers = c.gpt.num_layers;
-  const Int F = std::llround(c.gpt.mlp_expansion * static_cast<double>(E));
   const Int norm = c.gpt.bias ? 2 * E : E;
-  const Int norms = (F > 0 ? 2 : 1) * (c.gpt.norm_placement == NormPlacement::kHybrid ? 2 : 1);
-  const Int mlp = 2 * E * F + (c.gpt.bias && F > 0 ? E + F : 0);
-  Int total = V * E * (c.gpt.tie_embeddings ? 1 : 2) + c.gpt.context * E + norm;
-  for (Int i = 0; i < layers; ++i)
-    total += norms * norm + count_attention(c) + mlp + count_mechanisms(c, i + 1 == layers);
-  return total;
+  Int total = V * E * (c.gpt.tie_embeddings ? 1 : 2) + c.gpt.context * E + norm, mlps = 0;
+  for (Int i = 0; i < layers; ++i) {
+    const Int F = width(c, i);
+    const Int norms = (F > 0 ? 2 : 1) * (c.gpt.norm_placement == NormPlacement::kHybrid ? 2 : 1);
+    total += norms * norm + count_attention(c) + count_mechanisms(c, F, i + 1 == layers);
+    mlps += count_mlp(c, F);
+  }
+  return total + mlps / c.mlp.share_layers;
 }
 
 std::vector<fs::path> defconfigs() {
@@ -90,17 +108,17 @@ std::vector<fs::path> defconfigs() {
 void expect_formulas(const Config& c) {
   EXPECT_EQ(parameter_count(c), count_by_formula(c));
 
-  const Int L = c.attention.latent_dim, E = c.gpt.width, F = c.mlp_width(), H = c.gpt.num_heads,
-            r = c.cross.rank;
+  const Int L = c.attention.latent_dim, E = c.gpt.width, H = c.gpt.num_heads, r = c.cross.rank;
   Int token = 0, fixed = 0;
   for (Int i = 0; i < c.gpt.num_layers; ++i) {
+    const Int F = width(c, i), below = i > 0 ? width(c, i - 1) : 0;
     if (!c.attention.latent)
       token += 2 * E;
     else
-      token += c.attention.shared_kv && !(c.coupler.enabled && i > 0) ? L : 2 * L;
-    if (c.cross.enabled) token += r == 0 ? F : c.cross.head_average ? r : std::min(F, H * r);
+      token += c.attention.shared_kv && !(c.coupler.enabled && below > 0) ? L : 2 * L;
+    if (c.cross.enabled && F > 0) token += r == 0 ? F : c.cross.head_average ? r : std::min(F, H * r);
     if (c.attention.latent && c.attention.reciprocal_alpha > 0) fixed += c.attention.reciprocal_window * E;
-    if (c.gate.enabled && c.gate.pool == GatePool::kCausalMean && i + 1 < c.gpt.num_layers)
+    if (c.gate.enabled && c.gate.pool == GatePool::kCausalMean && i + 1 < c.gpt.num_layers && F > 0)
       fixed += c.gate.dim;
   }
   const Int bytes = c.run.dtype == DType::kBFloat16 ? 2 : 4;
@@ -132,6 +150,14 @@ TEST(ModelShape, FollowsTheFormulasInEveryDefconfig) {
       {{"RA_MLA_MLP_CROSS_RANK", "9999"}, {"RA_MLA_MLP_SPARSE_HEAD_AVERAGE", "n"}},
       {{"RA_MLA_MLP_GATE_POOL", "token"}, {"MLP_EXPANSION", "3.7"}},
       {{"MLP_EXPANSION", "0"}, {"DTYPE", "bfloat16"}},
+      {{"GPT2_ACTIVATION", "swiglu"}, {"MLP_EXPANSION", "2.6667"}},
+      {{"GPT2_N_LAYER", "4"}, {"MLP_EXPANSION", "4,0,3,2"}, {"RA_MLA_SHARED_KV", "y"}},
+      {{"GPT2_N_LAYER", "4"},
+       {"MLP_EXPANSION", "0,3,0,3"},
+       {"MLP_SHARE_LAYERS", "2"},
+       {"MLP_SHARE_PATTERN", "cyclic"}},
+      {{"MLP_PER_HEAD", "y"}, {"GPT2_ACTIVATION", "swiglu"}, {"GPT2_BIAS", "y"}},
+      {{"MLP_PER_HEAD", "y"}, {"MLP_SHARE_HEADS", "2"}, {"GPT2_N_LAYER", "6"}, {"MLP_SHARE_LAYERS", "3"}},
       {{"GPT2_N_LAYER", "1"}}};
   const auto files = defconfigs();
   EXPECT_GE(files.size(), 8u);

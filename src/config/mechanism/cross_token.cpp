@@ -8,12 +8,13 @@ namespace kablate {
 namespace {
 
 std::string unmet(const Config& c) {
-  const auto F = c.mlp_width();
-  if (c.cross.head_average || F % c.gpt.num_heads == 0) return "";
-  return str(
-      "GPT2_N_HEAD = ", c.gpt.num_heads,
-      " with RA_MLA_MLP_SPARSE_HEAD_AVERAGE = n: the number of heads must divide the MLP's width, here ", F,
-      "; choose a divisor or average the heads");
+  for (const auto F : c.mlp_widths())
+    if (!c.cross.head_average && F % c.gpt.num_heads != 0)
+      return str(
+          "GPT2_N_HEAD = ", c.gpt.num_heads,
+          " with RA_MLA_MLP_SPARSE_HEAD_AVERAGE = n: the number of heads must divide the MLP's width, here ",
+          F, "; choose a divisor or average the heads");
+  return "";
 }
 
 std::vector<const char*> unread(const Config& c) {

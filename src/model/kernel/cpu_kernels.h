@@ -15,10 +15,13 @@
 
 namespace kablate::kernel {
 
-// u = a·Φ(a) (Hendrycks and Gimpel 2016, "Gaussian Error Linear Units"), or its approximation by tanh.
-struct GeluProblem {
+// u = a·Φ(a) (Hendrycks and Gimpel 2016, "Gaussian Error Linear Units"), or its approximation by tanh;
+// max(a, 0)²; g·σ(g)·a of a gate g.
+enum class ActivationKind { kGelu, kGeluTanh, kRelu2, kSwiglu };
+
+struct ActivationProblem {
   bool bfloat16 = false;  // else float32
-  bool tanh = false;
+  ActivationKind kind = ActivationKind::kGelu;
 };
 
 // Layer normalisation (Ba et al. 2016, "Layer Normalization") of x + added over rows of E numbers that lie
@@ -72,10 +75,11 @@ struct CpuKernels {
                                  std::int64_t b);
   void (*route_u_gradient)(const RouteProblem&, const void* y_gradient, void* gradient, std::int64_t b,
                            std::int64_t f0, std::int64_t f1, void* scratch);
-  // n elements each, in the element type: a, u and its gradient grad_output; u and gradient are out.
-  void (*gelu)(const GeluProblem&, const void* a, void* u, std::int64_t n);
-  void (*gelu_gradient)(const GeluProblem&, const void* a, const void* grad_output, void* gradient,
-                        std::int64_t n);
+  // n elements each, in the element type: a, the gate of kSwiglu (else null), u and its gradient grad_output;
+  // u and the gradients of a and the gate (null without one) are out.
+  void (*activation)(const ActivationProblem&, const void* a, const void* gate, void* u, std::int64_t n);
+  void (*activation_gradient)(const ActivationProblem&, const void* a, const void* gate,
+                              const void* grad_output, void* grad_a, void* grad_gate, std::int64_t n);
   // `count` rows from `first`.
   void (*layer_norm)(const LayerNormProblem&, const LayerNormForward&, std::int64_t first,
                      std::int64_t count);

@@ -1,7 +1,7 @@
 // One table of all kernels, for both element types. Include after a vector_*.h.
 #pragma once
 
-#include "model/kernel/cpu_gelu_body.h"
+#include "model/kernel/cpu_activation_body.h"
 #include "model/kernel/cpu_layer_norm_body.h"
 #include "model/kernel/cpu_routing_body.h"
 
@@ -41,12 +41,13 @@ constexpr CpuKernels kernels(const char* name) {
         p.bfloat16 ? route_u_gradient<BFloat16>(p, y_gradient, gradient, b, f0, f1, scratch)
                    : route_u_gradient<Float32>(p, y_gradient, gradient, b, f0, f1, scratch);
       },
-      [](const GeluProblem& p, const void* a, void* u, int64_t n) {
-        p.bfloat16 ? gelu<std::uint16_t>(p, a, u, n) : gelu<float>(p, a, u, n);
+      [](const ActivationProblem& p, const void* a, const void* gate, void* u, int64_t n) {
+        p.bfloat16 ? activation<std::uint16_t>(p, a, gate, u, n) : activation<float>(p, a, gate, u, n);
       },
-      [](const GeluProblem& p, const void* a, const void* grad_output, void* gradient, int64_t n) {
-        p.bfloat16 ? gelu_gradient<std::uint16_t>(p, a, grad_output, gradient, n)
-                   : gelu_gradient<float>(p, a, grad_output, gradient, n);
+      [](const ActivationProblem& p, const void* a, const void* gate, const void* grad_output, void* grad_a,
+         void* grad_gate, int64_t n) {
+        p.bfloat16 ? activation_gradient<std::uint16_t>(p, a, gate, grad_output, grad_a, grad_gate, n)
+                   : activation_gradient<float>(p, a, gate, grad_output, grad_a, grad_gate, n);
       },
       layer_norm,
       layer_norm_gradient};

@@ -39,7 +39,9 @@ const std::pair<std::string, std::string> kMha{"ENABLE_RA_MLA", "n"}, kGate{"RA_
     kCross{"RA_MLA_MLP_CROSS_TOKEN", "y"}, kRecip{"RA_MLA_MLP_LATENT_RECIP", "y"},
     kRa{"RA_MLA_RA_ALPHA", "0.8"}, kPerHead{"RA_MLA_MLP_SPARSE_HEAD_AVERAGE", "n"},
     kUnnormalized{"RA_MLA_MLP_SPARSE_NORMALIZE", "n"}, kUntied{"RA_MLA_MLP_TYING_MODE", "untied"},
-    kScalar{"RA_MLA_MLP_TYING_MODE", "per_head_scalar"}, kSharedKv{"RA_MLA_SHARED_KV", "y"};
+    kScalar{"RA_MLA_MLP_TYING_MODE", "per_head_scalar"}, kSharedKv{"RA_MLA_SHARED_KV", "y"},
+    kSwiglu{"GPT2_ACTIVATION", "swiglu"}, kPerHeadMlp{"MLP_PER_HEAD", "y"}, kFourLayers{"GPT2_N_LAYER", "4"},
+    kShared{"MLP_SHARE_LAYERS", "2"}, kCyclic{"MLP_SHARE_PATTERN", "cyclic"};
 
 std::pair<std::string, std::string> pool(const char* value) { return {"RA_MLA_MLP_GATE_POOL", value}; }
 std::pair<std::string, std::string> sparse(const char* value) { return {"RA_MLA_MLP_SPARSE_MODE", value}; }
@@ -57,6 +59,7 @@ class OneThread : public testing::Environment {
 Settings small_settings(const Deltas& deltas) { return changed(Settings::defaults(), kSmall + deltas); }
 Config small_config(const Deltas& deltas) { return bound(small_settings(deltas)); }
 
+// NOLINT(length): one line an arm
 const std::vector<Arm>& arms() {
   static const std::vector<Arm> all = {
       {"Mha", {kMha}},
@@ -102,6 +105,23 @@ const std::vector<Arm>& arms() {
       {"Post", {{"NORM_PLACEMENT", "post"}}},
       {"Hybrid", {{"NORM_PLACEMENT", "hybrid"}}},
       {"GeluTanh", {{"GPT2_ACTIVATION", "gelu_tanh"}}},
+      {"Relu2", {{"GPT2_ACTIVATION", "relu2"}}},
+      {"Swiglu", {kSwiglu, {"MLP_EXPANSION", "1.34"}}},
+      {"AllSwiglu", {kGate, kCross, kRecip, kSwiglu}},
+      {"ExpansionByLayer", {{"MLP_EXPANSION", "2,1,3"}}},
+      {"NoMlpInLayer0", {kGate, kCross, kRecip, {"MLP_EXPANSION", "0,2,1"}}},
+      {"NoMlpInLayer1", {kGate, kCross, kRecip, kSharedKv, {"MLP_EXPANSION", "2,0,1"}}},
+      {"NoMlpInLayer2", {kGate, kCross, kRecip, kUntied, {"MLP_EXPANSION", "1,2,0"}}},
+      {"SharedMlps", {kFourLayers, kShared}},
+      {"SharedMlpsCyclic", {kFourLayers, kShared, kCyclic, {"MLP_EXPANSION", "2,1,2,1"}}},
+      {"OneMlpForAll", {kGate, kCross, kRecip, kSwiglu, {"MLP_SHARE_LAYERS", "3"}}},
+      {"MlpPerHead", {kPerHeadMlp}},
+      {"MlpPerHeadWithoutBias", {kPerHeadMlp, kSwiglu, {"GPT2_BIAS", "n"}}},
+      {"MlpPerHeadShared",
+       {kPerHeadMlp, kFourLayers, kShared, {"GPT2_N_HEAD", "4"}, {"MLP_SHARE_HEADS", "2"}}},
+      {"AllMlpPerHead", {kGate, kCross, kRecip, kPerHeadMlp, kSwiglu, kPerHead}},
+      {"OneMlpForAllHeads",
+       {kGate, kCross, kRecip, kPerHeadMlp, {"MLP_SHARE_HEADS", "3"}, {"MLP_SHARE_LAYERS", "3"}}},
       {"UntiedHead", {{"GPT2_WEIGHT_TYING", "n"}}},
       {"WithoutMlp", {{"MLP_EXPANSION", "0"}}},
       {"WithoutAttention", {{"GPT2_ATTENTION", "n"}}},

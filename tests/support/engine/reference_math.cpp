@@ -42,6 +42,7 @@ Matrix layer_norm(const Matrix& x, const Vector& scale, const Weight* shift) {
 }
 
 double activate(Activation activation, double a) {
+  if (activation == Activation::kRelu2) return a > 0 ? a * a : 0;
   if (activation == Activation::kGelu) return 0.5 * a * (1 + std::erf(a / std::numbers::sqrt2));
   return 0.5 * a * (1 + std::tanh(std::sqrt(2 / std::numbers::pi) * (a + 0.044715 * a * a * a)));
 }

@@ -26,7 +26,7 @@ Matrix linear(const Matrix& x, const Weight& w, const Weight* bias = nullptr);
 // (x - mean) / √(variance + 1e-5) · scale + shift, over each row
 Matrix layer_norm(const Matrix& x, const Vector& scale, const Weight* shift);
 
-double activate(Activation activation, double a);
+double activate(Activation activation, double a);  // of one number: not kSwiglu
 
 // Each row t over its s <= t; 0 elsewhere.
 Matrix causal_softmax(const Matrix& scores);

@@ -36,7 +36,6 @@ class Sequence {
         H_(static_cast<std::size_t>(config.gpt.num_heads)),
         D_(E_ / H_),
         L_(static_cast<std::size_t>(config.attention.latent_dim)),
-        F_(static_cast<std::size_t>(std::llround(config.gpt.mlp_expansion * static_cast<double>(E_)))),
         blocks_(static_cast<std::size_t>(config.gpt.num_layers)) {}
 
   Output run(const std::vector<std::int64_t>& tokens) {
@@ -89,6 +88,11 @@ class Sequence {
     const Context below = context;
     context = {};
     traces_.emplace_back();
+    routing_.kept.emplace_back();  // nothing, where the block has no MLP
+    routing_.rows.emplace_back();
+    const auto& expansions = c_.mlp.expansion.values;
+    F_ = static_cast<std::size_t>(
+        std::llround(expansions[expansions.size() == 1 ? 0 : block_] * static_cast<double>(E_)));
     Attention attention;
     const auto attend = [&](const Matrix& in) {
       Matrix out =
@@ -190,9 +194,15 @@ class Sequence {
   }
 
   Matrix mlp(const Matrix& x, const Attention& attention, Context& above) {
-    Matrix u = linear(x, weight(name("mlp.c_fc.weight")), bias(name("mlp.c_fc.bias")));
-    for (auto& row : u)
-      for (auto& value : row) value = activate(c_.gpt.activation, value);
+    Matrix u = mlp_map(x, "c_fc");
+    if (c_.mlp.activation == Activation::kSwiglu) {
+      const Matrix g = mlp_map(x, "c_gate");
+      for (std::size_t t = 0; t < u.size(); ++t)
+        for (std::size_t f = 0; f < F_; ++f) u[t][f] *= g[t][f] / (1 + std::exp(-g[t][f]));
+    } else {
+      for (auto& row : u)
+        for (auto& value : row) value = activate(c_.mlp.activation, value);
+    }
     const bool last = block_ + 1 == blocks_;
     Trace& trace = traces_.back();
     if (c_.coupler.enabled) {
@@ -207,7 +217,32 @@ class Sequence {
       add(u, trace.cross);
     }
     if (c_.gate.enabled && !last) above.gate = trace.gate = make_gate(u);
-    return linear(u, weight(name("mlp.c_proj.weight")), bias(name("mlp.c_proj.bias")));
+    return mlp_map(u, "c_proj");
+  }
+
+  // The layer under whose name the block's MLP stands.
+  std::size_t mlp_owner() const {
+    const auto k = static_cast<std::size_t>(c_.mlp.share_layers);
+    return c_.mlp.share_pattern == SharePattern::kCyclic ? block_ % (blocks_ / k) : block_ / k * k;
+  }
+
+  // By one map of all channels, or by that of each head's own:
+  //   y[h·out + o] = Σ_i x[h·in + i]·W_g[o][i] + b_g[o]
+  Matrix mlp_map(const Matrix& x, const std::string& key) const {
+    const std::string of_mlp = "transformer.h." + std::to_string(mlp_owner()) + ".mlp." + key;
+    if (!c_.mlp.per_head) return linear(x, weight(of_mlp + ".weight"), bias(of_mlp + ".bias"));
+    const Weight &map = weight(of_mlp + "_heads"), *shift = bias(of_mlp + "_heads_bias");
+    const auto out = static_cast<std::size_t>(map.shape[1]), in = static_cast<std::size_t>(map.shape[2]);
+    Matrix y = zeros(x.size(), H_ * out);
+    for (std::size_t t = 0; t < x.size(); ++t)
+      for (std::size_t h = 0; h < H_; ++h)
+        for (std::size_t o = 0; o < out; ++o) {
+          const std::size_t row = h / static_cast<std::size_t>(c_.mlp.share_heads) * out + o;
+          double sum = shift != nullptr ? shift->values[row] : 0;
+          for (std::size_t i = 0; i < in; ++i) sum += x[t][h * in + i] * map.values[row * in + i];
+          y[t][h * out + o] = sum;
+        }
+    return y;
   }
 
   // Mechanism 1: g = σ(pool(u·gate_proj)·gate_to_heads)
@@ -227,8 +262,6 @@ class Sequence {
       rows = {zeros(T, T)};
       for (const auto& p : weights) add(rows[0], p, 1 / static_cast<double>(H_));
     }
-    routing_.kept.emplace_back();
-    routing_.rows.emplace_back();
     Matrix routed = zeros(T, F_);
     for (std::size_t g = 0; g < rows.size(); ++g) {
       const std::size_t group = F_ / rows.size();
@@ -301,7 +334,7 @@ class Sequence {
   const Weights& weights_;
   const Routing* held_;
   Drop drop_;
-  std::size_t E_, H_, D_, L_, F_, blocks_, block_ = 0;
+  std::size_t E_, H_, D_, L_, blocks_, block_ = 0, F_ = 0;  // the block at hand, and its MLP's width
   Routing routing_;
   std::vector<Trace> traces_;
 };

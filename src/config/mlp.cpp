@@ -1,0 +1,120 @@
+// The MLPs of a model: their widths, and what makes no MLP.
+#include <cmath>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "config/config.h"
+#include "config/settings.h"
+
+namespace kablate {
+
+void check_mlp(const Config& config);  // of validate_model
+
+std::int64_t Config::mlp_width(std::int64_t layer) const {
+  return static_cast<std::int64_t>(std::llround(mlp.expansion.at(layer) * static_cast<double>(gpt.width)));
+}
+
+std::vector<std::int64_t> Config::mlp_widths() const {
+  std::vector<std::int64_t> widths;
+  for (std::int64_t layer = 0; layer < gpt.num_layers; ++layer)
+    if (const auto width = mlp_width(layer); width > 0) widths.push_back(width);
+  return widths;
+}
+
+bool Config::hands_context() const {
+  for (std::int64_t layer = 0; layer + 1 < gpt.num_layers; ++layer)
+    if (mlp_width(layer) > 0) return true;
+  return false;
+}
+
+std::int64_t Config::mlp_owner(std::int64_t layer) const {
+  if (mlp.share_pattern == SharePattern::kAdjacent) return layer - layer % mlp.share_layers;
+  return layer % (gpt.num_layers / mlp.share_layers);
+}
+
+Config one_layer(Config config, std::int64_t layer) {
+  config.mlp.expansion.values = {config.mlp.expansion.at(layer)};
+  config.mlp.share_layers = config.gpt.num_layers = 1;
+  return config;
+}
+
+namespace {
+
+std::string value_of(const Config& c, const std::string& symbol) {
+  for (const auto& field : field_values(c))
+    if (field.symbol == symbol) return str(symbol, " = ", field.text);
+  return symbol;
+}
+
+std::string divisors(std::int64_t n) {
+  std::vector<std::string> all;
+  for (std::int64_t i = 1; i <= n; ++i)
+    if (n % i == 0) all.push_back(std::to_string(i));
+  return join(all, ", ");
+}
+
+void check_expansions(const Config& c) {
+  const auto& values = c.mlp.expansion.values;
+  const auto layers = c.gpt.num_layers;
+  if (values.size() != 1 && std::ssize(values) != layers) {
+    std::vector<std::string> given;
+    for (const double value : values) given.push_back(shortest(value));
+    throw UserError(str("MLP_EXPANSION = ", join(given, ","), " has ", values.size(),
+                        " numbers with GPT2_N_LAYER = ", layers,
+                        ": allowed: one for all layers, or one for each"));
+  }
+  for (std::int64_t i = 0; i < layers; ++i)
+    if (c.mlp.expansion.at(i) > 0 && c.mlp_width(i) == 0)
+      throw UserError(str("MLP_EXPANSION = ", c.mlp.expansion.at(i), " of GPT2_N_EMBD = ", c.gpt.width,
+                          " rounds to an MLP of width 0: allowed: 0 for none, or at least ",
+                          0.5 / static_cast<double>(c.gpt.width)));
+}
+
+void check_sharing_of_layers(const Config& c) {
+  const auto layers = c.gpt.num_layers, k = c.mlp.share_layers;
+  if (k == 1) return;
+  if (layers % k != 0)
+    throw UserError(str("MLP_SHARE_LAYERS = ", k, " with GPT2_N_LAYER = ", layers,
+                        ": as many layers have one MLP, so it must divide their number; choose one of ",
+                        divisors(layers)));
+  if (!c.has_mlp())
+    throw UserError(str("MLP_SHARE_LAYERS = ", k,
+                        " with MLP_EXPANSION = 0: there is no MLP to share; set one of them otherwise"));
+  for (std::int64_t i = 0; i < layers; ++i) {
+    const auto owner = c.mlp_owner(i);
+    if (c.mlp.expansion.at(i) != c.mlp.expansion.at(owner))
+      throw UserError(str(value_of(c, "MLP_EXPANSION"), " with MLP_SHARE_LAYERS = ", k, " and ",
+                          value_of(c, "MLP_SHARE_PATTERN"), ": layers ", owner, " and ", i,
+                          " have one MLP but expansions of ", c.mlp.expansion.at(owner), " and ",
+                          c.mlp.expansion.at(i), "; give them one, or share otherwise"));
+  }
+}
+
+void check_heads(const Config& c) {
+  if (!c.mlp.per_head) return;
+  const auto H = c.gpt.num_heads, m = c.mlp.share_heads, D = c.head_dim();
+  if (!c.has_mlp())
+    throw UserError(
+        "MLP_PER_HEAD = y with MLP_EXPANSION = 0: there is no MLP; set one of them the other way");
+  if (H % m != 0)
+    throw UserError(str("MLP_SHARE_HEADS = ", m, " with GPT2_N_HEAD = ", H,
+                        ": as many heads have one MLP, so it must divide their number; choose one of ",
+                        divisors(H)));
+  for (const double f : c.mlp.expansion.values) {
+    constexpr double kRounding = 1e-9;
+    const double width = f * static_cast<double>(D);
+    if (std::abs(width - std::round(width)) > kRounding * width)
+      throw UserError(str("MLP_EXPANSION = ", f, " with MLP_PER_HEAD = y: the MLP of a head of width ", D,
+                          " would be ", width, " wide; choose a factor that makes that a whole number"));
+  }
+}
+
+}  // namespace
+
+void check_mlp(const Config& config) {
+  check_expansions(config);
+  check_sharing_of_layers(config);
+  check_heads(config);
+}
+
+}  // namespace kablate

@@ -1,0 +1,89 @@
+// Shared MLPs that leak into one another, or learn for one of their layers alone, are caught.
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include "audit/cut.h"
+#include "shape/model_shape.h"
+#include "support/engine/audited.h"
+
+namespace kablate {
+namespace {
+
+const Deltas kTwoKeys =
+    mechanisms(false, false, false) + Deltas{{"GPT2_N_LAYER", "4"}, {"MLP_SHARE_LAYERS", "2"}};
+
+bool is_shared(const Config& config) { return config.mlp.share_layers > 1; }
+
+TEST(Sharing, IsHeldAgainstEqualMlpsWhereThereIsAny) {
+  EXPECT_EQ(detail(audit(small_config(mechanisms(false, false, false))), "sharing"), "");
+  EXPECT_NE(detail(audit(small_config(kTwoKeys)), "sharing").find("as equal ones"), std::string::npos);
+  const Deltas heads{{"MLP_PER_HEAD", "y"}, {"MLP_SHARE_HEADS", "3"}};
+  EXPECT_NE(detail(audit(small_config(mechanisms(false, false, false) + heads)), "sharing"), "");
+}
+
+// The MLP of layers 0 and 1 with a little of that of layers 2 and 3 in it.
+TEST(PlantedFault, ASharedMlpThatLeaksIntoAnotherKeyIsCaught) {
+  Subject subject = program();
+  subject.logits = [](const Config& config, const ParameterSet& parameters, const Tensor& tokens,
+                      const Dropout& dropout) {
+    if (!is_shared(config)) return program().logits(config, parameters, tokens, dropout);
+    const auto mixed = parameters.to(at::kCPU, parameters.tensors()[0].scalar_type());
+    const auto blend = [](const Tensor& of_0, const Tensor& of_2) {
+      of_0.detach().mul_(0.999).add_(of_2.detach(), 0.001);
+    };
+    blend(mixed["transformer.h.0.mlp.c_fc.weight"], mixed["transformer.h.2.mlp.c_fc.weight"]);
+    return program().logits(config, mixed, tokens, dropout);
+  };
+  EXPECT_TRUE(fails(audit(small_config(kTwoKeys), subject), "sharing", "logits are off"));
+}
+
+// The values are right; layer 0 teaches the tensor more than it should.
+TEST(PlantedFault, ASharedMlpWithAnotherGradientIsCaught) {
+  const auto subject = with_logits([](const Tensor& logits, const Config& config,
+                                      const ParameterSet& parameters, const Tensor&, const Dropout&) {
+    if (!is_shared(config)) return logits;
+    const Tensor more = 1e-3 * parameters["transformer.h.0.mlp.c_fc.weight"].sum();
+    return logits + logits.detach() * (more - more.detach());
+  });
+  EXPECT_TRUE(fails(audit(small_config(kTwoKeys), subject), "sharing",
+                    "transformer.h.0.mlp.c_fc.weight is not the sum"));
+}
+
+TEST(PlantedFault, ALayerWithAnMlpOfItsOwnIsCaught) {
+  Subject subject = program();
+  subject.parameters = [](const Config& config) {
+    Config apart = config;
+    apart.mlp.share_layers = 1;
+    return model_parameters(apart);
+  };
+  EXPECT_TRUE(fails(audit(small_config(kTwoKeys), subject), "sharing",
+                    "layer 1 has transformer.h.1.mlp.c_fc.weight, but the MLP of layer 0"));
+}
+
+// As few layers as have two keys of two, whatever the model's number; MLPs that differ are left.
+TEST(Cut, KeepsLayersThatShareAndLayersThatDiffer) {
+  const auto cut_to = [](const Deltas& deltas, Cut kind = Cut::kShallow) {
+    const Config c = cut({small_config(mechanisms(true, true, true) + deltas), small_config({})}, kind)[0];
+    EXPECT_NO_THROW(validate(c));
+    std::string text = str(c.gpt.num_layers, " by ", c.mlp.share_layers, ":");
+    for (std::int64_t i = 0; i < c.gpt.num_layers; ++i) text += str(" ", c.mlp.expansion.at(i));
+    return text;
+  };
+  EXPECT_EQ(cut_to({{"GPT2_N_LAYER", "12"}}), "3 by 1: 2 2 2");
+  EXPECT_EQ(cut_to({{"GPT2_N_LAYER", "12"}, {"MLP_SHARE_LAYERS", "3"}}), "4 by 2: 2 2 2 2");
+  EXPECT_EQ(cut_to({{"GPT2_N_LAYER", "12"}, {"MLP_SHARE_LAYERS", "12"}}), "4 by 4: 2 2 2 2");
+  EXPECT_EQ(cut_to({{"GPT2_N_LAYER", "6"}, {"MLP_EXPANSION", "2,2,2,2,0,3"}}), "3 by 1: 2 0 3");
+  EXPECT_EQ(cut_to({{"GPT2_N_LAYER", "6"}, {"MLP_EXPANSION", "2,0,0,0,0,0"}}), "3 by 1: 2 0 0");
+  EXPECT_EQ(cut_to({{"GPT2_N_LAYER", "5"}, {"MLP_EXPANSION", "0,0,0,2,2"}}), "3 by 1: 0 2 2");
+  EXPECT_EQ(cut_to({{"GPT2_N_LAYER", "6"}, {"MLP_SHARE_LAYERS", "2"}, {"MLP_EXPANSION", "2,2,1,1,1,1"}}),
+            "4 by 2: 2 2 1 1");
+  EXPECT_EQ(cut_to({{"GPT2_N_LAYER", "6"},
+                    {"MLP_SHARE_LAYERS", "2"},
+                    {"MLP_SHARE_PATTERN", "cyclic"},
+                    {"MLP_EXPANSION", "2,2,1,2,2,1"}}),
+            "4 by 2: 2 1 2 1");
+  EXPECT_EQ(cut_to({{"GPT2_N_LAYER", "4"}, {"MLP_SHARE_LAYERS", "2"}}, Cut::kLong), "2 by 2: 2 2");
+}
+
+}  // namespace
+}  // namespace kablate
