@@ -37,12 +37,13 @@ std::string explain(const CLI::App& app, const CLI::ParseError& fault, const cha
 }
 
 // A ~ that reaches the program is one that the shell did not replace, with a user's name behind it or without
-// one: within quotes, or after a "=" for some shells. A text to go on from may begin with one.
+// one: within quotes, or after a "=" for some shells. A text to go on from or to stop at may begin with one.
 void refuse_tildes(int argc, char** argv) {
   for (int i = 1; i < argc; ++i) {
     const std::string argument = argv[i];
-    if (argument == "--prompt") ++i;
-    if (argument.starts_with("--prompt")) continue;
+    const bool is_text = argument.starts_with("--prompt") || argument.starts_with("--stop");
+    if (is_text && argument.find('=') == std::string::npos) ++i;
+    if (is_text) continue;
     const bool first = argument.starts_with('~');
     if (first || argument.find("=~") != std::string::npos)
       throw UserError(

@@ -1,7 +1,9 @@
 #include "generate/sample.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <limits>
 
 #include <unistd.h>
 
@@ -25,8 +27,8 @@ struct SampleCommand {
   ConfigOptions configuration;
   std::string run, weights;
   std::optional<std::string> prompt;  // not given: the data's first token, a line end in most texts
-  std::string temperature = "1";
-  std::int64_t top_k = 0, seed = 1, tokens = 256;
+  std::string temperature = "1", top_p = "1", stop;
+  std::int64_t top_k = 0, seed = 1, tokens = 256, sequences = 1;
 };
 
 // A finished run brings its own configuration, weights and vocabulary.
@@ -77,35 +79,103 @@ bool put(std::string_view text) {
   return true;
 }
 
-int print_sample(const SampleCommand& options) {
-  const auto temperature = parse_real(options.temperature);
-  if (!temperature || *temperature <= 0)
-    throw UserError(
-        str("--temperature = ", options.temperature, ": allowed: a number > 0; near 0 is greedy"));
-  if (options.run.empty() == options.weights.empty())
+double positive(const char* option, const std::string& text, double most, const char* allowed) {
+  const auto value = parse_real(text);
+  if (!value || *value <= 0 || *value > most)
+    throw UserError(str(option, " = ", text, ": allowed: ", allowed));
+  return *value;
+}
+
+// What ends a text, as tokens. Throws UserError where no text could ever hold it.
+std::vector<std::int64_t> stop_ids(const SampleCommand& options, const Tokenizer& tokenizer,
+                                   const std::vector<std::int64_t>& drawable) {
+  const auto stop = tokenizer.encode(options.stop, "--stop");
+  const auto unseen = std::find_if(stop.begin(), stop.end(), [&](auto id) {
+    return !std::binary_search(drawable.begin(), drawable.end(), id);
+  });
+  const std::string given = "--stop = " + options.stop;
+  if (unseen != stop.end())
+    throw UserError(str(given, ": token ", *unseen,
+                        " is never drawn, since the data or the model lacks it; "
+                        "leave --stop out, or give another text"));
+  if (std::ssize(stop) > options.tokens)
+    throw UserError(str(given, ": ", stop.size(), " tokens, but no more than --tokens = ", options.tokens,
+                        " are drawn; give a shorter text, or more tokens"));
+  return stop;
+}
+
+SampleOptions checked(const SampleCommand& command) {
+  constexpr double kAny = std::numeric_limits<double>::max();
+  SampleOptions options;
+  options.tokens = command.tokens, options.top_k = command.top_k;
+  options.seed = static_cast<std::uint64_t>(command.seed);
+  options.temperature =
+      positive("--temperature", command.temperature, kAny, "a number > 0; near 0 is greedy");
+  options.top_p = positive("--top-p", command.top_p, 1, "a number > 0 and <= 1; 1 is all");
+  if (command.run.empty() == command.weights.empty())
     throw UserError(
         "kablate sample: give either --run TRIAL_DIR, or --weights W.safetensors with its configuration");
-  const auto& [file, assignments] = options.configuration;
-  if (!options.run.empty() && (!file.empty() || !assignments.empty()))
+  const auto& [file, assignments] = command.configuration;
+  if (!command.run.empty() && (!file.empty() || !assignments.empty()))
     throw UserError(str(file.empty() ? "--set " + assignments[0] : "--config " + file, " with --run = ",
-                        options.run, ": a run brings its own configuration; leave one of the two out"));
-  const Source source = options.run.empty() ? from_weights(options) : from_run(options);
+                        command.run, ": a run brings its own configuration; leave one of the two out"));
+  return options;
+}
+
+// Text as it is drawn, without what may begin --stop until that is known.
+void print_one(const Source& source, const std::vector<std::int64_t>& prompt, const SampleOptions& options) {
   const auto& [loaded, tokenizer] = source;
-  auto ids = tokenizer.ids();
-  std::erase_if(ids, [&](auto id) { return id >= loaded.config.gpt.vocabulary; });
-  if (ids.empty()) throw UserError("kablate sample: the model's vocabulary has no token of the data");
-  const auto prompt =
-      options.prompt ? tokenizer.encode(*options.prompt, "--prompt") : std::vector<std::int64_t>{ids.front()};
-  if (prompt.empty()) throw UserError("--prompt = \"\": allowed: at least one token to begin with");
-  if (!put(tokenizer.decode(prompt))) return kExitDone;
-  sample_tokens(*loaded.model, prompt, loaded.config.gpt.context, loaded.device,
-                {.tokens = options.tokens,
-                 .temperature = *temperature,
-                 .top_k = options.top_k,
-                 .seed = static_cast<std::uint64_t>(options.seed),
-                 .ids = std::move(ids)},
-                [&](std::int64_t id) { return put(tokenizer.decode_next(id)); });
+  std::vector<std::int64_t> drawn;
+  std::int64_t printed = 0;
+  const auto print_to = [&](std::int64_t end) {
+    std::string text;
+    for (; printed < end; ++printed) text += tokenizer.decode_next(drawn[static_cast<std::size_t>(printed)]);
+    return put(text);
+  };
+  bool reader = put(tokenizer.decode(prompt));
+  if (!reader) return;
+  sample_tokens(*loaded.model, prompt, loaded.config.gpt.context, loaded.device, options,
+                [&](std::int64_t id) {
+                  drawn.push_back(id);
+                  return reader = print_to(tokens_before_stop(drawn, options.stop));
+                });
+  if (!reader) return;
+  const bool stopped = ends_in(drawn, options.stop);
+  print_to(std::ssize(drawn) - (stopped ? std::ssize(options.stop) : 0));
   put("\n");
+}
+
+void print_many(const Source& source, const std::vector<std::int64_t>& prompt, std::int64_t count,
+                const SampleOptions& options) {
+  constexpr std::string_view kBetween = "\n---------------\n";  // as nanoGPT's sample.py
+  const auto& [loaded, tokenizer] = source;
+  auto texts =
+      sample_sequences(*loaded.model, prompt, count, loaded.config.gpt.context, loaded.device, options);
+  std::string_view before;
+  for (auto& text : texts) {
+    const std::vector<std::int64_t> drawn(text.begin() + std::ssize(prompt), text.end());
+    if (ends_in(drawn, options.stop)) text.resize(text.size() - options.stop.size());
+    if (!put(str(before, tokenizer.decode(text)))) return;
+    before = kBetween;
+  }
+  put("\n");
+}
+
+int print_sample(const SampleCommand& command) {
+  SampleOptions options = checked(command);
+  const Source source = command.run.empty() ? from_weights(command) : from_run(command);
+  const auto& [loaded, tokenizer] = source;
+  options.ids = tokenizer.ids();
+  std::erase_if(options.ids, [&](auto id) { return id >= loaded.config.gpt.vocabulary; });
+  if (options.ids.empty()) throw UserError("kablate sample: the model's vocabulary has no token of the data");
+  const auto prompt = command.prompt ? tokenizer.encode(*command.prompt, "--prompt")
+                                     : std::vector<std::int64_t>{options.ids.front()};
+  if (prompt.empty()) throw UserError("--prompt = \"\": allowed: at least one token to begin with");
+  if (!command.stop.empty()) options.stop = stop_ids(command, tokenizer, options.ids);
+  if (command.sequences == 1)
+    print_one(source, prompt, options);
+  else
+    print_many(source, prompt, command.sequences, options);
   return kExitDone;
 }
 
@@ -127,6 +197,18 @@ void add_sample_command(CLI::App& app, Action& action) {
       ->capture_default_str()
       ->type_name("K")
       ->check(whole_number(0));
+  command
+      ->add_option("--top-p", options->top_p,
+                   "Draw from the likeliest that make up this probability; 1 is all")
+      ->capture_default_str()
+      ->type_name("NUMBER");
+  command->add_option("--stop", options->stop, "End a text where this was drawn, and leave it out")
+      ->type_name("TEXT")
+      ->check(not_empty());
+  command->add_option("--sequences", options->sequences, "How many texts, side by side")
+      ->capture_default_str()
+      ->type_name("N")
+      ->check(whole_number(1));
   command->add_option("--seed", options->seed, "Which sample")
       ->capture_default_str()
       ->type_name("N")

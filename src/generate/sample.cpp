@@ -9,10 +9,21 @@
 #include <ATen/core/grad_mode.h>
 
 #include "base/rng.h"
+#include "base/text.h"
 #include "generate/decode.h"
 
 namespace kablate {
 namespace {
+
+using Ids = std::vector<std::int64_t>;
+constexpr double kNever = -std::numeric_limits<double>::infinity();
+
+// Without those that the likeliest before them make up `most` of the probability.
+Tensor within_top_p(const Tensor& scaled_I, double most) {
+  const auto [sorted_I, order_I] = scaled_I.softmax(0).sort(/*stable=*/true, 0, /*descending=*/true);
+  const Tensor out_I = sorted_I.cumsum(0) - sorted_I >= most;
+  return scaled_I.masked_fill(at::empty_like(out_I).scatter_(0, order_I, out_I), kNever);
+}
 
 // The id at which the cumulative probability of `ids` passes `u`.
 std::int64_t draw(const Tensor& logits_V, const Tensor& ids, double u, const SampleOptions& options) {
@@ -21,16 +32,18 @@ std::int64_t draw(const Tensor& logits_V, const Tensor& ids, double u, const Sam
   const std::int64_t count = ids.numel();
   if (options.top_k > 0 && options.top_k < count) {
     const Tensor least = std::get<0>(scaled_I.topk(options.top_k)).min();
-    scaled_I = scaled_I.masked_fill(scaled_I < least, -std::numeric_limits<double>::infinity());
+    scaled_I = scaled_I.masked_fill(scaled_I < least, kNever);
   }
+  if (options.top_p < 1) scaled_I = within_top_p(scaled_I, options.top_p);
   const Tensor cumulative_I = scaled_I.softmax(0).cumsum(0);
   const auto* sums = cumulative_I.const_data_ptr<double>();
-  // Rounding may leave the last sum a little under 1.
-  const auto place = std::min<std::int64_t>(std::upper_bound(sums, sums + count, u) - sums, count - 1);
+  // Rounding may leave the last sum a little under 1: then it is the last that may be drawn.
+  auto place = std::upper_bound(sums, sums + count, u) - sums;
+  if (place == count) place = std::lower_bound(sums, sums + count, sums[count - 1]) - sums;
   return options.ids[static_cast<std::size_t>(place)];
 }
 
-// The logits [V] that follow a growing list of tokens.
+// The logits [B, V] that follow growing lists of tokens, all of one length.
 class NextLogits {
  public:
   NextLogits(const Gpt& model, std::int64_t context, c10::Device device)
@@ -38,20 +51,25 @@ class NextLogits {
     if (undecodable_reason(model.spec()).empty()) decoder_.emplace(model);
   }
 
-  Tensor operator()(const std::vector<std::int64_t>& tokens) {
-    const auto start = tokens_out_of_sight(std::ssize(tokens), context_);
-    if (!decoder_) return last_of_full_pass(std::span(tokens).subspan(static_cast<std::size_t>(start)));
+  Tensor operator()(const std::vector<Ids>& texts) {
+    const auto size = std::ssize(texts.front());
+    const auto start = tokens_out_of_sight(size, context_);
+    if (!decoder_) {
+      const Tensor logits_BTV = model_.logits(columns(texts, start, size));
+      return logits_BTV.select(1, size - start - 1);
+    }
     if (start != start_) decoder_->reset(), start_ = start;
     Tensor logits_BV;
-    for (const auto token : std::span(tokens).subspan(static_cast<std::size_t>(start + decoder_->length())))
-      logits_BV = decoder_->step(at::full({1}, token, at::kLong).to(device_));
-    return logits_BV[0];
+    for (auto t = start + decoder_->length(); t < size; ++t)
+      logits_BV = decoder_->step(columns(texts, t, t + 1).squeeze(1));
+    return logits_BV;
   }
 
  private:
-  Tensor last_of_full_pass(std::span<const std::int64_t> window) const {
-    const Tensor tokens_BT = at::tensor(window, at::kLong).unsqueeze(0).to(device_);
-    return model_.logits(tokens_BT)[0][std::ssize(window) - 1];
+  Tensor columns(const std::vector<Ids>& texts, std::int64_t begin, std::int64_t end) const {
+    Ids window;
+    for (const auto& text : texts) window.insert(window.end(), text.begin() + begin, text.begin() + end);
+    return at::tensor(window, at::kLong).view({std::ssize(texts), end - begin}).to(device_);
   }
 
   const Gpt& model_;
@@ -59,6 +77,43 @@ class NextLogits {
   c10::Device device_;
   std::optional<Decoder> decoder_;
 };
+
+// `drawn` is given each text's number and its new token, if it goes on; false ends that text.
+std::vector<Ids> sample_batch(const Gpt& model, const Ids& prompt, std::int64_t count, std::int64_t context,
+                              c10::Device device, const SampleOptions& options,
+                              const std::function<bool(std::size_t, std::int64_t)>& drawn) {
+  TORCH_CHECK(!prompt.empty() && !options.ids.empty() && count > 0,
+              "sampling needs a prompt and ids to draw");
+  const at::NoGradGuard no_grad;
+  const Tensor ids = at::tensor(options.ids, at::kLong);
+  const auto B = static_cast<std::size_t>(count);
+  std::vector<std::uint64_t> keys;
+  for (std::size_t i = 0; i < B; ++i)
+    keys.push_back(stream_key(options.seed, i == 0 ? "sample" : str("sample/", i)));
+  std::vector<Ids> texts(B, prompt);
+  std::vector<std::size_t> sizes(B, 0);  // of the texts that have ended: they go on in the batch, unread
+  NextLogits next_logits(model, context, device);
+  for (std::int64_t n = 0; n < options.tokens; ++n) {
+    const Tensor logits_BV = next_logits(texts);
+    bool all_ended = true;
+    for (std::size_t i = 0; i < B; ++i) {
+      auto& text = texts[i];
+      if (sizes[i] > 0) {
+        text.push_back(text.back());
+        continue;
+      }
+      const double u = random_uniform(keys[i], static_cast<std::uint64_t>(n));
+      text.push_back(draw(logits_BV[static_cast<std::int64_t>(i)], ids, u, options));
+      const bool goes_on = !drawn || drawn(i, text.back());
+      if (!goes_on || ends_in(std::span(text).subspan(prompt.size()), options.stop)) sizes[i] = text.size();
+      all_ended = all_ended && sizes[i] > 0;
+    }
+    if (all_ended) break;
+  }
+  for (std::size_t i = 0; i < B; ++i)
+    if (sizes[i] > 0) texts[i].resize(sizes[i]);
+  return texts;
+}
 
 }  // namespace
 
@@ -71,18 +126,30 @@ std::vector<std::int64_t> sample_tokens(const Gpt& model, std::vector<std::int64
                                         std::int64_t context, c10::Device device,
                                         const SampleOptions& options,
                                         const std::function<bool(std::int64_t)>& drawn) {
-  TORCH_CHECK(!prompt.empty() && !options.ids.empty(), "sampling needs a prompt and ids to draw");
-  const at::NoGradGuard no_grad;
-  const auto key = stream_key(options.seed, "sample");
-  const Tensor ids = at::tensor(options.ids, at::kLong);
-  std::vector<std::int64_t> tokens = std::move(prompt);
-  NextLogits next_logits(model, context, device);
-  for (std::int64_t n = 0; n < options.tokens; ++n) {
-    const double u = random_uniform(key, static_cast<std::uint64_t>(n));
-    tokens.push_back(draw(next_logits(tokens), ids, u, options));
-    if (drawn && !drawn(tokens.back())) break;
-  }
-  return tokens;
+  const auto one = [&](std::size_t, std::int64_t id) { return !drawn || drawn(id); };
+  return sample_batch(model, prompt, 1, context, device, options, one).front();
+}
+
+std::vector<std::vector<std::int64_t>> sample_sequences(const Gpt& model,
+                                                        const std::vector<std::int64_t>& prompt,
+                                                        std::int64_t count, std::int64_t context,
+                                                        c10::Device device, const SampleOptions& options,
+                                                        const std::function<bool()>& between) {
+  const auto go_on = [&](std::size_t, std::int64_t) { return !between || between(); };
+  return sample_batch(model, prompt, count, context, device, options, go_on);
+}
+
+bool ends_in(std::span<const std::int64_t> tokens, std::span<const std::int64_t> stop) {
+  return !stop.empty() && tokens.size() >= stop.size() &&
+         std::equal(stop.begin(), stop.end(), tokens.end() - std::ssize(stop));
+}
+
+std::int64_t tokens_before_stop(std::span<const std::int64_t> tokens, std::span<const std::int64_t> stop) {
+  for (auto held = std::min(tokens.size(), stop.size()); held > 0; --held)
+    if (std::equal(stop.begin(), stop.begin() + static_cast<std::ptrdiff_t>(held),
+                   tokens.end() - static_cast<std::ptrdiff_t>(held)))
+      return static_cast<std::int64_t>(tokens.size() - held);
+  return std::ssize(tokens);
 }
 
 }  // namespace kablate

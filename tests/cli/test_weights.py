@@ -128,6 +128,35 @@ class Sample(WeightsTest):
         self.assertEqual(self.sample(*source, "--temperature", "1e-6", "--seed", "5"), greedy)
         self.assertNotEqual(greedy, text)
 
+    def test_several_texts_top_p_and_stop(self):
+        source = ["--weights", self.init("weights"), "--prompt", "the king", "--temperature", "3"]
+        text = self.sample(*source)[:-1]
+        self.assertEqual(self.sample(*source, "--top-p", "1", "--sequences", "1")[:-1], text)
+        line = "\n---------------\n"
+        three = self.sample(*source, "--sequences", "3")[:-1].split(line)
+        self.assertEqual((len(three), len(set(three)), three[0]), (3, 3, text))
+        self.assertEqual(self.sample(*source, "--sequences", "2")[:-1].split(line), three[:2])
+        # The likeliest alone is what --top-k 1 draws.
+        self.assertEqual(self.sample(*source, "--top-p", "1e-9"), self.sample(*source, "--top-k", "1"))
+        self.assertNotEqual(self.sample(*source, "--top-p", "0.3"), text + "\n")
+        drawn = text[len("the king"):]
+        for stop in drawn[5], drawn[5:8], drawn[-3:]:
+            ends = drawn.index(stop)
+            self.assertEqual(self.sample(*source, "--stop", stop), "the king" + drawn[:ends] + "\n")
+            first = self.sample(*source, "--stop", stop, "--sequences", "2").split(line)[0]
+            self.assertEqual(first, "the king" + drawn[:ends])
+
+    def test_bad_options(self):
+        sample = ["sample", "--weights", self.init("weights"), "--tokens", "4"]
+        cases = [([*sample, "--top-p", value], "--top-p", value, "> 0 and <= 1")
+                 for value in ("0", "1.5", "-1", "nan", "half")]
+        self.assert_all_refused(cases + [
+            ([*sample, "--stop", ""], "--stop", "not empty"),
+            ([*sample, "--stop", "Q"], "--stop", "U+0051", "21 characters"),
+            ([*sample, "--stop", "a sea"], "--stop = a sea", "5 tokens", "--tokens = 4"),
+            ([*sample, "--sequences", "0"], "--sequences", "whole number >= 1"),
+        ])
+
     def test_every_character_is_printed(self):
         self.write("text", "a\0b\0\0c\n" * 200)
         source = ["--weights", self.init("weights")]

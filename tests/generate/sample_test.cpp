@@ -1,6 +1,8 @@
 // Sampling gives the text of full passes over the same windows, at a cost that is linear in its length.
 #include "generate/sample.h"
 
+#include <algorithm>
+#include <cmath>
 #include <memory>
 #include <numeric>
 #include <set>
@@ -9,6 +11,8 @@
 #include <ATen/record_function.h>
 #include <gtest/gtest.h>
 
+#include "base/rng.h"
+#include "base/text.h"
 #include "support/engine/model_fixture.h"
 
 namespace kablate {
@@ -124,6 +128,109 @@ TEST(Sampling, HandsOverEachTokenAndEndsWhereItIsTold) {
                     [&](std::int64_t id) { return handed.push_back(id), handed.size() < 3; });
   ASSERT_EQ(handed.size(), 3u);
   EXPECT_EQ(text, (Ids{0, 1, handed[0], handed[1], handed[2]}));
+}
+
+// Written for reading: of (probability, id), likeliest first, what may be drawn; then by the one number.
+std::int64_t drawn_plainly(const Tensor& logits_V, const SampleOptions& options, double u) {
+  const auto* logits = logits_V.const_data_ptr<double>();
+  struct Choice {
+    double weight;
+    std::int64_t id;
+  };
+  std::vector<Choice> choices;
+  for (const auto id : options.ids) choices.push_back({std::exp(logits[id] / options.temperature), id});
+  std::stable_sort(choices.begin(), choices.end(),
+                   [](const Choice& a, const Choice& b) { return a.weight > b.weight; });
+  if (options.top_k > 0 && choices.size() > static_cast<std::size_t>(options.top_k))
+    choices.resize(static_cast<std::size_t>(options.top_k));
+  const auto total = [&] {
+    double sum = 0;
+    for (const auto& choice : choices) sum += choice.weight;
+    return sum;
+  };
+  double reached = 0;
+  const double all = total();
+  for (std::size_t i = 0; i < choices.size(); ++i) {
+    reached += choices[i].weight / all;
+    if (reached >= options.top_p) choices.resize(i + 1);
+  }
+  std::sort(choices.begin(), choices.end(), [](const Choice& a, const Choice& b) { return a.id < b.id; });
+  double left = u * total();
+  for (const auto& choice : choices)
+    if ((left -= choice.weight) < 0) return choice.id;
+  return choices.back().id;
+}
+
+Ids sampled_plainly(const Gpt& model, Ids tokens, const SampleOptions& options, std::uint64_t key) {
+  const auto start_of_text = static_cast<std::ptrdiff_t>(tokens.size());
+  for (std::int64_t n = 0; n < options.tokens; ++n) {
+    const auto start = tokens_out_of_sight(std::ssize(tokens), model.spec().T);
+    const Ids window(tokens.begin() + start, tokens.end());
+    const Tensor logits_TV = model.logits(at::tensor(window, at::kLong).unsqueeze(0))[0];
+    tokens.push_back(drawn_plainly(logits_TV[-1].contiguous(), options,
+                                   random_uniform(key, static_cast<std::uint64_t>(n))));
+    const Ids drawn(tokens.begin() + start_of_text, tokens.end());
+    if (ends_in(drawn, options.stop)) break;
+  }
+  return tokens;
+}
+
+// Every combination of the options, against text that is drawn plainly, one sequence at a time.
+TEST(Sampling, DrawsWhatItsOptionsSayTextByText) {
+  const Config config = small_config(arms().back().deltas);
+  const auto parameters = in_double(random_parameters(config, 5));
+  const Gpt model(config, parameters);
+  std::set<std::size_t> sizes;
+  for (const std::int64_t top_k : {0, 1, 3})
+    for (const double top_p : {1.0, 0.8, 0.3, 1e-9})
+      for (const double temperature : {0.5, 1.0, 4.0})
+        for (const Ids& stop : {Ids{}, Ids{3}, Ids{3, 4}, Ids{4, 4}}) {
+          SCOPED_TRACE(
+              str("top_k ", top_k, ", top_p ", top_p, ", temperature ", temperature, ", stop ", stop.size()));
+          const SampleOptions options{.tokens = 12,
+                                      .temperature = temperature,
+                                      .top_k = top_k,
+                                      .top_p = top_p,
+                                      .seed = 7,
+                                      .ids = {1, 3, 4, 5},
+                                      .stop = stop};
+          const auto texts = sample_sequences(model, {2, 1}, 3, config.gpt.context, at::kCPU, options);
+          ASSERT_EQ(texts.size(), 3u);
+          for (std::size_t i = 0; i < texts.size(); ++i) {
+            const auto key = stream_key(7, i == 0 ? "sample" : str("sample/", i));
+            EXPECT_EQ(texts[i], sampled_plainly(model, {2, 1}, options, key)) << i;
+            sizes.insert(texts[i].size());
+          }
+        }
+  EXPECT_GT(sizes.size(), 5u) << "texts of many lengths were stopped";
+}
+
+TEST(Sampling, MakesTheSameTextsHoweverManyThereAre) {
+  for (const auto& arm : arms()) {
+    SCOPED_TRACE(arm.name);
+    const Config config = small_config(arm.deltas);
+    const auto parameters = in_double(random_parameters(config, 5));
+    const Gpt model(config, parameters);
+    const SampleOptions options{.tokens = 15, .seed = 3, .ids = all_ids(config)};
+    const auto four = sample_sequences(model, {1, 2}, 4, config.gpt.context, at::kCPU, options);
+    const auto two = sample_sequences(model, {1, 2}, 2, config.gpt.context, at::kCPU, options);
+    EXPECT_EQ(std::vector(four.begin(), four.begin() + 2), two);
+    EXPECT_EQ(two.front(), sample_tokens(model, {1, 2}, config.gpt.context, at::kCPU, options));
+    EXPECT_EQ(std::set<Ids>(four.begin(), four.end()).size(), 4u) << "each has numbers of its own";
+  }
+}
+
+TEST(Sampling, HoldsBackWhatMayBeginItsStop) {
+  const auto certain = [](const Ids& tokens, const Ids& stop) { return tokens_before_stop(tokens, stop); };
+  EXPECT_EQ(certain({1, 2, 3}, {}), 3);
+  EXPECT_EQ(certain({1, 2, 3}, {4}), 3);
+  EXPECT_EQ(certain({1, 2, 3}, {3, 4}), 2);
+  EXPECT_EQ(certain({1, 3, 3}, {3, 3, 4}), 1);
+  EXPECT_EQ(certain({1, 3, 4}, {3, 4}), 1);
+  EXPECT_EQ(certain({3}, {3, 3, 4}), 0);
+  EXPECT_FALSE(ends_in(Ids{1, 2}, Ids{}));
+  EXPECT_TRUE(ends_in(Ids{1, 2}, Ids{1, 2}));
+  EXPECT_FALSE(ends_in(Ids{2}, Ids{1, 2}));
 }
 
 }  // namespace
