@@ -1,104 +1,130 @@
-// nanoGPT's token files, mapped, never copied.
+// Token ids in files, mapped, never copied. Few are looked through when they are opened, so that a wrong one
+// is named at once; of many each window is, as it is read.
 #include <algorithm>
-#include <array>
-#include <bit>
 
 #include "base/error.h"
 #include "base/hash.h"
-#include "base/input_file.h"
 #include "base/text.h"
-#include "data/mapped_file.h"
 #include "data/sources.h"
+#include "data/token_files.h"
 #include "data/token_format.h"
 
 namespace kablate {
 namespace {
 
-static_assert(std::endian::native == std::endian::little,
-              "token files are little-endian and used as they lie");
-
 using Tokens = TokenStream::Narrow;
+
+constexpr std::int64_t kLookedThrough = std::int64_t{1} << 28;  // bytes of all files together, at most
+constexpr std::int64_t kHashedWhole = std::int64_t{1} << 30;    // likewise
+constexpr std::int64_t kBlock = std::int64_t{1} << 16, kBlocks = 4096;  // where they are more
 
 class BinDataset final : public StreamDataset {
  public:
-  explicit BinDataset(const DataSource& source) {
-    train_ = open(source, "train.bin", 0);
-    validation_ = open(source, "val.bin", 1);
-    if (const auto leak = validation_is_trained_on(train_, validation_); !leak.empty())
-      throw UserError(str(source.label, ": ", leak, "; write another val.bin"));
+  explicit BinDataset(const DataSource& source)
+      : files_(open_token_files(source)), meta_(read_token_meta(files_)) {
+    bound_ = source.vocabulary;
+    if (meta_ && meta_->vocabulary > bound_)
+      throw UserError(str(meta_->path, ": vocab_size = ", meta_->vocabulary, ", GPT2_VOCAB_SIZE = ", bound_,
+                          "; set GPT2_VOCAB_SIZE to ", meta_->vocabulary, " or more"));
+    if (meta_) bound_ = meta_->vocabulary;
+    const bool look = files_.total_bytes() <= kLookedThrough;
     std::vector<std::int64_t> ids;
-    for (std::int64_t id = 0; id < vocabulary_; ++id)
-      if (seen_[static_cast<std::size_t>(id)]) ids.push_back(id);
-    tokenizer_ = Tokenizer::of_numbers(source.vocabulary, std::move(ids));
+    if (look) ids = look_through();
+    vocabulary_ = meta_ || ids.empty() ? bound_ : ids.back() + 1;
+    tokenizer_ = Tokenizer::of_numbers(bound_, std::move(ids), meta_ ? meta_->tokenizer : "");
+    for (const auto& file : files_.train) add(train_, file, look);
+    for (const auto& file : files_.validation) add(validation_, file, look);
+    if (const auto leak = validation_is_trained_on(train_, validation_);
+        validation_.size() > 0 && !leak.empty())
+      throw UserError(str(source.label, ": ", leak, "; write another val.bin"));
+    if (files_.total_bytes() > kHashedWhole)
+      notes_.push_back(str(source.label, ": ", human_bytes(static_cast<double>(files_.total_bytes())), " in ",
+                           files_.train.size() + files_.validation.size(),
+                           " files: a trial's key knows their sizes and ",
+                           human_bytes(static_cast<double>(kBlock * kBlocks)), " of them, spread evenly"));
   }
 
   std::string hash() const override {
     Sha256 hash;
-    for (const auto& file : files_) {
-      const auto bytes = file->bytes();
-      const std::string head = str("bin/", bytes.size(), "/");
-      hash.add(head.data(), head.size());
-      hash.add(bytes.data(), bytes.size());
-    }
+    const auto add = [&](std::string_view bytes) { hash.add(bytes.data(), bytes.size()); };
+    if (meta_) add(str("meta/", meta_->vocabulary, "/"));
+    const std::int64_t total = files_.total_bytes();
+    const bool whole = total <= kHashedWhole;
+    for (const auto* split : {&files_.train, &files_.validation})
+      for (const auto& file : *split) {
+        const auto bytes = file.file->bytes();
+        add(str(whole ? "bin/" : "blocks of bin/", bytes.size(), "/"));
+        if (whole)
+          add(bytes);
+        else
+          for_blocks(bytes, total, add);
+      }
+    // Where one split ends, which two files of nanoGPT's need not say.
+    if (files_.train.size() + files_.validation.size() > 2) add(str("train/", files_.train.size()));
     return hex(hash.finish());
   }
 
  private:
-  TokenStream open(const DataSource& source, const char* name, std::size_t place) {
-    const std::string label = str(source.label, ": ", name);
-    files_[place] = std::make_shared<MappedFile>(
-        source.path / name, label,
-        "DATASET = bin needs a folder with train.bin and val.bin, which nanoGPT's data/*/prepare.py writes");
-    const auto bytes = files_[place]->bytes();
-    if (const auto format = foreign_token_format(bytes); !format.empty())
-      throw UserError(str(label, ": ", format));
-    if (bytes.size() % 2 != 0)
-      throw UserError(str(label, ": ", bytes.size(),
-                          " bytes are no whole number of uint16 tokens: the file was cut "
-                          "short; write it again"));
-    const Tokens tokens(reinterpret_cast<const std::uint16_t*>(bytes.data()), bytes.size() / 2);
-    check_vocabulary(tokens, source.vocabulary, label);
-    note_zeros(tokens, label);
-    return TokenStream(tokens, files_[place]);
+  // Some of a file, as much as is its share of `total`: its first bytes, its last, and between them evenly.
+  static void for_blocks(std::string_view bytes, std::int64_t total,
+                         const std::function<void(std::string_view)>& take) {
+    const auto stride = static_cast<std::size_t>((total + kBlocks - 1) / kBlocks);
+    for (std::size_t place = 0; place < bytes.size(); place += stride) take(bytes.substr(place, kBlock));
+    take(bytes.substr(bytes.size() - std::min<std::size_t>(bytes.size(), kBlock)));
   }
 
-  void check_vocabulary(Tokens tokens, std::int64_t most, const std::string& label) {
-    for (const auto token : tokens) seen_[token] = true;
+  void add(TokenStream& stream, const TokenFile& file, bool known) const {
+    stream.append(file.tokens, file.file, known ? 0 : bound_, file.label, file.header);
+  }
+
+  // The ids that are there, sorted.
+  std::vector<std::int64_t> look_through() {
+    std::vector<bool> seen(std::size_t{1} << 16);
+    for (const auto* split : {&files_.train, &files_.validation})
+      for (const auto& file : *split) {
+        for (const auto token : file.tokens) seen[token] = true;
+        check_vocabulary(file);
+        note_zeros(file);
+      }
+    std::vector<std::int64_t> ids;
+    for (std::size_t id = 0; id < seen.size(); ++id)
+      if (seen[id]) ids.push_back(static_cast<std::int64_t>(id));
+    return ids;
+  }
+
+  void check_vocabulary(const TokenFile& file) const {
+    const Tokens tokens = file.tokens;
+    const auto first =
+        std::find_if(tokens.begin(), tokens.end(), [&](auto token) { return token >= bound_; });
+    if (first == tokens.end()) return;
     const std::int64_t largest = *std::max_element(tokens.begin(), tokens.end());
-    vocabulary_ = std::max(vocabulary_, largest + 1);
-    if (largest < most) return;
-    const auto first = std::find_if(tokens.begin(), tokens.end(), [&](auto token) { return token >= most; });
-    const auto format = fitting_token_format(tokens, most);
-    throw UserError(str(label, ": token ", *first, " at byte ", 2 * (first - tokens.begin()),
-                        " (the largest is ", largest, "), GPT2_VOCAB_SIZE = ", most,
-                        format.empty() ? "" : "; ", format, "; set GPT2_VOCAB_SIZE to ", largest + 1,
-                        " or more, or use the right files"));
+    const auto format = fitting_token_format(tokens, bound_);
+    throw UserError(str(file.label, ": token ", *first, " at byte ",
+                        file.header + 2 * (first - tokens.begin()), " (the largest is ", largest, "), ",
+                        meta_ ? meta_->path + " says vocab_size = " : "GPT2_VOCAB_SIZE = ", bound_,
+                        format.empty() ? "" : "; ", format, "; set ", meta_ ? "that" : "GPT2_VOCAB_SIZE",
+                        " to ", largest + 1, " or more, or use the right files"));
   }
 
   // A file is often made at its full size and then filled: what never was is 0.
-  void note_zeros(Tokens tokens, const std::string& label) {
+  void note_zeros(const TokenFile& file) {
+    const Tokens tokens = file.tokens;
     const auto last = std::find_if(tokens.rbegin(), tokens.rend(), [](auto token) { return token != 0; });
     const auto zeros = static_cast<std::int64_t>(last - tokens.rbegin());
     constexpr std::int64_t kMany = 1000;
     if (zeros < kMany) return;
-    notes_.push_back(str(label, ": its last ", grouped(zeros), " of ", grouped(std::ssize(tokens)),
+    notes_.push_back(str(file.label, ": its last ", grouped(zeros), " of ", grouped(std::ssize(tokens)),
                          " tokens are 0; was its preparation interrupted?"));
   }
 
-  std::array<std::shared_ptr<MappedFile>, 2> files_;
-  std::vector<bool> seen_ = std::vector<bool>(std::size_t{1} << 16);  // by id, in either file
+  TokenFiles files_;
+  std::optional<TokenMeta> meta_;
+  std::int64_t bound_ = 0;  // ids are below it
 };
 
 }  // namespace
 
 std::shared_ptr<const StreamDataset> open_bin(const DataSource& source) {
-  std::error_code ignored;
-  if (std::filesystem::exists(source.path, ignored) && !std::filesystem::is_directory(source.path, ignored)) {
-    const auto kind = other_than_file(source.path);
-    throw UserError(
-        str(source.label, ": is ", kind.empty() ? "a file" : kind,
-            ", not a folder; DATASET = bin needs the folder that holds nanoGPT's train.bin and val.bin"));
-  }
   return std::make_shared<BinDataset>(source);
 }
 

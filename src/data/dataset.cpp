@@ -35,17 +35,17 @@ std::filesystem::path data_path(const DataConfig& data, std::string_view wanted)
 
 std::shared_ptr<const StreamDataset> open_kind(const Config& config, const std::filesystem::path& data_folder,
                                                DataSource& source) {
+  source.vocabulary = config.gpt.vocabulary;
+  source.label = str("DATA_PATH = ", config.data.path);
   switch (config.data.dataset) {
     case DatasetKind::kShakespeare:
-      source = {data_folder / "shakespeare", "DATASET = shakespeare", config.gpt.vocabulary};
+      source.path = data_folder / "shakespeare", source.label = "DATASET = shakespeare";
       return open_shakespeare(source);
     case DatasetKind::kText:
-      source = {data_path(config.data, "the path of a UTF-8 text file"),
-                str("DATA_PATH = ", config.data.path), config.gpt.vocabulary};
+      source.path = data_path(config.data, "the path of a UTF-8 text file");
       return open_text(source);
     case DatasetKind::kBin:
-      source = {data_path(config.data, "the folder that holds nanoGPT's train.bin and val.bin"),
-                str("DATA_PATH = ", config.data.path), config.gpt.vocabulary};
+      source.path = data_path(config.data, "a folder with train.bin and val.bin, or a glob of such files");
       return open_bin(source);
   }
   throw std::logic_error("DATASET without a source");
@@ -53,8 +53,10 @@ std::shared_ptr<const StreamDataset> open_kind(const Config& config, const std::
 
 }  // namespace
 
-std::shared_ptr<const Dataset> open_dataset(const Config& config, const std::filesystem::path& data_folder) {
+std::shared_ptr<const Dataset> open_dataset(const Config& config, const std::filesystem::path& data_folder,
+                                            const Tokenizer* tokenizer) {
   DataSource source;
+  if (tokenizer != nullptr) source.alphabet = tokenizer->alphabet();
   auto dataset = open_kind(config, data_folder, source);
   check_lengths(*dataset, source, config.gpt.context);
   return dataset;

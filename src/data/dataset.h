@@ -3,7 +3,7 @@
 //
 //   DATASET=shakespeare  <data folder>/shakespeare/{train,validation}.txt, made by `make data`
 //   DATASET=text         DATA_PATH is any UTF-8 file: 90 % of its characters train, the rest validate
-//   DATASET=bin          DATA_PATH is a folder with nanoGPT's train.bin and val.bin (uint16, little-endian)
+//   DATASET=bin          DATA_PATH is a folder or a glob of files of 16-bit ids (data/token_files.h)
 //
 // Ids of characters go by code point, over both splits together.
 #pragma once
@@ -44,7 +44,8 @@ class Dataset {
   // hides, ids that look unwritten.
   const std::vector<std::string>& notes() const { return notes_; }
 
-  // SHA-256 in hex over the kind and the content, wherever the files lie. Reads all of it: ask once.
+  // SHA-256 in hex over the kind and the content, wherever the files lie; of token files of more than 1 GiB
+  // over their sizes and 256 MiB of them. Reads all of that: ask once.
   virtual std::string hash() const = 0;
 
  protected:
@@ -53,10 +54,13 @@ class Dataset {
   std::vector<std::string> notes_;
 };
 
-// Opens what DATASET and DATA_PATH name and checks all of it: files, encoding, every id against
-// GPT2_VOCAB_SIZE (larger is padding), lengths against GPT2_BLOCK_SIZE, and that a file for training does not
-// hold the one for validation (of a text that is split here, which may repeat itself, it is a note). Throws
-// UserError with the symbol, the value and what to do.
-std::shared_ptr<const Dataset> open_dataset(const Config& config, const std::filesystem::path& data_folder);
+// Opens what DATASET and DATA_PATH name and checks all of it (of large token files the ids only as they are
+// read): files, encoding, every id against GPT2_VOCAB_SIZE (larger is padding), lengths against
+// GPT2_BLOCK_SIZE, and that a file for training does not hold the one for validation (of a text that is split
+// here, which may repeat itself, it is a note). Throws UserError with the symbol, the value and what to do.
+// With a `tokenizer`, that of a trained model, a text is numbered by its characters instead of the text's
+// own, and may have no others.
+std::shared_ptr<const Dataset> open_dataset(const Config& config, const std::filesystem::path& data_folder,
+                                            const Tokenizer* tokenizer = nullptr);
 
 }  // namespace kablate

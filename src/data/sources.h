@@ -11,9 +11,10 @@
 namespace kablate {
 
 struct DataSource {
-  std::filesystem::path path;   // a file or a folder, by kind
-  std::string label;            // how messages name it: "DATA_PATH = x"
-  std::int64_t vocabulary = 0;  // GPT2_VOCAB_SIZE, the most ids that the data may use
+  std::filesystem::path path;    // a file or a folder, by kind
+  std::string label;             // how messages name it: "DATA_PATH = x"
+  std::int64_t vocabulary = 0;   // GPT2_VOCAB_SIZE, the most ids that the data may use
+  std::u32string alphabet = {};  // what a text's characters are numbered by; empty: the text's own
 };
 
 // Each throws UserError that starts with the label if a file

@@ -4,6 +4,7 @@
 #include <array>
 #include <bitset>
 #include <cstdint>
+#include <iterator>
 #include <limits>
 
 #include "base/error.h"
@@ -80,6 +81,17 @@ std::vector<std::string> notes_about(const TextFile& text) {
   return notes;
 }
 
+// That a model which knows the characters of `source` alone can read these.
+void check_characters(const std::u32string& alphabet, const DataSource& source) {
+  std::u32string strange;
+  std::set_difference(alphabet.begin(), alphabet.end(), source.alphabet.begin(), source.alphabet.end(),
+                      std::back_inserter(strange));
+  if (strange.empty()) return;
+  throw UserError(str(source.label, ": the text has ", strange.size(),
+                      " characters that the model's data had not, the first ", code_point_name(strange[0]),
+                      "; allowed: its ", source.alphabet.size(), " characters. Give a text of these"));
+}
+
 class TextDataset final : public StreamDataset {
  public:
   // One file is split at nine tenths, as nanoGPT does; two are the two splits.
@@ -91,7 +103,11 @@ class TextDataset final : public StreamDataset {
       all.push_back(file.get());
     }
     std::vector<std::size_t> counts;
-    const auto alphabet = alphabet_of(all, counts);
+    auto alphabet = alphabet_of(all, counts);
+    if (!source.alphabet.empty()) {
+      check_characters(alphabet, source);
+      alphabet = source.alphabet;
+    }
     for (const auto* file : all)
       for (auto& note : notes_about(*file)) notes_.push_back(std::move(note));
     vocabulary_ = static_cast<std::int64_t>(alphabet.size());

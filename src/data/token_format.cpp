@@ -24,7 +24,6 @@ struct Magic {
   std::size_t place = 0;
 };
 constexpr Magic kMagics[] = {
-    {"\x88\xD8\x34\x01"sv, "llm.c's token file, with 1024 bytes of header; cut them off: tail -c +1025 FILE"},
     {"\xA1\xD9\x34\x01"sv, "llm.c's token file of 32-bit ids, with 1024 bytes of header"},
     {"\x93NUMPY"sv, "an array with NumPy's header (.npy)"},
     {"PK\x03\x04"sv, "a zip archive (also .npz and torch.save's files)"},

@@ -16,10 +16,11 @@ Tokenizer Tokenizer::of_characters(std::u32string alphabet) {
   return tokenizer;
 }
 
-Tokenizer Tokenizer::of_numbers(std::int64_t vocabulary, std::vector<std::int64_t> ids) {
+Tokenizer Tokenizer::of_numbers(std::int64_t vocabulary, std::vector<std::int64_t> ids, std::string name) {
   Tokenizer tokenizer;
   tokenizer.vocabulary_ = vocabulary;
   tokenizer.ids_ = std::move(ids);
+  tokenizer.name_ = std::move(name);
   return tokenizer;
 }
 
@@ -36,7 +37,7 @@ Tokenizer Tokenizer::from_json(const Json& json, std::string_view origin) {
                      : std::vector<std::int64_t>();
       std::sort(ids.begin(), ids.end());
       if (!ids.empty() && ids.back() >= most) throw refuse("\"ids\" go beyond \"vocabulary\"");
-      return of_numbers(most, std::move(ids));
+      return of_numbers(most, std::move(ids), json.value("tokenizer", ""));
     }
     if (kind != "characters") throw refuse("\"kind\" = \"" + kind + "\"; known: characters, numbers");
     std::u32string alphabet;
@@ -60,6 +61,7 @@ Json Tokenizer::to_json() const {
   if (!is_characters()) {
     Json json{{"kind", "numbers"}, {"vocabulary", vocabulary_}};
     if (!ids_.empty()) json["ids"] = list_text(ids_);
+    if (!name_.empty()) json["tokenizer"] = name_;
     return json;
   }
   auto alphabet = Json::array();
@@ -116,6 +118,11 @@ std::string Tokenizer::decode_next(std::int64_t id) const {
   if (!is_characters()) return ' ' + std::to_string(id);
   const bool known = id >= 0 && id < vocabulary_;
   return utf8(known ? alphabet_[static_cast<std::size_t>(id)] : U'\uFFFD');
+}
+
+std::optional<std::int64_t> Tokenizer::bytes_of(std::int64_t id) const {
+  if (!is_characters() || id < 0 || id >= vocabulary_) return {};
+  return std::ssize(utf8(alphabet_[static_cast<std::size_t>(id)]));
 }
 
 }  // namespace kablate

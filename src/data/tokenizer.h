@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,13 +18,14 @@ class Tokenizer {
   static Tokenizer of_characters(std::u32string alphabet);
 
   // Text is ids as decimal numbers separated by blanks; 0 <= id < `vocabulary`. `ids` are those that the data
-  // have, sorted; empty is all.
-  static Tokenizer of_numbers(std::int64_t vocabulary, std::vector<std::int64_t> ids = {});
+  // have, sorted; empty is all. `name` says what made them of text ("gpt2"), where that is known.
+  static Tokenizer of_numbers(std::int64_t vocabulary, std::vector<std::int64_t> ids = {},
+                              std::string name = "");
 
   // Reads what to_json wrote. `origin` (a path) starts the message of the UserError if it is something else.
   static Tokenizer from_json(const Json& json, std::string_view origin);
   // {"kind": "characters", "alphabet": ["\n", " ", …]}, or
-  // {"kind": "numbers", "vocabulary": n, "ids": "0-5, 7"}
+  // {"kind": "numbers", "vocabulary": n, "ids": "0-5, 7", "tokenizer": "gpt2"}
   Json to_json() const;
 
   std::int64_t vocabulary() const { return vocabulary_; }
@@ -41,7 +43,11 @@ class Tokenizer {
   // What decode adds for one id more behind others.
   std::string decode_next(std::int64_t id) const;
 
+  // How many bytes of text an id is, as UTF-8; none for bare numbers, and for ids past the vocabulary.
+  std::optional<std::int64_t> bytes_of(std::int64_t id) const;
+
   bool is_characters() const { return !alphabet_.empty(); }
+  const std::u32string& alphabet() const { return alphabet_; }  // empty for numbers
 
  private:
   std::vector<std::int64_t> encode_numbers(std::string_view text, std::string_view origin) const;
@@ -49,6 +55,7 @@ class Tokenizer {
   std::u32string alphabet_;  // empty for numbers
   std::int64_t vocabulary_ = 0;
   std::vector<std::int64_t> ids_;  // empty: all
+  std::string name_;
 };
 
 }  // namespace kablate

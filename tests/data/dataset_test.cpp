@@ -93,6 +93,20 @@ TEST(TextData, KeepsMoreCharactersThanTwoBytesCount) {
   EXPECT_EQ(data->validation()[6999], 69999);
 }
 
+TEST(TextData, IsNumberedByAGivenAlphabet) {
+  const TemporaryFolder folder;
+  const auto config = text_config(folder.write("a.txt", "bdbdbdbdbdbdbdbdbdbdbdbd"));
+  const auto known = Tokenizer::of_characters(U"abcde");
+  const auto data = std::dynamic_pointer_cast<const StreamDataset>(open_dataset(config, "", &known));
+  EXPECT_EQ(data->vocabulary(), 5);
+  EXPECT_EQ(data->train()[0], 1);
+  EXPECT_EQ(data->validation()[2], 3);
+  EXPECT_EQ(data->tokenizer().to_json(), known.to_json());
+  const auto other = Tokenizer::of_characters(U"abc");
+  const auto message = message_of<UserError>([&] { open_dataset(config, "", &other); });
+  EXPECT_THAT(message, HasSubstr("1 characters that the model's data had not, the first U+0064"));
+}
+
 TEST(TextData, SaysWhatIsWrong) {
   const TemporaryFolder folder;
   const auto in = [&](const char* name) { return folder.path() / name; };
@@ -334,7 +348,7 @@ TEST(TokenStream, GuardsItsEnds) {
 TEST(TokenStream, OutlivesItsDataset) {
   const TemporaryFolder folder;
   folder.write("train.bin", little_endian({1, 2, 3, 4}));
-  folder.write("val.bin", little_endian({1, 2, 3}));
+  folder.write("val.bin", little_endian({3, 2, 1}));
   const TokenStream mapped = open_streams(bin_config(folder.path()), "")->train();
   const TokenStream owned =
       open_streams(text_config(folder.write("a.txt", std::string(100, 'x'))), "")->train();

@@ -92,7 +92,6 @@ TEST(TokenFormat, NamesFormatsByTheirFirstBytes) {
                                    }) +
            rest;
   };
-  expect_named(llm_c(20240520), "llm.c's token file, with 1024 bytes of header; cut them off: tail -c +1025");
   expect_named(llm_c(20240801), "llm.c's token file of 32-bit ids");
   expect_named("\x93NUMPY\1" + rest, ".npy");
   expect_named("PK\3\4" + rest, "zip archive");
