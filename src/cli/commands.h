@@ -21,6 +21,7 @@ void add_rerun_command(CLI::App& app, Action& action);
 void add_diff_command(CLI::App& app, Action& action);
 void add_noise_command(CLI::App& app, Action& action);
 void add_knockout_command(CLI::App& app, Action& action);
+void add_eval_command(CLI::App& app, Action& action);
 void add_logits_command(CLI::App& app, Action& action);
 void add_init_command(CLI::App& app, Action& action);
 void add_sample_command(CLI::App& app, Action& action);

@@ -4,24 +4,20 @@
 #include <cstdio>
 #include <filesystem>
 
-#include <ATen/ATen.h>
-#include <ATen/core/grad_mode.h>
-
 #include "base/error.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "data/dataset.h"
-#include "interchange/weights.h"
 #include "measure/machine.h"
 #include "model/kernel/choice.h"
+#include "model/stored_parameters.h"
 #include "plan/key.h"
 #include "record/done.h"
 #include "report/noise_floor.h"
 #include "report/render.h"
 #include "runner/stored_trial.h"
-#include "shape/model_shape.h"
 #include "stats/verdict.h"
 #include "train/stop_signal.h"
 
@@ -46,13 +42,8 @@ std::vector<double> parse_scales(const std::string& text) {
 }
 
 ParameterSet load_parameters(const StoredTrial& trial, c10::Device device) {
-  const auto specs = model_parameters(trial.config);
   check_file(trial.folder, trial.folder.weights());
-  const NamedTensors weights = read_weights(trial.folder.weights(), specs);
-  const ParameterSet parameters(specs);
-  const at::NoGradGuard no_grad;
-  for (const auto& [name, tensor] : parameters.by_name()) tensor.copy_(weights.at(name));
-  return parameters.to(device, at::kFloat);
+  return read_parameters(trial.config, trial.folder.weights(), device);
 }
 
 // Why the weights do not give the loss that the trial ended with.

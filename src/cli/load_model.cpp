@@ -6,17 +6,13 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <ATen/ATen.h>
-#include <ATen/core/grad_mode.h>
-
 #include "base/error.h"
 #include "base/file.h"
 #include "base/input_file.h"
 #include "base/text.h"
-#include "interchange/weights.h"
 #include "measure/machine.h"
 #include "model/kernel/choice.h"
-#include "shape/model_shape.h"
+#include "model/stored_parameters.h"
 
 namespace kablate {
 
@@ -25,28 +21,23 @@ LoadedModel load_model(const Config& config, const std::string& path) {
   LoadedModel loaded{config, resolve_device(config.run.device), nullptr};
   use_kernels(config.run.kernels, loaded.device);
   loaded.config.run.dtype = DType::kFloat32;
-  const auto specs = model_parameters(config);
-  const NamedTensors weights = read_weights(path, specs);
-  ParameterSet parameters(specs);
-  const at::NoGradGuard no_grad;
-  for (const auto& [name, tensor] : parameters.by_name()) tensor.copy_(weights.at(name));
-  loaded.model = std::make_unique<Gpt>(loaded.config, parameters.to(loaded.device, at::kFloat));
+  loaded.model = std::make_unique<Gpt>(loaded.config, read_parameters(config, path, loaded.device));
   return loaded;
 }
 
-void check_writable(const std::string& path) {
+void check_writable(const std::string& path, const char* option) {
   namespace fs = std::filesystem;
   const fs::path folder = fs::absolute(path).parent_path();
   std::error_code ignored;
   // A device or a pipe would be replaced by the file, as a folder could not be.
   if (const auto kind = other_than_file(path); !kind.empty())
-    throw UserError(str("--out = ", path, ": is ", kind, "; name a file"));
+    throw UserError(str(option, " = ", path, ": is ", kind, "; name a file"));
   if (!fs::is_directory(folder, ignored))
-    throw UserError(str("--out = ", path, ": there is no folder ", folder.string()));
+    throw UserError(str(option, " = ", path, ": there is no folder ", folder.string()));
   const fs::path probe = folder / (".probe" + unique_word());  // access() grants root everything
   const int fd = ::open(probe.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   if (fd < 0)
-    throw UserError(str("--out = ", path, ": the folder ", folder.string(), " can't be written to (",
+    throw UserError(str(option, " = ", path, ": the folder ", folder.string(), " can't be written to (",
                         std::strerror(errno), ")"));
   ::close(fd);
   ::unlink(probe.c_str());

@@ -21,6 +21,6 @@ struct LoadedModel {
 LoadedModel load_model(const Config& config, const std::string& path);
 
 // Throws UserError if `path` can't become a file: no such folder, no permission, a folder of that name.
-void check_writable(const std::string& path);
+void check_writable(const std::string& path, const char* option = "--out");
 
 }  // namespace kablate

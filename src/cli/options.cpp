@@ -3,6 +3,7 @@
 #include <build_flags.h>
 #include <source_key.h>
 
+#include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -36,6 +37,17 @@ Config ConfigOptions::model_config(std::string_view command,
   validate_model(config);
   check_read(given, command, more);
   return config;
+}
+
+void check_source(const ConfigOptions& configuration, const std::string& run, const std::string& weights,
+                  std::string_view command) {
+  if (run.empty() == weights.empty())
+    throw UserError(str("kablate ", command,
+                        ": give either --run TRIAL_DIR, or --weights W.safetensors with its configuration"));
+  const auto& [file, assignments] = configuration;
+  if (!run.empty() && (!file.empty() || !assignments.empty()))
+    throw UserError(str(file.empty() ? "--set " + assignments[0] : "--config " + file, " with --run = ", run,
+                        ": a run brings its own configuration; leave one of the two out"));
 }
 
 void PlanOptions::add_to(CLI::App& command) {

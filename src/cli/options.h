@@ -30,6 +30,11 @@ struct ConfigOptions {
   Config model_config(std::string_view command, const std::vector<std::string_view>& more) const;
 };
 
+// Of a command that takes a trained model: throws UserError unless it is given either `run`, which brings its
+// own configuration, or `weights`.
+void check_source(const ConfigOptions& configuration, const std::string& run, const std::string& weights,
+                  std::string_view command);
+
 // The above with --steps, --seeds and --results.
 struct PlanOptions {
   ConfigOptions configuration;

@@ -112,13 +112,7 @@ SampleOptions checked(const SampleCommand& command) {
   options.temperature =
       positive("--temperature", command.temperature, kAny, "a number > 0; near 0 is greedy");
   options.top_p = positive("--top-p", command.top_p, 1, "a number > 0 and <= 1; 1 is all");
-  if (command.run.empty() == command.weights.empty())
-    throw UserError(
-        "kablate sample: give either --run TRIAL_DIR, or --weights W.safetensors with its configuration");
-  const auto& [file, assignments] = command.configuration;
-  if (!command.run.empty() && (!file.empty() || !assignments.empty()))
-    throw UserError(str(file.empty() ? "--set " + assignments[0] : "--config " + file, " with --run = ",
-                        command.run, ": a run brings its own configuration; leave one of the two out"));
+  check_source(command.configuration, command.run, command.weights, "sample");
   return options;
 }
 

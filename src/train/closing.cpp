@@ -11,11 +11,10 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "data/stream_dataset.h"
-#include "interchange/weights.h"
 #include "measure/machine.h"
 #include "model/gpt.h"
 #include "model/loss.h"
-#include "shape/model_shape.h"
+#include "model/stored_parameters.h"
 #include "train/token_hash.h"
 
 namespace kablate {
@@ -23,15 +22,6 @@ namespace {
 
 using Starts = std::vector<std::int64_t>;
 constexpr std::int64_t kLogits = std::int64_t{1} << 22;  // at once: 32 MiB in float64
-
-ParameterSet read_parameters(const Config& config, const std::filesystem::path& path) {
-  const auto table = model_parameters(config);
-  const NamedTensors weights = read_weights(path, table);
-  const ParameterSet parameters(table);
-  const at::NoGradGuard no_grad;
-  for (const auto& [name, tensor] : parameters.by_name()) tensor.copy_(weights.at(name));
-  return parameters.to(resolve_device(config.run.device), at::kFloat);
-}
 
 // Calls `take` with the windows, `most` at a time, and the place of the first.
 void for_windows(const TokenStream& stream, const Starts& starts, std::int64_t context, std::int64_t most,
@@ -111,7 +101,7 @@ std::string closing_fault(const Config& config, const std::filesystem::path& wei
   const at::NoGradGuard no_grad;
   std::optional<ParameterSet> parameters;
   try {
-    parameters = read_parameters(config, weights);
+    parameters = read_parameters(config, weights, resolve_device(config.run.device));
   } catch (const UserError& fault) {
     return fault.what();
   }
