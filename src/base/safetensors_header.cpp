@@ -55,7 +55,22 @@ class HeaderReader {
     return broken(str("tensor ", name, " ", what));
   }
 
+  // What torch.save writes, a zip archive or, before version 1.6, a bare pickle.
+  void refuse_pickle() const {
+    char start[4] = {};
+    file_.read_at(0, start, std::min<std::uint64_t>(sizeof start, file_.size()));
+    const std::string_view bytes(start, sizeof start);
+    if (bytes != "PK\3\4" && bytes != "\x80\2\x8A\n" && !bytes.starts_with("\x80\4\x95")) return;
+    throw UserError(str(
+        file_.path().string(),
+        ": is a PyTorch pickle, which can run programs and is not read; make safetensors of it once: python3 "
+        "-c \"import sys,torch;from safetensors.torch import save_file;c=torch.load(sys.argv[1],'cpu');"
+        "save_file({k:v.contiguous().clone() for k,v in c.get('model',c).items()},sys.argv[2],"
+        "{k:str(v) for k,v in c.get('model_args',{}).items()})\" FILE OUT.safetensors"));
+  }
+
   std::string read_text() {
+    refuse_pickle();
     if (file_.size() < kLengthBytes) throw broken(str(file_.size(), " bytes are too few for a header"));
     std::uint64_t length = 0;
     file_.read_at(0, &length, kLengthBytes);

@@ -76,6 +76,8 @@ int parse_and_run(int argc, char** argv) {
   add_noise_command(app, action);
   add_knockout_command(app, action);
   add_eval_command(app, action);
+  add_import_command(app, action);
+  add_export_command(app, action);
   add_logits_command(app, action);
   add_init_command(app, action);
   add_sample_command(app, action);

@@ -9,7 +9,6 @@
 #include "base/hash.h"
 #include "base/input_file.h"
 #include "base/json.h"
-#include "base/safetensors_header.h"
 #include "base/text.h"
 
 namespace kablate {
@@ -57,8 +56,10 @@ at::Tensor read_tensor(const InputFile& file, const std::string& name, const Ten
 
 }  // namespace
 
-std::string write_safetensors(const std::filesystem::path& path, const NamedTensors& tensors) {
+std::string write_safetensors(const std::filesystem::path& path, const NamedTensors& tensors,
+                              const std::map<std::string, std::string>& metadata) {
   Json header = Json::object();
+  if (!metadata.empty()) header["__metadata__"] = metadata;
   std::vector<at::Tensor> alive;  // contiguous copies on the CPU, until the file is written
   std::size_t offset = 0;
   for (const auto& [name, tensor] : tensors) {
@@ -81,11 +82,12 @@ std::string write_safetensors(const std::filesystem::path& path, const NamedTens
   return hex(hash.finish());
 }
 
-SafetensorsFile read_safetensors_file(const std::filesystem::path& path) {
+SafetensorsFile read_safetensors_file(const std::filesystem::path& path, const WantedTensor& wanted) {
   const InputFile file(path);
   const SafetensorsHeader header = read_safetensors_header(file);
-  SafetensorsFile content{{}, header.metadata};
-  for (const auto& [name, entry] : header.tensors) content.tensors[name] = read_tensor(file, name, entry);
+  SafetensorsFile content{header.tensors, {}, header.metadata};
+  for (const auto& [name, entry] : header.tensors)
+    if (!wanted || wanted(name, entry)) content.tensors[name] = read_tensor(file, name, entry);
   return content;
 }
 

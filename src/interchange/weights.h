@@ -4,16 +4,22 @@
 
 #include <filesystem>
 
-#include "interchange/safetensors.h"
+#include "interchange/state_dict.h"
 #include "shape/parameter.h"
 
 namespace kablate {
 
 // Reads exactly the tensors of `expected`, as float32. Accepted besides: the prefixes `_orig_mod.` and
 // `module.` of torch.compile and DistributedDataParallel, tied weights under one of their names with the
-// other in the metadata (safetensors.torch.save_model), the causal masks `….attn.bias` of nanoGPT, and
+// other in the metadata (safetensors.torch.save_model), GPT-2's attention masks of any type, and
 // what is a use of another tensor (a tied lm_head.weight) where it equals that. Throws UserError naming the
 // file and the tensor: missing, unknown, of another shape or type, twice, or a use that differs.
 NamedTensors read_weights(const std::filesystem::path& path, const ParameterTable& expected);
+
+// Exactly the tensors of `expected`, as float32, out of `found`, which `file` had. Accepted besides: masks of
+// the attentions that there are, and what is a use of another tensor (a tied lm_head.weight) where it equals
+// that. Throws UserError naming file and tensor: missing, unknown, of another shape or type, a use that
+// differs.
+NamedTensors take_weights(const std::string& file, StateDict found, const ParameterTable& expected);
 
 }  // namespace kablate
