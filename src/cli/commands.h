@@ -24,6 +24,7 @@ void add_knockout_command(CLI::App& app, Action& action);
 void add_eval_command(CLI::App& app, Action& action);
 void add_import_command(CLI::App& app, Action& action);
 void add_export_command(CLI::App& app, Action& action);
+void add_bench_decode_command(CLI::App& app, Action& action);
 void add_logits_command(CLI::App& app, Action& action);
 void add_init_command(CLI::App& app, Action& action);
 void add_sample_command(CLI::App& app, Action& action);

@@ -54,7 +54,7 @@ void refuse_tildes(int argc, char** argv) {
 
 // The commands that train or evaluate in this process, on several threads.
 bool computes(std::string_view command) {
-  for (const auto* name : {"trial", "time", "knockout", "eval", "logits", "sample"})
+  for (const auto* name : {"trial", "time", "knockout", "eval", "bench-decode", "logits", "sample"})
     if (command == name) return true;
   return false;
 }
@@ -78,6 +78,7 @@ int parse_and_run(int argc, char** argv) {
   add_eval_command(app, action);
   add_import_command(app, action);
   add_export_command(app, action);
+  add_bench_decode_command(app, action);
   add_logits_command(app, action);
   add_init_command(app, action);
   add_sample_command(app, action);
