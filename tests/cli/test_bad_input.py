@@ -180,13 +180,14 @@ class BadData(ProgramTest):
     def test_token_files(self):
         os.mkdir(self.path("tokens"))
         tokens = struct.pack("<400H", *(i % 30 for i in range(400)))
+        others = struct.pack("<400H", *(i * 7 % 30 for i in range(400)))
         self.refused("text", "a file, not a folder", DATASET="bin")
         self.refused("train.bin: no such file", DATASET="bin", DATA_PATH=self.path("tokens"))
         self.write("tokens/train.bin", tokens)
         self.refused("val.bin: no such file", DATASET="bin", DATA_PATH=self.path("tokens"))
         self.write("tokens/val.bin", tokens[:-1])
         self.refused("val.bin: 799 bytes", "cut short", DATASET="bin", DATA_PATH=self.path("tokens"))
-        self.write("tokens/val.bin", tokens[:20])
+        self.write("tokens/val.bin", others[:20])
         self.refused("validation split has 10 tokens", "at least 17", DATASET="bin",
                      DATA_PATH=self.path("tokens"))
         self.write("tokens/val.bin", tokens[:100] + struct.pack("<H", 999) + tokens)
@@ -195,7 +196,7 @@ class BadData(ProgramTest):
         self.write("tokens/val.bin", tokens)
         self.refused("holds the whole validation split, from token 0", DATASET="bin",
                      DATA_PATH=self.path("tokens"))
-        self.write("tokens/val.bin", tokens[::-1])
+        self.write("tokens/val.bin", others)
         self.done("run", "--steps", "0", DATASET="bin", DATA_PATH=self.path("tokens"))
 
 
