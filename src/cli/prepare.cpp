@@ -28,7 +28,7 @@ PlanRecord describe_plan(const Plan& plan) {
   for (const auto& step : plan.steps) {
     auto described = describe_step(step.number, step.name, step.rerun_of, step.config);
     described.control = control_name(step.control), described.control_of = step.control_of;
-    described.cell = step.cell, described.blocked = step.blocked;
+    described.cell = step.cell, described.after = step.after, described.blocked = step.blocked;
     record.steps.push_back(std::move(described));
   }
   for (const auto& trial : plan.trials)

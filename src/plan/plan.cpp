@@ -52,6 +52,7 @@ Steps resolve(const Settings& base, const PlanFile& file) {
   for (const auto& [number, written] : file.steps) {
     Step step;
     step.number = number, step.settings = base, step.rerun_of = written.rerun_of, step.cell = written.cell;
+    step.after = written.after;
     step.origin = written.origin;
     for (const auto& delta : deltas(file, written))
       step.settings.set(delta.symbol, delta.value, delta.origin);

@@ -24,8 +24,9 @@ struct Step {
   Settings settings;   // the base with the step's deltas
   Config config;       // the same, typed
   std::optional<std::int64_t> rerun_of;
-  std::int64_t rerun_index = 0;      // k for the plan's k-th rerun of a step, 0 for what is no rerun
-  std::optional<std::int64_t> cell;  // of the factorial: bit i is set where factor i is on
+  std::int64_t rerun_index = 0;       // k for the plan's k-th rerun of a step, 0 for what is no rerun
+  std::optional<std::int64_t> cell;   // of the factorial: bit i is set where factor i is on
+  std::optional<std::int64_t> after;  // of a path's stair: the step that it is compared with
   Control control = Control::kNone;
   std::optional<std::int64_t> control_of;  // the arm that it is a control of
   std::optional<Match> match;              // what a control of kind parameters or flops was solved to

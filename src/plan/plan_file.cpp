@@ -56,20 +56,24 @@ class PlanParser {
  private:
   void read() {
     const YAML::Node root = yaml_.load();
-    YAML::Node baseline = missing(), factorial = missing(), grid = missing(), controls = missing();
-    for (const auto& [key, value] :
-         yaml_.entries(root, "the plan", {"name", "baseline", "steps", "factorial", "grid", "controls"})) {
+    YAML::Node baseline = missing(), factorial = missing(), grid = missing(), path = missing(),
+               controls = missing();
+    for (const auto& [key, value] : yaml_.entries(
+             root, "the plan", {"name", "baseline", "steps", "factorial", "grid", "path", "controls"})) {
       if (key == "name") read_name(value);
       if (key == "baseline") baseline.reset(value), file_.baseline = yaml_.whole_number(value, "baseline");
       if (key == "steps") read_steps(value);
       if (key == "factorial") factorial.reset(value);
       if (key == "grid") grid.reset(value);
+      if (key == "path") path.reset(value);
       if (key == "controls") controls.reset(value);
     }
     if (factorial.IsDefined()) read_factorial(factorial);
     if (grid.IsDefined()) read_grid(grid);
+    if (path.IsDefined()) read_path(path);
     if (file_.name.empty()) yaml_.fail(root, "the key `name` is missing");
-    if (file_.steps.empty()) yaml_.fail(root, "there are no steps; add `steps`, `factorial` or `grid`");
+    if (file_.steps.empty())
+      yaml_.fail(root, "there are no steps; add `steps`, `factorial`, `grid` or `path`");
     check_reruns();
     check_baseline(root, baseline);
     if (controls.IsDefined()) read_controls(controls);
@@ -195,6 +199,31 @@ class PlanParser {
     for (auto& set : combinations)
       file_.steps[next_number()] = {
           .origin = yaml_.where(grid), .set = std::move(set), .rerun_of = {}, .from_grid = true, .cell = {}};
+  }
+
+  // A later value of a symbol takes the place of the earlier one.
+  static void put(std::vector<Delta>& set, const Delta& delta) {
+    const auto same = std::find_if(set.begin(), set.end(),
+                                   [&](const Delta& earlier) { return earlier.symbol == delta.symbol; });
+    if (same == set.end())
+      set.push_back(delta);
+    else
+      *same = delta;
+  }
+
+  void read_path(const YAML::Node& path) {
+    StepFile stair;
+    for (const auto& node : yaml_.members(path, "path", "[{}, {GPT2_N_KV_HEAD: 1}]")) {
+      const auto number = next_number();
+      stair.origin = yaml_.where(node);
+      const auto changes = yaml_.entries(node, "path", {});
+      if (changes.empty() && stair.after)
+        yaml_.fail(node,
+                   "path: a stair without a change would be the step before it; only the first may be {}");
+      for (const auto& [symbol, value] : changes) put(stair.set, delta(symbol, value));
+      file_.steps[number] = stair;
+      stair.after = number;
+    }
   }
 
   template <typename Chosen>

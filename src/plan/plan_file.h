@@ -1,7 +1,7 @@
 // A plan as written: defconfigs/plans/NAME.yaml (design, "A plan"). Read strictly: whatever would be ignored
 // is an error with file and line.
 //
-//   plan      ::= name: TEXT, baseline: NUMBER, any of steps, factorial, grid (one at least), controls
+//   plan      ::= name: TEXT, baseline: NUMBER, any of steps, factorial, grid, path (one at least), controls
 //   steps     ::= { NUMBER: {set: {SYMBOL: value, …}} | NUMBER: {rerun_of: NUMBER} }
 //   factorial ::= [SYMBOL, …]        of switches: a step for each combination. Step `first + cell` has
 //                                    symbol i on where bit i of its cell is set. `first` is 0 if `steps` has
@@ -9,6 +9,9 @@
 //                                    `steps`
 //   grid      ::= { SYMBOL: [value, …], … }   one step for each combination, the last symbol running fastest,
 //                                             numbered on from the highest of the steps so far, or from 0
+//   path      ::= [ {SYMBOL: value, …}, … ]   a stair each: the step before it and these deltas; the first is
+//                                             of the base. Numbered on as a grid is. A stair is compared with
+//                                             the step before it, all other steps with the baseline
 //   controls  ::= [ KIND | {KIND: [NUMBER, …]}, … ]   of every arm, or of these; each KIND once
 //   KIND      ::= parameters | flops | dead_twin      dead_twin without numbers: of the largest arm (plan.h)
 //
@@ -40,6 +43,8 @@ struct StepFile {
   std::optional<std::int64_t> rerun_of;  // then `set` is empty
   bool from_grid = false;
   std::optional<std::int64_t> cell;  // of the factorial: bit i is set where factor i is on
+  std::optional<std::int64_t>
+      after;  // of a stair but the first: the step before it, whose deltas `set` holds
 };
 
 struct ControlFile {

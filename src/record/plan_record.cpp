@@ -62,6 +62,7 @@ PlannedStep describe_step(std::int64_t number, const std::string& name, std::opt
       .control = "",
       .control_of = {},
       .cell = {},
+      .after = {},
       .blocked = blocked_reason(config),
       .noncausal = !why_future_is_seen(config).empty() && config.run.allow_noncausal,
       .parameters = parameter_count(config),
@@ -82,6 +83,7 @@ Json to_json(const PlannedStep& step) {
           {"control", step.control},
           {"control_of", optional_number(step.control_of)},
           {"cell", optional_number(step.cell)},
+          {"after", optional_number(step.after)},
           {"blocked", step.blocked},
           {"noncausal", step.noncausal},
           {"parameters", step.parameters},
@@ -102,6 +104,7 @@ PlannedStep planned_step_from_json(const Json& json) {
   json.at("control").get_to(step.control);
   step.control_of = optional_number_at(json, "control_of");
   step.cell = optional_number_at(json, "cell");
+  if (json.contains("after")) step.after = optional_number_at(json, "after");
   json.at("blocked").get_to(step.blocked);
   json.at("noncausal").get_to(step.noncausal);
   json.at("parameters").get_to(step.parameters);

@@ -21,6 +21,7 @@ struct PlannedStep {
   std::string control;  // "parameters", "flops", "dead_twin" where the plan made it as a control, else ""
   std::optional<std::int64_t> control_of;  // the arm that it is a control of
   std::optional<std::int64_t> cell;        // of the plan's factorial: bit i is set where factor i is on
+  std::optional<std::int64_t> after;       // of a path's stair: the step that it is compared with
   std::string blocked;                     // why it will not be trained; "" if it will
   bool noncausal = false;                  // lets a token see its future, allowed by RA_MLA_ALLOW_NONCAUSAL
   std::int64_t parameters = 0;
@@ -30,6 +31,9 @@ struct PlannedStep {
   std::int64_t peak_tensor_bytes_expected = 0;
   std::vector<std::string> unused_symbols;
   bool operator==(const PlannedStep&) const = default;
+
+  // The step that it is compared with.
+  std::int64_t reference(std::int64_t baseline) const { return after.value_or(baseline); }
 
   // What a verdict is about: neither a control nor a rerun.
   bool is_arm() const { return control.empty() && !rerun_of; }

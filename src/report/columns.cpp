@@ -98,6 +98,9 @@ Column arm_column() { return {"arm", false, arm_text}; }
 Column name_column() {
   return {"arm", false, [](Row r) { return r.name; }};
 }
+Column against_column() {
+  return {"to step", true, [](Row r) { return r.against ? std::to_string(*r.against) : ""; }};
+}
 Column percent_column() {
   return {"%", true,
           [](Row r) { return shown(r.delta_percent, [](double p) { return signed_fixed(p, 2); }); }};
@@ -130,6 +133,7 @@ std::vector<Column> terminal_columns() {
       name_column(),
       {"params", true, [](Row r) { return shown(r.parameters, human_count); }, 2},
       mean_column(0),
+      against_column(),
       {"change", true, [](Row r) { return change_text(r.delta); }},
       {"95 % interval", true, [](Row r) { return range_text(r.delta); }},  // not text: never broken
       {"pairing", false, pairing_text},
@@ -148,6 +152,7 @@ std::vector<Column> finding_columns() {
                               {"status", false, [](Row r) { return r.status; }},
                               {"params", true, [](Row r) { return shown(r.parameters, grouped); }}};
   for (std::size_t i = 0; i < measures().size(); ++i) columns.push_back(mean_column(i));
+  columns.push_back(against_column());
   columns.push_back({"change", true, [](Row r) { return change_text(r.delta); }});
   columns.push_back({"95 % interval", false, [](Row r) { return range_text(r.delta); }});
   columns.push_back(percent_column());

@@ -27,10 +27,10 @@ std::optional<double> ms_of(const Comparison& comparison, const TrialRecord* Tri
   return mean_sd(times).mean;
 }
 
-void compare_with_baseline(const ExperimentRecord& experiment, const PlannedStep& baseline, ReportRow& row,
-                           std::vector<std::string>& notes) {
+void compare_with(const ExperimentRecord& experiment, const PlannedStep& reference, ReportRow& row,
+                  std::vector<std::string>& notes) {
   const auto& judged = measures().front();
-  const auto comparison = compare_trials(experiment, row.step, baseline.number, &notes);
+  const auto comparison = compare_trials(experiment, row.step, reference.number, &notes);
   for (const auto& measure : measures())
     row.changes.push_back(measure.compared ? difference_of(comparison, measure) : std::nullopt);
   row.delta = row.changes.front();
@@ -41,7 +41,7 @@ void compare_with_baseline(const ExperimentRecord& experiment, const PlannedStep
   if (row.delta->paired) row.sign_flip = sign_flip(differences_of(comparison));
   if (row.rerun_of) return;
   row.worth = worth_of(comparison);
-  row.equal_flops = at_equal_budget(comparison, row.flops_per_iteration, baseline.flops_per_iteration);
+  row.equal_flops = at_equal_budget(comparison, row.flops_per_iteration, reference.flops_per_iteration);
   if (!times_comparable(comparison)) return;
   row.equal_time = at_equal_budget(comparison, ms_of(comparison, &TrialPair::treated),
                                    ms_of(comparison, &TrialPair::other));
@@ -60,8 +60,13 @@ std::optional<std::int64_t> arm_before(const PlanRecord& plan, std::int64_t step
   return result;
 }
 
-// No verdict where trials of the arm or of the baseline diverged. The plan's arms that were not selected keep
-// their places in the family.
+std::optional<std::int64_t> another_to_compare_with(const PlanRecord& plan, const PlannedStep& step) {
+  if (!step.after) return arm_before(plan, step.number);
+  return *step.after == plan.baseline ? std::nullopt : std::optional(plan.baseline);
+}
+
+// No verdict where trials of the arm or of what it is compared with diverged. The plan's arms that were not
+// selected keep their places in the family.
 void judge(const ExperimentRecord& experiment, std::vector<ReportRow>& rows) {
   std::vector<ReportRow*> arms;
   std::vector<std::optional<Difference>> family;
@@ -69,7 +74,7 @@ void judge(const ExperimentRecord& experiment, std::vector<ReportRow>& rows) {
     if (row.role != "arm") continue;
     const auto* step = experiment.plan.find_step(row.step);
     const bool barred = !step->blocked.empty() || has_diverged(experiment, row.step) ||
-                        has_diverged(experiment, experiment.plan.baseline);
+                        has_diverged(experiment, step->reference(experiment.plan.baseline));
     arms.push_back(&row);
     family.push_back(barred ? std::nullopt : row.delta);
   }
@@ -83,12 +88,13 @@ void judge(const ExperimentRecord& experiment, std::vector<ReportRow>& rows) {
 void compare_rows(const ExperimentRecord& experiment, std::vector<ReportRow>& rows,
                   std::vector<std::string>& notes) {
   const auto& plan = experiment.plan;
-  const auto* baseline = plan.find_step(plan.baseline);
   for (auto& row : rows) {
-    if (baseline != nullptr && row.step != plan.baseline)
-      compare_with_baseline(experiment, *baseline, row, notes);
+    const auto* step = plan.find_step(row.step);
+    const auto* reference = plan.find_step(step->reference(plan.baseline));
+    if (reference != nullptr && row.step != plan.baseline) compare_with(experiment, *reference, row, notes);
     if (row.role == "arm") {
-      row.previous = arm_before(plan, row.step);
+      row.against = step->after;
+      row.previous = another_to_compare_with(plan, *step);
       if (row.previous) row.delta_previous = judged_difference(experiment, row.step, *row.previous);
     }
     if ((row.control == "parameters" || row.control == "flops") && row.control_of)

@@ -137,6 +137,7 @@ Cells cells_of(const ReportRow& r, const Report& report) {
   Cells cells = specified_cells(r);
   add(cells, trial_cells(r));
   add(cells, test_cells(r));
+  cells.push_back({"against", csv_text(r.against)});
   cells.push_back({"previous_step", r.delta_previous ? csv_text(r.previous) : ""});
   add(cells, delta_cells("previous", r.delta_previous));
   cells.push_back({"worth_iterations", r.worth ? csv_text(r.worth->iterations) : ""});

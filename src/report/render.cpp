@@ -1,5 +1,7 @@
 #include "report/render.h"
 
+#include <algorithm>
+
 #include "base/text.h"
 #include "report/columns.h"
 
@@ -50,6 +52,13 @@ std::string row_section(const Report& report, const std::string& title, const st
   return tells_something(table) ? section(title, table, meaning) : "";
 }
 
+// What `change` is to.
+std::string compared_with(const Report& report) {
+  const bool stairs = std::any_of(report.rows.begin(), report.rows.end(),
+                                  [](const auto& row) { return row.against.has_value(); });
+  return str("step ", report.baseline, stairs ? ", or to the step named beside it" : "");
+}
+
 }  // namespace
 
 std::string render_terminal(const Report& report, std::size_t width) {
@@ -69,17 +78,16 @@ std::string render_terminal(const Report& report, std::size_t width) {
     add("", costs);
   if (const auto controls = control_table(report); !controls.rows.empty()) add(kControlsTitle, controls);
   if (const auto effects = effect_table(report); !effects.rows.empty()) add(effects_title(report), effects);
-  text += str("\nchange: to step ", report.baseline, ", in ", measures().front().unit, "\n");
+  text += str("\nchange: to ", compared_with(report), ", in ", measures().front().unit, "\n");
   for (const auto& note : report.notes) text += wrapped(note, width);
   return text;
 }
 
 std::string render_markdown(const Report& report) {
-  const std::string baseline = str("step ", report.baseline);
   std::string text = str("# ", report.name, "\n\n");
   for (const auto& fault : report.faults) text += str("**", kWithheld, fault, "**\n\n");
   text += str(markdown_table(make_table(report, finding_columns())), "\n`change` is the difference in ",
-              measures().front().heading, " to ", baseline, " in ", measures().front().unit,
+              measures().front().heading, " to ", compared_with(report), " in ", measures().front().unit,
               ", `%` the same in percent of that step's mean.\n\n");
   for (const auto& note : report.notes) text += "- " + note + "\n";
   text += section(kControlsTitle, control_table(report),
@@ -87,17 +95,17 @@ std::string render_markdown(const Report& report) {
   if (!report.effects.empty()) text += section(effects_title(report), effect_table(report), kEffectsMeaning);
   text += row_section(
       report, kTestsTitle, test_columns(),
-      str("To ", baseline,
+      str("To ", compared_with(report),
           ": the pairs, the sd of their differences, d = change / sd, the "
           "correlation ρ of the pairs' losses, p of the paired t test, adjusted by Holm, and of the "
           "sign-flip test; `in noise sd` is the change in units of the noise floor's sd of a "
-          "difference. Then the difference to the arm before."));
-  text += row_section(
-      report, "What a difference is worth", worth_columns(),
-      str("Iterations of ", baseline,
-          " that the difference is worth; where the step's own mean "
-          "curve is down to the baseline's final loss; and the change where the dearer of both is "
-          "read at what the cheaper cost in all."));
+          "difference. Then the difference to the arm before, of a path's stairs to the "
+          "baseline."));
+  text += row_section(report, "What a difference is worth", worth_columns(),
+                      str("Iterations of ", compared_with(report),
+                          " that the difference is worth; where the step's own mean "
+                          "curve is down to its final loss; and the change where the dearer of both is "
+                          "read at what the cheaper cost in all."));
   text += row_section(report, "What it cost", cost_columns(), "");
   text += section("How the mechanisms were used", mechanism_table(report),
                   "At the first evaluation and at the last; mean over seeds and blocks.");

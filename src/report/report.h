@@ -29,25 +29,28 @@ struct ReportRow {
 
   std::int64_t step = 0;
   std::string name;
-  std::string role;       // "baseline", "arm", "control of 2", "rerun of 2"
-  std::string control;    // "parameters", "flops", "dead_twin", or ""
-  Integer control_of;     // the arm
+  std::string role;     // "baseline", "arm", "control of 2", "rerun of 2"
+  std::string control;  // "parameters", "flops", "dead_twin", or ""
+  Integer control_of;   // the arm
+  Integer against;  // of a path's stair the step before, with which it is compared instead of the baseline
   std::size_t seeds = 0;  // finished ones: all means are over them
   std::string status;     // "done", "partial (2 of 3): …", "blocked: …", "diverged", "missing" …
   Integer parameters;
-  std::vector<std::optional<MeanSd>> means;        // of measures(), in their order
-  std::vector<std::optional<Difference>> changes;  // likewise, to the baseline, over the seeds that both have
-                                                   // finished; empty for what is not compared
-  std::optional<Difference> delta;                 // the first of them, which all that follows is about
-  std::string terms;   // what of the baseline's terms differs: "GPT2_BATCH_SIZE 8 -> 16", or ""
-  Real delta_percent;  // of the baseline's mean over the same seeds
+  std::vector<std::optional<MeanSd>> means;  // of measures(), in their order
+  std::vector<std::optional<Difference>>
+      changes;                      // likewise, to the baseline, or `against`, over the seeds that both have
+                                    // finished; empty for what is not compared
+  std::optional<Difference> delta;  // the first of them, which all that follows is about
+  std::string terms;                // what of that step's terms differs: "GPT2_BATCH_SIZE 8 -> 16", or ""
+  Real delta_percent;               // of that step's mean over the same seeds
   std::optional<SignFlip> sign_flip;  // of the same differences, if they are paired
   Real delta_noise;                   // in units of NoiseFloor::difference_sd()
   std::optional<Verdict> verdict;  // of the family's arms, none of whose trials diverged; see Report::faults
-  Integer previous;                // the arm (or baseline) before this arm, by number
+  Integer previous;  // another step to compare with: the arm (or baseline) before this arm, by number; of a
+                     // stair the baseline, where that is not `against`
   std::optional<Difference> delta_previous;
   std::optional<Difference> versus_control;  // of a matched control: its arm minus it
-  std::optional<Worth> worth;                // against the baseline, as the next two
+  std::optional<Worth> worth;                // against the same step as `delta`, as the next two
   std::optional<EqualBudget> equal_flops, equal_time;
   Real ms_per_iter, tokens_per_s, mfu, mfu_nanogpt, wall_seconds, train_seconds;  // means over seeds
   Real cpu_share;                                                                 // the least of any seed

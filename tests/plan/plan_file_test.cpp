@@ -74,6 +74,23 @@ TEST(PlanFile, GridIsNumberedOnFromTheSteps) {
   EXPECT_EQ(assignments(plan.steps.at(6)), (std::vector<std::string>{"GPT2_N_LAYER=2"}));
 }
 
+TEST(PlanFile, AStairIsTheStepBeforeItAndItsOwnChanges) {
+  const auto plan = parse(
+      "name: p\nbaseline: 4\n"
+      "path:\n  - {ENABLE_RA_MLA: n, GPT2_N_LAYER: 2}\n  - {GPT2_N_LAYER: 3}\n"
+      "  - {ENABLE_RA_MLA: y, GPT2_BIAS: n}\n"
+      "steps:\n  3: {set: {}}\n");
+  ASSERT_EQ(plan.steps.size(), 4u);
+  EXPECT_EQ(assignments(plan.steps.at(4)), (std::vector<std::string>{"ENABLE_RA_MLA=n", "GPT2_N_LAYER=2"}));
+  EXPECT_EQ(assignments(plan.steps.at(5)), (std::vector<std::string>{"ENABLE_RA_MLA=n", "GPT2_N_LAYER=3"}));
+  EXPECT_EQ(assignments(plan.steps.at(6)),
+            (std::vector<std::string>{"ENABLE_RA_MLA=y", "GPT2_N_LAYER=3", "GPT2_BIAS=n"}));
+  EXPECT_EQ(plan.steps.at(6).set[0].origin, "p.yaml:6");
+  EXPECT_FALSE(plan.steps.at(3).after || plan.steps.at(4).after);
+  EXPECT_EQ(plan.steps.at(5).after, 4);
+  EXPECT_EQ(plan.steps.at(6).after, 5);
+}
+
 TEST(PlanFile, FactorialHasAStepForEachCell) {
   const auto plan = parse(
       "name: f\nbaseline: 0\nfactorial: [GPT2_BIAS, GPT2_WEIGHT_TYING]\nsteps: {4: {set: {}}, 7: {rerun_of: "
@@ -148,7 +165,7 @@ const BadPlan kBadPlans[] = {
      {"p.yaml:2", "baseline: 1", "is a rerun"}},
     {"name: a\nbaseline: x\nsteps: {0: {set: {}}}\n", {"p.yaml:2", "baseline", "\"x\"", "whole number"}},
     {"name: a\nbaseline: 0\nsteps: {0: {set: {}}}\ncontrol: [parameters]\n",
-     {"p.yaml:4", "unknown key \"control\"", "grid, controls"}},
+     {"p.yaml:4", "unknown key \"control\"", "grid, path, controls"}},
     {"name: a\nname: b\nbaseline: 0\nsteps: {0: {set: {}}}\n", {"p.yaml:2", "\"name\" stands twice"}},
     {"name: a\nbaseline: 0\nsteps:\n  0: {set: {}}\n  0: {set: {}}\n", {"p.yaml:5", "\"0\" stands twice"}},
     {"name: a\nbaseline: 0\nsteps:\n  00: {set: {}}\n", {"p.yaml:4", "\"00\"", "whole number"}},
@@ -187,6 +204,10 @@ const BadPlan kBadPlans[] = {
     {"name: a\nbaseline: 0\ngrid: {GPT2_N_LAYER: [1, 2, 1]}\n", {"p.yaml:3", "1 stands twice"}},
     {"name: a\nbaseline: 0\ngrid: {}\n", {"p.yaml:3", "at least one symbol"}},
     {"name: a\nbaseline: 0\ngrid: {GPT2_N_LAYERS: [1]}\n", {"p.yaml:3", "GPT2_N_LAYERS"}},
+    {"name: a\nbaseline: 0\npath: {GPT2_BIAS: y}\n", {"p.yaml:3", "path", "expected a list"}},
+    {"name: a\nbaseline: 0\npath:\n  - {}\n  - {GPT2_BIAS: y}\n  - {}\n", {"p.yaml:6", "without a change"}},
+    {"name: a\nbaseline: 0\npath:\n  - {}\n  - {GPT2_BIASS: y}\n", {"p.yaml:5", "did you mean GPT2_BIAS"}},
+    {"name: a\nbaseline: 0\npath: [{}, {SEEDS: 1}]\n", {"p.yaml:3", "whole plan"}},
     {"name: a\nbaseline: 0\nfactorial: GPT2_BIAS\n", {"p.yaml:3", "factorial", "expected a list"}},
     {"name: a\nbaseline: 0\nfactorial: []\n", {"p.yaml:3", "factorial", "expected a list"}},
     {"name: a\nbaseline: 0\nfactorial: [GPT2_N_LAYER]\n",
