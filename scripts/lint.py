@@ -159,12 +159,13 @@ def check_makefile(text):
     )
 
 
-# Published with these on; whatever comes later is off by itself.
+# Published with these on, or what their switch takes away was there before it; whatever else comes later is
+# off by itself.
 ON_BY_DEFAULT = set(
     "RA_MLA_ABLATION_MODE GPT2_ATTENTION GPT2_BIAS GPT2_WEIGHT_TYING ENABLE_RA_MLA RA_MLA_PER_HEAD_Q_LATENT "
     "RA_MLA_PER_HEAD_V_UP RA_MLA_MLP_ATTN_GATE RA_MLA_MLP_CROSS_TOKEN RA_MLA_MLP_LATENT_RECIP "
     "RA_MLA_MLP_SPARSE_NORMALIZE RA_MLA_MLP_SPARSE_HEAD_AVERAGE GPT2_DECAY_LR SPAM_ENABLE_CLIP "
-    "SPAM_PERIODIC_RESET SPAM_WARMUP".split()
+    "SPAM_PERIODIC_RESET SPAM_WARMUP NORM_AFFINE".split()
 )
 ORDER = ["type", "default", "range", "depends", "help"]
 KINDS = {

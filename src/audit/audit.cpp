@@ -57,12 +57,14 @@ std::vector<GateCheck> audit_step(const AuditedStep& step, const AuditedStep& ba
   add("causality", [&] { return causality(config, whole, subject); });
   add("consistency", [&] { return consistency(config, subject); });
   add("positions", [&] { return positions(config, subject); });
+  add("shift_invariance", [&] { return shift_invariance(config, subject); });
   add("sharing", [&] { return sharing(config, subject); });
   add("gradients", [&] { return gradients(config, subject); });
   if (!step.dead_twin) add("every_layer", [&] { return every_layer(deep, subject); });
   add("arithmetic", [&] { return arithmetic(whole, subject); });
   add("initial_values", [&] { return initial_values(config, subject); });
   add("decode_parity", [&] { return decode_parity(config, subject); });
+  add("cache_size", [&] { return cache_size(config, subject); });
   add("samples", [&] { return samples(config, subject); });
   add("evaluation", [&] { return evaluation(config, subject); });
   add("optimizer", [&] { return optimizer(config, subject); });

@@ -31,13 +31,15 @@ struct AuditedStep {
 //   causality        tokens after i change no bit of the logits up to i, up to the whole context
 //   consistency      logits depend on weights and tokens alone: not on what else is in the batch, on earlier
 //                    calls, on whether gradients are recorded, or on a dropout that drops nothing
-//   positions        the order of earlier tokens counts in a model of one block
+//   positions        the order of earlier tokens counts in a model of one block, unless it has no positions
+//   shift_invariance with rotary positions the logits hang on distances alone
 //   sharing          a shared MLP computes and learns as equal ones would, of those alone that share it
 //   gradients        every tensor's gradient is the derivative of the loss, in float64
 //   every_layer      at the real depth and number of heads every row of every map gets a gradient
 //   arithmetic       the trial's type gives float64's logits and gradients, at the whole context
 //   initial_values   every map is drawn by the seed, no two alike, with the deviation that it should have
 //   decode_parity    decoding token by token from the cache gives the logits of the full pass
+//   cache_size       decoding keeps as many bytes as the formulas declare
 //   samples          the trial's loop reads the samples that are its own, other ones under another seed
 //   evaluation       its validation loss is that of the contract's windows, without dropout
 //   optimizer        equal gradients move all tensors as the optimizer's equations do

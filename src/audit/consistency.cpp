@@ -97,24 +97,4 @@ std::optional<Finding> consistency(const Config& step, const Subject& subject) {
                  "logits depend on weights and tokens alone: not on the batch, earlier calls or gradients"};
 }
 
-// In a model of one block a token sees the others through one attention: without positions their order could
-// not count.
-std::optional<Finding> positions(const Config& step, const Subject& subject) {
-  constexpr double kLeastChange = 1e-3;
-  constexpr std::int64_t kTokens = 6;
-  if (step.gpt.context < kTokens || !step.gpt.attention) return {};
-  const Config one = one_layer(without_mechanisms(step), 0);
-  const auto parameters = random_parameters(subject.parameters(one), 23).to(at::kCPU, at::kDouble);
-  const at::NoGradGuard no_grad;
-  const Tensor tokens = at::arange(kTokens, at::kLong).remainder(one.gpt.vocabulary).unsqueeze(0);
-  Tensor permuted = tokens.clone();
-  permuted.narrow(1, 0, kTokens - 1).copy_(tokens.narrow(1, 0, kTokens - 1).flip(1));
-  const double change =
-      relative_difference(subject.logits(one, parameters, permuted, Dropout()).select(1, kTokens - 1),
-                          subject.logits(one, parameters, tokens, Dropout()).select(1, kTokens - 1));
-  return Finding{change >= kLeastChange,
-                 str("the order of earlier tokens changes the logits of a block by ", scientific(change, 1),
-                     " relative", change >= kLeastChange ? "" : "; at least 1e-3 is asked for")};
-}
-
 }  // namespace kablate

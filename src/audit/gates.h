@@ -24,11 +24,13 @@ std::optional<Finding> symbols_act(const Config& step, const Config& base,
 std::optional<Finding> dead_parameters(const Config& step, const Subject& subject);  // liveness.cpp
 // causality.cpp; `whole` is the step cut to Cut::kLong.
 std::optional<Finding> causality(const Config& step, const Config& whole, const Subject& subject);
-std::optional<Finding> decode_parity(const Config& step, const Subject& subject);   // decode_parity.cpp
-std::optional<Finding> consistency(const Config& step, const Subject& subject);     // consistency.cpp
-std::optional<Finding> positions(const Config& step, const Subject& subject);       // consistency.cpp
-std::optional<Finding> sharing(const Config& step, const Subject& subject);         // sharing.cpp
-std::optional<Finding> initial_values(const Config& step, const Subject& subject);  // initial_values.cpp
+std::optional<Finding> decode_parity(const Config& step, const Subject& subject);     // decode_parity.cpp
+std::optional<Finding> cache_size(const Config& step, const Subject& subject);        // decode_parity.cpp
+std::optional<Finding> consistency(const Config& step, const Subject& subject);       // consistency.cpp
+std::optional<Finding> positions(const Config& step, const Subject& subject);         // positions.cpp
+std::optional<Finding> shift_invariance(const Config& step, const Subject& subject);  // positions.cpp
+std::optional<Finding> sharing(const Config& step, const Subject& subject);           // sharing.cpp
+std::optional<Finding> initial_values(const Config& step, const Subject& subject);    // initial_values.cpp
 // arithmetic.cpp, which runs the trial's loss at once and in pieces (config/model_options.h, Limits); `deep`
 // is cut to Cut::kDeep, `whole` to Cut::kLong.
 std::optional<Finding> every_layer(const Config& deep, const Subject& subject);

@@ -2,13 +2,15 @@
 
 #include <cmath>
 #include <limits>
+#include <optional>
+#include <vector>
 
 #include <ATen/ATen.h>
 
 #include "model/kernel/cpu_kernels.h"
 #include "model/kernel/fused_activation.h"
 #include "model/kernel/fused_attention.h"
-#include "model/kernel/fused_layer_norm.h"
+#include "model/kernel/fused_norm.h"
 #include "model/linear.h"
 
 namespace kablate {
@@ -34,10 +36,18 @@ Tensor PlainModel::linear(const Tensor& x, const std::string& name) const {
 }
 
 Tensor PlainModel::norm(const Tensor& x, const std::string& name, at::ScalarType type) const {
+  const auto [kind, affine] = c_.gpt.norm;
+  return norm(x, kind, affine ? weight(name + ".weight") : Tensor(), affine ? bias(name) : Tensor(), type);
+}
+
+Tensor PlainModel::norm(const Tensor& x, NormKind kind, const Tensor& scale, const Tensor& shift,
+                        at::ScalarType type) const {
   constexpr double kEpsilon = 1e-5;
-  const Tensor& scale = weight(name + ".weight");
-  if (by_kernels_) return add_layer_norm(x, {}, scale, bias(name), kEpsilon, type).normed;
-  return at::layer_norm(x.to(scale.scalar_type()), scale.sizes(), scale, bias(name), kEpsilon).to(type);
+  if (by_kernels_) return add_norm(x, {}, {kind, scale, shift, kEpsilon}, type).normed;
+  const auto given = [](const Tensor& t) { return t.defined() ? std::optional(t) : std::nullopt; };
+  const Tensor wide = x.to(statistics_type(x.scalar_type()));
+  if (kind == NormKind::kRmsNorm) return at::rms_norm(wide, {x.size(-1)}, given(scale), kEpsilon).to(type);
+  return at::layer_norm(wide, {x.size(-1)}, given(scale), given(shift), kEpsilon).to(type);
 }
 
 Tensor PlainModel::heads(const Tensor& y) const {
@@ -46,13 +56,36 @@ Tensor PlainModel::heads(const Tensor& y) const {
   return split.transpose(1, 2);
 }
 
+// Channel pairs (i, i + D/2) turned by t·base^(-2i/D).
+Tensor PlainModel::rotated(const Tensor& x) const {
+  const auto T = x.size(1), D = x.size(3);
+  std::vector<double> cosines, sines;
+  for (std::int64_t t = 0; t < T; ++t)
+    for (std::int64_t i = 0; i < D / 2; ++i) {
+      const double exponent = -2.0 * static_cast<double>(i) / static_cast<double>(D);
+      const double angle = static_cast<double>(t) * std::pow(c_.gpt.rope_base, exponent);
+      cosines.push_back(std::cos(angle)), sines.push_back(std::sin(angle));
+    }
+  const auto table = [&](const std::vector<double>& values) {
+    return at::tensor(values, at::kDouble).view({T, 1, D / 2}).to(x.scalar_type());
+  };
+  const Tensor cos = table(cosines), sin = table(sines);
+  const auto half = x.split(D / 2, 3);
+  return at::cat({half[0] * cos - half[1] * sin, half[1] * cos + half[0] * sin}, 3);
+}
+
 // softmax(q·kᵀ/√width + causal)·v by what the model would use: the kernel, LibTorch's or written out; heads
 // side by side: [B, T, E]
-Tensor PlainModel::attend(const Tensor& q, const Tensor& k, const Tensor& v, double width) const {
+Tensor PlainModel::attend(const Tensor& q, const Tensor& keys, const Tensor& values, double width) const {
   if (by_kernels_ && fused_attention_serves(q))
-    return fused_attention({q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), 1 / std::sqrt(width)},
-                           {})
+    return fused_attention(
+               {q.transpose(1, 2), keys.transpose(1, 2), values.transpose(1, 2), 1 / std::sqrt(width)}, {})
         .values_BTHC.flatten(2);
+  const auto group = q.size(1) / keys.size(1);  // heads of queries that read one of keys
+  const auto for_each_query = [&](const Tensor& x) {
+    return group == 1 ? x : x.transpose(1, 2).repeat_interleave(group, 2).transpose(1, 2);
+  };
+  const Tensor k = for_each_query(keys), v = for_each_query(values);
   if (dtype_ != at::kDouble)
     return at::scaled_dot_product_attention(q, k, v, {}, 0, /*is_causal=*/true, 1 / std::sqrt(width))
         .transpose(1, 2)
@@ -66,8 +99,16 @@ Tensor PlainModel::attend(const Tensor& q, const Tensor& k, const Tensor& v, dou
 }
 
 Tensor PlainModel::multi_head(const Tensor& x, const std::string& name) const {
-  const auto qkv = linear(x, name + "c_attn").split(c_.gpt.width, 2);
-  const Tensor o = attend(heads(qkv[0]), heads(qkv[1]), heads(qkv[2]), static_cast<double>(c_.head_dim()));
+  const auto B = x.size(0), T = x.size(1), H = c_.gpt.num_heads, K = c_.key_heads(), D = c_.head_dim();
+  const Tensor all = linear(x, name + "c_attn").view({B, T, H + 2 * K, D});
+  Tensor turned = all.narrow(2, 0, H + K);
+  const auto wide = statistics_type(dtype_);
+  if (c_.attention.qk_norm) turned = norm(turned, NormKind::kRmsNorm, {}, {}, wide);
+  if (c_.gpt.positions == Positions::kRotary) turned = rotated(turned.to(wide));
+  turned = turned.to(dtype_);
+  const auto side = [](const Tensor& heads) { return heads.transpose(1, 2); };
+  const Tensor o = attend(side(turned.narrow(2, 0, H)), side(turned.narrow(2, H, K)),
+                          side(all.narrow(2, H + K, K)), static_cast<double>(D));
   return linear(o, name + "c_proj");
 }
 
@@ -130,8 +171,9 @@ Tensor PlainModel::residual(const Tensor& x, const std::string& name, Function f
 }
 
 Tensor PlainModel::logits(const Tensor& tokens_BT) const {
-  Tensor x = at::embedding(weight("transformer.wte.weight"), tokens_BT) +
-             weight("transformer.wpe.weight").narrow(0, 0, tokens_BT.size(1));
+  Tensor x = at::embedding(weight("transformer.wte.weight"), tokens_BT);
+  if (c_.gpt.positions == Positions::kLearned)
+    x = x + weight("transformer.wpe.weight").narrow(0, 0, tokens_BT.size(1));
   for (std::int64_t i = 0; i < c_.gpt.num_layers; ++i) {
     const std::string block = "transformer.h." + std::to_string(i) + ".";
     if (c_.gpt.attention)

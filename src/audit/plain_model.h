@@ -1,10 +1,10 @@
 // GPT with multi-head or latent attention, written a second time without any mechanism: what the program must
 // equal to the bit where all of them are off, in the audit and in the model's tests. It knows the choices of
-// the plain model (biases, norm placement, activation, shared maps, MLPs of some layers or of each head) and
-// calls LibTorch's operators alone; but where the model computes by the kernels of this CPU, its functions
-// are shared, since no other sum has their bits: linear(), the activations, add_layer_norm() and
-// fused_attention(). Those are held against LibTorch's by their own tests, and the arithmetic gate compares
-// what they give with float64, where nothing is shared.
+// the plain model (biases, norms and their placement, positions, activation, shared maps, heads of keys, MLPs
+// of some layers or of each head) and calls LibTorch's operators alone; but where the model computes by the
+// kernels of this CPU, its functions are shared, since no other sum has their bits: linear(), the
+// activations, add_norm() and fused_attention(). Those are held against LibTorch's by their own tests, and
+// the arithmetic gate compares what they give with float64, where nothing is shared.
 #pragma once
 
 #include <map>
@@ -28,7 +28,10 @@ class PlainModel {
   Tensor linear(const Tensor& x, const std::string& name) const;  // with its bias, where there is one
   Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) const;
   Tensor norm(const Tensor& x, const std::string& name, at::ScalarType type) const;
-  Tensor heads(const Tensor& y) const;  // [B, T, E] or one head's [B, T, D] to [B, H, T, D]
+  Tensor norm(const Tensor& x, NormKind kind, const Tensor& scale, const Tensor& shift,
+              at::ScalarType type) const;
+  Tensor heads(const Tensor& y) const;    // [B, T, E] or one head's [B, T, D] to [B, H, T, D]
+  Tensor rotated(const Tensor& x) const;  // [B, T, heads, D] in float32 or float64
   Tensor attend(const Tensor& q, const Tensor& k, const Tensor& v, double width) const;
   Tensor multi_head(const Tensor& x, const std::string& name) const;
   Tensor latent(const Tensor& x, const std::string& name) const;

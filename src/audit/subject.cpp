@@ -26,6 +26,13 @@ Tensor decoded(const Config& config, const ParameterSet& parameters, const Tenso
   return at::stack(rows_BV, 1);
 }
 
+CacheBytes cache_after(const Config& config, const ParameterSet& parameters, const Tensor& tokens_BT) {
+  const Gpt model(config, parameters);
+  Decoder decoder(model);
+  for (std::int64_t t = 0; t < tokens_BT.size(1); ++t) decoder.step(tokens_BT.select(1, t));
+  return {decoder.cache().bytes_per_token(), decoder.cache().bytes_fixed()};
+}
+
 std::map<std::string, Tensor> copies(const ParameterSet& parameters) {
   std::map<std::string, Tensor> tensors;
   for (const auto& [name, tensor] : parameters.by_name()) tensors[name] = tensor.detach().clone();
@@ -59,6 +66,8 @@ Subject program() {
           },
       .logits = [](const Config& config, const ParameterSet& parameters, const Tensor& tokens_BT,
                    const Dropout& dropout) { return Gpt(config, parameters).logits(tokens_BT, dropout); },
+      .logits_from = [](const Config& config, const ParameterSet& parameters, const Tensor& tokens_BT,
+                        std::int64_t first) { return Gpt(config, parameters).logits_from(first, tokens_BT); },
       .loss =
           [](const Config& config, const ParameterSet& parameters, const Tensor& tokens_BT,
              const Tensor& targets_BT) {
@@ -66,6 +75,7 @@ Subject program() {
             return make_objective(config)->run(Gpt(config, parameters), batch, Dropout()).terms[0].mean;
           },
       .decoded_logits = decoded,
+      .cache_bytes = cache_after,
       .sample_starts =
           [](const Config& config, std::int64_t seed, std::int64_t num_tokens, std::int64_t count) {
             return SampleOrder(data_seed(config.data, seed), num_tokens, config.gpt.context).starts(0, count);

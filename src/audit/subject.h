@@ -28,6 +28,11 @@ struct Training {
   std::map<std::string, Tensor> start, weights;
 };
 
+// Of one sequence.
+struct CacheBytes {
+  double per_token = 0, fixed = 0;
+};
+
 struct Subject {
   std::function<ParameterTable(const Config&)> parameters;
   std::function<ParameterSet(const Config&, std::uint64_t seed)> initial_values;
@@ -35,12 +40,19 @@ struct Subject {
   // Token ids [B, T] to logits [B, T, V].
   std::function<Tensor(const Config&, const ParameterSet&, const Tensor& tokens_BT, const Dropout&)> logits;
 
+  // The same as if `first` tokens that none of these sees stood before them; without dropout.
+  std::function<Tensor(const Config&, const ParameterSet&, const Tensor& tokens_BT, std::int64_t first)>
+      logits_from;
+
   // The loss that the trial minimises, of token ids [B, T] and the targets [B, T]; it has a gradient.
   std::function<Tensor(const Config&, const ParameterSet&, const Tensor& tokens_BT, const Tensor& targets_BT)>
       loss;
 
   // The logits from a cache, a position at a time.
   std::function<Tensor(const Config&, const ParameterSet&, const Tensor& tokens_BT)> decoded_logits;
+
+  // What decoding these tokens leaves in the cache.
+  std::function<CacheBytes(const Config&, const ParameterSet&, const Tensor& tokens_BT)> cache_bytes;
 
   // Where the first `count` training samples of a stream of `num_tokens` start.
   std::function<std::vector<std::int64_t>(const Config&, std::int64_t seed, std::int64_t num_tokens,

@@ -48,9 +48,9 @@ at::Tensor read_tokens(const std::string& path, const Config& config) {
     if (size != length)
       throw UserError(
           str(where, ": ", size, " ids, the first line has ", length, "; all lines must be of one length"));
-    if (size > config.gpt.context)
-      throw UserError(
-          str(where, ": ", size, " ids; allowed: at most GPT2_BLOCK_SIZE = ", config.gpt.context));
+    if (size > config.gpt.context && config.gpt.positions == Positions::kLearned)
+      throw UserError(str(where, ": ", size, " ids; allowed: at most GPT2_BLOCK_SIZE = ", config.gpt.context,
+                          " with POSITIONS = learned"));
     all.insert(all.end(), ids.begin(), ids.end());
   }
   if (lines == 0)

@@ -61,6 +61,10 @@ void visit_fields(ConfigType& c, Visitor&& visit) {
   visit("GPT2_BIAS", gpt.bias, kNumbers);
   visit("GPT2_WEIGHT_TYING", gpt.tie_embeddings, kNumbers);
   visit("NORM_PLACEMENT", gpt.norm_placement, kNumbers);
+  visit("NORM_KIND", gpt.norm.kind, kNumbers);
+  visit("NORM_AFFINE", gpt.norm.affine, kNumbers);
+  visit("POSITIONS", gpt.positions, kNumbers);
+  visit("ROPE_BASE", gpt.rope_base, kNumbers, above(0));
 
   visit("MLP_EXPANSION", mlp.expansion, kNumbers, each(from_to(0, 1024)));
   visit("GPT2_ACTIVATION", mlp.activation, kNumbers);
@@ -71,6 +75,8 @@ void visit_fields(ConfigType& c, Visitor&& visit) {
 
   visit("GPT2_ATTENTION", gpt.attention, kNumbers);
   visit("ENABLE_RA_MLA", attention.latent, kNumbers);
+  visit("GPT2_N_KV_HEAD", attention.key_heads, kNumbers);
+  visit("QK_NORM", attention.qk_norm, kNumbers);
   visit("RA_MLA_LATENT_DIM", attention.latent_dim, kNumbers);
   visit("RA_MLA_RA_WINDOW", attention.reciprocal_window, kNumbers);
   visit("RA_MLA_RA_ALPHA", attention.reciprocal_alpha, kNumbers, at_least(0));

@@ -19,6 +19,9 @@ struct GptConfig {
   bool bias = false, tie_embeddings = false;
   bool attention = true;  // false: blocks of an MLP alone
   NormPlacement norm_placement = NormPlacement::kPre;
+  NormOptions norm;
+  Positions positions = Positions::kLearned;
+  double rope_base = 0;  // of rotary positions
 };
 
 struct AttentionConfig {
@@ -26,6 +29,8 @@ struct AttentionConfig {
   std::int64_t latent_dim = 0, reciprocal_window = 0;
   double reciprocal_alpha = 0;  // 0 is off
   bool per_head_q_latent = false, per_head_v_up = false, shared_kv = false;
+  std::int64_t key_heads = 0;  // of multi-head attention's keys and values; 0: as many as of queries
+  bool qk_norm = false;
 };
 
 struct TrainConfig {
@@ -64,6 +69,9 @@ struct Config {
   std::int64_t mlp_owner(std::int64_t layer) const;  // the lowest layer that has the same MLP
   std::int64_t global_batch() const { return train.batch_size * train.accumulation; }  // sequences an update
   std::int64_t tokens_per_iteration() const { return global_batch() * gpt.context; }
+  std::int64_t key_heads() const {
+    return attention.key_heads > 0 ? attention.key_heads : gpt.num_heads;
+  }  // K
   bool reciprocal_attention() const { return attention.latent && attention.reciprocal_alpha > 0; }
 };
 

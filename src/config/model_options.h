@@ -12,6 +12,8 @@ enum class Tying { kTiedTranspose, kUntied, kPerHeadScalar };
 enum class Sparsity { kTopK, kNone, kRms };
 enum class GatePool { kCausalMean, kToken, kSequence };
 enum class NormPlacement { kPre, kPost, kHybrid };
+enum class NormKind { kLayerNorm, kRmsNorm };
+enum class Positions { kLearned, kRotary, kNone };
 enum class Activation { kGelu, kGeluTanh, kRelu2, kSwiglu };
 enum class SharePattern { kAdjacent, kCyclic };
 enum class DeviceKind { kAuto, kCpu, kCuda };
@@ -26,6 +28,12 @@ struct Limits {
   std::int64_t logits = std::int64_t{1} << 24;  // made at once, at most
   std::int64_t logit_rows = 1024;               // where they would be more: of so many positions at once
   bool operator==(const Limits&) const = default;
+};
+
+struct NormOptions {  // of all ln_* norms
+  NormKind kind = NormKind::kLayerNorm;
+  bool affine = true;  // with a weight, and a bias where the model has biases and the kind has one
+  bool operator==(const NormOptions&) const = default;
 };
 
 // One value for all layers, or one for each. Of a list that is too short, which validate() refuses, the last

@@ -16,7 +16,8 @@ class Decoder {
   explicit Decoder(const Gpt& model);
 
   // The next token of each sequence, [B] int64, to the logits [B, V] that follow it, in the computing type,
-  // without gradient. B stays the same until reset(). At most GPT2_BLOCK_SIZE tokens.
+  // without gradient. B stays the same until reset(). With learned positions at most GPT2_BLOCK_SIZE
+  // tokens.
   Tensor step(const Tensor& tokens_B);
 
   void reset();  // forgets all tokens

@@ -10,13 +10,13 @@ Block::Block(const LayerSpec& layer, const ParameterSet& parameters)
     : spec_(layer), attention_(make_attention(layer, parameters)) {
   const bool hybrid = layer.norm_placement == NormPlacement::kHybrid;
   if (attention_ != nullptr) {
-    norm_1_.emplace(parameters, layer.prefix + "ln_1");
-    if (hybrid) post_norm_1_.emplace(parameters, layer.prefix + "ln_1_post");
+    norm_1_.emplace(parameters, layer.prefix + "ln_1", layer.norm);
+    if (hybrid) post_norm_1_.emplace(parameters, layer.prefix + "ln_1_post", layer.norm);
   }
   if (layer.F == 0) return;
   feed_forward_ = std::make_shared<const FeedForward>(layer, parameters);
-  norm_2_.emplace(parameters, layer.prefix + "ln_2");
-  if (hybrid) post_norm_2_.emplace(parameters, layer.prefix + "ln_2_post");
+  norm_2_.emplace(parameters, layer.prefix + "ln_2", layer.norm);
+  if (hybrid) post_norm_2_.emplace(parameters, layer.prefix + "ln_2_post", layer.norm);
 }
 
 ResidualStream Block::forward(const ResidualStream& stream, BlockContext& context, const Decoding* decoding,

@@ -13,11 +13,13 @@ double bytes_a_sequence(const Tensor& kept) {
 }  // namespace
 
 Tensor History::append(const Tensor& row) {
-  TORCH_CHECK(length_ < capacity_, "a decode cache for ", capacity_, " tokens is full");
-  if (!rows_.defined()) {
+  if (length_ == capacity_) capacity_ *= 2;
+  if (!rows_.defined() || rows_.size(1) < capacity_) {
     auto sizes = row.sizes().vec();
     sizes[1] = capacity_;
-    rows_ = at::empty(sizes, row.options());
+    const Tensor larger = at::empty(sizes, row.options());
+    if (length_ > 0) larger.narrow(1, 0, length_).copy_(rows_);
+    rows_ = larger;
   }
   rows_.narrow(1, length_++, 1).copy_(row);
   return rows_.narrow(1, 0, length_);

@@ -9,7 +9,8 @@
 
 namespace kablate {
 
-// A row for each past token, in memory for `capacity` of them, taken with the first row.
+// A row for each past token, in memory for `capacity` of them, taken with the first row; for twice as many
+// whenever it is full.
 class History {
  public:
   explicit History(std::int64_t capacity) : capacity_(capacity) {}
@@ -27,7 +28,7 @@ class History {
 struct AttentionCache {
   explicit AttentionCache(std::int64_t capacity) : keys(capacity), values(capacity) {}
 
-  History keys, values;  // MHA k and v [B, t, H, D]; MLA c_k and c_v [B, t, L], keys alone where one serves
+  History keys, values;  // MHA k and v [B, t, K, D]; MLA c_k and c_v [B, t, L], keys alone where one serves
                          // as both
   Tensor queries;        // reciprocal attention: q of the last W tokens, [B, min(t, W), H, D]
 };
@@ -41,7 +42,7 @@ struct BlockCache {
 };
 
 struct DecodeCache {
-  // For `num_layers` blocks and at most `capacity` tokens.
+  // For `num_layers` blocks and at first `capacity` tokens.
   DecodeCache(std::int64_t num_layers, std::int64_t capacity) : blocks(num_layers, BlockCache(capacity)) {}
 
   std::vector<BlockCache> blocks;

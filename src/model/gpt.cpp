@@ -18,10 +18,12 @@ at::ScalarType computing_type(const ModelSpec& spec, const Tensor& weight) {
 Gpt::Gpt(const ModelSpec& spec, const ParameterSet& parameters)
     : spec_(spec),
       token_embedding_(parameters["transformer.wte.weight"]),
-      position_embedding_(parameters["transformer.wpe.weight"]),
+      position_embedding_(spec.positions == Positions::kLearned ? parameters["transformer.wpe.weight"]
+                                                                : Tensor()),
       head_weight_(parameters["lm_head.weight"]),
-      norm_(parameters, "transformer.ln_f") {
+      norm_(parameters, "transformer.ln_f", spec.norm) {
   dtype_ = computing_type(spec, token_embedding_);
+  if (spec_.rotary_width() > 0) rotation_ = rotation(0, spec_.T);
   for (const auto& layer : spec_.layers) blocks_.push_back(std::make_unique<const Block>(layer, parameters));
 }
 
@@ -29,10 +31,14 @@ Tensor Gpt::logits(const Tensor& tokens_BT, const Dropout& dropout) const {
   return head(tokens_BT, dropout).logits();
 }
 
-Head Gpt::head(const Tensor& tokens_BT, const Dropout& dropout) const {
+Tensor Gpt::logits_from(std::int64_t first, const Tensor& tokens_BT) const {
+  return head(first, tokens_BT, Dropout()).logits();
+}
+
+Head Gpt::head(std::int64_t first, const Tensor& tokens_BT, const Dropout& dropout) const {
   const std::int64_t T = tokens_BT.size(1);
-  TORCH_CHECK(T <= spec_.T, "a sequence of ", T, " tokens for a model of context ", spec_.T);
-  return {.values_BTE = final_values(tokens_BT, nullptr, make_pass(T, dropout)),
+  check_length(first + T);
+  return {.values_BTE = final_values(tokens_BT, nullptr, make_pass(first, T, dropout)),
           .weight_VE = head_weight_,
           .type = dtype_,
           .limits = spec_.compute.limits};
@@ -41,23 +47,35 @@ Head Gpt::head(const Tensor& tokens_BT, const Dropout& dropout) const {
 std::vector<BlockObservation> Gpt::observe(const Tensor& tokens_BT) const {
   const at::NoGradGuard no_grad;
   std::vector<BlockObservation> observations;
-  Pass pass = make_pass(tokens_BT.size(1), {});
+  Pass pass = make_pass(0, tokens_BT.size(1), {});
   pass.observations = &observations;
   final_values(tokens_BT, nullptr, pass);
   return observations;
 }
 
 Tensor Gpt::step(const Tensor& tokens_B, DecodeCache& cache) const {
-  Pass pass = make_pass(1, {});
-  pass.first_position = cache.length++;
-  TORCH_CHECK(pass.first_position < spec_.T, "token ", cache.length, " of a sequence for a model of context ",
-              spec_.T);
+  check_length(cache.length + 1);
+  const Pass pass = make_pass(cache.length++, 1, {});
   const Tensor values_B1E = final_values(tokens_B.unsqueeze(1), &cache, pass);
   return linear(values_B1E, head_weight_, {}, pass).squeeze(1);
 }
 
-Pass Gpt::make_pass(std::int64_t T, const Dropout& dropout) const {
-  Pass pass{.dtype = dtype_, .dropout = dropout};
+void Gpt::check_length(std::int64_t T) const {
+  TORCH_CHECK(T <= spec_.T || spec_.positions != Positions::kLearned, "a sequence of ", T,
+              " tokens for a model with positions for ", spec_.T);
+}
+
+Rotation Gpt::rotation(std::int64_t first, std::int64_t T) const {
+  const auto R = spec_.rotary_width();
+  if (R == 0) return {};
+  if (rotation_.defined() && first + T <= spec_.T)
+    return {rotation_.cos_TP.narrow(0, first, T), rotation_.sin_TP.narrow(0, first, T)};
+  return make_rotation(first, T, R, spec_.rope_base,
+                       token_embedding_.options().dtype(statistics_type(dtype_)));
+}
+
+Pass Gpt::make_pass(std::int64_t first, std::int64_t T, const Dropout& dropout) const {
+  Pass pass{.dtype = dtype_, .first_position = first, .rotation = rotation(first, T), .dropout = dropout};
   const auto pools = [](const LayerSpec& layer) {
     return layer.gate && layer.makes_context && layer.gate->pool == GatePool::kCausalMean;
   };
@@ -67,8 +85,9 @@ Pass Gpt::make_pass(std::int64_t T, const Dropout& dropout) const {
 }
 
 Tensor Gpt::final_values(const Tensor& tokens_BT, DecodeCache* cache, const Pass& pass) const {
-  const Tensor positions_TE = position_embedding_.narrow(0, pass.first_position, tokens_BT.size(1));
-  const Tensor x_BTE = at::embedding(token_embedding_, tokens_BT) + positions_TE;
+  Tensor x_BTE = at::embedding(token_embedding_, tokens_BT);
+  if (position_embedding_.defined())
+    x_BTE = x_BTE + position_embedding_.narrow(0, pass.first_position, tokens_BT.size(1));
   ResidualStream stream{pass.dropout.apply(x_BTE, "embedding"), {}};
   BlockContext context;
   for (std::size_t i = 0; i < blocks_.size(); ++i) {

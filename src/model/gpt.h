@@ -19,13 +19,18 @@ class Gpt {
   // parameters compute in float64, float32 ones in the DTYPE of the description.
   Gpt(const ModelSpec& spec, const ParameterSet& parameters);
 
-  // Token ids [B, T] (int64, T <= spec().T) to logits [B, T, V] in the computing type. Without dropout, or
-  // with it.
+  // Token ids [B, T] (int64; with learned positions T <= spec().T) to logits [B, T, V] in the computing type.
+  // Without dropout, or with it.
   Tensor logits(const Tensor& tokens_BT) const { return logits(tokens_BT, Dropout()); }
   Tensor logits(const Tensor& tokens_BT, const Dropout& dropout) const;
 
+  // The same as if `first` tokens that none of these sees stood before them.
+  Tensor logits_from(std::int64_t first, const Tensor& tokens_BT) const;
+
   // The same before the product with the head's weight, for a loss.
-  Head head(const Tensor& tokens_BT, const Dropout& dropout = {}) const;
+  Head head(const Tensor& tokens_BT, const Dropout& dropout = {}) const {
+    return head(0, tokens_BT, dropout);
+  }
 
   // The logits [B, V] after one token more, tokens [B], for sequences whose earlier tokens went into `cache`:
   // what logits() gives at that position, up to rounding. generate/decode.h is the way to use it.
@@ -37,14 +42,18 @@ class Gpt {
   const ModelSpec& spec() const { return spec_; }
 
  private:
-  // For sequences of T tokens, or a step of one.
-  Pass make_pass(std::int64_t T, const Dropout& dropout) const;
+  Head head(std::int64_t first, const Tensor& tokens_BT, const Dropout& dropout) const;
+  // For T tokens from position `first` on: sequences, or a step of one.
+  Pass make_pass(std::int64_t first, std::int64_t T, const Dropout& dropout) const;
+  Rotation rotation(std::int64_t first, std::int64_t T) const;
+  void check_length(std::int64_t T) const;
   // Before the output head, [B, T, E]; with a cache, of the token after those that it has seen, [B, 1, E].
   Tensor final_values(const Tensor& tokens_BT, DecodeCache* cache, const Pass& pass) const;
 
   ModelSpec spec_;
   at::ScalarType dtype_;
-  Tensor token_embedding_, position_embedding_, head_weight_;
+  Tensor token_embedding_, position_embedding_, head_weight_;  // position_embedding_ undefined without one
+  Rotation rotation_;                                          // of the spec's T positions, where rotary
   std::vector<std::unique_ptr<const Block>> blocks_;
   Norm norm_;
 };

@@ -1,7 +1,9 @@
-// Layer normalisation (Ba et al. 2016) with the statistics in the weight's type.
+// The norms between a model's parts, with the statistics in float32, or float64 in a float64 pass.
 #pragma once
 
-#include "model/kernel/fused_layer_norm.h"
+#include <string>
+
+#include "model/kernel/fused_norm.h"
 #include "model/parameters.h"
 
 namespace kablate {
@@ -16,15 +18,14 @@ struct ResidualStream {
 
 class Norm {
  public:
-  // `name` is the parameters' prefix, such as "transformer.h.0.ln_1".
-  Norm(const ParameterSet& parameters, const std::string& name);
+  // `name` is the parameters' prefix, such as "transformer.h.0.ln_1"; without `affine` there are none.
+  Norm(const ParameterSet& parameters, const std::string& name, const NormOptions& options);
 
-  // (x - mean) / sqrt(variance + 1e-5) · weight + bias over the last dimension of the stream's sum,
-  // [B, T, E], in `type`; and that sum, in the weight's type.
+  // The norm of the stream's sum, [B, T, E], in `type`; and that sum, in float32 or float64.
   NormedSum operator()(const ResidualStream& stream, at::ScalarType type) const;
 
  private:
-  Tensor weight_, bias_;  // [E]; bias_ undefined where the model has none
+  NormFunction function_;  // without a bias where the model has none
 };
 
 }  // namespace kablate

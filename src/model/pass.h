@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "model/dims.h"
+#include "model/kernel/fused_rotation.h"
 #include "model/linear.h"
 #include "model/observation.h"
 
@@ -47,6 +48,7 @@ struct Pass {
   at::ScalarType dtype = at::kFloat;  // of matrix products; statistics are at least float32 (spec, line 7)
   std::int64_t first_position = 0;    // of the tokens at hand in their sequence
   Span span = {};
+  Rotation rotation = {};      // of the tokens at hand, where positions are rotary
   Tensor causal_mean_TT = {};  // row t is 1/(t+1) up to column t: made once, where a gate pools so
   Dropout dropout = {};
   bool recomputes = true;  // the backward pass recomputes what is cheap to compute (model/recompute.h)

@@ -18,7 +18,12 @@ void add_trials(Plan& plan, const Step& step, const std::vector<std::int64_t>& s
 
 Step without_attention(const Step& baseline) {
   Step step = baseline;
-  step.settings.set("GPT2_ATTENTION", "n", "the planted harm");
+  const auto set = [&](const char* symbol, const char* value) {
+    step.settings.set(symbol, value, "the planted harm");
+  };
+  set("GPT2_ATTENTION", "n");
+  set("QK_NORM", "n");  // with the queries and keys that it norms, as their rotation
+  if (step.config.gpt.positions == Positions::kRotary) set("POSITIONS", "none");
   step.config = step.settings.bind();
   step.name = arm_name(step.config);
   try {

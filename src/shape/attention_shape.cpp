@@ -20,16 +20,20 @@ ActivationBytes activations(const LayerSpec& s) {
                E = static_cast<double>(s.E);
   const bool copies = value < kFloatBytes;  // P stands there in float32 and in the computing type
   const bool keeps_sums = attends_by_kernels(s) || attends_by_library(s);
+  const double keys = static_cast<double>(s.K * s.D);
+  // Heads of keys and values that several heads of queries read are copied outside the kernels.
+  const double copies_of_keys = attends_by_kernels(s) || s.K == s.H ? 0 : 2 * value * E;
   ActivationBytes bytes;
   bytes.attention_kept =
-      norm_kept_bytes(s) + 4 * value * E +
+      norm_kept_bytes(s) + 2 * value * (E + keys) + copies_of_keys +
+      (s.qk_norm ? value * (E + 2 * keys) : 0) +
       (keeps_sums ? kFloatBytes * static_cast<double>(s.H) : pairs * (kFloatBytes + (copies ? value : 0)));
   if (s.attention == AttentionKind::kLatent) {
     const double latents = s.shared_kv && !(s.coupler && s.receives_context) ? 1 : 2;
     bytes.attention_kept += latents * value * static_cast<double>(s.L);
   }
   if (keeps_sums) {
-    bytes.attention_passing = 4 * value * E + kFloatBytes * E;
+    bytes.attention_passing = 2 * value * (E + keys) + copies_of_keys + kFloatBytes * E;
     return bytes;
   }
   if (s.compute.dropout > 0) bytes.attention_kept += pairs * 2 * kFloatBytes;  // mask and product
@@ -43,15 +47,16 @@ ActivationBytes activations(const LayerSpec& s) {
 PartShape multi_head_shape(const LayerSpec& s) {
   const std::string name = s.prefix + "attn.";
   PartShape shape;
-  shape.parameters = {linear(name + "c_attn.weight", 3 * s.E, s.E, kLinearDeviation, Part::kAttention),
+  const auto rows = s.E + 2 * s.K * s.D;  // q, k, v
+  shape.parameters = {linear(name + "c_attn.weight", rows, s.E, kLinearDeviation, Part::kAttention),
                       linear(name + "c_proj.weight", s.E, s.E, s.residual_deviation, Part::kAttention)};
   if (s.bias) {
     shape.parameters.insert(shape.parameters.begin() + 1,
-                            constant(name + "c_attn.bias", 3 * s.E, 0, Part::kAttention));
+                            constant(name + "c_attn.bias", rows, 0, Part::kAttention));
     shape.parameters.push_back(constant(name + "c_proj.bias", s.E, 0, Part::kAttention));
   }
-  shape.flops_per_token = 2.0 * static_cast<double>(4 * s.E * s.E) + pair_flops(s);
-  shape.cache_values_per_token = 2 * s.E;
+  shape.flops_per_token = 2.0 * static_cast<double>((rows + s.E) * s.E) + pair_flops(s);
+  shape.cache_values_per_token = 2 * s.K * s.D;
   return shape;
 }
 

@@ -59,8 +59,8 @@ PartShape norms_shape(const LayerSpec& s) {
   PartShape shape;
   const bool second = s.norm_placement == NormPlacement::kHybrid;
   const auto add = [&](const char* key) {
-    shape.parameters.push_back(constant(s.prefix + key + ".weight", s.E, 1, Part::kNorm));
-    if (s.bias) shape.parameters.push_back(constant(s.prefix + key + ".bias", s.E, 0, Part::kNorm));
+    for (const auto& parameter : norm_parameters(s.prefix + key, s.E, s.norm, s.bias))
+      shape.parameters.push_back(parameter);
   };
   if (s.attention !=
       AttentionKind::kNone) {  // without an attention nothing reads its norm, nor without an MLP

@@ -31,11 +31,12 @@ ParameterTable model_parameters(const ModelSpec& model) {
   ParameterTable table;
   auto& all = table.owned;
   all.push_back(linear(kEmbedding, model.V, model.E, kLinearDeviation, Part::kEmbedding));
-  all.push_back(linear("transformer.wpe.weight", model.T, model.E, kLinearDeviation, Part::kEmbedding));
+  if (model.positions == Positions::kLearned)
+    all.push_back(linear("transformer.wpe.weight", model.T, model.E, kLinearDeviation, Part::kEmbedding));
   for (const auto& layer : model.layers)
     for (const auto& part : layer_parts(layer)) add_part(layer, part, table);
-  all.push_back(constant("transformer.ln_f.weight", model.E, 1, Part::kNorm));
-  if (model.bias) all.push_back(constant("transformer.ln_f.bias", model.E, 0, Part::kNorm));
+  for (const auto& parameter : norm_parameters("transformer.ln_f", model.E, model.norm, model.bias))
+    all.push_back(parameter);
   if (model.tie_embeddings)
     table.uses[kHead] = kEmbedding;
   else
@@ -68,7 +69,8 @@ double flops_per_iteration(const Config& config) {
 
 double flops_per_iteration_nanogpt(const Config& config) {
   const ModelSpec model(config);
-  const auto params = static_cast<double>(parameter_count(model) - model.T * model.E);
+  const auto places = model.positions == Positions::kLearned ? model.T * model.E : 0;
+  const auto params = static_cast<double>(parameter_count(model) - places);
   const auto pairs = 12.0 * static_cast<double>(std::ssize(model.layers) * model.E * model.T);
   return (6.0 * params + pairs) * static_cast<double>(config.tokens_per_iteration());
 }

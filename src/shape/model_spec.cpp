@@ -23,9 +23,12 @@ LayerSpec resolve_layer(const Config& c, std::int64_t index) {
   s.index = index, s.prefix = layer_prefix(index);
   s.E = c.gpt.width, s.T = c.gpt.context, s.bias = c.gpt.bias;
   s.residual_deviation = kLinearDeviation / std::sqrt(2.0 * static_cast<double>(c.gpt.num_layers));
-  s.norm_placement = c.gpt.norm_placement;
+  s.norm_placement = c.gpt.norm_placement, s.norm = c.gpt.norm;
   s.attention = attention_kind(c);
   s.H = c.gpt.num_heads, s.D = c.head_dim(), s.L = c.attention.latent_dim;
+  s.K = s.attention == AttentionKind::kMultiHead ? c.key_heads() : s.H;
+  if (c.gpt.positions == Positions::kRotary) s.R = s.D;
+  s.qk_norm = c.attention.qk_norm;
   s.per_head_q_latent = c.attention.per_head_q_latent, s.per_head_v_up = c.attention.per_head_v_up;
   s.shared_kv = c.attention.shared_kv;
   if (c.reciprocal_attention()) s.reciprocal_alpha = c.attention.reciprocal_alpha;
@@ -48,6 +51,9 @@ ModelSpec::ModelSpec(const Config& c)
       T(c.gpt.context),
       bias(c.gpt.bias),
       tie_embeddings(c.gpt.tie_embeddings),
+      norm(c.gpt.norm),
+      positions(c.gpt.positions),
+      rope_base(c.gpt.rope_base),
       compute{.dtype = c.run.dtype,
               .device = c.run.device,
               .kernels = c.run.kernels,

@@ -37,9 +37,13 @@ struct LayerSpec {
   bool bias = false;              // of norms, the MLP and multi-head attention
   double residual_deviation = 0;  // of the maps that add to the residual stream
   NormPlacement norm_placement = NormPlacement::kPre;
+  NormOptions norm;
 
   AttentionKind attention = AttentionKind::kNone;
   std::int64_t H = 0, D = 0;  // heads, and the width of one
+  std::int64_t K = 0;         // heads of keys and values: H, or fewer in multi-head attention
+  std::int64_t R = 0;         // the last R channels of a head's query and key are rotated; 0: none
+  bool qk_norm = false;       // RMSNorm of each head's query and key, before the rotation
   std::int64_t L = 0;         // of latent attention
   bool per_head_q_latent = false, per_head_v_up = false, shared_kv = false;
   double reciprocal_alpha = 0;  // 0 is off
@@ -69,8 +73,13 @@ struct ModelSpec {
 
   std::int64_t V = 0, E = 0, T = 0;  // T: the longest sequence
   bool bias = false, tie_embeddings = false;
+  NormOptions norm;  // of the last norm, as of the layers'
+  Positions positions = Positions::kLearned;
+  double rope_base = 0;
   ComputeSpec compute;
   std::vector<LayerSpec> layers;
+
+  std::int64_t rotary_width() const { return layers.empty() ? 0 : layers.front().R; }  // alike in all layers
   bool operator==(const ModelSpec&) const = default;
 };
 

@@ -36,6 +36,15 @@ Parameter constant(const std::string& name, std::int64_t size, double value, con
   return {.name = name, .shape = {size}, .mean = value, .deviation = 0, .part = part};
 }
 
+std::vector<Parameter> norm_parameters(const std::string& name, std::int64_t E, const NormOptions& norm,
+                                       bool bias) {
+  if (!norm.affine) return {};
+  std::vector<Parameter> parameters = {constant(name + ".weight", E, 1, Part::kNorm)};
+  if (bias && norm.kind == NormKind::kLayerNorm)
+    parameters.push_back(constant(name + ".bias", E, 0, Part::kNorm));
+  return parameters;
+}
+
 double value_bytes(const ComputeSpec& compute) { return compute.dtype == DType::kFloat32 ? 4 : 2; }
 
 double norm_kept_bytes(const LayerSpec& s) {

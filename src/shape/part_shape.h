@@ -48,6 +48,10 @@ Parameter linear(const std::string& name, std::int64_t out, std::int64_t in, dou
                  const char* part);
 Parameter constant(const std::string& name, std::int64_t size, double value, const char* part);
 
+// Those of the norm `name` of E channels: weight and bias, as far as there are any.
+std::vector<Parameter> norm_parameters(const std::string& name, std::int64_t E, const NormOptions& norm,
+                                       bool bias);
+
 constexpr double kFloatBytes = 4;                // statistics, softmax, the residual stream, weights
 double value_bytes(const ComputeSpec& compute);  // of what matrix products read and make
 

@@ -33,17 +33,21 @@ INSTANTIATE_TEST_SUITE_P(Gates, AuditedArm, testing::ValuesIn(arms()), arm_test_
 TEST(Gates, AreThoseThatApply) {
   std::vector<std::string> names;
   for (const auto& check : audit(all_mechanisms())) names.push_back(check.check);
-  EXPECT_EQ(join(names, " "),
-            "off_identity liveness dead_parameters causality consistency positions gradients every_layer "
-            "arithmetic initial_values decode_parity samples evaluation optimizer updates twin_training "
-            "pairing");
+  EXPECT_EQ(
+      join(names, " "),
+      "off_identity liveness dead_parameters causality consistency positions gradients every_layer "
+      "arithmetic initial_values decode_parity cache_size samples evaluation optimizer updates twin_training "
+      "pairing");
   names.clear();
   const auto plain = small_config(mechanisms(false, false, false));
   for (const auto& check : audit_step({0, plain, false}, {0, plain, false})) names.push_back(check.check);
   EXPECT_EQ(join(names, " "),
             "off_identity dead_parameters causality consistency positions gradients every_layer arithmetic "
-            "initial_values decode_parity samples evaluation optimizer updates")
+            "initial_values decode_parity cache_size samples evaluation optimizer updates")
       << "nothing to switch on, nothing to pair with";
+  const auto rotary =
+      small_config(mechanisms(false, false, false) + Deltas{{"ENABLE_RA_MLA", "n"}, {"POSITIONS", "rotary"}});
+  EXPECT_NE(detail(audit_step({0, rotary, false}, {0, rotary, false}), "shift_invariance"), "");
 }
 
 TEST(Gates, PassInBFloat16AndWithAContextOfOneToken) {
@@ -51,7 +55,20 @@ TEST(Gates, PassInBFloat16AndWithAContextOfOneToken) {
        {Deltas{{"DTYPE", "bfloat16"}}, Deltas{{"GPT2_BLOCK_SIZE", "1"}},
         Deltas{{"DTYPE", "bfloat16"}, {"NORM_PLACEMENT", "hybrid"}},
         Deltas{{"DTYPE", "bfloat16"}, {"NORM_PLACEMENT", "post"}},
-        Deltas{{"DTYPE", "bfloat16"}, {"ENABLE_RA_MLA", "n"}, {"RA_MLA_MLP_LATENT_RECIP", "n"}}}) {
+        Deltas{{"DTYPE", "bfloat16"}, {"ENABLE_RA_MLA", "n"}, {"RA_MLA_MLP_LATENT_RECIP", "n"}},
+        Deltas{{"ENABLE_RA_MLA", "n"},
+               {"RA_MLA_MLP_LATENT_RECIP", "n"},
+               {"POSITIONS", "none"},
+               {"RA_MLA_MLP_SPARSE_HEAD_AVERAGE", "n"},
+               {"GPT2_BLOCK_SIZE", "96"},
+               {"GPT2_VOCAB_SIZE", "65"}},
+        Deltas{{"DTYPE", "bfloat16"}, {"NORM_KIND", "rmsnorm"}, {"NORM_AFFINE", "n"}, {"POSITIONS", "none"}},
+        Deltas{{"DTYPE", "bfloat16"},
+               {"ENABLE_RA_MLA", "n"},
+               {"RA_MLA_MLP_LATENT_RECIP", "n"},
+               {"POSITIONS", "rotary"},
+               {"QK_NORM", "y"},
+               {"GPT2_N_KV_HEAD", "1"}}}) {
     const auto checks = audit(all_mechanisms(more));
     EXPECT_EQ(failed(checks), "") << more[0].first << ": " << failed_gates(checks, 1);
   }

@@ -1,4 +1,6 @@
 // Faults of a whole program rather than of one mechanism, each planted and caught.
+#include <cmath>
+
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
@@ -56,6 +58,93 @@ TEST(PlantedFault, AModelWithoutPositionsIsCaught) {
     return program().logits(config, same, tokens, dropout);
   };
   EXPECT_TRUE(fails(audit(all_mechanisms(), subject), "positions", "at least"));
+}
+
+// The rows of c_attn that make the queries of head h, or its keys, turned by `angle` of the first pair: a
+// rotation of what they make.
+void turn_head(const ParameterSet& parameters, const Config& config, bool keys, std::int64_t h,
+               std::int64_t position) {
+  const auto D = config.head_dim(), E = config.gpt.width;
+  const Tensor map = parameters["transformer.h.0.attn.c_attn.weight"].detach(),
+               bias = parameters["transformer.h.0.attn.c_attn.bias"].detach();
+  const auto first = (keys ? E : 0) + h * D;
+  for (std::int64_t i = 0; i < D / 2; ++i) {
+    const double angle = static_cast<double>(position) *
+                         std::pow(config.gpt.rope_base, -2 * static_cast<double>(i) / static_cast<double>(D));
+    for (const Tensor& of : {map, bias}) {
+      const Tensor a = of[first + i].clone(), b = of[first + i + D / 2].clone();
+      of[first + i].copy_(a * std::cos(angle) - b * std::sin(angle));
+      of[first + i + D / 2].copy_(b * std::cos(angle) + a * std::sin(angle));
+    }
+  }
+}
+
+Config rotary_config() {
+  return small_config(mechanisms(false, false, false) +
+                      Deltas{{"ENABLE_RA_MLA", "n"}, {"POSITIONS", "rotary"}});
+}
+
+Config without_positions(Config config) {
+  config.gpt.positions = Positions::kNone;
+  return config;
+}
+
+ParameterSet copy_of(const ParameterSet& parameters) {
+  return parameters.to(at::kCPU, parameters.tensors()[0].scalar_type());
+}
+
+// [B, T, H, D] taken for [B, H, T, D]: every head is turned by its number, at all positions alike.
+TEST(PlantedFault, ARotationAlongTheHeadsIsCaught) {
+  Subject subject = program();
+  subject.logits = [](const Config& config, const ParameterSet& parameters, const Tensor& tokens,
+                      const Dropout& dropout) {
+    const ParameterSet turned = copy_of(parameters);
+    for (std::int64_t h = 0; h < config.gpt.num_heads; ++h)
+      for (const bool keys : {false, true}) turn_head(turned, config, keys, h, h);
+    return program().logits(without_positions(config), turned, tokens, dropout);
+  };
+  EXPECT_TRUE(fails(audit(rotary_config(), subject), "positions", "at least 1e-3"));
+}
+
+// What is rotated by the position in the batch's pass, and the other side by that in the sequence.
+TEST(PlantedFault, KeysThatAreRotatedByAnotherPositionThanQueriesAreCaught) {
+  Subject subject = program();
+  subject.logits_from = [](const Config& config, const ParameterSet& parameters, const Tensor& tokens,
+                           std::int64_t first) {
+    const ParameterSet turned = copy_of(parameters);
+    for (std::int64_t h = 0; h < config.gpt.num_heads; ++h) turn_head(turned, config, true, h, first);
+    return program().logits_from(config, turned, tokens, 0);
+  };
+  const auto checks = audit(rotary_config(), subject);
+  EXPECT_TRUE(fails(checks, "shift_invariance", "1000 positions further on"));
+  EXPECT_EQ(failed(checks), "shift_invariance");
+}
+
+TEST(PlantedFault, PositionsWhereThereShouldBeNoneAreCaught) {
+  const auto config =
+      small_config(mechanisms(false, false, false) + Deltas{{"ENABLE_RA_MLA", "n"}, {"POSITIONS", "none"}});
+  EXPECT_EQ(failed(audit(config)), "");
+  Subject subject = program();
+  subject.logits = [](const Config& given, const ParameterSet& parameters, const Tensor& tokens,
+                      const Dropout& dropout) {
+    Config rotary = given;
+    rotary.gpt.positions = Positions::kRotary;
+    return program().logits(rotary, parameters, tokens, dropout);
+  };
+  EXPECT_TRUE(fails(audit(config, subject), "positions", "must not count"));
+}
+
+TEST(PlantedFault, ACacheThatHoldsACopyForEveryHeadOfQueriesIsCaught) {
+  Subject subject = program();
+  subject.cache_bytes = [](const Config& config, const ParameterSet& parameters, const Tensor& tokens) {
+    auto bytes = program().cache_bytes(config, parameters, tokens);
+    bytes.per_token *= static_cast<double>(config.gpt.num_heads / config.key_heads());
+    return bytes;
+  };
+  const Deltas grouped{{"ENABLE_RA_MLA", "n"}, {"GPT2_N_KV_HEAD", "1"}};
+  const auto checks = audit(small_config(mechanisms(false, false, false) + grouped), subject);
+  EXPECT_TRUE(fails(checks, "cache_size", "declared are"));
+  EXPECT_EQ(failed(checks), "cache_size");
 }
 
 TEST(PlantedFault, AGradientThatIsCutIsCaught) {

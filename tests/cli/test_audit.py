@@ -24,7 +24,7 @@ class Audit(ProgramTest):
         self.assertEqual({name for step, name in checks if step == 0},
                          {"off_identity", "dead_parameters", "causality", "consistency", "positions",
                           "gradients", "every_layer", "arithmetic", "initial_values", "decode_parity",
-                          "samples", "evaluation", "optimizer", "updates"})
+                          "cache_size", "samples", "evaluation", "optimizer", "updates"})
         of = [{name for step, name in checks if step == wanted} for wanted in (0, 5)]
         self.assertEqual(of[1] - of[0], {"liveness", "pairing", "twin_training"})
         self.assertTrue(all(passed for passed, _ in checks.values()), checks)

@@ -29,6 +29,7 @@ class BadInput(ProgramTest):
             (assign("GPT2_LEARNING_RATE=0x1p-3"), "GPT2_LEARNING_RATE", '"0x1p-3"', "a decimal number"),
             (assign("GPT2_DROPOUT=1"), "GPT2_DROPOUT", '"1"', ">= 0 and < 1"),
             (assign("GPT2_BIAS=yes"), "GPT2_BIAS", '"yes"', "y or n"),
+            (assign("ROPE_BASE=0"), "ROPE_BASE", '"0"', "a decimal number > 0"),
             (assign("OPTIMIZER=sgd"), "OPTIMIZER", '"sgd"', "adamwspam, adamw"),
             (assign("DATASET=wiki"), "DATASET", '"wiki"', "shakespeare, text, bin"),
             (assign("EXPERIMENT_NAME=a/b"), "EXPERIMENT_NAME", '"a/b"', "without /"),

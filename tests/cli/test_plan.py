@@ -273,7 +273,13 @@ class Memory(PlanTest):
                 ("0", {"MLP_PER_HEAD": "y", "MLP_SHARE_HEADS": 4, "RECOMPUTE": "y"}),
                 ("2", {"RA_MLA_MLP_SPARSE_HEAD_AVERAGE": "n", "RA_MLA_MLP_SPARSE_MODE": "rms"}),
                 ("0,3", {"GPT2_VOCAB_SIZE": 12000, "GPT2_BATCH_SIZE": 32, "GPT2_GRADIENT_ACCUMULATION": 2}),
-                ("0", {"GPT2_VOCAB_SIZE": 2000, "RA_MLA_RA_ALPHA": "0.5"})]:
+                ("0", {"GPT2_VOCAB_SIZE": 2000, "RA_MLA_RA_ALPHA": "0.5"}),
+                ("0", {"ENABLE_RA_MLA": "n", "GPT2_N_KV_HEAD": 1, "POSITIONS": "rotary",
+                       "NORM_KIND": "rmsnorm"}),
+                ("0", {"ENABLE_RA_MLA": "n", "GPT2_N_KV_HEAD": 2, "QK_NORM": "y", "NORM_AFFINE": "n",
+                       "DTYPE": "bfloat16", "POSITIONS": "rotary"}),
+                ("0", {"ENABLE_RA_MLA": "n", "GPT2_N_KV_HEAD": 1, "NORM_KIND": "rmsnorm",
+                       "KERNELS": "portable", "POSITIONS": "rotary"})]:
             plan = self.plan("--steps", steps, **symbols)
             self.done("run", "--steps", steps, **symbols)
             table = self.table()

@@ -83,6 +83,21 @@ class Logits(WeightsTest):
         self.assertEqual(self.logits(weights, "0\n")[0], [1, 1, 30])
         self.assertEqual(self.logits(weights, " ".join(["1"] * 16))[0], [1, 16, 30])
 
+    def test_a_longer_context_than_trained_on_where_positions_are_not_learned(self):
+        """Earlier tokens' logits are those of the shorter line: nothing sees what follows."""
+        short, long = " ".join(["1 5"] * 8), " ".join(["1 5"] * 20)
+        for positions in ({"POSITIONS": "none"}, {"POSITIONS": "rotary", **MHA}):
+            weights = self.init("weights", **positions)
+            values = self.logits(weights, short, **positions)[1]
+            shape, longer = self.logits(weights, long, **positions)
+            self.assertEqual(shape, [1, 40, 30])
+            for a, b in zip(values, longer):
+                self.assertAlmostEqual(a, b, 5)
+        weights = self.init("weights")
+        ended = self.call("logits", "--weights", weights, "--tokens", self.path("ids"), "--out",
+                          self.path("none"))
+        self.assert_refused(ended, "40 ids", "GPT2_BLOCK_SIZE = 16", "POSITIONS = learned")
+
     def test_weights_as_nanogpt_keeps_them(self):
         """A prefix from torch.compile, the mask, and the tied head are accepted and change nothing."""
         weights = self.init("weights", **MHA)

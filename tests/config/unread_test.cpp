@@ -19,6 +19,7 @@ TEST(Unread, NamesTheChangeThatWouldMakeASymbolBeRead) {
   EXPECT_EQ(advice("ABLATION_PLAN", {{"RA_MLA_ABLATION_MODE", "n"}}), "RA_MLA_ABLATION_MODE = y");
   EXPECT_EQ(advice("RA_MLA_MLP_GATE_DIM", mechanisms(false, true, true)), "RA_MLA_MLP_ATTN_GATE = y");
   EXPECT_EQ(advice("SPAM_THETA", {{"OPTIMIZER", "adamw"}}), "OPTIMIZER = adamwspam");
+  EXPECT_EQ(advice("ROPE_BASE"), "POSITIONS = rotary");
   EXPECT_EQ(advice("RA_MLA_RA_WINDOW"), "RA_MLA_RA_ALPHA = 0.1");
   EXPECT_EQ(advice("MLP_SHARE_PATTERN"), "MLP_SHARE_LAYERS = 2");
   EXPECT_EQ(advice("MLP_SHARE_HEADS"), "MLP_PER_HEAD = y");

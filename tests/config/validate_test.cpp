@@ -81,6 +81,32 @@ TEST(Validate, RefusesMlpsThatMakeNoModel) {
                    {"MLP_EXPANSION = 0", "there is no MLP"});
 }
 
+TEST(Validate, RefusesWhatNeedsQueriesAndKeysOfMultiHeadAttentionWithoutThem) {
+  const char *no1 = "RA_MLA_MLP_ATTN_GATE=n", *no2 = "RA_MLA_MLP_CROSS_TOKEN=n",
+             *no3 = "RA_MLA_MLP_LATENT_RECIP=n", *mha = "ENABLE_RA_MLA=n", *none = "GPT2_ATTENTION=n";
+  for (const auto* on : {"POSITIONS=rotary", "QK_NORM=y", "GPT2_N_KV_HEAD=4"}) {
+    const std::string given = std::string(on).replace(std::string(on).find('='), 1, " = ");
+    expect_refused({on}, {given, "ENABLE_RA_MLA = y", "ENABLE_RA_MLA to n"});
+    EXPECT_NO_THROW(validate(config({no3, mha, on}))) << on;
+  }
+  for (const auto* on : {"POSITIONS=rotary", "QK_NORM=y"})
+    expect_refused({no1, no2, no3, none, mha, on}, {"GPT2_ATTENTION = n", "give the model its attention"});
+  EXPECT_NO_THROW(validate(config({no1, no2, no3, none, mha, "POSITIONS=none"})));
+  EXPECT_NO_THROW(validate(config({no1, no2, no3, none, "GPT2_N_KV_HEAD=5"})))
+      << "of an attention that is off";
+  EXPECT_NO_THROW(validate(config({"POSITIONS=none"})));
+}
+
+TEST(Validate, RefusesHeadsThatCantBePairedOrGrouped) {
+  const char *no3 = "RA_MLA_MLP_LATENT_RECIP=n", *mha = "ENABLE_RA_MLA=n";
+  expect_refused({no3, mha, "POSITIONS=rotary", "GPT2_N_EMBD=84"},
+                 {"POSITIONS = rotary", "7 channels", "GPT2_N_EMBD = 84", "GPT2_N_HEAD = 12", "even"});
+  expect_refused({no3, mha, "GPT2_N_KV_HEAD=5"}, {"GPT2_N_KV_HEAD = 5", "GPT2_N_HEAD = 12", "divisor"});
+  expect_refused({no3, mha, "GPT2_N_KV_HEAD=24"}, {"GPT2_N_KV_HEAD = 24", "GPT2_N_HEAD = 12"});
+  for (const auto* n : {"GPT2_N_KV_HEAD=1", "GPT2_N_KV_HEAD=12"})
+    EXPECT_NO_THROW(validate(config({no3, mha, n, "QK_NORM=y", "POSITIONS=rotary"}))) << n;
+}
+
 TEST(Validate, RefusesAResetThatComesBeforeTheWarmUpEnds) {
   expect_refused({"SPAM_INTERVAL=100", "SPAM_WARMUP_STEPS=100"},
                  {"SPAM_INTERVAL = 100", "SPAM_WARMUP_STEPS = 100"});
@@ -138,6 +164,8 @@ TEST(UnusedSymbols, AreThoseOfSwitchesThatAreOff) {
   for (const auto& [symbol, on, off] :
        {Case{"RA_MLA_LATENT_DIM", "ENABLE_RA_MLA=y", "ENABLE_RA_MLA=n"},
         Case{"ENABLE_RA_MLA", "GPT2_ATTENTION=y", "GPT2_ATTENTION=n"},
+        Case{"GPT2_N_KV_HEAD", "GPT2_ATTENTION=y", "GPT2_ATTENTION=n"},
+        Case{"ROPE_BASE", "POSITIONS=rotary", "POSITIONS=learned"},
         Case{"RA_MLA_RA_WINDOW", "RA_MLA_RA_ALPHA=0.5", "RA_MLA_RA_ALPHA=0"},
         Case{"RA_MLA_MLP_GATE_DIM", "RA_MLA_MLP_ATTN_GATE=y", "RA_MLA_MLP_ATTN_GATE=n"},
         Case{"RA_MLA_MLP_CROSS_ALPHA", "RA_MLA_MLP_CROSS_TOKEN=y", "RA_MLA_MLP_CROSS_TOKEN=n"},
@@ -156,6 +184,11 @@ TEST(UnusedSymbols, AreThoseOfSwitchesThatAreOff) {
     EXPECT_FALSE(unused({on}, symbol)) << symbol;
     EXPECT_TRUE(unused({off}, symbol)) << symbol;
   }
+  EXPECT_TRUE(unused({"POSITIONS=rotary", "GPT2_N_EMBD=24"}, "ROPE_BASE")) << "one pair, of angle t";
+  EXPECT_TRUE(unused({"MLP_EXPANSION=0", "NORM_KIND=rmsnorm"}, "GPT2_BIAS"));
+  EXPECT_TRUE(unused({"MLP_EXPANSION=0", "NORM_AFFINE=n"}, "GPT2_BIAS"));
+  EXPECT_FALSE(unused({"MLP_EXPANSION=0", "NORM_KIND=rmsnorm", "ENABLE_RA_MLA=n"}, "GPT2_BIAS"));
+  EXPECT_FALSE(unused({"NORM_KIND=rmsnorm"}, "GPT2_BIAS"));
 }
 
 }  // namespace

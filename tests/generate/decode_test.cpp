@@ -109,7 +109,10 @@ class RandomConfig {
       Deltas deltas = draw_any();
       deltas = deltas + draw_mechanisms(random_);
       try {
-        if (why_future_is_seen(small_config(deltas)).empty()) return deltas;
+        const Config config = small_config(deltas);
+        // Without positions equal tokens have equal weights, at every boundary of a selection.
+        const bool ties = config.gpt.positions == Positions::kNone && selects(config);
+        if (why_future_is_seen(config).empty() && !ties) return deltas;
       } catch (const UserError&) {
       }
     }
@@ -135,6 +138,11 @@ class RandomConfig {
             {"GPT2_WEIGHT_TYING", flag()},
             {"GPT2_ACTIVATION", any({"gelu", "gelu_tanh", "relu2", "swiglu"})},
             {"NORM_PLACEMENT", any({"pre", "post", "hybrid"})},
+            {"NORM_KIND", any({"layernorm", "rmsnorm"})},
+            {"NORM_AFFINE", flag()},
+            {"POSITIONS", any({"learned", "learned", "rotary", "none"})},
+            {"QK_NORM", any({"y", "n", "n"})},
+            {"GPT2_N_KV_HEAD", any({"0", "0", "1", "2"})},
             {"MLP_EXPANSION", any({"0", "1.37", "2", "3", "1,0,2", "2,0"})},
             {"MLP_SHARE_LAYERS", any({"1", "1", "2"})},
             {"MLP_SHARE_PATTERN", any({"adjacent", "cyclic"})},
@@ -198,13 +206,23 @@ TEST(Decoder, BeginsAnewAfterReset) {
   EXPECT_TRUE(at::equal(decoder.step(tokens_BT.select(1, 0)), first));
 }
 
-TEST(Decoder, RefusesMoreTokensThanTheContext) {
+TEST(Decoder, RefusesMoreTokensThanThereAreLearnedPositionsFor) {
   const Config config = small_config();
   const auto parameters = random_parameters(config, 3);
   const Gpt model(config, parameters);
   Decoder decoder(model);
   for (std::int64_t t = 0; t < config.gpt.context; ++t) decoder.step(at::zeros({1}, at::kLong));
   EXPECT_THROW(decoder.step(at::zeros({1}, at::kLong)), c10::Error);
+}
+
+TEST(Decoder, GoesOnPastTheContextWherePositionsAllowIt) {
+  for (const Deltas& deltas :
+       {Deltas{{"POSITIONS", "none"}, {"RA_MLA_RA_ALPHA", "0.5"}, {"RA_MLA_MLP_CROSS_TOKEN", "y"}},
+        Deltas{{"POSITIONS", "rotary"}, {"ENABLE_RA_MLA", "n"}, {"RA_MLA_MLP_ATTN_GATE", "y"}}}) {
+    const Config config = small_config(deltas);
+    const auto tokens_BT = as_tensor(random_sequences(config, 2, 3 * config.gpt.context, 3).inputs);
+    EXPECT_LT(decode_gap(Gpt(config, in_double(random_parameters(config, 3))), tokens_BT), kDoubleGap);
+  }
 }
 
 TEST(Decoder, RefusesAGateThatLooksAhead) {

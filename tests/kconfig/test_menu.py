@@ -12,14 +12,15 @@ from support import FolderTest, strict
 import genconfig  # noqa: E402  (support makes scripts/ known)
 
 BOOLS = {
-    "y": "RA_MLA_ABLATION_MODE GPT2_ATTENTION GPT2_BIAS GPT2_WEIGHT_TYING ENABLE_RA_MLA "
+    "y": "RA_MLA_ABLATION_MODE GPT2_ATTENTION GPT2_BIAS GPT2_WEIGHT_TYING NORM_AFFINE ENABLE_RA_MLA "
     "RA_MLA_PER_HEAD_Q_LATENT RA_MLA_PER_HEAD_V_UP RA_MLA_MLP_ATTN_GATE "
     "RA_MLA_MLP_CROSS_TOKEN RA_MLA_MLP_LATENT_RECIP RA_MLA_MLP_SPARSE_NORMALIZE "
     "RA_MLA_MLP_SPARSE_HEAD_AVERAGE GPT2_DECAY_LR SPAM_ENABLE_CLIP SPAM_PERIODIC_RESET SPAM_WARMUP",
-    "n": "RA_MLA_ALLOW_NONCAUSAL RA_MLA_SHARED_KV RA_MLA_MLP_CROSS_DETACH RECOMPUTE MLP_PER_HEAD",
+    "n": "RA_MLA_ALLOW_NONCAUSAL RA_MLA_SHARED_KV RA_MLA_MLP_CROSS_DETACH RECOMPUTE MLP_PER_HEAD QK_NORM",
 }
 INTS = {
     "RA_MLA_LATENT_DIM": 128,
+    "GPT2_N_KV_HEAD": 0,
     "RA_MLA_RA_WINDOW": 64,
     "RA_MLA_MLP_GATE_DIM": 64,
     "RA_MLA_MLP_LATENT_DIM": 0,
@@ -67,6 +68,7 @@ STRINGS = {
     "ADAM_BETA2": "0.999",
     "ADAM_EPSILON": "1e-8",
     "MLP_EXPANSION": "4",
+    "ROPE_BASE": "10000",
 }
 CHOICES = {
     "RA_MLA_MLP_TYING_MODE": "tied_transpose untied per_head_scalar",
@@ -77,6 +79,8 @@ CHOICES = {
     "KERNELS": "auto portable avx2 avx512",
     "DTYPE": "float32 bfloat16",
     "NORM_PLACEMENT": "pre post hybrid",
+    "NORM_KIND": "layernorm rmsnorm",
+    "POSITIONS": "learned rotary none",
     "GPT2_ACTIVATION": "gelu gelu_tanh relu2 swiglu",
     "MLP_SHARE_PATTERN": "adjacent cyclic",
     "RA_MLA_MLP_GATE_POOL": "causal_mean token sequence",

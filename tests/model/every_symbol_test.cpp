@@ -27,8 +27,8 @@ struct Row {
 
 const Deltas kGate{{"RA_MLA_MLP_ATTN_GATE", "y"}}, kCross{{"RA_MLA_MLP_CROSS_TOKEN", "y"}},
     kRecip{{"RA_MLA_MLP_LATENT_RECIP", "y"}}, kRms{{"RA_MLA_MLP_SPARSE_MODE", "rms"}},
-    kUntied{{"RA_MLA_MLP_TYING_MODE", "untied"}}, kAllClipped{{"SPAM_THETA", "0.5"}},
-    kResets{{"SPAM_INTERVAL", "6"}, {"SPAM_WARMUP_STEPS", "3"}};
+    kMha{{"ENABLE_RA_MLA", "n"}}, kUntied{{"RA_MLA_MLP_TYING_MODE", "untied"}},
+    kAllClipped{{"SPAM_THETA", "0.5"}}, kResets{{"SPAM_INTERVAL", "6"}, {"SPAM_WARMUP_STEPS", "3"}};
 
 std::vector<Row> model_rows() {
   return {{"GPT2_N_LAYER", "2", "3", observe::logits, {}},
@@ -40,6 +40,12 @@ std::vector<Row> model_rows() {
           {"GPT2_BIAS", "y", "n", observe::logits, {}},
           {"GPT2_WEIGHT_TYING", "y", "n", observe::logits, {}},
           {"NORM_PLACEMENT", "pre", "post", observe::logits, {}},
+          {"NORM_KIND", "layernorm", "rmsnorm", observe::logits, {}},
+          {"NORM_AFFINE", "y", "n", observe::logits, {}},
+          {"POSITIONS", "learned", "rotary", observe::logits, kMha},
+          {"ROPE_BASE", "10000", "100", observe::logits, kMha + Deltas{{"POSITIONS", "rotary"}}},
+          {"GPT2_N_KV_HEAD", "0", "1", observe::logits, kMha},
+          {"QK_NORM", "n", "y", observe::logits, kMha},
           {"GPT2_ATTENTION", "y", "n", observe::logits, {}},
           {"ENABLE_RA_MLA", "y", "n", observe::logits, {}},
           {"RA_MLA_LATENT_DIM", "6", "8", observe::logits, {}},
@@ -222,6 +228,8 @@ TEST(UnusedSymbols, ChangeNoBitOfTraining) {
       {{"ENABLE_RA_MLA", "n"}, {"OPTIMIZER", "adamw"}, {"GPT2_DECAY_LR", "n"}},
       {{"MLP_EXPANSION", "0"}, {"SPAM_PERIODIC_RESET", "n"}, {"SPAM_ENABLE_CLIP", "n"}},
       {{"GPT2_ATTENTION", "n"}},
+      {{"NORM_KIND", "rmsnorm"}, {"MLP_EXPANSION", "0"}},
+      kMha + Deltas{{"POSITIONS", "rotary"}, {"GPT2_N_EMBD", "6"}},
       kCross + Deltas{{"RA_MLA_MLP_SPARSE_MODE", "none"}, {"SPAM_WARMUP", "n"}},
       kCross + kRms + kGate + kRecip,
       kCross + kRecip + kUntied + Deltas{{"GPT2_N_LAYER", "1"}}};

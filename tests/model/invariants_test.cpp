@@ -72,6 +72,18 @@ TEST(Off, IsBitIdenticalToThePlainModelWithLatentAttention) {
   expect_equal_to_plain(kLarger + latent);
 }
 
+TEST(Off, IsBitIdenticalToThePlainModelWithItsNormsPositionsAndHeadsOfKeys) {
+  const Deltas mha{{"ENABLE_RA_MLA", "n"}}, rotary{{"POSITIONS", "rotary"}}, rms{{"NORM_KIND", "rmsnorm"}},
+      bare{{"NORM_AFFINE", "n"}, {"NORM_PLACEMENT", "hybrid"}}, normed{{"QK_NORM", "y"}},
+      four{{"GPT2_N_HEAD", "4"}, {"GPT2_N_KV_HEAD", "2"}};
+  for (const auto& deltas : {rms, rms + bare, bare + Deltas{{"POSITIONS", "none"}}, mha + rotary,
+                             mha + normed, mha + four, mha + four + rotary + normed + rms})
+    for (const auto& size : {Deltas{{"GPT2_N_EMBD", "24"}}, kLarger}) {
+      SCOPED_TRACE(deltas[0].first + " of " + std::to_string(deltas.size()));
+      expect_equal_to_plain(size + deltas);
+    }
+}
+
 // Context from below is absent in block 0: one layer is the plain model although mechanisms 2 and 3 are
 // configured at 0.
 TEST(Off, IsBitIdenticalWhereAMechanismIsPresentWithWeightZero) {

@@ -73,6 +73,20 @@ TEST_P(EveryArm, EqualsTheReference) {
   }
 }
 
+// Positions that are not learned go on past the context that was trained on.
+TEST(ALongerContext, EqualsTheReferenceWherePositionsAllowIt) {
+  for (const Deltas& deltas :
+       {Deltas{{"POSITIONS", "none"}},
+        Deltas{{"POSITIONS", "none"}, {"RA_MLA_MLP_ATTN_GATE", "y"}, {"RA_MLA_MLP_CROSS_TOKEN", "y"}},
+        Deltas{{"POSITIONS", "rotary"}, {"ENABLE_RA_MLA", "n"}, {"GPT2_N_KV_HEAD", "1"}}}) {
+    const auto result = compare(small_config(deltas), 15, 2, 21);
+    EXPECT_LE(result.in_double, kDoubleTolerance);
+    EXPECT_LE(result.in_float, kFloatTolerance);
+  }
+  const auto learned = small_config();
+  EXPECT_THROW(logits(learned, random_parameters(learned, 15), at::zeros({1, 9}, at::kLong)), c10::Error);
+}
+
 // bfloat16 keeps 8 bits of each factor: near, but never equal.
 TEST_P(EveryArm, IsNearItselfInBFloat16) {
   Config config = small_config(GetParam().deltas);
@@ -132,6 +146,12 @@ Deltas draw(Random& random) {
                 {"GPT2_WEIGHT_TYING", pick(random, yes_or_no)},
                 {"GPT2_ACTIVATION", pick(random, {"gelu", "gelu_tanh", "relu2", "swiglu"})},
                 {"NORM_PLACEMENT", pick(random, {"pre", "post", "hybrid"})},
+                {"NORM_KIND", pick(random, {"layernorm", "rmsnorm"})},
+                {"NORM_AFFINE", pick(random, yes_or_no)},
+                {"POSITIONS", pick(random, {"learned", "rotary", "none"})},
+                {"ROPE_BASE", pick(random, {"10000", "3"})},
+                {"QK_NORM", pick(random, {"y", "n", "n"})},
+                {"GPT2_N_KV_HEAD", pick(random, {"0", "0", "1", "2"})},
                 {"MLP_EXPANSION", pick(random, {"0", "1", "1.3", "2", "4", "1,0,2", "0,3", "2,0"})},
                 {"MLP_SHARE_LAYERS", pick(random, {"1", "1", "2", "3"})},
                 {"MLP_SHARE_PATTERN", pick(random, {"adjacent", "cyclic"})},
@@ -148,7 +168,9 @@ Deltas draw(Random& random) {
 Config draw_config(Random& random) {
   for (;;) {
     try {
-      return small_config(draw(random));
+      const Config config = small_config(draw(random));
+      // Without positions equal tokens have equal weights, at every boundary of a selection.
+      if (config.gpt.positions != Positions::kNone || !selects(config)) return config;
     } catch (const UserError&) {  // a combination that makes no model: draw again
     }
   }

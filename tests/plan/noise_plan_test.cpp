@@ -59,6 +59,17 @@ TEST_F(NoisePlan, PlantsAHarmUnderTheSameSeeds) {
   EXPECT_TRUE(plan.trials[2].config.gpt.attention);
 }
 
+// Without queries and keys there is nothing to rotate or to norm.
+TEST_F(NoisePlan, TheHarmLeavesOutWhatTurnsQueriesAndKeys) {
+  for (const auto& [symbol, value] :
+       {std::pair{"ENABLE_RA_MLA", "n"}, {"POSITIONS", "rotary"}, {"QK_NORM", "y"}})
+    settings.set(symbol, value, "test");
+  const Plan plan = noise_plan(settings, folder.path(), {1002}, {1002});
+  EXPECT_EQ(plan.trials[0].config.gpt.positions, Positions::kRotary);
+  EXPECT_EQ(plan.trials[1].config.gpt.positions, Positions::kNone);
+  EXPECT_FALSE(plan.trials[1].config.attention.qk_norm);
+}
+
 TEST_F(NoisePlan, RefusesAHarmWhereMechanismsNeedTheAttention) {
   folder.write("test.yaml",
                std::string(kPlan).replace(std::string(kPlan).find("baseline: 1"), 11, "baseline: 0"));

@@ -41,7 +41,8 @@ TEST(ParameterCount, IsThePublishedOneLessTheLastBlocksUnreadMaps) {
 
 Int count_attention(const Config& c) {
   const Int E = c.gpt.width, H = c.gpt.num_heads, D = E / H, L = c.attention.latent_dim;
-  if (!c.attention.latent) return 4 * E * E + (c.gpt.bias ? 4 * E : 0);
+  const Int n = c.attention.key_heads > 0 ? c.attention.key_heads : H;
+  if (!c.attention.latent) return (2 * E + 2 * D * n) * E + (c.gpt.bias ? 2 * E + 2 * D * n : 0);
   const Int downs = c.attention.shared_kv ? 1 : 2;
   const Int query_maps = c.attention.per_head_q_latent ? H : 1,
             value_maps = c.attention.per_head_v_up ? H : 1;
@@ -86,8 +87,9 @@ Int count_mlp(const Config& c, Int F) {
 
 Int count_by_formula(const Config& c) {
   const Int E = c.gpt.width, V = c.gpt.vocabulary, layers = c.gpt.num_layers;
-  const Int norm = c.gpt.bias ? 2 * E : E;
-  Int total = V * E * (c.gpt.tie_embeddings ? 1 : 2) + c.gpt.context * E + norm, mlps = 0;
+  const Int norm = !c.gpt.norm.affine ? 0 : c.gpt.bias && c.gpt.norm.kind == NormKind::kLayerNorm ? 2 * E : E;
+  Int total = V * E * (c.gpt.tie_embeddings ? 1 : 2) + norm, mlps = 0;
+  if (c.gpt.positions == Positions::kLearned) total += c.gpt.context * E;
   for (Int i = 0; i < layers; ++i) {
     const Int F = width(c, i);
     const Int norms = (F > 0 ? 2 : 1) * (c.gpt.norm_placement == NormPlacement::kHybrid ? 2 : 1);
@@ -113,7 +115,7 @@ void expect_formulas(const Config& c) {
   for (Int i = 0; i < c.gpt.num_layers; ++i) {
     const Int F = width(c, i), below = i > 0 ? width(c, i - 1) : 0;
     if (!c.attention.latent)
-      token += 2 * E;
+      token += 2 * (E / H) * (c.attention.key_heads > 0 ? c.attention.key_heads : H);
     else
       token += c.attention.shared_kv && !(c.coupler.enabled && below > 0) ? L : 2 * L;
     if (c.cross.enabled && F > 0) token += r == 0 ? F : c.cross.head_average ? r : std::min(F, H * r);
@@ -128,7 +130,8 @@ void expect_formulas(const Config& c) {
   Int sum = 0;
   for (const auto& [part, count] : parameters_by_part(c)) sum += count;
   EXPECT_EQ(sum, parameter_count(c));
-  const double N = static_cast<double>(count_by_formula(c) - c.gpt.context * E);
+  const Int places = c.gpt.positions == Positions::kLearned ? c.gpt.context * E : 0;
+  const double N = static_cast<double>(count_by_formula(c) - places);
   const double pairs = 12.0 * static_cast<double>(c.gpt.num_layers * E * c.gpt.context);
   EXPECT_DOUBLE_EQ(flops_per_iteration_nanogpt(c),
                    (6 * N + pairs) * static_cast<double>(c.tokens_per_iteration()));
@@ -140,6 +143,9 @@ TEST(ModelShape, FollowsTheFormulasInEveryDefconfig) {
   const std::vector<Deltas> variations = {
       {},
       {{"ENABLE_RA_MLA", "n"}},
+      {{"ENABLE_RA_MLA", "n"}, {"GPT2_N_KV_HEAD", "2"}, {"POSITIONS", "rotary"}, {"QK_NORM", "y"}},
+      {{"ENABLE_RA_MLA", "n"}, {"GPT2_N_KV_HEAD", "1"}, {"GPT2_BIAS", "y"}, {"NORM_KIND", "rmsnorm"}},
+      {{"POSITIONS", "none"}, {"NORM_AFFINE", "n"}, {"NORM_PLACEMENT", "hybrid"}},
       {{"RA_MLA_SHARED_KV", "y"}, {"RA_MLA_PER_HEAD_Q_LATENT", "n"}},
       {{"RA_MLA_PER_HEAD_V_UP", "n"}, {"RA_MLA_RA_ALPHA", "0.5"}},
       {{"RA_MLA_MLP_TYING_MODE", "untied"}, {"GPT2_BIAS", "y"}},
@@ -207,6 +213,11 @@ TEST(Flops, EqualTheSumDoneByHand) {
   // Two layers of c_attn 2·8·24, c_proj 2·8·8, scores and values 2·2·8·4/2 (causal), c_fc and c_proj
   // 2·2·8·32; the head 2·8·10.
   EXPECT_DOUBLE_EQ(flops_per_token(off + mha), 2 * (384 + 128 + 64 + 1024) + 160);
+  // One head of keys of 4 channels: c_attn 2·8·16; the pairs stay as many. Norms and rotation are none.
+  EXPECT_DOUBLE_EQ(flops_per_token(off + mha + Deltas{{"GPT2_N_KV_HEAD", "1"}}),
+                   2 * (256 + 128 + 64 + 1024) + 160);
+  EXPECT_DOUBLE_EQ(flops_per_token(off + mha + Deltas{{"POSITIONS", "rotary"}, {"QK_NORM", "y"}}),
+                   flops_per_token(off + mha));
   // q_proj and out_proj 2·2·64, two down maps 2·2·24, keys and values of all heads 2·2·2·4·3.
   const double mla = 2 * (256 + 96 + 96 + 64 + 1024) + 160;
   EXPECT_DOUBLE_EQ(flops_per_token(off), mla);
@@ -243,6 +254,19 @@ double kept_bytes_per_token(const Config& config) {
     for (const auto& part : layer_parts(layer))
       bytes += part.activations.attention_kept + part.activations.mlp_kept;
   return bytes;
+}
+
+// Of heads of keys [B, T, n·D] are kept, twice; QK_NORM keeps what c_attn made.
+TEST(KeptBytes, OfGroupedHeadsAndOfTheirNormEqualTheSumDoneByHand) {
+  const auto kept = [](const Deltas& deltas) {
+    return kept_bytes_per_token(configure(kByHand + mechanisms(false, false, false) +
+                                          Deltas{{"ENABLE_RA_MLA", "n"}, {"GPT2_DROPOUT", "0.0"}} + deltas));
+  };
+  EXPECT_DOUBLE_EQ(kept({{"GPT2_N_KV_HEAD", "1"}}), kept({}) - 2 * 4 * 2 * 4);
+  EXPECT_DOUBLE_EQ(kept({{"QK_NORM", "y"}}), kept({}) + 2 * 4 * 24);
+  EXPECT_DOUBLE_EQ(kept({{"POSITIONS", "rotary"}}), kept({}));
+  const Deltas portable{{"KERNELS", "portable"}};  // a copy of them for every head of queries
+  EXPECT_DOUBLE_EQ(kept(portable + Deltas{{"GPT2_N_KV_HEAD", "1"}}), kept(portable) + 2 * 4 * 2 * 4);
 }
 
 TEST(EveryMechanism, AddsTheWorkAndTheMemoryDoneByHand) {

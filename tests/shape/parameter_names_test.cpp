@@ -83,6 +83,27 @@ TEST(ModelParameters, HaveTheNamesAndShapesOfTheOtherSwitches) {
               AllOf(holds(b + "mlp.cross_down.weight", {6, 32}), holds(b + "mlp.cross_up.weight", {32, 6})));
 }
 
+TEST(ModelParameters, HaveThoseOfTheirNormsPositionsAndHeadsOfKeysAlone) {
+  const Deltas mha = mechanisms(false, false, false) + Deltas{{"ENABLE_RA_MLA", "n"}, {"GPT2_BIAS", "y"}};
+  const auto names = [&](const Deltas& deltas) { return shapes(configure(kByHand + mha + deltas)); };
+  const auto of_norms = [&](const Deltas& deltas) {
+    std::string found;
+    for (const auto& [name, shape] : names(deltas + Deltas{{"GPT2_N_LAYER", "1"}}))
+      if (name.find("ln_") != std::string::npos) found += name.substr(name.find("ln_")) + " ";
+    return found;
+  };
+  EXPECT_EQ(of_norms({}), "ln_1.bias ln_1.weight ln_2.bias ln_2.weight ln_f.bias ln_f.weight ");
+  EXPECT_EQ(of_norms({{"NORM_KIND", "rmsnorm"}}), "ln_1.weight ln_2.weight ln_f.weight ");
+  EXPECT_EQ(of_norms({{"NORM_AFFINE", "n"}, {"NORM_PLACEMENT", "hybrid"}}), "");
+  EXPECT_EQ(names({}).count("transformer.wpe.weight"), 1u);
+  EXPECT_EQ(names({{"POSITIONS", "none"}}).count("transformer.wpe.weight"), 0u);
+  EXPECT_EQ(names({{"POSITIONS", "rotary"}}).count("transformer.wpe.weight"), 0u);
+  const auto grouped = names({{"GPT2_N_KV_HEAD", "1"}, {"QK_NORM", "y"}});
+  EXPECT_EQ(grouped.at("transformer.h.0.attn.c_attn.weight"), (std::vector<Int>{8 + 2 * 4, 8}));
+  EXPECT_EQ(grouped.at("transformer.h.0.attn.c_attn.bias"), (std::vector<Int>{8 + 2 * 4}));
+  EXPECT_EQ(grouped.size(), names({}).size());
+}
+
 // GPT2_BIAS never reaches MLA's maps or the mechanisms'.
 TEST(ModelParameters, HaveBiasesWhereTheSpecificationAllowsThem) {
   const Deltas biased{{"GPT2_BIAS", "y"}};

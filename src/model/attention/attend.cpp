@@ -55,8 +55,7 @@ Tensor for_each_query_head(const Tensor& x_BTKC, std::int64_t H) {
 
 bool kernels_serve(const AttentionInput& in, const Pass& pass) {
   const bool drops = !pass.dropout.active() || drops_in_kernels(in.q.size(2), in.q.size(1));
-  const bool alike = in.q.sizes() == in.k.sizes() && in.q.sizes() == in.v.sizes();
-  return pass.span.plainly_causal() && alike && drops && fused_attention_serves(in.q);
+  return pass.span.plainly_causal() && drops && fused_attention_serves(in.q) && fused_attention_serves(in.v);
 }
 
 // Its dropout has random numbers of its own, and it knows no reciprocal term.

@@ -15,12 +15,13 @@ namespace kablate {
 struct AttentionInput {
   AttentionInput(Tensor q_BTHD, Tensor k_BTKD, Tensor v_BTKC, double scale)
       : q(std::move(q_BTHD)), k(std::move(k_BTKD)), v(std::move(v_BTKC)), scale(scale) {}
-  // [q k v] packed, [B, T, 3, H, D], whose gradient is made packed as well where kernels make it.
-  AttentionInput(Tensor qkv_BT3HD, double scale)
-      : q(qkv_BT3HD.select(2, 0)),
-        k(qkv_BT3HD.select(2, 1)),
-        v(qkv_BT3HD.select(2, 2)),
-        packed(std::move(qkv_BT3HD)),
+  // H heads of queries, then as many of keys as of values, packed, [B, T, H + 2K, D], whose gradient is made
+  // packed as well where kernels make it.
+  AttentionInput(Tensor qkv_BTJD, std::int64_t H, double scale)
+      : q(qkv_BTJD.narrow(2, 0, H)),
+        k(qkv_BTJD.narrow(2, H, (qkv_BTJD.size(2) - H) / 2)),
+        v(qkv_BTJD.narrow(2, H + k.size(2), k.size(2))),
+        packed(std::move(qkv_BTJD)),
         scale(scale) {}
 
   Tensor q, k, v;  // [B, T, H, D], [B, T, K, D], [B, T, K, C]
@@ -39,9 +40,8 @@ Attended attend(const AttentionInput& input, const RowsRequest& rows, const Pass
 
 // Scores, softmax, weighted values, one after the other, with P of every head as rows: the plain reference.
 // It also serves in float64, and where the kernels do not (other devices and CPUs, KERNELS = portable, heads
-// that are odd in bfloat16 or wider than 256, fewer heads of keys, values of another width, spans that are
-// not plainly causal, dropout over a T that is no multiple of 4) under dropout and for reciprocal attention,
-// which LibTorch's attention has not.
+// that are odd in bfloat16 or wider than 256, spans that are not plainly causal, dropout over a T that is no
+// multiple of 4) under dropout and for reciprocal attention, which LibTorch's attention has not.
 Attended attend_written_out(const AttentionInput& input, const Pass& pass);
 
 }  // namespace kablate

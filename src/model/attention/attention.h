@@ -39,7 +39,8 @@ class Attention {
 // The kind that the layer has; null where it has none.
 std::unique_ptr<Attention> make_attention(const LayerSpec& layer, const ParameterSet& parameters);
 
-// Multi-head attention (Vaswani et al. 2017): [q k v] = x·c_attn, scores over √D.
+// Multi-head attention (Vaswani et al. 2017): [q k v] = x·c_attn, scores over √D. K heads of keys and values
+// are read by H/K heads of queries each (Ainslie et al. 2023, "GQA").
 class MultiHeadAttention : public Attention {
  public:
   MultiHeadAttention(const LayerSpec& layer, const ParameterSet& parameters);
@@ -50,9 +51,11 @@ class MultiHeadAttention : public Attention {
   LinearMap output_map() const override;
 
  private:
-  Tensor queries_keys_values(const Tensor& x_BTE, const Pass& pass) const;  // [B, T, 3, H, D]
+  // Heads of queries, of keys and of values, [B, T, H + 2K, D], normed and rotated as far as they are.
+  Tensor queries_keys_values(const Tensor& x_BTE, const Pass& pass) const;
 
-  std::int64_t H_, D_;
+  std::int64_t H_, K_, D_, R_;
+  bool qk_norm_;
   std::string site_;
   LinearMap attn_, proj_;
 };

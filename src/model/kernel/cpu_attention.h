@@ -1,5 +1,6 @@
 // Causal attention on the CPU in tiles (Dao et al. 2022, FlashAttention: softmax in one pass over blocks of
-// keys, probabilities recomputed in the backward pass), for one (sequence, head) pair a call. No tensor
+// keys, probabilities recomputed in the backward pass), for one (sequence, head) pair a call. Query head h
+// reads head h ÷ (H/K) of keys and values (Ainslie et al. 2023, "GQA"). No tensor
 // library here: the files that include cpu_kernels_body.h are compiled for one instruction set each. What
 // holds of every pointer stands in cpu_kernels.h.
 #pragma once
@@ -8,9 +9,10 @@
 
 namespace kablate::kernel {
 
-// [B, T, H, D] in the element type of the problem, the D numbers of a head together; the other strides in
-// elements, in bfloat16 even, and `data` aligned to 4 bytes: pairs are read as one word. A head stride of 0
-// is keys or values that all heads share; of what is written no two heads or positions overlap.
+// [B, T, H, D] in the element type of the problem (or K heads, or C numbers), the numbers of a head together;
+// the other strides in elements, in bfloat16 even, and `data` aligned to 4 bytes: pairs are read as one word.
+// A head stride of 0 is keys or values that all heads share; of what is written no two heads or positions
+// overlap.
 struct HeadsView {
   void* data = nullptr;
   std::int64_t batch = 0, position = 0, head = 0;
@@ -27,19 +29,20 @@ struct WeightDropout {
 };
 
 struct AttentionProblem {
-  std::int64_t T = 0, H = 0, D = 0;  // D <= kMostHeadWidth, even
+  std::int64_t T = 0, H = 0, K = 0;  // K a divisor of H
+  std::int64_t D = 0, C = 0;         // of q and k, and of v: <= kMostHeadWidth; even in bfloat16
   bool bfloat16 = false;             // else float32
   float scale = 1;                   // of q·k
-  float reciprocal_alpha = 0;        // Z[t,s] += alpha·Z[s,t] where t-s <= window; 0 is off
+  float reciprocal_alpha = 0;        // Z[t,s] += alpha·Z[s,t] where t-s <= window; 0 is off, K = H else
   std::int64_t reciprocal_window = 0;
-  HeadsView q, k, v;
+  HeadsView q, k, v;  // [B, T, H, D], [B, T, K, D], [B, T, K, C]
   WeightDropout dropout;
 };
 
 constexpr std::int64_t kMostHeadWidth = 256;
 
 struct AttentionForward {
-  HeadsView values;          // out: P·v
+  HeadsView values;          // out, [B, T, H, C]: P·v
   float* log_sum = nullptr;  // out, [B, H, T]: log Σ exp(Z), what the backward pass recomputes P from
 };
 
@@ -55,7 +58,8 @@ struct AttentionBackward {
   HeadsView values, values_gradient;  // of the forward pass, and the gradient of these
   const float* log_sum = nullptr;     // [B, H, T], of the forward pass
   RowsGradient rows;
-  HeadsView q_gradient, k_gradient, v_gradient;  // out
+  HeadsView q_gradient, k_gradient,
+      v_gradient;  // out; of keys and values summed over the heads that read them
 };
 
 // R[t, s] = mean over heads of P_h[t, s]: all of it, or of each row the `most` largest, the largest first, of

@@ -9,13 +9,13 @@ namespace {
 template <class E>
 struct BackwardBuffers : ScoreBuffers {
   BackwardBuffers(const AttentionProblem& p, Arena& arena)
-      : ScoreBuffers(p, arena), width(up_to_multiple(p.D, kPiece)) {
+      : ScoreBuffers(p, arena), width(up_to_multiple(p.D, kPiece)), value_width(up_to_multiple(p.C, kPiece)) {
     const int64_t tile = kBlock * kBlock, all = p.T * width;
-    grad_output = arena.take(p.D * kBlock);
-    query_rows = arena.take(kBlock * width), grad_output_rows = arena.take(kBlock * width);
+    grad_output = arena.take(p.C * kBlock);
+    query_rows = arena.take(kBlock * width), grad_output_rows = arena.take(kBlock * value_width);
     weight_gradient = arena.take(tile);
     turned = arena.take(kBlock * width), query_gradient = arena.take(kBlock * width);
-    key_gradient = arena.take(all), value_gradient = arena.take(all);
+    key_gradient = arena.take(all), value_gradient = arena.take(p.T * value_width);
     log_sum = arena.take(kBlock), delta = arena.take(kBlock), from_rows = arena.take(tile);
     if (E::kPairs) {
       key_pairs = arena.take(steps_of<E>(p.T) * p.D);
@@ -35,7 +35,7 @@ struct BackwardBuffers : ScoreBuffers {
     }
   }
 
-  int64_t width;
+  int64_t width, value_width;                          // of rows of D and of C channels
   float *grad_output, *query_rows, *grad_output_rows;  // dO as lanes; q and dO of the block, a channel a lane
   float *weight_gradient, *turned, *query_gradient, *key_gradient, *value_gradient, *log_sum, *delta;
   float* from_rows;
@@ -148,8 +148,8 @@ Operand over_queries(const float* rows, int64_t key, int64_t query) {
 
 template <class E>
 void add_gradients(const AttentionProblem& p, const Tile& tile, const BackwardBuffers<E>& buffers) {
-  const int64_t width = buffers.width, vectors = width / kWidth;
-  const Operand keys = over_positions<E>(p.k, tile.b, tile.h, p.D, buffers.key_pairs);
+  const int64_t width = buffers.width, vectors = width / kWidth, value_width = buffers.value_width;
+  const Operand keys = over_positions<E>(p.k, tile.b, key_head(p, tile.h), p.D, buffers.key_pairs);
   const Operand queries =
       p.reciprocal_alpha == 0 ? keys : over_positions<E>(p.q, tile.b, tile.h, p.D, buffers.query_pairs);
   for_pieces(tile, [&](int64_t s, int64_t m, int64_t v) {
@@ -157,8 +157,9 @@ void add_gradients(const AttentionProblem& p, const Tile& tile, const BackwardBu
     const int64_t place = (tile.s0 + s) * width, from = steps_of<E>(s),
                   key_step = steps_of<E>(tile.s0) + from;
     // Σ over queries: dV += Pᵀ·dO, dK += dZᵀ·q.
-    multiply<E>(over_queries<E>(buffers.weights, s, first), m, buffers.grad_output_rows + skipped * width,
-                width, vectors, steps, buffers.value_gradient + place, width, true);
+    multiply<E>(over_queries<E>(buffers.weights, s, first), m,
+                buffers.grad_output_rows + skipped * value_width, value_width, value_width / kWidth, steps,
+                buffers.value_gradient + (tile.s0 + s) * value_width, value_width, true);
     multiply<E>(over_queries<E>(buffers.score_gradient, s, first), m, buffers.query_rows + skipped * width,
                 width, vectors, steps, buffers.key_gradient + place, width, true);
     // Σ over keys: dQ += dZ·k.
@@ -188,12 +189,12 @@ float dot(const Element<E>* a, const Element<E>* b, int64_t n) {
 template <class E>
 void make_weight_gradient(const AttentionProblem& p, const AttentionBackward& result, const Tile& tile,
                           const BackwardBuffers<E>& buffers) {
-  const Operand values = over_width<E>(p.v, tile.b, tile.s0, tile.h);
+  const Operand values = over_width<E>(p.v, tile.b, tile.s0, key_head(p, tile.h));
   make_factors(p, tile, buffers);
   for_pieces(tile, [&](int64_t s, int64_t m, int64_t v) {
     float* gradient = buffers.weight_gradient + s * kBlock + v * kWidth;
     multiply<E>(at(values, s, 0), m, buffers.grad_output + v * kWidth, kBlock, tile.vectors() - v,
-                steps_of<E>(p.D), gradient, kBlock, false);
+                steps_of<E>(p.C), gradient, kBlock, false);
     if (buffers.factors == nullptr) return;
     for (int64_t key = s; key < s + m; ++key)
       for (int64_t w = v; w < tile.vectors(); ++w) {
@@ -212,15 +213,15 @@ void begin_block(const AttentionProblem& p, const AttentionBackward& result, con
   const auto [b, h, q0, n, s0, m] = tile;
   const int64_t width = buffers.width;
   pack_lanes<E>(p.q, b, q0, h, n, p.D, buffers.queries);
-  pack_lanes<E>(result.values_gradient, b, q0, h, n, p.D, buffers.grad_output);
+  pack_lanes<E>(result.values_gradient, b, q0, h, n, p.C, buffers.grad_output);
   pack_rows<E>(p.q, b, q0, h, n, p.D, width, buffers.query_rows);
-  pack_rows<E>(result.values_gradient, b, q0, h, n, p.D, width, buffers.grad_output_rows);
+  pack_rows<E>(result.values_gradient, b, q0, h, n, p.C, buffers.value_width, buffers.grad_output_rows);
   for (int64_t i = 0; i < kBlock * width; ++i) buffers.query_gradient[i] = 0;
   const float* log_sum = result.log_sum + (b * p.H + h) * p.T + q0;
   for (int64_t t = 0; t < kBlock; ++t) {
     buffers.log_sum[t] = t < n ? log_sum[t] : 0;
     buffers.delta[t] = t < n ? dot<E>(row_of<E>(result.values, b, q0 + t, h),
-                                      row_of<E>(result.values_gradient, b, q0 + t, h), p.D)
+                                      row_of<E>(result.values_gradient, b, q0 + t, h), p.C)
                              : 0;
   }
   if (p.reciprocal_alpha == 0) return;
@@ -248,19 +249,10 @@ void finish_block(const AttentionProblem& p, const AttentionBackward& result, co
   for (int64_t i = 0; i < tile.n * width; ++i) key_gradient[i] += buffers.turned[i];
 }
 
+// dq of one head of queries goes out, and what it gives the keys and values is added up.
 template <class E>
-void backward(const AttentionProblem& p, const AttentionBackward& result, int64_t b, int64_t h,
-              void* scratch) {
-  Arena arena(scratch);
-  const BackwardBuffers<E> buffers(p, arena);
-  const int64_t width = buffers.width;
-  const bool reciprocal = p.reciprocal_alpha != 0;
-  pack_pairs<E>(p.k, b, h, p.T, p.D, buffers.key_pairs);
-  if (reciprocal) pack_pairs<E>(p.q, b, h, p.T, p.D, buffers.query_pairs);
-  for (int64_t i = 0; i < p.T * width; ++i) {
-    buffers.key_gradient[i] = buffers.value_gradient[i] = 0;
-    if (reciprocal) buffers.query_sum[i] = 0;
-  }
+void backward_of_queries(const AttentionProblem& p, const AttentionBackward& result, int64_t b, int64_t h,
+                         const BackwardBuffers<E>& buffers) {
   for (int64_t q0 = 0; q0 < p.T; q0 += kBlock) {
     Tile tile{b, h, q0, smaller(kBlock, p.T - q0), 0, 0};
     begin_block<E>(p, result, tile, buffers);
@@ -274,10 +266,30 @@ void backward(const AttentionProblem& p, const AttentionBackward& result, int64_
     }
     finish_block<E>(p, result, tile, buffers);
   }
+}
+
+// Of head `kept` of keys and values and the H/K heads of queries that read it, one after the other.
+template <class E>
+void backward(const AttentionProblem& p, const AttentionBackward& result, int64_t b, int64_t kept,
+              void* scratch) {
+  Arena arena(scratch);
+  const BackwardBuffers<E> buffers(p, arena);
+  const int64_t width = buffers.width, value_width = buffers.value_width, group = p.H / p.K;
+  const bool reciprocal = p.reciprocal_alpha != 0;
+  pack_pairs<E>(p.k, b, kept, p.T, p.D, buffers.key_pairs);
+  if (reciprocal) pack_pairs<E>(p.q, b, kept, p.T, p.D, buffers.query_pairs);
+  for (int64_t i = 0; i < p.T * width; ++i) {
+    buffers.key_gradient[i] = 0;
+    if (reciprocal) buffers.query_sum[i] = 0;
+  }
+  for (int64_t i = 0; i < p.T * value_width; ++i) buffers.value_gradient[i] = 0;
+  for (int64_t h = kept * group; h < (kept + 1) * group; ++h)
+    backward_of_queries<E>(p, result, b, h, buffers);
   for (int64_t t = 0; t < p.T; ++t) {
-    write_row(buffers.key_gradient + t * width, p.D, out_row_of<E>(result.k_gradient, b, t, h));
-    write_row(buffers.value_gradient + t * width, p.D, out_row_of<E>(result.v_gradient, b, t, h));
-    if (reciprocal) write_row(buffers.query_sum + t * width, p.D, out_row_of<E>(result.q_gradient, b, t, h));
+    write_row(buffers.key_gradient + t * width, p.D, out_row_of<E>(result.k_gradient, b, t, kept));
+    write_row(buffers.value_gradient + t * value_width, p.C, out_row_of<E>(result.v_gradient, b, t, kept));
+    if (reciprocal)
+      write_row(buffers.query_sum + t * width, p.D, out_row_of<E>(result.q_gradient, b, t, kept));
   }
 }
 

@@ -32,6 +32,9 @@ struct Tile {
   }
 };
 
+// The head of keys and values that query head h reads.
+inline int64_t key_head(const AttentionProblem& p, int64_t h) { return h / (p.H / p.K); }
+
 // f(first key, keys, first vector of queries): what lies above the diagonal piece is left out.
 template <class Function>
 void for_pieces(const Tile& tile, const Function& f) {
@@ -56,7 +59,7 @@ inline Vector band_only(const AttentionProblem& p, const Tile& tile, int64_t key
 template <class E>
 void make_scores(const AttentionProblem& p, const Tile& tile, const ScoreBuffers& buffers) {
   const int64_t steps = steps_of<E>(p.D), vectors = tile.vectors();
-  const Operand keys = over_width<E>(p.k, tile.b, tile.s0, tile.h);
+  const Operand keys = over_width<E>(p.k, tile.b, tile.s0, key_head(p, tile.h));
   for_pieces(tile, [&](int64_t s, int64_t m, int64_t v) {
     multiply<E>(at(keys, s, 0), m, buffers.queries + v * kWidth, kBlock, vectors - v, steps,
                 buffers.scores + s * kBlock + v * kWidth, kBlock, false);
@@ -101,10 +104,10 @@ template <class E>
 struct ForwardBuffers : ScoreBuffers {
   ForwardBuffers(const AttentionProblem& p, Arena& arena)
       : ScoreBuffers(p, arena),
-        value_pairs(arena.take(E::kPairs ? steps_of<E>(p.T) * p.D : 0)),
+        value_pairs(arena.take(E::kPairs ? steps_of<E>(p.T) * p.C : 0)),
         weight_pairs(arena.take(E::kPairs ? kBlock / 2 * kBlock : 0)),
-        out(arena.take(up_to_multiple(p.D, kPiece) * kBlock)),
-        turned(arena.take(up_to_multiple(p.D, kPiece) * kBlock)),
+        out(arena.take(up_to_multiple(p.C, kPiece) * kBlock)),
+        turned(arena.take(up_to_multiple(p.C, kPiece) * kBlock)),
         most(arena.take(kBlock)),
         sum(arena.take(kBlock)) {}
   float *value_pairs, *weight_pairs, *out, *turned, *most, *sum;
@@ -146,7 +149,7 @@ void soften(const AttentionProblem& p, const Tile& tile, const ForwardBuffers<E>
     }
     store(buffers.sum + v * kWidth, sum);
     if (tile.s0 == 0) continue;
-    for (int64_t d = 0; d < p.D; ++d) {
+    for (int64_t d = 0; d < p.C; ++d) {
       float* out = buffers.out + d * kBlock + v * kWidth;
       store(out, load(out) * shrink);
     }
@@ -155,11 +158,11 @@ void soften(const AttentionProblem& p, const Tile& tile, const ForwardBuffers<E>
 
 template <class E>
 void add_values(const AttentionProblem& p, const Tile& tile, const ForwardBuffers<E>& buffers) {
-  const Operand values = over_positions<E>(p.v, tile.b, tile.h, p.D, buffers.value_pairs);
+  const Operand values = over_positions<E>(p.v, tile.b, key_head(p, tile.h), p.C, buffers.value_pairs);
   const float* weights = E::kPairs ? buffers.weight_pairs : buffers.scores;
   for_pieces(tile, [&](int64_t s, int64_t m, int64_t v) {
     const int64_t from = steps_of<E>(s);
-    multiply<E>(at(values, 0, steps_of<E>(tile.s0) + from), p.D, weights + from * kBlock + v * kWidth, kBlock,
+    multiply<E>(at(values, 0, steps_of<E>(tile.s0) + from), p.C, weights + from * kBlock + v * kWidth, kBlock,
                 tile.vectors() - v, steps_of<E>(m), buffers.out + v * kWidth, kBlock, tile.s0 + s > 0);
   });
 }
@@ -169,16 +172,16 @@ void finish_forward(const AttentionProblem& p, const AttentionForward& result, c
                     const ForwardBuffers<E>& buffers) {
   for (int64_t v = 0; v < tile.vectors(); ++v) {
     const Vector part = spread(1) / load(buffers.sum + v * kWidth);
-    for (int64_t d = 0; d < p.D; ++d) {
+    for (int64_t d = 0; d < p.C; ++d) {
       float* out = buffers.out + d * kBlock + v * kWidth;
       store(out, load(out) * part);
     }
   }
-  const int64_t width = up_to_multiple(p.D, kPiece);
+  const int64_t width = up_to_multiple(p.C, kPiece);
   turn_back(buffers.out, tile.n, width, buffers.turned);
   float* log_sum = result.log_sum + (tile.b * p.H + tile.h) * p.T + tile.q0;
   for (int64_t t = 0; t < tile.n; ++t) {
-    write_row(buffers.turned + t * width, p.D, out_row_of<E>(result.values, tile.b, tile.q0 + t, tile.h));
+    write_row(buffers.turned + t * width, p.C, out_row_of<E>(result.values, tile.b, tile.q0 + t, tile.h));
     log_sum[t] = buffers.most[t] * p.scale + __builtin_logf(buffers.sum[t]);
   }
 }
@@ -187,7 +190,7 @@ template <class E>
 void forward(const AttentionProblem& p, const AttentionForward& result, int64_t b, int64_t h, void* scratch) {
   Arena arena(scratch);
   const ForwardBuffers<E> buffers(p, arena);
-  pack_pairs<E>(p.v, b, h, p.T, p.D, buffers.value_pairs);
+  pack_pairs<E>(p.v, b, key_head(p, h), p.T, p.C, buffers.value_pairs);
   for (int64_t q0 = 0; q0 < p.T; q0 += kBlock) {
     Tile tile{b, h, q0, smaller(kBlock, p.T - q0), 0, 0};
     pack_lanes<E>(p.q, b, q0, h, tile.n, p.D, buffers.queries);

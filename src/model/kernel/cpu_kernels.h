@@ -25,17 +25,19 @@ struct ActivationProblem {
 };
 
 // Layer normalisation (Ba et al. 2016, "Layer Normalization") of x + added over rows of E numbers that lie
-// together: (s - mean)·scale·weight + bias with scale = 1/sqrt(variance + epsilon).
-struct LayerNormProblem {
+// together: (s - mean)·scale·weight + bias with scale = 1/sqrt(variance + epsilon). RMSNorm (Zhang and
+// Sennrich 2019, "Root Mean Square Layer Normalization") takes 0 for the mean, there and in the variance.
+struct NormProblem {
   std::int64_t E = 0;
   float epsilon = 0;
+  bool rms = false;
   bool added_bfloat16 = false, normed_bfloat16 = false;  // else float32; x is float32
-  const float* weight = nullptr;                         // [E]
-  const float* bias = nullptr;                           // [E], or null
+  const float* weight = nullptr;                         // [E], or null: 1
+  const float* bias = nullptr;                           // [E], or null: 0
 };
 
 // Of N rows.
-struct LayerNormForward {
+struct NormForward {
   const float* x = nullptr;     // [N, E]
   const void* added = nullptr;  // [N, E] in its type, or null: x alone
   float* sum = nullptr;         // out, [N, E]; null without `added`
@@ -43,15 +45,25 @@ struct LayerNormForward {
   float* statistics = nullptr;  // out, [N, 2]: mean and scale
 };
 
-struct LayerNormBackward {
+struct NormBackward {
   const float* sum = nullptr;             // [N, E], of the forward pass; x where nothing was added
   const float* statistics = nullptr;      // [N, 2], of the forward pass
   const void* normed_gradient = nullptr;  // [N, E] in the type of `normed`: of what the norm gave
   const float* sum_gradient = nullptr;    // [N, E]: of the sum where it is used beside the norm; or null
   float* x_gradient = nullptr;            // out, [N, E]
   void* added_gradient = nullptr;         // out, [N, E]: the same once more in the type of `added`; or null
-  float* weight_gradient = nullptr;       // [E], added to: calls at the same time want one each
+  float* weight_gradient = nullptr;       // [E], added to: calls at the same time want one each; or null
   float* bias_gradient = nullptr;         // [E], likewise
+};
+
+// Of each position J heads of D channels that lie together, of which the first are normed (RMSNorm without
+// parameters, of each head) and the last R channels of each of those rotated, pairs (i, i + R/2): x becomes
+// (a·cos - b·sin, b·cos + a·sin). The others are copied.
+struct RotationProblem {
+  std::int64_t T = 0, J = 0, turned = 0, D = 0, R = 0;  // D <= kMostHeadWidth; R even, at most D
+  bool bfloat16 = false;                                // else float32
+  float epsilon = 0;                                    // of the norm; 0: none
+  const float *cos = nullptr, *sin = nullptr;           // [T, R/2]; row r of x is position r mod T
 };
 
 // Functions of one instruction set. `scratch` is 64-byte aligned, of at least the bytes that the function
@@ -63,7 +75,8 @@ struct CpuKernels {
   std::size_t (*rows_scratch)(const AttentionProblem&, const RoutingRows&);
   void (*forward)(const AttentionProblem&, const AttentionForward&, std::int64_t b, std::int64_t h,
                   void* scratch);
-  void (*backward)(const AttentionProblem&, const AttentionBackward&, std::int64_t b, std::int64_t h,
+  // Of one of the K heads of keys, with all heads of queries that read it.
+  void (*backward)(const AttentionProblem&, const AttentionBackward&, std::int64_t b, std::int64_t kept,
                    void* scratch);
   // Of the kQueriesAtOnce positions from q0, a multiple of that number, or as many as there are.
   void (*rows)(const AttentionProblem&, const RoutingRows&, std::int64_t b, std::int64_t q0, void* scratch);
@@ -81,10 +94,13 @@ struct CpuKernels {
   void (*activation_gradient)(const ActivationProblem&, const void* a, const void* gate,
                               const void* grad_output, void* grad_a, void* grad_gate, std::int64_t n);
   // `count` rows from `first`.
-  void (*layer_norm)(const LayerNormProblem&, const LayerNormForward&, std::int64_t first,
-                     std::int64_t count);
-  void (*layer_norm_gradient)(const LayerNormProblem&, const LayerNormBackward&, std::int64_t first,
-                              std::int64_t count);
+  void (*norm)(const NormProblem&, const NormForward&, std::int64_t first, std::int64_t count);
+  void (*norm_gradient)(const NormProblem&, const NormBackward&, std::int64_t first, std::int64_t count);
+  // `count` of the [N, J, D] from row `first`, in the element type: y, out, which may be x itself; the
+  // gradient of x, out, which may be that of y itself. x in the latter is read with a norm alone.
+  void (*rotation)(const RotationProblem&, const void* x, void* y, std::int64_t first, std::int64_t count);
+  void (*rotation_gradient)(const RotationProblem&, const void* x, const void* y_gradient, void* x_gradient,
+                            std::int64_t first, std::int64_t count);
 };
 
 const CpuKernels* avx512_kernels();  // AVX-512 with its bfloat16 dot product

@@ -2,7 +2,8 @@
 #pragma once
 
 #include "model/kernel/cpu_activation_body.h"
-#include "model/kernel/cpu_layer_norm_body.h"
+#include "model/kernel/cpu_norm_body.h"
+#include "model/kernel/cpu_rotation_body.h"
 #include "model/kernel/cpu_routing_body.h"
 
 namespace {
@@ -49,8 +50,17 @@ constexpr CpuKernels kernels(const char* name) {
         p.bfloat16 ? activation_gradient<std::uint16_t>(p, a, gate, grad_output, grad_a, grad_gate, n)
                    : activation_gradient<float>(p, a, gate, grad_output, grad_a, grad_gate, n);
       },
-      layer_norm,
-      layer_norm_gradient};
+      norm,
+      norm_gradient,
+      [](const RotationProblem& p, const void* x, void* y, int64_t first, int64_t count) {
+        p.bfloat16 ? rotation_rows<std::uint16_t>(p, x, y, first, count)
+                   : rotation_rows<float>(p, x, y, first, count);
+      },
+      [](const RotationProblem& p, const void* x, const void* y_gradient, void* x_gradient, int64_t first,
+         int64_t count) {
+        p.bfloat16 ? rotation_gradient_rows<std::uint16_t>(p, x, y_gradient, x_gradient, first, count)
+                   : rotation_gradient_rows<float>(p, x, y_gradient, x_gradient, first, count);
+      }};
 }
 
 }  // namespace

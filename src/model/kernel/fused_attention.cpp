@@ -43,6 +43,7 @@ void for_pairs(std::int64_t B, std::int64_t N, std::size_t scratch_bytes, const 
 
 // The numbers of a call.
 struct Call {
+  std::int64_t H = 0;  // heads of queries
   double scale = 1;
   Reciprocal reciprocal;
   RowsRequest rows;
@@ -52,7 +53,7 @@ struct Call {
 
   // Kept for the backward pass.
   c10::IValue to_value() const {
-    const std::vector<std::int64_t> integers = {reciprocal.window, rows.most, rows.by_head, stream};
+    const std::vector<std::int64_t> integers = {reciprocal.window, rows.most, rows.by_head, stream, H};
     return c10::ivalue::Tuple::create(
         {std::vector<double>{scale, reciprocal.alpha, drop}, integers, samples});
   }
@@ -60,7 +61,8 @@ struct Call {
     const auto& parts = value.toTupleRef().elements();
     const auto numbers = parts[0].toDoubleVector();
     const auto integers = parts[1].toIntVector();
-    return {numbers[0],
+    return {integers[4],
+            numbers[0],
             {numbers[1], integers[0]},
             {.wanted = true, .by_head = integers[2] != 0, .most = integers[1]},
             numbers[2],
@@ -77,33 +79,39 @@ struct Call {
   }
 };
 
-// `dropout` at `site` for B sequences.
-Call call_of(double scale, const Reciprocal& reciprocal, const RowsRequest& rows, const Dropout& dropout,
-             const std::string& site, const Tensor& q_BTHD) {
-  if (!dropout.active()) return {scale, reciprocal, rows, 0, 0, {}};
-  dropout.check_samples(q_BTHD.size(0), site);
+Call call_of(const AttentionInput& in, const RowsRequest& rows, const Dropout& dropout) {
+  Call call{in.q.size(2), in.scale, in.reciprocal, rows, 0, 0, {}};
+  if (!dropout.active()) return call;
+  dropout.check_samples(in.q.size(0), in.site);
   const auto& samples = dropout.samples();
-  return {scale,
-          reciprocal,
+  return {call.H,
+          call.scale,
+          call.reciprocal,
           rows,
           dropout.probability(),
-          static_cast<std::int64_t>(dropout.stream(site)),
+          static_cast<std::int64_t>(dropout.stream(in.site)),
           {samples.begin(), samples.end()}};
 }
 
-// Queries, keys and values from three tensors or from one.
+// Queries, keys and values from three tensors, or from one with H heads of queries first.
 struct Heads {
-  explicit Heads(const variable_list& list)
-      : q(list.size() == 3 ? list[0] : list[0].select(2, 0)),
-        k(list.size() == 3 ? list[1] : list[0].select(2, 1)),
-        v(list.size() == 3 ? list[2] : list[0].select(2, 2)) {}
+  Heads(const variable_list& list, std::int64_t H) {
+    if (list.size() == 3) {
+      q = list[0], k = list[1], v = list[2];
+    } else {
+      const AttentionInput packed(list[0], H, 1);
+      q = packed.q, k = packed.k, v = packed.v;
+    }
+  }
   Tensor q, k, v;
 };
 
 AttentionProblem problem_of(const Heads& heads, const Call& call) {
   return {.T = heads.q.size(1),
           .H = heads.q.size(2),
+          .K = heads.k.size(2),
           .D = heads.q.size(3),
+          .C = heads.v.size(3),
           .bfloat16 = heads.q.scalar_type() == at::kBFloat16,
           .scale = static_cast<float>(call.scale),
           .reciprocal_alpha = static_cast<float>(call.reciprocal.alpha),
@@ -138,9 +146,9 @@ void make_rows(const AttentionProblem& problem, const Call& call, std::int64_t B
 }
 
 Outputs run_forward(const Heads& heads, const Call& call) {
-  const auto B = heads.q.size(0), T = heads.q.size(1), H = heads.q.size(2), D = heads.q.size(3);
+  const auto B = heads.q.size(0), T = heads.q.size(1), H = heads.q.size(2), C = heads.v.size(3);
   const auto problem = problem_of(heads, call);
-  Outputs outputs{at::empty({B, T, H, D}, heads.q.options()),
+  Outputs outputs{at::empty({B, T, H, C}, heads.q.options()),
                   at::empty({B, H, T}, heads.q.options().dtype(at::kFloat)),
                   {},
                   {}};
@@ -177,9 +185,10 @@ void run_backward(const Heads& heads, const Call& call, const Outputs& outputs,
                                       view_of(gradients.k),
                                       view_of(gradients.v)};
   const auto* kernels = kernel::cpu_kernels();
-  for_pairs(
-      values.size(0), problem.H, kernels->backward_scratch(problem),
-      [&](std::int64_t b, std::int64_t h, void* scratch) { kernels->backward(problem, out, b, h, scratch); });
+  for_pairs(values.size(0), problem.K, kernels->backward_scratch(problem),
+            [&](std::int64_t b, std::int64_t kept, void* scratch) {
+              kernels->backward(problem, out, b, kept, scratch);
+            });
 }
 
 // k and v are missing where the first tensor holds all three.
@@ -188,7 +197,7 @@ struct Fused : torch::autograd::Function<Fused> {
                                const std::optional<Tensor>& v, const Call& call) {
     variable_list saved{first};
     if (k) saved.insert(saved.end(), {*k, *v});
-    const Outputs outputs = run_forward(Heads(saved), call);
+    const Outputs outputs = run_forward(Heads(saved, call.H), call);
     for (const auto& tensor : {outputs.values_BTHC, outputs.log_sum_BHT, outputs.columns_BTk})
       saved.push_back(tensor);
     ctx->save_for_backward(saved);
@@ -208,7 +217,7 @@ struct Fused : torch::autograd::Function<Fused> {
     const Outputs outputs{saved.end()[-3], saved.end()[-2], {}, saved.end()[-1]};
     variable_list gradients;
     for (const auto& input : inputs) gradients.push_back(at::empty(input.sizes(), input.options()));
-    run_backward(Heads(inputs), call, outputs, grad_outputs, Heads(gradients));
+    run_backward(Heads(inputs, call.H), call, outputs, grad_outputs, Heads(gradients, call.H));
     gradients.resize(4);  // none of what is missing, and of the call
     return gradients;
   }
@@ -224,20 +233,24 @@ Attended unpack(const variable_list& outputs) {
 
 }  // namespace
 
-bool fused_attention_serves(const Tensor& q_BTHD) {
-  const auto D = q_BTHD.size(-1);
+bool fused_attention_serves(const Tensor& heads_BTHD) {
+  const auto D = heads_BTHD.size(-1);
   const bool type =
-      q_BTHD.scalar_type() == at::kFloat || (q_BTHD.scalar_type() == at::kBFloat16 && D % 2 == 0);
-  return q_BTHD.is_cpu() && type && D <= kernel::kMostHeadWidth && kernel::cpu_kernels() != nullptr;
+      heads_BTHD.scalar_type() == at::kFloat || (heads_BTHD.scalar_type() == at::kBFloat16 && D % 2 == 0);
+  return heads_BTHD.is_cpu() && type && D <= kernel::kMostHeadWidth && kernel::cpu_kernels() != nullptr;
 }
 
 Attended fused_attention(const AttentionInput& in, const RowsRequest& rows, const Dropout& dropout) {
-  const Call call = call_of(in.scale, in.reciprocal, rows, dropout, in.site, in.q);
+  const Call call = call_of(in, rows, dropout);
   if (in.packed.defined())
     return unpack(
         Fused::apply(in.packed.contiguous(), std::optional<Tensor>(), std::optional<Tensor>(), call));
-  TORCH_CHECK(in.q.sizes() == in.k.sizes() && in.q.sizes() == in.v.sizes(), "queries ", in.q.sizes(),
-              ", keys ", in.k.sizes(), " and values ", in.v.sizes(), " must have one shape");
+  const auto like = [](const Tensor& a, const Tensor& b, std::initializer_list<std::int64_t> dims) {
+    return std::all_of(dims.begin(), dims.end(), [&](auto dim) { return a.size(dim) == b.size(dim); });
+  };
+  TORCH_CHECK(like(in.q, in.k, {0, 1, 3}) && like(in.k, in.v, {0, 1, 2}) && in.q.size(2) % in.k.size(2) == 0,
+              "queries ", in.q.sizes(), ", keys ", in.k.sizes(), " and values ", in.v.sizes(),
+              " don't fit one another");
   TORCH_CHECK(in.q.scalar_type() == in.k.scalar_type() && in.q.scalar_type() == in.v.scalar_type(),
               "queries, keys and values must have one type");
   return unpack(

@@ -26,7 +26,7 @@ constexpr double kFloatGap = 1e-6, kHalfGap = 5e-3;
 constexpr double kHalfRounding = 0.42 * 0x1p-8, kFloatRounding = 6 * 0x1p-24;
 
 struct Case {
-  std::int64_t B, T, H, D;
+  std::int64_t B, T, H, K, D, C;
   at::ScalarType type;
   Reciprocal reciprocal;
   double scale;
@@ -39,7 +39,7 @@ struct Case {
 };
 
 std::string text_of(const Case& c) {
-  return str("B ", c.B, ", T ", c.T, ", H ", c.H, ", D ", c.D, ", ",
+  return str("B ", c.B, ", T ", c.T, ", H ", c.H, ", K ", c.K, ", D ", c.D, ", C ", c.C, ", ",
              c.type == at::kFloat ? "float32" : "bfloat16", ", alpha ", c.reciprocal.alpha, ", window ",
              c.reciprocal.window, ", dropout ", c.drop);
 }
@@ -53,13 +53,16 @@ class Shapes {
     const bool half = pick(0, 1) == 1;
     const std::int64_t widest = pick(0, 7) == 0 ? 256 : 80;
     const bool drops = pick(0, 2) == 0;
-    const auto T = drops ? 4 * pick(1, 50) : pick(1, 200),
-               D = half ? 2 * pick(1, widest / 2) : pick(1, widest);
-    const double alpha = pick(0, 2) == 0 ? 0.3 : 0;
+    const auto width = [&] { return half ? 2 * pick(1, widest / 2) : pick(1, widest); };
+    const auto T = drops ? 4 * pick(1, 50) : pick(1, 200), D = width(), C = pick(0, 1) == 0 ? D : width();
+    const auto K = pick(1, 3), group = pick(0, 1) == 0 ? 1 : pick(2, 4);
+    const double alpha = group == 1 && pick(0, 2) == 0 ? 0.3 : 0;
     return {drops ? 3 : pick(1, 3),
             T,
-            pick(1, 3),
+            K * group,
+            K,
             D,
+            C,
             half ? at::kBFloat16 : at::kFloat,
             {alpha, pick(0, 2 * T)},
             0.5 / std::sqrt(static_cast<double>(D)),
@@ -72,7 +75,7 @@ class Shapes {
 
 struct Inputs {
   explicit Inputs(const Case& c)
-      : q({c.B, c.T, c.H, c.D}, c.type), k({c.B, c.T, c.H, c.D}, c.type), v({c.B, c.T, c.H, c.D}, c.type) {}
+      : q({c.B, c.T, c.H, c.D}, c.type), k({c.B, c.T, c.K, c.D}, c.type), v({c.B, c.T, c.K, c.C}, c.type) {}
 
   // Values and gradients from float64, each by no more than rounding explains: two standard deviations of the
   // error analysis, since the weights of a row that are nearly equal round alike, and more of them where few
@@ -128,7 +131,7 @@ TEST_P(FusedAttention, AgreesWithTheReferenceInValuesAndGradients) {
     SCOPED_TRACE(text_of(c));
     const Inputs inputs(c);
     const auto& [q, k, v] = inputs;
-    const Tensor above = at::randn({c.B, c.T, c.H, c.D}).to(c.type);
+    const Tensor above = at::randn({c.B, c.T, c.H, c.C}).to(c.type);
     const Tensor o = fused(c, q.own, k.own, v.own).values_BTHC;
     const Tensor exact = written_out(c, inputs).values_BTHC;
     o.backward(above);
@@ -139,12 +142,13 @@ TEST_P(FusedAttention, AgreesWithTheReferenceInValuesAndGradients) {
 
 TEST_P(FusedAttention, TakesThemPackedAndKeysThatHeadsShare) {
   const std::int64_t B = 2, T = 70, H = 3, D = 20;
-  const Tensor qkv = at::randn({B, T, 3, H, D}).set_requires_grad(true);
+  const Tensor qkv = at::randn({B, T, 3 * H, D}).set_requires_grad(true);
   const Tensor apart = qkv.detach().clone().set_requires_grad(true);
   const Tensor above = at::randn({B, T, H, D});
-  const Tensor packed = fused_attention({qkv, 0.2}, {}).values_BTHC;
+  const Tensor packed = fused_attention({qkv, H, 0.2}, {}).values_BTHC;
   const Tensor separate =
-      fused_attention({apart.select(2, 0), apart.select(2, 1), apart.select(2, 2), 0.2}, {}).values_BTHC;
+      fused_attention({apart.narrow(2, 0, H), apart.narrow(2, H, H), apart.narrow(2, 2 * H, H), 0.2}, {})
+          .values_BTHC;
   EXPECT_TRUE(at::equal(packed, separate));
   packed.backward(above);
   separate.backward(above);
@@ -160,17 +164,39 @@ TEST_P(FusedAttention, TakesThemPackedAndKeysThatHeadsShare) {
   EXPECT_LE(gap(shared.grad(), own.grad().to(at::kDouble)), kFloatGap);
 }
 
+// A copy of each head of keys for every head of queries that reads it gives the same bits, and its gradient
+// is the sum of theirs.
+TEST_P(FusedAttention, ReadsAHeadOfKeysForSeveralOfQueriesWithoutACopy) {
+  const std::int64_t B = 2, T = 70, H = 6, K = 2, D = 20, C = 12;
+  const Tensor q = at::randn({B, T, H, D});
+  const auto leaf = [](const Tensor& x) { return x.detach().clone().set_requires_grad(true); };
+  const Tensor k = leaf(at::randn({B, T, K, D})), v = leaf(at::randn({B, T, K, C}));
+  const Tensor k_copied = leaf(k.repeat_interleave(H / K, 2)), v_copied = leaf(v.repeat_interleave(H / K, 2));
+  const RowsRequest rows{.wanted = true, .by_head = true, .most = 0};
+  const auto grouped = fused_attention({q, k, v, 0.2}, rows),
+             copied = fused_attention({q, k_copied, v_copied, 0.2}, rows);
+  EXPECT_TRUE(at::equal(grouped.values_BTHC, copied.values_BTHC));
+  EXPECT_TRUE(at::equal(grouped.rows.by_head_BHTT, copied.rows.by_head_BHTT));
+  const Tensor above = at::randn({B, T, H, C});
+  grouped.values_BTHC.backward(above), copied.values_BTHC.backward(above);
+  const auto summed = [&](const Tensor& x) { return x.unflatten(2, {K, H / K}).to(at::kDouble).sum(3); };
+  EXPECT_LE(gap(k.grad(), summed(k_copied.grad())), kFloatGap);
+  EXPECT_LE(gap(v.grad(), summed(v_copied.grad())), kFloatGap);
+}
+
 TEST_P(FusedAttention, LooksAtNoLaterToken) {
   Shapes shapes;
   for (int i = 0; i < 20; ++i) {
     const Case c = shapes.draw();
     SCOPED_TRACE(text_of(c));
     const auto seen = c.T / 2;
-    const auto draw = [&] { return at::randn({c.B, c.T, c.H, c.D}).to(c.type); };
-    const Tensor q = draw(), k = draw(), v = draw();
+    const auto like = [&](const Tensor& x) { return at::randn(x.sizes()).to(c.type); };
+    const Tensor q = at::randn({c.B, c.T, c.H, c.D}).to(c.type),
+                 k = at::randn({c.B, c.T, c.K, c.D}).to(c.type),
+                 v = at::randn({c.B, c.T, c.K, c.C}).to(c.type);
     const auto run = [&](bool other) {
       const auto change = [&](const Tensor& x) {
-        return other ? at::cat({x.narrow(1, 0, seen), 100 * draw().narrow(1, seen, c.T - seen)}, 1) : x;
+        return other ? at::cat({x.narrow(1, 0, seen), 100 * like(x).narrow(1, seen, c.T - seen)}, 1) : x;
       };
       return fused(c, change(q), change(k), change(v), {.wanted = true, .by_head = false, .most = 0});
     };
@@ -181,11 +207,11 @@ TEST_P(FusedAttention, LooksAtNoLaterToken) {
 }
 
 TEST_P(FusedAttention, HasTheSameBitsOnAnyNumberOfThreads) {
-  const Tensor qkv = at::randn({3, 130, 3, 2, 16}).set_requires_grad(true);
+  const Tensor qkv = at::randn({3, 130, 6, 16}).set_requires_grad(true);
   const auto run = [&](int threads) {
     at::set_num_threads(threads);
     qkv.mutable_grad().reset();
-    const auto made = fused_attention({qkv, 0.25}, {.wanted = true, .by_head = false, .most = 4});
+    const auto made = fused_attention({qkv, 2, 0.25}, {.wanted = true, .by_head = false, .most = 4});
     (made.values_BTHC.square().sum() + made.rows.largest_BTk.square().sum()).backward();
     at::set_num_threads(1);
     return std::vector<Tensor>{made.values_BTHC, made.rows.largest_BTk, qkv.grad().clone()};
@@ -234,7 +260,7 @@ TEST_P(FusedAttention, MakesRowsWithTheirGradientAndLeavesTheValuesAlone) {
     const auto exact = written_out(c, inputs);
     const Tensor rows = by_head ? made.rows.by_head_BHTT : made.rows.mean_BTT;
     const Tensor exact_rows = by_head ? exact.rows.by_head_BHTT : exact.rows.by_head_BHTT.mean(1);
-    const Tensor above = at::randn({c.B, c.T, c.H, c.D}).to(c.type), rows_above = at::randn(rows.sizes());
+    const Tensor above = at::randn({c.B, c.T, c.H, c.C}).to(c.type), rows_above = at::randn(rows.sizes());
     EXPECT_TRUE(at::equal(made.values_BTHC, fused(c, q.own, k.own, v.own).values_BTHC));
     EXPECT_LE(gap(rows, exact_rows), most);
     ((made.values_BTHC * above).sum() + (rows * rows_above).sum()).backward();
@@ -252,8 +278,10 @@ TEST_P(FusedAttention, SelectsTheLargestOfEachRow) {
     const Case c = shapes.draw();
     const std::int64_t k = 1 + i % 9;
     SCOPED_TRACE(str(text_of(c), ", k ", k));
-    const auto draw = [&] { return at::randn({c.B, c.T, c.H, c.D}).to(c.type).set_requires_grad(true); };
-    const Tensor query = draw(), key = draw(), value = draw();
+    const auto draw = [&](std::int64_t heads, std::int64_t width) {
+      return at::randn({c.B, c.T, heads, width}).to(c.type).set_requires_grad(true);
+    };
+    const Tensor query = draw(c.H, c.D), key = draw(c.K, c.D), value = draw(c.K, c.C);
     const auto all = fused(c, query, key, value, {.wanted = true, .by_head = false, .most = 0});
     const auto some = fused(c, query, key, value, {.wanted = true, .by_head = false, .most = k});
     const Tensor selected = all.rows.mean_BTT * top_k_mask_reference(all.rows.mean_BTT, k);

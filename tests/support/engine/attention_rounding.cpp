@@ -22,8 +22,13 @@ double deviation(const Tensor& variance, const Tensor& result, double r) {
 
 AttentionRounding attention_rounding(const AttentionCase& c, double r) {
   const at::NoGradGuard no_grad;
-  const Tensor q = heads_first(c.q_BTHD), k = heads_first(c.k_BTHD), v = heads_first(c.v_BTHD),
-               above = heads_first(c.above_BTHD);
+  const auto K = c.k_BTKD.size(2), group = c.q_BTHD.size(2) / K;
+  const auto for_each_query = [&](const Tensor& x_BTKD) {
+    return heads_first(x_BTKD.repeat_interleave(group, 2));
+  };
+  const auto over_group = [&](const Tensor& x_BHTD) { return x_BHTD.unflatten(1, {K, group}).sum(2); };
+  const Tensor q = heads_first(c.q_BTHD), k = for_each_query(c.k_BTKD), v = for_each_query(c.v_BTKC),
+               above = heads_first(c.above_BTHC);
   const auto T = q.size(2);
   const Tensor raw = at::matmul(q, turned(k)) * c.scale;
   const Tensor band = at::ones({T, T}, at::kDouble).tril(0).triu(-c.reciprocal.window) * c.reciprocal.alpha;
@@ -53,8 +58,9 @@ AttentionRounding attention_rounding(const AttentionCase& c, double r) {
                dv = at::matmul(turned(dropped), above);
   return {.o = deviation(at::matmul(dropped.square(), v.square()) * rr, o, r),
           .q = deviation(q_variance, dq, r),
-          .k = deviation(k_variance, dk, r),
-          .v = deviation(at::matmul(turned(dropped.square()), above.square()) * rr, dv, r)};
+          .k = deviation(over_group(k_variance), over_group(dk), r),
+          .v = deviation(over_group(at::matmul(turned(dropped.square()), above.square()) * rr),
+                         over_group(dv), r)};
 }
 
 }  // namespace kablate

@@ -8,7 +8,7 @@
 namespace kablate {
 
 struct AttentionCase {
-  at::Tensor q_BTHD, k_BTHD, v_BTHD, above_BTHD;  // float64
+  at::Tensor q_BTHD, k_BTKD, v_BTKC, above_BTHC;  // float64
   double scale = 1;
   Reciprocal reciprocal;
   at::Tensor kept_BHTT;        // what weights are multiplied by: 0 or 1/(1-p); undefined without dropout
@@ -27,7 +27,8 @@ struct AttentionRounding {
 //   Δ  = Σ_d dO·o    from the rounded o: δΔ² = r²(Σ_s P²dP² + Σ_d dO²o²), one error for all of a row
 //   dS = P(dP - Δ)   δdS = rdS - P·δΔ; dQ = scale·dS·K, dK = scale·dSᵀ·Q, dV = Pᵀ·dO
 //
-// and each result once more by r. Errors of different numbers are independent, so variances add up.
+// and each result once more by r; dK and dV are sums over the heads of queries that read a head of keys.
+// Errors of different numbers are independent, so variances add up.
 AttentionRounding attention_rounding(const AttentionCase& c, double r);
 
 }  // namespace kablate

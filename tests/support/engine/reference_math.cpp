@@ -41,6 +41,28 @@ Matrix layer_norm(const Matrix& x, const Vector& scale, const Weight* shift) {
   return y;
 }
 
+Matrix rms_norm(const Matrix& x, const Vector& scale) {
+  Matrix y = x;
+  for (auto& row : y) {
+    double square = 0;
+    for (const double value : row) square += value * value / static_cast<double>(row.size());
+    for (std::size_t e = 0; e < row.size(); ++e) row[e] = row[e] / std::sqrt(square + 1e-5) * scale[e];
+  }
+  return y;
+}
+
+void rotate(Matrix& x, std::size_t first, std::size_t width, double base) {
+  for (std::size_t t = 0; t < x.size(); ++t)
+    for (std::size_t i = 0; i < width / 2; ++i) {
+      const double angle =
+          static_cast<double>(t) * std::pow(base, -2 * static_cast<double>(i) / static_cast<double>(width));
+      double &a = x[t][first + i], &b = x[t][first + i + width / 2];
+      const double before = a;
+      a = before * std::cos(angle) - b * std::sin(angle);
+      b = b * std::cos(angle) + before * std::sin(angle);
+    }
+}
+
 double activate(Activation activation, double a) {
   if (activation == Activation::kRelu2) return a > 0 ? a * a : 0;
   if (activation == Activation::kGelu) return 0.5 * a * (1 + std::erf(a / std::numbers::sqrt2));

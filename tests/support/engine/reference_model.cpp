@@ -34,17 +34,21 @@ class Sequence {
         drop_(options.drop),
         E_(static_cast<std::size_t>(config.gpt.width)),
         H_(static_cast<std::size_t>(config.gpt.num_heads)),
+        K_(config.attention.key_heads > 0 ? static_cast<std::size_t>(config.attention.key_heads) : H_),
         D_(E_ / H_),
         L_(static_cast<std::size_t>(config.attention.latent_dim)),
         blocks_(static_cast<std::size_t>(config.gpt.num_layers)) {}
 
   Output run(const std::vector<std::int64_t>& tokens) {
     const auto& wte = weight("transformer.wte.weight").values;
-    const auto& wpe = weight("transformer.wpe.weight").values;
     Matrix x = zeros(tokens.size(), E_);
     for (std::size_t t = 0; t < tokens.size(); ++t)
-      for (std::size_t e = 0; e < E_; ++e)
-        x[t][e] = wte[static_cast<std::size_t>(tokens[t]) * E_ + e] + wpe[t * E_ + e];
+      for (std::size_t e = 0; e < E_; ++e) x[t][e] = wte[static_cast<std::size_t>(tokens[t]) * E_ + e];
+    if (c_.gpt.positions == Positions::kLearned) {
+      const auto& wpe = weight("transformer.wpe.weight").values;
+      for (std::size_t t = 0; t < tokens.size(); ++t)
+        for (std::size_t e = 0; e < E_; ++e) x[t][e] += wpe[t * E_ + e];
+    }
     drop("embedding", x);
     Context context;
     for (block_ = 0; block_ < blocks_; ++block_) x = block(x, context);
@@ -64,7 +68,9 @@ class Sequence {
   std::string name(const char* key) const { return "transformer.h." + std::to_string(block_) + "." + key; }
 
   Matrix norm(const Matrix& x, const std::string& prefix) const {
-    return layer_norm(x, weight(prefix + ".weight").values, bias(prefix + ".bias"));
+    const Vector scale = c_.gpt.norm.affine ? weight(prefix + ".weight").values : Vector(E_, 1);
+    if (c_.gpt.norm.kind == NormKind::kRmsNorm) return rms_norm(x, scale);
+    return layer_norm(x, scale, c_.gpt.norm.affine ? bias(prefix + ".bias") : nullptr);
   }
 
   // Row after row, from `first` on among the site's elements.
@@ -112,19 +118,34 @@ class Sequence {
     return drop(name("attn.weights"), p, h * p.size() * p.size());
   }
 
-  // P = softmax(q·kᵀ/√D + causal), o_h = P_h·v_h
+  // Columns first … first + D of x normed by themselves, then rotated, as far as either is asked for.
+  void prepare_head(Matrix& x, std::size_t first) const {
+    if (c_.attention.qk_norm) {
+      Matrix head = zeros(x.size(), D_);
+      for (std::size_t t = 0; t < x.size(); ++t)
+        for (std::size_t d = 0; d < D_; ++d) head[t][d] = x[t][first + d];
+      head = rms_norm(head, Vector(D_, 1));
+      for (std::size_t t = 0; t < x.size(); ++t)
+        for (std::size_t d = 0; d < D_; ++d) x[t][first + d] = head[t][d];
+    }
+    if (c_.gpt.positions == Positions::kRotary) rotate(x, first, D_, c_.gpt.rope_base);
+  }
+
+  // P = softmax(q·kᵀ/√D + causal), o_h = P_h·v_h; query head h reads head h ÷ (H/K) of keys and values
   Matrix multi_head(const Matrix& x, const Context& below, Attention& attention) const {
     const std::size_t T = x.size();
-    const Matrix qkv = linear(x, weight(name("attn.c_attn.weight")), bias(name("attn.c_attn.bias")));
+    Matrix qkv = linear(x, weight(name("attn.c_attn.weight")), bias(name("attn.c_attn.bias")));
+    for (std::size_t head = 0; head < H_ + K_; ++head) prepare_head(qkv, head * D_);
     Matrix heads = zeros(T, E_);
     for (std::size_t h = 0; h < H_; ++h) {
+      const std::size_t kept = h / (H_ / K_), key = E_ + kept * D_, value = E_ + (K_ + kept) * D_;
       Matrix scores = zeros(T, T);
       for (std::size_t t = 0; t < T; ++t)
         for (std::size_t s = 0; s < T; ++s)
           for (std::size_t d = 0; d < D_; ++d)
-            scores[t][s] += qkv[t][h * D_ + d] * qkv[s][E_ + h * D_ + d] / std::sqrt(static_cast<double>(D_));
+            scores[t][s] += qkv[t][h * D_ + d] * qkv[s][key + d] / std::sqrt(static_cast<double>(D_));
       attention.weights.push_back(causal_softmax(scores));
-      route(dropped(attention.weights[h], h), qkv, h * D_, (h + 1) * D_, heads, 2 * E_);
+      route(dropped(attention.weights[h], h), qkv, h * D_, (h + 1) * D_, heads, value - h * D_);
     }
     gate_heads(heads, below.gate);
     return linear(heads, weight(name("attn.c_proj.weight")), bias(name("attn.c_proj.bias")));
@@ -334,7 +355,7 @@ class Sequence {
   const Weights& weights_;
   const Routing* held_;
   Drop drop_;
-  std::size_t E_, H_, D_, L_, blocks_, block_ = 0, F_ = 0;  // the block at hand, and its MLP's width
+  std::size_t E_, H_, K_, D_, L_, blocks_, block_ = 0, F_ = 0;  // the block at hand, and its MLP's width
   Routing routing_;
   std::vector<Trace> traces_;
 };

@@ -1,4 +1,4 @@
-// Layer normalisation of a sum and its gradient, a row at a time. Include after a vector_*.h.
+// Layer normalisation and RMSNorm of a sum and their gradients, a row at a time. Include after a vector_*.h.
 #pragma once
 
 #include "model/kernel/tile_products.h"
@@ -59,15 +59,20 @@ inline float scale_of(float variance, float epsilon) {
   return variance <= __FLT_MAX__ ? 1 / __builtin_sqrtf(variance + epsilon) : __builtin_nanf("");
 }
 
+// The weight of a vector's channels.
+inline Vector weight_of(const NormProblem& p, int64_t i, int64_t n) {
+  return p.weight == nullptr ? spread(1) : load_some(p.weight + i, n);
+}
+
 // Two passes over the row, which is in the cache: differences from the mean lose no digits.
 template <class Added, class Normed>
-void layer_norm_rows(const LayerNormProblem& p, const LayerNormForward& f, int64_t first, int64_t count) {
+void norm_rows(const NormProblem& p, const NormForward& f, int64_t first, int64_t count) {
   for (int64_t row = first; row < first + count; ++row) {
     const auto* added = static_cast<const Added*>(f.added);
     const float* x = f.x + row * p.E;
     float* sum = added == nullptr ? nullptr : f.sum + row * p.E;
-    const float mean =
-        add_row(p.E, x, added == nullptr ? nullptr : added + row * p.E, sum) / static_cast<float>(p.E);
+    const float all = add_row(p.E, x, added == nullptr ? nullptr : added + row * p.E, sum);
+    const float mean = p.rms ? 0 : all / static_cast<float>(p.E);
     const float* values = added == nullptr ? x : sum;
     Vector squares = spread(0);
     for_row(p.E, [&](int64_t i, int64_t n) {
@@ -79,38 +84,39 @@ void layer_norm_rows(const LayerNormProblem& p, const LayerNormForward& f, int64
     for_row(p.E, [&](int64_t i, int64_t n) {
       const Vector unit = (load_some(values + i, n) - spread(mean)) * spread(scale);
       const Vector shift = p.bias == nullptr ? spread(0) : load_some(p.bias + i, n);
-      store_some(normed + i, fma(unit, load_some(p.weight + i, n), shift), n);
+      store_some(normed + i, fma(unit, weight_of(p, i, n), shift), n);
     });
     f.statistics[2 * row] = mean;
     f.statistics[2 * row + 1] = scale;
   }
 }
 
-// With n = (s - mean)·scale and g = grad_output·weight: scale·(g - mean(g) - n·mean(g·n)).
+// With n = (s - mean)·scale and g = grad_output·weight: scale·(g - mean(g) - n·mean(g·n)), of RMSNorm without
+// mean(g).
 template <class Added, class Normed>
-void layer_norm_gradient_rows(const LayerNormProblem& p, const LayerNormBackward& f, int64_t first,
-                              int64_t count) {
+void norm_gradient_rows(const NormProblem& p, const NormBackward& f, int64_t first, int64_t count) {
   for (int64_t row = first; row < first + count; ++row) {
     const auto* grad_output = static_cast<const Normed*>(f.normed_gradient) + row * p.E;
     const float* values = f.sum + row * p.E;
     const float mean = f.statistics[2 * row], scale = f.statistics[2 * row + 1];
     Vector all = spread(0), along = spread(0);
     for_row(p.E, [&](int64_t i, int64_t n) {
-      const Vector from = load_some(grad_output + i, n), g = from * load_some(p.weight + i, n);
+      const Vector from = load_some(grad_output + i, n), g = from * weight_of(p, i, n);
       const Vector unit = (load_some(values + i, n) - spread(mean)) * spread(scale);
       all = all + g;
       along = fma(g, unit, along);
+      if (f.weight_gradient == nullptr) return;
       store_some(f.weight_gradient + i, fma(from, unit, load_some(f.weight_gradient + i, n)), n);
       store_some(f.bias_gradient + i, from + load_some(f.bias_gradient + i, n), n);
     });
-    const Vector mean_g = spread(total(all) / static_cast<float>(p.E)),
+    const Vector mean_g = spread(p.rms ? 0 : total(all) / static_cast<float>(p.E)),
                  mean_along = spread(total(along) / static_cast<float>(p.E));
     const float* straight = f.sum_gradient == nullptr ? nullptr : f.sum_gradient + row * p.E;
     float* x_gradient = f.x_gradient + row * p.E;
     auto* added_gradient =
         f.added_gradient == nullptr ? nullptr : static_cast<Added*>(f.added_gradient) + row * p.E;
     for_row(p.E, [&](int64_t i, int64_t n) {
-      const Vector g = load_some(grad_output + i, n) * load_some(p.weight + i, n);
+      const Vector g = load_some(grad_output + i, n) * weight_of(p, i, n);
       const Vector unit = (load_some(values + i, n) - spread(mean)) * spread(scale);
       Vector gradient = (g - mean_g - unit * mean_along) * spread(scale);
       if (straight != nullptr) gradient = gradient + load_some(straight + i, n);
@@ -122,23 +128,21 @@ void layer_norm_gradient_rows(const LayerNormProblem& p, const LayerNormBackward
 
 // f(an added number, a normed one) of the problem's types.
 template <class Function>
-void with_types(const LayerNormProblem& p, const Function& f) {
+void with_types(const NormProblem& p, const Function& f) {
   if (p.added_bfloat16)
     p.normed_bfloat16 ? f(std::uint16_t(), std::uint16_t()) : f(std::uint16_t(), float());
   else
     p.normed_bfloat16 ? f(float(), std::uint16_t()) : f(float(), float());
 }
 
-inline void layer_norm(const LayerNormProblem& p, const LayerNormForward& f, int64_t first, int64_t count) {
-  with_types(p, [&](auto added, auto normed) {
-    layer_norm_rows<decltype(added), decltype(normed)>(p, f, first, count);
-  });
+inline void norm(const NormProblem& p, const NormForward& f, int64_t first, int64_t count) {
+  with_types(
+      p, [&](auto added, auto normed) { norm_rows<decltype(added), decltype(normed)>(p, f, first, count); });
 }
 
-inline void layer_norm_gradient(const LayerNormProblem& p, const LayerNormBackward& f, int64_t first,
-                                int64_t count) {
+inline void norm_gradient(const NormProblem& p, const NormBackward& f, int64_t first, int64_t count) {
   with_types(p, [&](auto added, auto normed) {
-    layer_norm_gradient_rows<decltype(added), decltype(normed)>(p, f, first, count);
+    norm_gradient_rows<decltype(added), decltype(normed)>(p, f, first, count);
   });
 }
 

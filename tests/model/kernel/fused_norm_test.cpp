@@ -1,5 +1,5 @@
-// Layer norm of a sum by kernels against at::layer_norm in float64, values and gradients.
-#include "model/kernel/fused_layer_norm.h"
+// Norms of a sum by kernels against their equations in float64, values and gradients.
+#include "model/kernel/fused_norm.h"
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
@@ -11,17 +11,20 @@ namespace kablate {
 namespace {
 
 constexpr double kFloatGap = 1e-6, kHalfGap = 3e-3, kEpsilon = 1e-5;
+constexpr auto kLayer = NormKind::kLayerNorm, kRms = NormKind::kRmsNorm;
 
 struct Case {
   std::int64_t N, E;
-  bool adds, bias;
+  NormKind kind;
+  bool adds, weight, bias;
   at::ScalarType added, normed;
   double offset;  // of x from 0
 };
 
 std::string text_of(const Case& c) {
   std::ostringstream out;
-  out << "[" << c.N << ", " << c.E << "], normed " << at::toString(c.normed) << ", mean about " << c.offset;
+  out << (c.kind == kRms ? "rms" : "layer") << (c.weight ? "" : " without a weight") << " [" << c.N << ", "
+      << c.E << "], normed " << at::toString(c.normed) << ", mean about " << c.offset;
   if (c.adds) out << ", with " << at::toString(c.added);
   return out.str() + (c.bias ? ", with a bias" : "");
 }
@@ -29,7 +32,9 @@ std::string text_of(const Case& c) {
 Case draw() {
   const auto below = [](std::int64_t n) { return at::randint(n, {1}).item<std::int64_t>(); };
   const auto type = [&] { return below(2) == 0 ? at::kFloat : at::kBFloat16; };
-  return {1 + below(150), 3 + below(below(2) == 0 ? 40 : 400), below(2) == 0, below(2) == 0, type(),
+  const auto kind = below(2) == 0 ? kLayer : kRms;
+  const bool weight = below(3) > 0, bias = weight && kind == kLayer && below(2) == 0;
+  return {1 + below(150), 3 + below(below(2) == 0 ? 40 : 400), kind, below(2) == 0, weight, bias, type(),
           type(),         below(3) == 0 ? 30.0 : 0.0};
 }
 
@@ -45,25 +50,33 @@ struct Inputs {
   Twin x, added, weight, bias;
 };
 
-class FusedLayerNorm : public KernelTest {};
-INSTANTIATE_TEST_SUITE_P(Cpu, FusedLayerNorm, each_instruction_set(), instruction_set);
+// The equation, an operation after the other.
+Tensor plain_norm(const Tensor& sum, const Case& c, const Tensor& weight, const Tensor& bias) {
+  const Tensor d = c.kind == kRms ? sum : sum - sum.mean(-1, true);
+  Tensor y = d / (d.square().mean(-1, true) + kEpsilon).sqrt();
+  if (c.weight) y = y * weight;
+  return c.bias ? y + bias : y;
+}
+
+class FusedNorm : public KernelTest {};
+INSTANTIATE_TEST_SUITE_P(Cpu, FusedNorm, each_instruction_set(), instruction_set);
 
 // The gradients of what reads the sum, the norm, or both.
-TEST_P(FusedLayerNorm, AgreesWithFloat64InValuesAndGradients) {
-  for (int i = 0; i < 60; ++i) {
+TEST_P(FusedNorm, AgreesWithFloat64InValuesAndGradients) {
+  for (int i = 0; i < 120; ++i) {
     const Case c = draw();
     const bool reads_sum = i % 3 != 0, reads_norm = i % 3 != 1;
     SCOPED_TRACE(testing::Message() << text_of(c) << ", reads " << i % 3);
     const Inputs in(c);
-    const NormedSum made = add_layer_norm(in.x.own, c.adds ? in.added.own : Tensor(), in.weight.own,
-                                          c.bias ? in.bias.own : Tensor(), kEpsilon, c.normed);
+    const NormFunction function{c.kind, c.weight ? in.weight.own : Tensor(), c.bias ? in.bias.own : Tensor(),
+                                kEpsilon};
+    const NormedSum made = add_norm(in.x.own, c.adds ? in.added.own : Tensor(), function, c.normed);
     const Tensor sum = c.adds ? in.x.exact + in.added.exact : in.x.exact * 1,
-                 normed =
-                     at::layer_norm(sum, {c.E}, in.weight.exact, c.bias ? in.bias.exact : Tensor(), kEpsilon);
+                 normed = plain_norm(sum, c, in.weight.exact, in.bias.exact);
     EXPECT_EQ(made.sum.scalar_type(), at::kFloat);
     ASSERT_EQ(made.normed.scalar_type(), c.normed);
     // The mean costs digits, in rows of a few numbers the difference from it too.
-    const double cancels = (c.offset != 0 ? 10 : 1) * (c.E < 8 ? 10 : 1);
+    const double cancels = (c.offset != 0 && c.kind == kLayer ? 10 : 1) * (c.E < 8 ? 10 : 1);
     const double most = (c.normed == at::kFloat ? kFloatGap : kHalfGap) * cancels;
     EXPECT_LE(gap(made.sum, sum), kFloatGap);
     EXPECT_LE(gap(made.normed, normed), most);
@@ -81,44 +94,48 @@ TEST_P(FusedLayerNorm, AgreesWithFloat64InValuesAndGradients) {
       EXPECT_LE(gap(in.added.own.grad(), in.added.exact.grad()),
                 (c.added == at::kFloat ? kFloatGap : kHalfGap) * cancels);
     if (!reads_norm) continue;
-    EXPECT_LE(gap(in.weight.own.grad(), in.weight.exact.grad()), kFloatGap * cancels);
+    if (c.weight) EXPECT_LE(gap(in.weight.own.grad(), in.weight.exact.grad()), kFloatGap * cancels);
     if (c.bias) EXPECT_LE(gap(in.bias.own.grad(), in.bias.exact.grad()), kFloatGap);
   }
 }
 
-TEST_P(FusedLayerNorm, TakesRowsThatDoNotLieTogether) {
+TEST_P(FusedNorm, TakesRowsThatDoNotLieTogether) {
   const Tensor x = at::randn({6, 5, 24}), weight = at::randn({24}), across = x.transpose(0, 1);
   const auto normed = [&](const Tensor& in) {
-    return add_layer_norm(in, in, weight, {}, kEpsilon, at::kFloat).normed;
+    return add_norm(in, in, {kLayer, weight, {}}, at::kFloat).normed;
   };
   EXPECT_TRUE(at::equal(normed(across), normed(across.contiguous())));
 }
 
-TEST_P(FusedLayerNorm, HidesNoVarianceBeyondFloat32) {
+TEST_P(FusedNorm, HidesNoVarianceBeyondFloat32) {
   const Tensor x = at::randn({3, 20}), weight = at::ones({20});
   x[1].mul_(1e20);
-  const Tensor normed = add_layer_norm(x, {}, weight, {}, kEpsilon, at::kFloat).normed;
-  EXPECT_TRUE(at::isnan(normed[1]).all().item<bool>());
-  EXPECT_FALSE(at::isnan(normed[0]).any().item<bool>() || at::isnan(normed[2]).any().item<bool>());
+  for (const auto kind : {kLayer, kRms}) {
+    const Tensor normed = add_norm(x, {}, {kind, weight, {}}, at::kFloat).normed;
+    EXPECT_TRUE(at::isnan(normed[1]).all().item<bool>());
+    EXPECT_FALSE(at::isnan(normed[0]).any().item<bool>() || at::isnan(normed[2]).any().item<bool>());
+  }
 }
 
-TEST_P(FusedLayerNorm, RefusesShapesThatDoNotFit) {
+TEST_P(FusedNorm, RefusesShapesThatDoNotFit) {
   const Tensor x = at::randn({4, 12}), weight = at::randn({12});
   const auto normed = [&](const Tensor& added, const Tensor& w, const Tensor& bias) {
-    return add_layer_norm(x, added, w, bias, kEpsilon, at::kFloat);
+    return add_norm(x, added, {kLayer, w, bias}, at::kFloat);
   };
   EXPECT_THROW(normed(at::randn({12}), weight, {}), c10::Error);
   EXPECT_THROW(normed({}, at::randn({6}), {}), c10::Error);
   EXPECT_THROW(normed({}, weight, at::randn({6})), c10::Error);
+  EXPECT_THROW(normed({}, {}, weight), c10::Error);
+  EXPECT_THROW(add_norm(x, {}, {kRms, weight, weight}, at::kFloat), c10::Error);
 }
 
 // An arm must not differ from another one by how many threads it had.
-TEST_P(FusedLayerNorm, HasTheSameBitsOnAnyNumberOfThreads) {
+TEST_P(FusedNorm, HasTheSameBitsOnAnyNumberOfThreads) {
   const auto gradient_on = [](int threads) {
     at::manual_seed(1);
     at::set_num_threads(threads);
     const Tensor x = at::randn({4096, 384}), weight = at::randn({384}).set_requires_grad(true);
-    add_layer_norm(x, {}, weight, {}, kEpsilon, at::kFloat).normed.square().sum().backward();
+    add_norm(x, {}, {kLayer, weight, {}}, at::kFloat).normed.square().sum().backward();
     return weight.grad();
   };
   const int before = at::get_num_threads();
@@ -127,20 +144,22 @@ TEST_P(FusedLayerNorm, HasTheSameBitsOnAnyNumberOfThreads) {
   EXPECT_TRUE(at::equal(one, three) && at::equal(one, five));
 }
 
-TEST(AddLayerNorm, IsWrittenOutInFloat64AndWithoutKernels) {
+TEST(AddNorm, IsWrittenOutInFloat64AndWithoutKernels) {
   const Tensor x = at::randn({4, 12}, at::kDouble), y = at::randn({4, 12}, at::kDouble),
                weight = at::randn({12}, at::kDouble);
-  const auto expected = at::layer_norm(x + y, {12}, weight, {}, kEpsilon);
-  const auto made = add_layer_norm(x, y, weight, {}, kEpsilon, at::kDouble);
-  EXPECT_TRUE(at::equal(made.normed, expected));
-  const auto* before = kernel::cpu_kernels();
-  kernel::set_cpu_kernels(nullptr);
-  const auto plain = add_layer_norm(x.to(at::kFloat), y.to(at::kBFloat16), weight.to(at::kFloat), {},
-                                    kEpsilon, at::kBFloat16);
-  kernel::set_cpu_kernels(before);
-  EXPECT_EQ(plain.sum.scalar_type(), at::kFloat);
-  EXPECT_EQ(plain.normed.scalar_type(), at::kBFloat16);
-  EXPECT_LE(gap(plain.normed, expected), 2 * kHalfGap);
+  for (const auto kind : {kLayer, kRms}) {
+    const Case c{4, 12, kind, true, true, false, at::kDouble, at::kDouble, 0};
+    const auto expected = plain_norm(x + y, c, weight, {});
+    EXPECT_LE(gap(add_norm(x, y, {kind, weight, {}}, at::kDouble).normed, expected), 1e-14);
+    const auto* before = kernel::cpu_kernels();
+    kernel::set_cpu_kernels(nullptr);
+    const auto plain =
+        add_norm(x.to(at::kFloat), y.to(at::kBFloat16), {kind, weight.to(at::kFloat), {}}, at::kBFloat16);
+    kernel::set_cpu_kernels(before);
+    EXPECT_EQ(plain.sum.scalar_type(), at::kFloat);
+    EXPECT_EQ(plain.normed.scalar_type(), at::kBFloat16);
+    EXPECT_LE(gap(plain.normed, expected), 2 * kHalfGap);
+  }
 }
 
 }  // namespace
