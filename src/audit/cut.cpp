@@ -79,6 +79,7 @@ Config apply(Config c, const Widths& widths, const Lengths& lengths) {
   c.gpt.width = c.gpt.num_heads * std::min(c.head_dim(), widths.head);
   c.gpt.context = std::min(c.gpt.context, lengths.context);
   c.gpt.vocabulary = std::min(c.gpt.vocabulary, kVocabulary);
+  c.mlp.unshare_at = std::min<std::int64_t>(c.mlp.unshare_at, 2);  // of a loop of a few updates
   c.attention.latent_dim = std::min(c.attention.latent_dim, widths.latent);
   for (const auto& mechanism : mechanisms())
     if (mechanism.narrow != nullptr) mechanism.narrow(c, kNarrow);

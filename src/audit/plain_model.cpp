@@ -143,7 +143,7 @@ Tensor PlainModel::mlp_map(const Tensor& x, const std::string& name) const {
   return y.transpose(0, 1).reshape({x.size(0), x.size(1), -1});
 }
 
-Tensor PlainModel::mlp(const Tensor& x, const std::string& name) const {
+Tensor PlainModel::mlp(const Tensor& x, const std::string& name, const Tensor& unit_gate) const {
   const Tensor a = mlp_map(x, name + "c_fc");
   const auto activated = [&]() -> Tensor {
     switch (c_.mlp.activation) {
@@ -159,7 +159,9 @@ Tensor PlainModel::mlp(const Tensor& x, const std::string& name) const {
     const Tensor gate = mlp_map(x, name + "c_gate");
     return by_kernels_ ? swiglu(a, gate) : at::silu(gate) * a;
   };
-  return mlp_map(activated(), name + "c_proj");
+  if (!c_.mlp.learned_width) return mlp_map(activated(), name + "c_proj");
+  const Tensor u = activated();
+  return mlp_map(u * (at::sigmoid(unit_gate) * 2).to(u.scalar_type()), name + "c_proj");
 }
 
 template <typename Function>
@@ -182,7 +184,8 @@ Tensor PlainModel::logits(const Tensor& tokens_BT) const {
       });
     if (c_.mlp_width(i) > 0) {
       const std::string owner = "transformer.h." + std::to_string(c_.mlp_owner(i)) + ".";
-      x = residual(x, block + "ln_2", [&](const Tensor& in) { return mlp(in, owner + "mlp."); });
+      const Tensor unit_gate = c_.mlp.learned_width ? weight(block + "mlp.unit_gate") : Tensor();
+      x = residual(x, block + "ln_2", [&](const Tensor& in) { return mlp(in, owner + "mlp.", unit_gate); });
     }
   }
   return linear(norm(x, "transformer.ln_f", dtype_), c_.gpt.tie_embeddings ? "transformer.wte" : "lm_head");

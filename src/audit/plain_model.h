@@ -37,7 +37,8 @@ class PlainModel {
   Tensor latent(const Tensor& x, const std::string& name) const;
   // By the MLP's map of that key under `name`: of all channels, or of each head's.
   Tensor mlp_map(const Tensor& x, const std::string& name) const;
-  Tensor mlp(const Tensor& x, const std::string& name) const;
+  // The layer's own gates scale the units where widths are learned.
+  Tensor mlp(const Tensor& x, const std::string& name, const Tensor& unit_gate) const;
   template <typename Function>
   Tensor residual(const Tensor& x, const std::string& name, Function f) const;
 

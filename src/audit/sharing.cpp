@@ -1,10 +1,13 @@
 // What is one MLP must compute and learn as equal ones would, and as nobody else's: a model with an MLP for
 // every layer and head, given the same numbers, has its logits, and gradients that sum to its own. Which
 // layers and heads share is written down here once more.
+#include <algorithm>
+
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 
 #include "audit/gates.h"
+#include "audit/seeded_data.h"
 #include "base/text.h"
 
 namespace kablate {
@@ -51,6 +54,33 @@ std::string misplaced(const Config& c, const ParameterSet& shared) {
   return "";
 }
 
+// "" or how the trial's loop does not do what MLP_UNSHARE_AT says: train to the bit as the model that shares
+// until that update, and every layer's MLP by itself from it on.
+std::string unshares_wrongly(const Config& step, const Subject& subject) {
+  Config c = step;
+  c.train.batch_size = c.train.accumulation = c.train.log_interval = c.train.eval_samples = 1;
+  c.optim.learning_rate = std::max(c.optim.learning_rate, 1e-3);  // weights must be able to move in float32
+  c.optim.warmup_steps = std::min<std::int64_t>(c.optim.warmup_steps, 10);
+  Config never = c;
+  never.mlp.unshare_at = 0;
+  const auto data = seeded_data(c);
+  const auto updates = c.mlp.unshare_at + 1;
+  const auto apart = subject.train(c, 1, data, updates), together = subject.train(never, 1, data, updates);
+  if (!apart.finite || !together.finite) return "";
+  for (std::int64_t i = 0; i < c.mlp.unshare_at; ++i)
+    if (apart.updates.at(static_cast<std::size_t>(i)).loss !=
+        together.updates.at(static_cast<std::size_t>(i)).loss)
+      return str("before update ", i + 1, " the loss is another than that of the model that shares");
+  for (const auto& spec : subject.parameters(unshared(c))) {
+    const auto own = apart.weights.find(spec.name);
+    if (own == apart.weights.end()) return str("after update ", updates, " there is no ", spec.name);
+    const auto origin = origin_of(c, spec.name);
+    if (origin != spec.name && at::equal(own->second, apart.weights.at(origin)))
+      return str(spec.name, " still moves with ", origin);
+  }
+  return "";
+}
+
 }  // namespace
 
 std::optional<Finding> sharing(const Config& step, const Subject& subject) {
@@ -59,6 +89,7 @@ std::optional<Finding> sharing(const Config& step, const Subject& subject) {
   if ((step.mlp.share_layers == 1 && !heads) || step.gpt.context < 2) return {};
   Config apart = step;
   apart.mlp.share_layers = apart.mlp.share_heads = 1;
+  apart.mlp.unshare_at = 0;
   const auto own = random_parameters(subject.parameters(step), 53).to(at::kCPU, at::kDouble);
   if (const auto what = misplaced(step, own); !what.empty()) return Finding{false, what};
   const auto given = own.by_name();
@@ -90,6 +121,8 @@ std::optional<Finding> sharing(const Config& step, const Subject& subject) {
     if (!(off <= kGradients * std::max(sum.norm().item<double>(), kGradients)))
       return Finding{false, str("the gradient of ", name, " is not the sum over those who share it")};
   }
+  if (step.mlp.unshare_at > 0)
+    if (const auto what = unshares_wrongly(step, subject); !what.empty()) return Finding{false, what};
   return Finding{true, "one MLP computes and learns as equal ones for every layer and head that shares it"};
 }
 

@@ -20,10 +20,12 @@ namespace {
 constexpr std::int64_t kUpdates = 3, kWindows = 5;
 constexpr std::uint64_t kSeed = 1;
 
-// A loop as short as can show what is asked; optimizer, schedule, type and model stay as configured.
+// A loop as short as can show what is asked; optimizer, schedule, type and model stay as configured, but that
+// the model of its start is that of its end.
 Config short_loop(Config c, std::int64_t batch, std::int64_t accumulation) {
   c.train.batch_size = batch, c.train.accumulation = accumulation;
   c.train.log_interval = 1, c.train.eval_samples = kWindows;
+  c.mlp.unshare_at = 0;
   c.train.max_iters = std::max(c.train.max_iters, kUpdates + 1);
   return c;
 }

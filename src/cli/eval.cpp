@@ -9,6 +9,7 @@
 #include "config/config.h"
 #include "config/enum_names.h"
 #include "config/unread.h"
+#include "interchange/weights.h"
 #include "measure/cores.h"
 #include "measure/machine.h"
 #include "model/kernel/choice.h"
@@ -39,7 +40,8 @@ Evaluation evaluate(const EvalCommand& command, const Config& config, const std:
   catch_stop_signals();
   const c10::Device device = resolve_device(config.run.device);
   use_kernels(config.run.kernels, device);
-  const Gpt model(config, read_parameters(config, weights, device));
+  const Config found = config_of_weights(config, weights);
+  const Gpt model(found, read_parameters(found, weights, device));
   return evaluate_validation(config, model, data, command.samples.value_or(config.train.eval_samples), device,
                              throw_if_stop_requested);
 }

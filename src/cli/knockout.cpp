@@ -10,6 +10,7 @@
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "data/dataset.h"
+#include "interchange/weights.h"
 #include "measure/machine.h"
 #include "model/kernel/choice.h"
 #include "model/stored_parameters.h"
@@ -41,9 +42,8 @@ std::vector<double> parse_scales(const std::string& text) {
   return scales;
 }
 
-ParameterSet load_parameters(const StoredTrial& trial, c10::Device device) {
-  check_file(trial.folder, trial.folder.weights());
-  return read_parameters(trial.config, trial.folder.weights(), device);
+ParameterSet load_parameters(const StoredTrial& trial, const Config& config, c10::Device device) {
+  return read_parameters(config, trial.folder.weights(), device);
 }
 
 // Why the weights do not give the loss that the trial ended with.
@@ -139,11 +139,13 @@ int knock_out_trial(const KnockoutCommand& command) {
   }
   catch_stop_signals();
   make_deterministic(trial.threads);
-  const c10::Device device = resolve_device(trial.config.run.device);
-  use_kernels(trial.config.run.kernels, device);
+  check_file(trial.folder, trial.folder.weights());
+  const Config config = config_of_weights(trial.config, trial.folder.weights());
+  const c10::Device device = resolve_device(config.run.device);
+  use_kernels(config.run.kernels, device);
   const auto data = KeysHere(program).data(trial);
-  const auto study =
-      knock_out(trial.config, load_parameters(trial, device), *data, device, scales, throw_if_stop_requested);
+  const auto study = knock_out(config, load_parameters(trial, config, device), *data, device, scales,
+                               throw_if_stop_requested);
   if (study.val_loss != trial.summary.val_loss)
     throw WorkError(str(command.run, ": the trained model's validation loss is ", shortest(study.val_loss),
                         " here, summary.json says ", shortest(*trial.summary.val_loss), ": ",

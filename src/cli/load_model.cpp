@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/input_file.h"
 #include "base/text.h"
+#include "interchange/weights.h"
 #include "measure/machine.h"
 #include "model/kernel/choice.h"
 #include "model/stored_parameters.h"
@@ -18,10 +19,10 @@ namespace kablate {
 
 LoadedModel load_model(const Config& config, const std::string& path) {
   if (const auto reason = blocked_reason(config); !reason.empty()) throw UserError(reason);
-  LoadedModel loaded{config, resolve_device(config.run.device), nullptr};
+  LoadedModel loaded{config_of_weights(config, path), resolve_device(config.run.device), nullptr};
   use_kernels(config.run.kernels, loaded.device);
   loaded.config.run.dtype = DType::kFloat32;
-  loaded.model = std::make_unique<Gpt>(loaded.config, read_parameters(config, path, loaded.device));
+  loaded.model = std::make_unique<Gpt>(loaded.config, read_parameters(loaded.config, path, loaded.device));
   return loaded;
 }
 

@@ -72,6 +72,9 @@ void visit_fields(ConfigType& c, Visitor&& visit) {
   visit("MLP_SHARE_PATTERN", mlp.share_pattern, kNumbers);
   visit("MLP_PER_HEAD", mlp.per_head, kNumbers);
   visit("MLP_SHARE_HEADS", mlp.share_heads, kNumbers);
+  visit("MLP_UNSHARE_AT", mlp.unshare_at, kNumbers);
+  visit("MLP_LEARNED_WIDTH", mlp.learned_width, kNumbers);
+  visit("MLP_WIDTH_PENALTY", mlp.width_penalty, kNumbers, at_least(0));
 
   visit("GPT2_ATTENTION", gpt.attention, kNumbers);
   visit("ENABLE_RA_MLA", attention.latent, kNumbers);

@@ -9,7 +9,8 @@
 
 namespace kablate {
 
-void check_mlp(const Config& config);  // mlp.cpp
+void check_mlp(const Config& config);        // mlp.cpp
+void check_unsharing(const Config& config);  // mlp.cpp
 
 namespace {
 
@@ -120,6 +121,7 @@ void validate_model(const Config& config) {
 
 void validate(const Config& config) {
   validate_model(config);
+  check_unsharing(config);
   check_optimizer(config.optim);
 }
 
@@ -170,6 +172,7 @@ std::vector<std::string> unused_symbols(const Config& c) {
   // Where one MLP serves all layers, or each has its own, both patterns say the same.
   add_when(c.mlp.share_layers == 1 || c.mlp.share_layers == c.gpt.num_layers, {"MLP_SHARE_PATTERN"}, names);
   add_when(!c.mlp.per_head, {"MLP_SHARE_HEADS"}, names);
+  add_when(!c.mlp.learned_width, {"MLP_WIDTH_PENALTY"}, names);
   const auto& optim = c.optim;
   const bool spam = optim.kind == OptimizerKind::kAdamWSpam;
   add_when(!spam, {"SPAM_ENABLE_CLIP", "SPAM_SPIKE_THRESHOLD", "SPAM_PERIODIC_RESET"}, names);

@@ -75,6 +75,9 @@ struct Config {
   bool reciprocal_attention() const { return attention.latent && attention.reciprocal_alpha > 0; }
 };
 
+// The model that layers share no MLP in any more: what MLP_UNSHARE_AT leaves.
+Config unshared(Config config);
+
 // A model of this layer alone.
 Config one_layer(Config config, std::int64_t layer);
 

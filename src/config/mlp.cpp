@@ -8,7 +8,8 @@
 
 namespace kablate {
 
-void check_mlp(const Config& config);  // of validate_model
+void check_mlp(const Config& config);        // of validate_model
+void check_unsharing(const Config& config);  // of validate
 
 std::int64_t Config::mlp_width(std::int64_t layer) const {
   return static_cast<std::int64_t>(std::llround(mlp.expansion.at(layer) * static_cast<double>(gpt.width)));
@@ -35,6 +36,13 @@ std::int64_t Config::mlp_owner(std::int64_t layer) const {
 Config one_layer(Config config, std::int64_t layer) {
   config.mlp.expansion.values = {config.mlp.expansion.at(layer)};
   config.mlp.share_layers = config.gpt.num_layers = 1;
+  config.mlp.unshare_at = 0;
+  return config;
+}
+
+Config unshared(Config config) {
+  config.mlp.share_layers = 1;
+  config.mlp.unshare_at = 0;
   return config;
 }
 
@@ -72,6 +80,10 @@ void check_expansions(const Config& c) {
 
 void check_sharing_of_layers(const Config& c) {
   const auto layers = c.gpt.num_layers, k = c.mlp.share_layers;
+  if (k == 1 && c.mlp.unshare_at > 0)
+    throw UserError(str("MLP_UNSHARE_AT = ", c.mlp.unshare_at,
+                        " with MLP_SHARE_LAYERS = 1: no layers share an MLP; set MLP_UNSHARE_AT to 0, or let "
+                        "some share"));
   if (k == 1) return;
   if (layers % k != 0)
     throw UserError(str("MLP_SHARE_LAYERS = ", k, " with GPT2_N_LAYER = ", layers,
@@ -111,7 +123,17 @@ void check_heads(const Config& c) {
 
 }  // namespace
 
+void check_unsharing(const Config& c) {
+  if (c.mlp.unshare_at > c.train.max_iters)
+    throw UserError(str("MLP_UNSHARE_AT = ", c.mlp.unshare_at, " with GPT2_MAX_ITERS = ", c.train.max_iters,
+                        ": there is no such update; allowed: 0 for never, or an update from 1 to ",
+                        c.train.max_iters));
+}
+
 void check_mlp(const Config& config) {
+  if (config.mlp.learned_width && !config.has_mlp())
+    throw UserError(
+        "MLP_LEARNED_WIDTH = y with MLP_EXPANSION = 0: there is no MLP; set one of them the other way");
   check_expansions(config);
   check_sharing_of_layers(config);
   check_heads(config);

@@ -55,6 +55,9 @@ struct MlpConfig {
   SharePattern share_pattern = SharePattern::kAdjacent;
   bool per_head = false;         // an MLP for the channels of each head
   std::int64_t share_heads = 1;  // heads that have one of those
+  std::int64_t unshare_at = 0;   // the update before which layers get copies of their own; 0 is never
+  bool learned_width = false;    // a gate for each unit
+  double width_penalty = 0;      // of the gates' mean, in the loss
   bool operator==(const MlpConfig&) const = default;
 };
 

@@ -5,7 +5,10 @@
 #include <ATen/ATen.h>
 
 #include "base/error.h"
+#include "base/safetensors_header.h"
 #include "base/text.h"
+#include "config/config.h"
+#include "shape/model_shape.h"
 
 namespace kablate {
 namespace {
@@ -52,6 +55,16 @@ void check_extra(const std::string& file, const std::string& own, const StateTen
 }
 
 }  // namespace
+
+Config config_of_weights(const Config& config, const std::filesystem::path& path) {
+  if (config.mlp.unshare_at == 0) return config;
+  const auto uses = model_parameters(config).uses;
+  for (const auto& [name, tensor] : read_safetensors_header(InputFile(path)).tensors) {
+    const auto own = name.substr(std::min(name.find("transformer.h."), name.size()));  // without wrappers
+    if (uses.contains(own)) return unshared(config);
+  }
+  return config;
+}
 
 NamedTensors take_weights(const std::string& file, StateDict found, const ParameterTable& expected) {
   NamedTensors weights;

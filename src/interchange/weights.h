@@ -9,6 +9,12 @@
 
 namespace kablate {
 
+struct Config;
+
+// What describes the weights of this file: `config`, or the model in which its layers are apart, where they
+// are those of after MLP_UNSHARE_AT. Throws what read_safetensors_header() throws.
+Config config_of_weights(const Config& config, const std::filesystem::path& path);
+
 // Reads exactly the tensors of `expected`, as float32. Accepted besides: the prefixes `_orig_mod.` and
 // `module.` of torch.compile and DistributedDataParallel, tied weights under one of their names with the
 // other in the metadata (safetensors.torch.save_model), GPT-2's attention masks of any type, and

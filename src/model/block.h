@@ -20,6 +20,8 @@ class Block {
   ResidualStream forward(const ResidualStream& stream, BlockContext& context, const Decoding* decoding,
                          const Pass& pass) const;
 
+  const Mlp* mlp() const { return feed_forward_ == nullptr ? nullptr : &feed_forward_->mlp(); }
+
  private:
   // x <- x + norm_post(f(norm(x))) and its other placements (spec, section 1).
   template <typename Function>

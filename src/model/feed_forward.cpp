@@ -47,8 +47,10 @@ Tensor FeedForward::forward(const Tensor& x_BTE, const AttentionOutput& attentio
 Tensor FeedForward::values(const Tensor& x_BTE, const AttentionOutput& attention, BlockContext& above,
                            const Decoding* decoding, const Pass& pass) const {
   const Mlp::Linear before = mlp_.before_activation(x_BTE, pass);
+  if (mlp_.unit_gate().defined())
+    pass.observe("mlp_width", [&] { return static_cast<double>(mlp_.learned_width()); });
   Tensor u_BTF;
-  if (!coupler_ && !cross_)
+  if (!coupler_ && !cross_ && !mlp_.unit_gate().defined())
     u_BTF = mlp_.activate(before);
   else if (decoding == nullptr && pass.may_recompute())
     u_BTF = recomputed_hidden(before, attention, above, pass);
@@ -72,7 +74,7 @@ Tensor FeedForward::hidden(const Mlp::Linear& before, const AttentionOutput& att
   return at::add(u_BTF, cross_BTF, cross_alpha_);
 }
 
-// Of u, R·u and their sum the last alone is kept: as much as a plain MLP keeps.
+// Of u before and after its gates, R·u and their sum the last alone is kept: as much as a plain MLP keeps.
 Tensor FeedForward::recomputed_hidden(const Mlp::Linear& before, const AttentionOutput& attention,
                                       BlockContext& above, const Pass& pass) const {
   const Recomputation hidden = {

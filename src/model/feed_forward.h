@@ -1,6 +1,7 @@
 // The MLP's half of a layer: an MLP, and the mechanisms that act on its hidden values (spec, section 3).
 //
 //   u = act(x·c_fc)                    or of each head's channels alone
+//   u ← u ⊙ 2σ(unit_gate)              a learned width
 //   u ← u + α_recip·enrich(c_k)        mechanism 3; its context for the layer above from u before this
 //   u ← u + α_cross·(R·u)·cross_proj   mechanism 2
 //   g = σ(pool(u·gate_proj)·gate_to_heads)   mechanism 1, for the layer above
@@ -40,6 +41,7 @@ class FeedForward : public std::enable_shared_from_this<FeedForward> {
   FeedForward(const LayerSpec& layer, const ParameterSet& parameters);
 
   RowsRequest wanted_rows() const;  // of the layer's attention
+  const Mlp& mlp() const { return mlp_; }
 
   // y [B, T, E] of x, the norm's output, with what the layer's attention left; `above` gets what the layer
   // above is handed. With `decoding`, of one token, [B, 1, E]. With RECOMPUTE the backward pass

@@ -53,6 +53,20 @@ std::vector<BlockObservation> Gpt::observe(const Tensor& tokens_BT) const {
   return observations;
 }
 
+Tensor Gpt::mean_unit_gate() const {
+  std::vector<Tensor> gates_F;
+  for (const auto& block : blocks_)
+    if (block->mlp() != nullptr) gates_F.push_back(block->mlp()->unit_gate());
+  return at::sigmoid(at::cat(gates_F)).mean();
+}
+
+std::vector<std::int64_t> Gpt::learned_widths() const {
+  std::vector<std::int64_t> widths;
+  for (const auto& block : blocks_)
+    widths.push_back(block->mlp() == nullptr ? 0 : block->mlp()->learned_width());
+  return widths;
+}
+
 Tensor Gpt::step(const Tensor& tokens_B, DecodeCache& cache) const {
   check_length(cache.length + 1);
   const Pass pass = make_pass(cache.length++, 1, {});

@@ -39,6 +39,11 @@ class Gpt {
   // What the mechanisms of each block do on these sequences, from the lowest up: one pass without dropout.
   std::vector<BlockObservation> observe(const Tensor& tokens_BT) const;
 
+  // Where the MLPs' widths are learned: the mean of σ(gate) over all units of all layers, and what is left of
+  // each layer's width, 0 where it has no MLP (model/mlp.h).
+  Tensor mean_unit_gate() const;
+  std::vector<std::int64_t> learned_widths() const;
+
   const ModelSpec& spec() const { return spec_; }
 
  private:

@@ -1,5 +1,8 @@
 #include "model/mlp.h"
 
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+
 #include "model/head_maps.h"
 #include "model/kernel/fused_activation.h"
 
@@ -20,6 +23,7 @@ Mlp::Mlp(const LayerSpec& layer, const ParameterSet& parameters)
       fc_(find_map(layer, parameters, "c_fc")),
       proj_(find_map(layer, parameters, "c_proj")) {
   if (activation_ == Activation::kSwiglu) gate_ = find_map(layer, parameters, "c_gate");
+  if (layer.learned_width) unit_gate_F_ = parameters[layer.prefix + "mlp.unit_gate"];
 }
 
 Tensor Mlp::map(const Tensor& x, const LinearMap& map, const Pass& pass) const {
@@ -31,6 +35,22 @@ Mlp::Linear Mlp::before_activation(const Tensor& x_BTE, const Pass& pass) const 
 }
 
 Tensor Mlp::activate(const Linear& linear) const {
+  const Tensor u_BTF = activated(linear);
+  if (!unit_gate_F_.defined()) return u_BTF;
+  return u_BTF * (at::sigmoid(unit_gate_F_) * 2).to(u_BTF.scalar_type());
+}
+
+std::int64_t Mlp::learned_width() const {
+  constexpr double kLeast = 0.05;
+  const at::NoGradGuard no_grad;
+  // Of [E, F], or [MLPs, D, F / H], each of which serves as many heads.
+  const Tensor norms = proj_.weight.to(at::kDouble).norm(2, -2);
+  const Tensor norms_F = heads_ == 0 ? norms : norms.repeat_interleave(heads_ / norms.size(0), 0).flatten();
+  const Tensor sizes_F = at::sigmoid(unit_gate_F_.to(at::kDouble)) * 2 * norms_F;
+  return sizes_F.gt(sizes_F.mean() * kLeast).sum().item<std::int64_t>();
+}
+
+Tensor Mlp::activated(const Linear& linear) const {
   switch (activation_) {
     case Activation::kGelu:
       return gelu(linear.a_BTF, /*tanh=*/false);

@@ -20,7 +20,8 @@ void visit(Summary& s, Visitor&& field) {
   field("mfu", s.mfu), field("mfu_nanogpt", s.mfu_nanogpt);
   field("peak_flops", s.peak_flops), field("cpu_share", s.cpu_share);
   field("peak_tensor_bytes", s.peak_tensor_bytes), field("peak_resident_bytes", s.peak_resident_bytes);
-  field("parameters", s.parameters), field("threads", s.threads), field("beside", s.beside);
+  field("parameters", s.parameters), field("mlp_widths", s.mlp_widths), field("threads", s.threads),
+      field("beside", s.beside);
   field("device", s.device), field("dtype", s.dtype), field("arithmetic", s.arithmetic), field("pid", s.pid),
       field("host", s.host);
   field("started", s.started), field("ended", s.ended);
@@ -58,6 +59,9 @@ struct FromJson {
     // A summary of an earlier version may lack it: not measured.
     if (const auto field = json.find(name); field != json.end() && !field->is_null())
       value = field->template get<T>();
+  }
+  void operator()(const char* name, std::vector<std::int64_t>& values) {
+    if (const auto field = json.find(name); field != json.end()) field->get_to(values);
   }
 };
 

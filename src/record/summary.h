@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/json.h"
 
@@ -29,7 +30,8 @@ struct TrialSummary {
   Real cpu_share;   // of the time that updates took, what the trial's first thread ran; on a GPU empty
   Integer peak_tensor_bytes, peak_resident_bytes;
   Integer parameters, threads;
-  Integer beside;  // the most other trials of its run that can have run at once
+  std::vector<std::int64_t> mlp_widths;  // what is left of each layer's, where widths are learned
+  Integer beside;                        // the most other trials of its run that can have run at once
   std::string device, dtype;
   std::string arithmetic;  // measure/arithmetic.h's; "A+B" where it began with A and went on with B
   Integer pid;

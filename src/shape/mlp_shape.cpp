@@ -23,6 +23,10 @@ ActivationBytes activations(const LayerSpec& s) {
     bytes.mlp_passing -= passing;
   }
   if (s.compute.dropout > 0) bytes.mlp_kept += 2 * value * E;  // both parts' masks
+  if (s.learned_width) {  // u before its gates and the product's gradient, made again
+    bytes.recomputes_hidden = true;
+    bytes.mlp_recomputed += value * F;
+  }
   return bytes;
 }
 
@@ -48,6 +52,10 @@ PartShape mlp_shape(const LayerSpec& s) {
   add_map(s, "c_fc", s.F, s.E, kLinearDeviation, shape);
   if (is_gated(s)) add_map(s, "c_gate", s.F, s.E, kLinearDeviation, shape);
   add_map(s, "c_proj", s.E, s.F, s.residual_deviation, shape);
+  if (s.learned_width) {
+    shape.parameters.push_back(constant(s.prefix + "mlp.unit_gate", s.F, 0, Part::kMlp));
+    shape.parameters.back().own = true;
+  }
   shape.activations = activations(s);
   // Every head's maps are E / H by F / H; who shares them changes no work.
   const double pairs = static_cast<double>(s.E * s.F) / static_cast<double>(s.head_mlps > 0 ? s.H : 1);

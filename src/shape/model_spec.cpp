@@ -34,6 +34,7 @@ LayerSpec resolve_layer(const Config& c, std::int64_t index) {
   if (c.reciprocal_attention()) s.reciprocal_alpha = c.attention.reciprocal_alpha;
   s.reciprocal_window = c.attention.reciprocal_window;
   s.F = c.mlp_width(index), s.activation = c.mlp.activation;
+  s.learned_width = c.mlp.learned_width;
   if (c.mlp.per_head) s.head_mlps = c.gpt.num_heads / c.mlp.share_heads;
   s.attention_owner = index, s.mlp_owner = c.mlp_owner(index);
   s.gate = where_on(c.gate), s.cross = where_on(c.cross), s.coupler = where_on(c.coupler);

@@ -53,6 +53,7 @@ struct LayerSpec {
   Activation activation = Activation::kGelu;
   // How many different MLPs the heads' channels have, each of F / H units; 0: one MLP of all channels.
   std::int64_t head_mlps = 0;
+  bool learned_width = false;  // a gate for each of the F units
   // The layers whose maps this one uses: itself, or a lower one whose tensors it shares.
   std::int64_t attention_owner = 0, mlp_owner = 0;
 

@@ -18,6 +18,7 @@ ActivationBytes& ActivationBytes::operator+=(const ActivationBytes& other) {
 }
 
 std::int64_t owner_of(const LayerSpec& s, const Parameter& parameter) {
+  if (parameter.own) return s.index;
   if (parameter.part == Part::kAttention) return s.attention_owner;
   return parameter.part == Part::kMlp ? s.mlp_owner : s.index;
 }

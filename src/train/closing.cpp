@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "data/stream_dataset.h"
+#include "interchange/weights.h"
 #include "measure/machine.h"
 #include "model/gpt.h"
 #include "model/loss.h"
@@ -101,11 +102,12 @@ std::string closing_fault(const Config& config, const std::filesystem::path& wei
   const at::NoGradGuard no_grad;
   std::optional<ParameterSet> parameters;
   try {
-    parameters = read_parameters(config, weights, resolve_device(config.run.device));
+    parameters =
+        read_parameters(config_of_weights(config, weights), weights, resolve_device(config.run.device));
   } catch (const UserError& fault) {
     return fault.what();
   }
-  const Gpt model(config, *parameters);
+  const Gpt model(config_of_weights(config, weights), *parameters);
   const auto device = resolve_device(config.run.device);
   double sum = 0;
   for_windows(data.validation(), of_validation, T, config.train.batch_size,

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include "config/config.h"
 #include "model/loss.h"
 #include "shape/policy.h"
 
@@ -24,8 +25,13 @@ Tensor means_of_sequences(const Head& head, const Batch& batch) {
 
 class NextToken final : public Objective {
  public:
+  explicit NextToken(const MlpConfig& mlp) : mlp_(mlp) {}
+
   std::vector<double> counts(const Batch& batch) const override {
-    return {counted_targets(batch.targets, batch.weights).sum().item<double>()};
+    const double targets = counted_targets(batch.targets, batch.weights).sum().item<double>();
+    // What a model costs is the same in every batch: whatever its count, it is the mean of several.
+    if (mlp_.learned_width) return {targets, targets};
+    return {targets};
   }
 
   Outcome run(const Gpt& model, const Batch& batch, const Dropout& dropout, bool by_sequence) const override {
@@ -33,16 +39,24 @@ class NextToken final : public Objective {
     Outcome outcome{
         .terms = {{.name = "loss", .mean = head_cross_entropy(head, batch.targets, batch.weights)}},
         .by_sequence_B = {}};
+    if (mlp_.learned_width)
+      outcome.terms.push_back(
+          {.name = "unit_gate", .mean = model.mean_unit_gate(), .factor = mlp_.width_penalty});
     if (by_sequence) outcome.by_sequence_B = means_of_sequences(head, batch);
     return outcome;
   }
+
+ private:
+  MlpConfig mlp_;
 };
 
 }  // namespace
 
 Batch Objective::keyed(Batch batch, std::uint64_t) const { return batch; }
 
-std::shared_ptr<const Objective> make_objective(const Config&) { return std::make_shared<const NextToken>(); }
+std::shared_ptr<const Objective> make_objective(const Config& config) {
+  return std::make_shared<const NextToken>(config.mlp);
+}
 
 Batch on_device(Batch batch, c10::Device device) {
   for (Tensor* tensor : {&batch.inputs, &batch.targets, &batch.weights})

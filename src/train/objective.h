@@ -44,7 +44,8 @@ class Objective {
                       bool by_sequence = false) const = 0;
 };
 
-// The objective of a configuration: cross entropy of the next token, in nats, over all targets.
+// The objective of a configuration: cross entropy of the next token, in nats, over all targets. Beside it,
+// where the MLPs' widths are learned, "unit_gate", the mean of σ over their gates, by MLP_WIDTH_PENALTY.
 std::shared_ptr<const Objective> make_objective(const Config& config);
 
 // The tensors of a batch on a device.

@@ -1,5 +1,7 @@
 #include "train/session.h"
 
+#include <ATen/core/grad_mode.h>
+
 #include "measure/machine.h"
 #include "shape/model_shape.h"
 
@@ -26,5 +28,31 @@ Session::Session(const Config& c, std::int64_t seed, std::shared_ptr<const Datas
       model(config, parameters),
       optimizer(make_optimizer(config.optim, named(parameters))),
       train_step(config, model, parameters, *optimizer, *objective, *data, seed, ranks) {}
+
+Session::Apart Session::apart() const {
+  const ParameterTable table = model_parameters(unshared(config));
+  const auto& uses = parameters.uses();
+  const auto origin = [&](const std::string& name) {
+    const auto use = uses.find(name);
+    return use == uses.end() ? name : use->second;
+  };
+  Apart result{ParameterSet(table).to(device, at::kFloat), nullptr};
+  const at::NoGradGuard no_grad;
+  for (const auto& [name, tensor] : result.parameters.by_name()) tensor.copy_(parameters[name]);
+  std::map<std::string, at::Tensor> state = optimizer->state();
+  const auto before = state;
+  for (const auto& spec : table)
+    for (const char* moment : {"m.", "v."}) state[moment + spec.name] = before.at(moment + origin(spec.name));
+  result.optimizer = make_optimizer(config.optim, named(result.parameters));
+  result.optimizer->load_state(state);
+  return result;
+}
+
+void Session::go_on_with(Apart apart) {
+  parameters = std::move(apart.parameters);
+  model = Gpt(unshared(config), parameters);
+  optimizer = std::move(apart.optimizer);
+  train_step.go_on_with(*optimizer);
+}
 
 }  // namespace kablate

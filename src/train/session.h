@@ -22,7 +22,16 @@ struct Session {
   Session(const Session&) = delete;  // its members refer to one another
   Session& operator=(const Session&) = delete;
 
-  Config config;
+  // What trains on where layers that shared an MLP get copies of their own (MLP_UNSHARE_AT): parameters and
+  // moments, each copied from those that it shared; the optimizer's counters are the same.
+  struct Apart {
+    ParameterSet parameters;
+    std::unique_ptr<Optimizer> optimizer;
+  };
+  Apart apart() const;
+  void go_on_with(Apart apart);
+
+  Config config;  // as given: the model of its start
   c10::Device device;
   std::shared_ptr<const Dataset> data;
   std::shared_ptr<const Objective> objective;

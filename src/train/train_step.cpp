@@ -19,7 +19,7 @@ TrainStep::TrainStep(const Config& config, const Gpt& model, const ParameterSet&
     : config_(config),
       model_(model),
       parameters_(parameters),
-      optimizer_(optimizer),
+      optimizer_(&optimizer),
       objective_(objective),
       data_(data),
       seed_(seed),
@@ -42,7 +42,7 @@ StepResult TrainStep::run(std::int64_t iteration) {
     result.update.finite = false;
     return result;
   }
-  result.update = optimizer_.step(learning_rate(config_.optim, config_.train.max_iters, iteration));
+  result.update = optimizer_->step(learning_rate(config_.optim, config_.train.max_iters, iteration));
   return result;
 }
 

@@ -31,6 +31,9 @@ class TrainStep {
   TrainStep(const Config& config, const Gpt& model, const ParameterSet& parameters, Optimizer& optimizer,
             const Objective& objective, const Dataset& data, std::int64_t seed, Communicator& ranks);
 
+  // Another optimizer, of the parameters as they are from now on.
+  void go_on_with(Optimizer& optimizer) { optimizer_ = &optimizer; }
+
   // Iteration counts from 0; the data and the learning rate follow from it.
   StepResult run(std::int64_t iteration);
 
@@ -49,7 +52,7 @@ class TrainStep {
   const Config& config_;
   const Gpt& model_;
   const ParameterSet& parameters_;
-  Optimizer& optimizer_;
+  Optimizer* optimizer_;
   const Objective& objective_;
   const Dataset& data_;
   std::int64_t seed_;

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "shape/model_shape.h"
 #include "train/evaluator.h"
 #include "train/mechanism_log.h"
 
@@ -24,8 +25,18 @@ Trainer::Trainer(const Config& config, std::int64_t seed, std::shared_ptr<const 
                  Communicator& ranks)
     : session_(config, seed, std::move(data), ranks) {}
 
+// Updates count from 1.
+bool Trainer::shares_before(std::int64_t updates) const {
+  const auto at = session_.config.mlp.unshare_at;
+  return at == 0 || updates < at;
+}
+
 Update Trainer::update() {
   const auto& train = session_.config.train;
+  if (!apart_ && !shares_before(iteration_ + 1)) {
+    session_.go_on_with(session_.apart());
+    apart_ = true;
+  }
   const StepResult step = session_.train_step.run(iteration_);
   Update update;
   update.finite = step.update.finite;
@@ -85,7 +96,11 @@ void Trainer::check(const TrainerState& state) const {
     throw WorkError(str("its iteration is ", state.iteration, ", expected 0 to ", train.max_iters));
   if (state.clipped_elements < 0 || state.spikes < 0 || state.resets < 0)
     throw WorkError("it has a count below 0");
-  for (const auto& spec : session_.parameters.specs()) {
+  const bool apart = !shares_before(state.iteration);
+  if (apart_ && !apart) throw WorkError("its layers share MLPs that these do not: of before MLP_UNSHARE_AT");
+  const Config& config = session_.config;
+  const ParameterTable table = model_parameters(apart ? unshared(config) : config);
+  for (const auto& spec : table) {
     const auto found = state.weights.find(spec.name);
     if (found == state.weights.end())
       throw WorkError(str("it has no tensor ", spec.name, ": another model's"));
@@ -95,7 +110,7 @@ void Trainer::check(const TrainerState& state) const {
                                    tensor.sizes(), ", expected Float ", at::IntArrayRef(spec.shape),
                                    ": another model's"));
   }
-  if (state.weights.size() != session_.parameters.specs().size())
+  if (state.weights.size() != table.size())
     throw WorkError("it has tensors that the model does not have: another model's");
 }
 
@@ -103,7 +118,14 @@ void Trainer::restore(const TrainerState& state) {
   check(state);
   TokenChain tokens;
   tokens.restore(state.tokens);
-  session_.optimizer->load_state(state.optimizer);
+  if (!apart_ && !shares_before(state.iteration)) {
+    auto apart = session_.apart();
+    apart.optimizer->load_state(state.optimizer);
+    session_.go_on_with(std::move(apart));
+    apart_ = true;
+  } else {
+    session_.optimizer->load_state(state.optimizer);
+  }
   const at::NoGradGuard no_grad;
   for (const auto& [name, tensor] : session_.parameters.by_name()) tensor.copy_(state.weights.at(name));
   iteration_ = state.iteration;

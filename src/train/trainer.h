@@ -55,7 +55,8 @@ class Trainer {
   bool evaluation_due() const;                         // after these updates, by GPT2_EVAL_INTERVAL, or done
   const Session& session() const { return session_; }  // model, weights, data
 
-  // Weights and moments are the live ones, not copies.
+  // Weights and moments are the live ones, not copies. Before the update MLP_UNSHARE_AT they are those of the
+  // model that shares, from it on those of the one that does not.
   TrainerState state() const;
   // Goes on from a state. Throws WorkError saying what does not fit (a tensor's name or shape, a count out of
   // range); nothing was changed then.
@@ -63,8 +64,10 @@ class Trainer {
 
  private:
   void check(const TrainerState& state) const;
+  bool shares_before(std::int64_t updates) const;  // MLP_UNSHARE_AT is still to come, or none
 
   Session session_;
+  bool apart_ = false;  // layers have MLPs of their own since MLP_UNSHARE_AT
   std::int64_t iteration_ = 0, clipped_elements_ = 0, spikes_ = 0, resets_ = 0;
   TokenChain trained_on_;
 };

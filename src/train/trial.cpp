@@ -207,6 +207,7 @@ TrialSummary TrialLoop::summary() const {
     s.cpu_share = std::min(1.0, cpu_seconds_ / times_.total_seconds());
   if (peak_bytes_ > 0) s.peak_tensor_bytes = peak_bytes_;
   s.peak_resident_bytes = peak_resident_bytes();
+  if (config_.mlp.learned_width) s.mlp_widths = trainer_.session().model.learned_widths();
   s.parameters = parameter_count(config_), s.threads = order_.threads, s.beside = order_.beside;
   s.device = device_class(device), s.dtype = dtype_name(config_.run.dtype);
   s.arithmetic = files_.arithmetic();

@@ -60,6 +60,28 @@ TEST(PlantedFault, ALayerWithAnMlpOfItsOwnIsCaught) {
                     "layer 1 has transformer.h.1.mlp.c_fc.weight, but the MLP of layer 0"));
 }
 
+const Deltas kParting = kTwoKeys + Deltas{{"MLP_UNSHARE_AT", "7"}};
+
+TEST(Sharing, EndsInTheTrialsLoopWhereItIsToEnd) {
+  const auto checks = audit(small_config(kParting));
+  EXPECT_EQ(failed(checks), "") << failed_gates(checks, 1);
+}
+
+// The loop that never parts, and the one that parts too early.
+TEST(PlantedFault, ALoopThatPartsLayersAtAnotherUpdateIsCaught) {
+  for (const std::int64_t at : {0, 1}) {
+    Subject subject = program();
+    subject.train = [=](const Config& config, std::int64_t seed, const std::shared_ptr<const Dataset>& data,
+                        std::int64_t updates) {
+      Config other = config;
+      if (config.mlp.unshare_at > 0) other.mlp.unshare_at = at;
+      return program().train(other, seed, data, updates);
+    };
+    EXPECT_TRUE(fails(audit(small_config(kParting), subject), "sharing",
+                      at == 0 ? "there is no transformer.h.1.mlp.c_fc" : "before update 2"));
+  }
+}
+
 // As few layers as have two keys of two, whatever the model's number; MLPs that differ are left.
 TEST(Cut, KeepsLayersThatShareAndLayersThatDiffer) {
   const auto cut_to = [](const Deltas& deltas, Cut kind = Cut::kShallow) {

@@ -75,7 +75,7 @@ TEST(Validate, RefusesMlpsThatMakeNoModel) {
   expect_refused({"MLP_PER_HEAD=y", "MLP_EXPANSION=1.3"},
                  {"MLP_EXPANSION = 1.3", "head of width 64", "83.2"});
   EXPECT_NO_THROW(validate(config({"MLP_SHARE_HEADS=5"}))) << "nothing reads it";
-  for (const auto* on : {"MLP_PER_HEAD=y", "MLP_SHARE_LAYERS=2"})
+  for (const auto* on : {"MLP_PER_HEAD=y", "MLP_SHARE_LAYERS=2", "MLP_LEARNED_WIDTH=y"})
     expect_refused({"MLP_EXPANSION=0", "RA_MLA_MLP_ATTN_GATE=n", "RA_MLA_MLP_CROSS_TOKEN=n",
                     "RA_MLA_MLP_LATENT_RECIP=n", on},
                    {"MLP_EXPANSION = 0", "there is no MLP"});
@@ -105,6 +105,13 @@ TEST(Validate, RefusesHeadsThatCantBePairedOrGrouped) {
   expect_refused({no3, mha, "GPT2_N_KV_HEAD=24"}, {"GPT2_N_KV_HEAD = 24", "GPT2_N_HEAD = 12"});
   for (const auto* n : {"GPT2_N_KV_HEAD=1", "GPT2_N_KV_HEAD=12"})
     EXPECT_NO_THROW(validate(config({no3, mha, n, "QK_NORM=y", "POSITIONS=rotary"}))) << n;
+}
+
+TEST(Validate, RefusesAnEndOfSharingThatCanNotCome) {
+  expect_refused({"MLP_UNSHARE_AT=5"}, {"MLP_UNSHARE_AT = 5", "MLP_SHARE_LAYERS = 1"});
+  expect_refused({"MLP_UNSHARE_AT=101", "MLP_SHARE_LAYERS=2", "GPT2_MAX_ITERS=100"},
+                 {"MLP_UNSHARE_AT = 101", "GPT2_MAX_ITERS = 100", "from 1 to 100"});
+  EXPECT_NO_THROW(validate(config({"MLP_UNSHARE_AT=100", "MLP_SHARE_LAYERS=2", "GPT2_MAX_ITERS=100"})));
 }
 
 TEST(Validate, RefusesAResetThatComesBeforeTheWarmUpEnds) {
@@ -177,6 +184,7 @@ TEST(UnusedSymbols, AreThoseOfSwitchesThatAreOff) {
         Case{"MLP_SHARE_PATTERN", "MLP_SHARE_LAYERS=3", "MLP_SHARE_LAYERS=1"},
         Case{"MLP_SHARE_PATTERN", "MLP_SHARE_LAYERS=3", "MLP_SHARE_LAYERS=12"},
         Case{"MLP_SHARE_HEADS", "MLP_PER_HEAD=y", "MLP_PER_HEAD=n"},
+        Case{"MLP_WIDTH_PENALTY", "MLP_LEARNED_WIDTH=y", "MLP_LEARNED_WIDTH=n"},
         Case{"SPAM_THETA", "SPAM_ENABLE_CLIP=y", "SPAM_ENABLE_CLIP=n"},
         Case{"SPAM_INTERVAL", "SPAM_PERIODIC_RESET=y", "OPTIMIZER=adamw"},
         Case{"SPAM_WARMUP_STEPS", "SPAM_WARMUP=y", "SPAM_WARMUP=n"},

@@ -148,6 +148,7 @@ class RandomConfig {
             {"MLP_SHARE_PATTERN", any({"adjacent", "cyclic"})},
             {"MLP_PER_HEAD", any({"y", "n", "n"})},
             {"MLP_SHARE_HEADS", any({"1", "2"})},
+            {"MLP_LEARNED_WIDTH", flag()},
             {"ENABLE_RA_MLA", any({"y", "y", "n"})},
             {"RA_MLA_SHARED_KV", flag()},
             {"RA_MLA_PER_HEAD_Q_LATENT", flag()},

@@ -1,4 +1,5 @@
 // What a model says about its mechanisms, against plain loops over what the reference model made.
+#include <algorithm>
 #include <cmath>
 
 #include <ATen/ATen.h>
@@ -67,6 +68,32 @@ BlockObservation expected(const Config& config, const std::vector<reference::Out
   return all;
 }
 
+// Units whose 2σ(gate)·‖column of c_proj‖ is above 0.05 of the layer's mean; empty without gates.
+std::optional<double> learned_width(const Config& c, const reference::Weights& weights, std::size_t block) {
+  const auto name = [](std::size_t layer, const char* key) {
+    return "transformer.h." + std::to_string(layer) + ".mlp." + key;
+  };
+  const auto found = weights.find(name(block, "unit_gate"));
+  if (found == weights.end()) return {};
+  const auto& gates = found->second.values;
+  const auto k = static_cast<std::size_t>(c.mlp.share_layers);
+  const auto& map = weights.at(name(block / k * k, c.mlp.per_head ? "c_proj_heads" : "c_proj.weight"));
+  const auto width = static_cast<std::size_t>(map.shape.back()),
+             rows = static_cast<std::size_t>(map.shape[map.shape.size() - 2]);
+  reference::Vector sizes;
+  double mean = 0;
+  for (std::size_t unit = 0; unit < gates.size(); ++unit) {
+    const std::size_t own = unit / width / static_cast<std::size_t>(c.mlp.share_heads);  // map, of several
+    double square = 0;
+    for (std::size_t row = 0; row < rows; ++row)
+      square += std::pow(map.values[(own * rows + row) * width + unit % width], 2);
+    sizes.push_back(2 / (1 + std::exp(-gates[unit])) * std::sqrt(square));
+    mean += sizes.back() / static_cast<double>(gates.size());
+  }
+  return static_cast<double>(
+      std::count_if(sizes.begin(), sizes.end(), [&](double size) { return size > 0.05 * mean; }));
+}
+
 class ObservedArm : public testing::TestWithParam<Arm> {};
 
 TEST_P(ObservedArm, SaysWhatPlainLoopsSay) {
@@ -81,7 +108,9 @@ TEST_P(ObservedArm, SaysWhatPlainLoopsSay) {
   ASSERT_EQ(found.size(), static_cast<std::size_t>(config.gpt.num_layers));
   for (std::size_t block = 0; block < found.size(); ++block) {
     SCOPED_TRACE(block);
-    const auto wanted = expected(config, outputs, block);
+    auto wanted = expected(config, outputs, block);
+    if (const auto width = learned_width(config, plain_weights(parameters), block))
+      wanted["mlp_width"] = *width;
     ASSERT_EQ(found[block].size(), wanted.size());
     for (const auto& [name, value] : wanted) {
       ASSERT_TRUE(found[block].contains(name)) << name;

@@ -157,6 +157,7 @@ Deltas draw(Random& random) {
                 {"MLP_SHARE_PATTERN", pick(random, {"adjacent", "cyclic"})},
                 {"MLP_PER_HEAD", pick(random, {"y", "n", "n"})},
                 {"MLP_SHARE_HEADS", pick(random, {"1", "2", "3"})},
+                {"MLP_LEARNED_WIDTH", pick(random, {"y", "n"})},
                 {"ENABLE_RA_MLA", pick(random, {"y", "y", "y", "n"})},
                 {"RA_MLA_LATENT_DIM", pick(random, {"4", "5", "6", "8"})},
                 {"RA_MLA_PER_HEAD_Q_LATENT", pick(random, yes_or_no)},

@@ -31,7 +31,7 @@ Json with_all_values_changed(Json json) {
 TEST(TrialSummary, ComesBackWithEveryField) {
   const Json changed = with_all_values_changed(to_json(TrialSummary{}));
   EXPECT_EQ(to_json(summary_from_json(changed)), changed);
-  EXPECT_EQ(changed.size(), 32u) << "a field was added: FORMAT.md lists them";
+  EXPECT_EQ(changed.size(), 33u) << "a field was added: FORMAT.md lists them";
 }
 
 TEST(TrialSummary, HoldsNoNumberThatDoesNotExist) {
@@ -50,9 +50,15 @@ TEST(TrialSummary, KeepsEveryBitOfALoss) {
   EXPECT_EQ(summary_from_json(Json::parse(json_text(to_json(summary)))).val_loss, 0.1 + 0.2);
 }
 
+TEST(TrialSummary, HoldsTheWidthOfEachLayer) {
+  TrialSummary summary;
+  summary.mlp_widths = {48, 0, 31};
+  EXPECT_EQ(summary_from_json(to_json(summary)).mlp_widths, summary.mlp_widths);
+}
+
 TEST(TrialSummary, OfAnEarlierVersionLacksWhatThatDidNotMeasure) {
   Json json = to_json(TrialSummary{});
-  json.erase("cpu_share"), json.erase("peak_flops");
+  json.erase("cpu_share"), json.erase("peak_flops"), json.erase("mlp_widths");
   EXPECT_FALSE(summary_from_json(json).cpu_share || summary_from_json(json).peak_flops);
 }
 

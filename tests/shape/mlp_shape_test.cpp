@@ -55,6 +55,18 @@ TEST(ModelParameters, HaveTheNamesAndShapesOfTheMlps) {
                                    Pair(a + "c_proj_heads", std::vector<Int>{1, 4, 16})));
 }
 
+TEST(ModelParameters, HoldTheGatesOfALearnedWidthForEachLayer) {
+  const Config config = configure(kByHand + Deltas{{"MLP_LEARNED_WIDTH", "y"}, {"MLP_SHARE_LAYERS", "2"}});
+  const auto table = model_parameters(config);
+  EXPECT_EQ(std::count_if(table.begin(), table.end(),
+                          [](const Parameter& p) {
+                            return p.name.ends_with("mlp.unit_gate") && p.shape == std::vector<Int>{32} &&
+                                   p.mean == 0 && p.deviation == 0;
+                          }),
+            2);
+  EXPECT_EQ(parameters_by_part(config).at("mlp"), 2 * 8 * 32 + 2 * 32);
+}
+
 // No norm, no map of a mechanism, no context for the block above: it computes as block 0 does.
 TEST(ModelParameters, LackAllOfALayerThatHasNoMlp) {
   const Deltas mla{{"ENABLE_RA_MLA", "y"}, {"RA_MLA_LATENT_DIM", "3"}, {"GPT2_N_LAYER", "3"}};
@@ -114,6 +126,7 @@ TEST(Memory, OfTheMlpsEqualsTheSumDoneByHand) {
   EXPECT_DOUBLE_EQ(gelu - kept({{"MLP_EXPANSION", "4,0"}}), 4 * (2 * 32 + 8 + 2 + 8)) << "and the norm's";
   EXPECT_DOUBLE_EQ(kept({{"MLP_SHARE_LAYERS", "2"}}), gelu) << "values are each layer's own";
   EXPECT_DOUBLE_EQ(kept({{"MLP_PER_HEAD", "y"}}), gelu);
+  EXPECT_DOUBLE_EQ(kept({{"MLP_LEARNED_WIDTH", "y"}}), gelu) << "u before its gates is made again";
 }
 
 TEST(Owners, AreTheLowestLayersOfAKey) {

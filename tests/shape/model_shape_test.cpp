@@ -95,6 +95,7 @@ Int count_by_formula(const Config& c) {
     const Int norms = (F > 0 ? 2 : 1) * (c.gpt.norm_placement == NormPlacement::kHybrid ? 2 : 1);
     total += norms * norm + count_attention(c) + count_mechanisms(c, F, i + 1 == layers);
     mlps += count_mlp(c, F);
+    if (c.mlp.learned_width) total += F;  // each layer's own
   }
   return total + mlps / c.mlp.share_layers;
 }
@@ -162,7 +163,7 @@ TEST(ModelShape, FollowsTheFormulasInEveryDefconfig) {
        {"MLP_EXPANSION", "0,3,0,3"},
        {"MLP_SHARE_LAYERS", "2"},
        {"MLP_SHARE_PATTERN", "cyclic"}},
-      {{"MLP_PER_HEAD", "y"}, {"GPT2_ACTIVATION", "swiglu"}, {"GPT2_BIAS", "y"}},
+      {{"MLP_PER_HEAD", "y"}, {"GPT2_ACTIVATION", "swiglu"}, {"GPT2_BIAS", "y"}, {"MLP_LEARNED_WIDTH", "y"}},
       {{"MLP_PER_HEAD", "y"}, {"MLP_SHARE_HEADS", "2"}, {"GPT2_N_LAYER", "6"}, {"MLP_SHARE_LAYERS", "3"}},
       {{"GPT2_N_LAYER", "1"}}};
   const auto files = defconfigs();

@@ -42,7 +42,8 @@ const std::pair<std::string, std::string> kMha{"ENABLE_RA_MLA", "n"}, kGate{"RA_
     kScalar{"RA_MLA_MLP_TYING_MODE", "per_head_scalar"}, kSharedKv{"RA_MLA_SHARED_KV", "y"},
     kRotary{"POSITIONS", "rotary"}, kQkNorm{"QK_NORM", "y"}, kFourHeads{"GPT2_N_HEAD", "4"},
     kSwiglu{"GPT2_ACTIVATION", "swiglu"}, kPerHeadMlp{"MLP_PER_HEAD", "y"}, kFourLayers{"GPT2_N_LAYER", "4"},
-    kShared{"MLP_SHARE_LAYERS", "2"}, kCyclic{"MLP_SHARE_PATTERN", "cyclic"};
+    kShared{"MLP_SHARE_LAYERS", "2"}, kCyclic{"MLP_SHARE_PATTERN", "cyclic"},
+    kLearned{"MLP_LEARNED_WIDTH", "y"};
 
 std::pair<std::string, std::string> pool(const char* value) { return {"RA_MLA_MLP_GATE_POOL", value}; }
 std::pair<std::string, std::string> sparse(const char* value) { return {"RA_MLA_MLP_SPARSE_MODE", value}; }
@@ -148,6 +149,9 @@ const std::vector<Arm>& arms() {
       {"AllMlpPerHead", {kGate, kCross, kRecip, kPerHeadMlp, kSwiglu, kPerHead}},
       {"OneMlpForAllHeads",
        {kGate, kCross, kRecip, kPerHeadMlp, {"MLP_SHARE_HEADS", "3"}, {"MLP_SHARE_LAYERS", "3"}}},
+      {"LearnedWidth", {kLearned}},
+      {"SharedMlpsLearnedWidth", {kFourLayers, kShared, kLearned, kPerHeadMlp, {"GPT2_BIAS", "n"}}},
+      {"AllLearnedWidth", {kGate, kCross, kRecip, kSwiglu, kLearned, {"MLP_EXPANSION", "2,0,1"}}},
       {"UntiedHead", {{"GPT2_WEIGHT_TYING", "n"}}},
       {"WithoutMlp", {{"MLP_EXPANSION", "0"}}},
       {"WithoutAttention", {{"GPT2_ATTENTION", "n"}}},

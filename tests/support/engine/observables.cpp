@@ -21,6 +21,7 @@
 #include "support/temporary_folder.h"
 #include "train/evaluator.h"
 #include "train/session.h"
+#include "train/trainer.h"
 #include "train/trial.h"
 
 namespace kablate {
@@ -95,9 +96,9 @@ static std::shared_ptr<const Dataset> dataset(const Config& config) {
 
 std::string weights_after(const Settings& settings, std::int64_t iterations) {
   const Config config = bound(settings);
-  Session session(config, 1, dataset(config));
-  for (std::int64_t i = 0; i < iterations; ++i) EXPECT_TRUE(session.train_step.run(i).update.finite);
-  return digest(session.parameters.tensors());
+  Trainer trainer(config, 1, dataset(config));
+  for (std::int64_t i = 0; i < iterations; ++i) EXPECT_TRUE(trainer.update().finite);
+  return digest(trainer.session().parameters.tensors());
 }
 
 std::string training(const Settings& settings) { return weights_after(settings, 16); }

@@ -224,6 +224,11 @@ class Sequence {
       for (auto& row : u)
         for (auto& value : row) value = activate(c_.mlp.activation, value);
     }
+    if (c_.mlp.learned_width) {
+      const auto& gates = weight(name("mlp.unit_gate")).values;
+      for (auto& row : u)
+        for (std::size_t f = 0; f < F_; ++f) row[f] *= 2 / (1 + std::exp(-gates[f]));
+    }
     const bool last = block_ + 1 == blocks_;
     Trace& trace = traces_.back();
     if (c_.coupler.enabled) {
