@@ -52,7 +52,7 @@ Steps resolve(const Settings& base, const PlanFile& file) {
   for (const auto& [number, written] : file.steps) {
     Step step;
     step.number = number, step.settings = base, step.rerun_of = written.rerun_of, step.cell = written.cell;
-    step.after = written.after;
+    step.after = written.rerun_of ? file.steps.at(*written.rerun_of).after : written.after;
     step.origin = written.origin;
     for (const auto& delta : deltas(file, written))
       step.settings.set(delta.symbol, delta.value, delta.origin);
@@ -169,15 +169,15 @@ void add_control(Plan& plan, std::int64_t number, const PlanFile& file, const St
   }
 }
 
-// The grid's axes, and the schedule's symbols in which alone a step differs from the baseline.
+// The grid's axes, and the schedule's symbols in which alone a step differs from what it is compared with.
 std::vector<std::string> asked_symbols(const Steps& steps, const PlanFile& file) {
   std::set<std::string> about(file.axes.begin(), file.axes.end());
-  const auto baseline = trained_values(steps.at(file.baseline).config);
   for (const auto& [number, step] : steps) {
-    const auto own = trained_values(step.config);
-    const auto terms = term_differences(own, baseline);
+    const auto own = trained_values(step.config),
+               reference = trained_values(steps.at(step.reference(file.baseline)).config);
+    const auto terms = term_differences(own, reference);
     const bool other = has_kind(terms, TermKind::kMeasured) || has_kind(terms, TermKind::kSamples);
-    if (other || terms.size() != training_differences(own, baseline).size()) continue;
+    if (other || terms.size() != training_differences(own, reference).size()) continue;
     for (const auto& term : terms) about.insert(term.symbol);
   }
   return {about.begin(), about.end()};
@@ -256,16 +256,17 @@ Plan make_plan(const Settings& base, const std::filesystem::path& plans_folder) 
 
 std::vector<std::string> terms_notes(const Plan& plan) {
   std::vector<std::string> notes;
-  const auto baseline = trained_values(plan.baseline_config);
-  if (plan.find_step(plan.baseline) == nullptr) return notes;
   for (const auto& step : plan.steps) {
-    const auto terms = term_differences(trained_values(step.config), baseline);
+    const auto* reference = plan.find_step(step.reference(plan.baseline));
+    if (reference == nullptr) continue;
+    const auto terms = term_differences(trained_values(step.config), trained_values(reference->config));
     if (terms.empty()) continue;
-    notes.push_back(str("step ", step.number, " (", step.name,
-                        ") is not trained on the baseline's terms: ", text_of(terms),
-                        are_paired(terms, plan.about)
-                            ? "; the plan asks about that, and its samples are the baseline's: paired by seed"
-                            : "; its difference is not paired by seed"));
+    const std::string whose = step.after ? str("step ", *step.after, "'s") : "the baseline's";
+    notes.push_back(
+        str("step ", step.number, " (", step.name, ") is not trained on ", whose, " terms: ", text_of(terms),
+            are_paired(terms, plan.about)
+                ? str("; the plan asks about that, and its samples are ", whose, ": paired by seed")
+                : "; its difference is not paired by seed"));
   }
   return notes;
 }

@@ -26,11 +26,14 @@ struct Step {
   std::optional<std::int64_t> rerun_of;
   std::int64_t rerun_index = 0;       // k for the plan's k-th rerun of a step, 0 for what is no rerun
   std::optional<std::int64_t> cell;   // of the factorial: bit i is set where factor i is on
-  std::optional<std::int64_t> after;  // of a path's stair: the step that it is compared with
+  std::optional<std::int64_t> after;  // of a path's stair and its reruns: the step that it is compared with
   Control control = Control::kNone;
   std::optional<std::int64_t> control_of;  // the arm that it is a control of
   std::optional<Match> match;              // what a control of kind parameters or flops was solved to
   std::string blocked = "";                // why it must not be trained; "" if it may
+
+  // The step that it is compared with.
+  std::int64_t reference(std::int64_t baseline) const { return after.value_or(baseline); }
 };
 
 // One training run, in a process of its own.
@@ -53,7 +56,7 @@ struct Plan {
   std::vector<Step> steps;  // the selected ones, by number
   std::vector<std::string> factors;  // the symbols of its factorial
   std::vector<std::string> about;    // the symbols of its grid, and those of the schedule in which alone a
-                                     // step differs from the baseline: it asks what they do
+                                     // step differs from its reference: it asks what they do
   // On the selected steps: controls that were not made, with the reason; warm-ups that outlast the run. `run`
   // adds what is noted of its data.
   std::vector<std::string> step_notes;
@@ -80,8 +83,8 @@ struct Plan {
 // list is of the arm with the most parameters that can have one, the highest number of equals.
 Plan make_plan(const Settings& base, const std::filesystem::path& plans_folder);
 
-// Of each step that is not trained on the baseline's terms: in what they differ, and whether its difference
-// is paired all the same.
+// Of each step that is not trained on the terms of what it is compared with: in what they differ, and whether
+// its difference is paired all the same.
 std::vector<std::string> terms_notes(const Plan& plan);
 
 // Gives every trial its key.

@@ -10,8 +10,9 @@
 //   grid      ::= { SYMBOL: [value, …], … }   one step for each combination, the last symbol running fastest,
 //                                             numbered on from the highest of the steps so far, or from 0
 //   path      ::= [ {SYMBOL: value, …}, … ]   a stair each: the step before it and these deltas; the first is
-//                                             of the base. Numbered on as a grid is. A stair is compared with
-//                                             the step before it, all other steps with the baseline
+//                                             of the base. Numbered on as a grid is. A stair and its reruns
+//                                             are compared with the step before it, all others with the
+//                                             baseline
 //   controls  ::= [ KIND | {KIND: [NUMBER, …]}, … ]   of every arm, or of these; each KIND once
 //   KIND      ::= parameters | flops | dead_twin      dead_twin without numbers: of the largest arm (plan.h)
 //

@@ -91,9 +91,9 @@ void compare_rows(const ExperimentRecord& experiment, std::vector<ReportRow>& ro
   for (auto& row : rows) {
     const auto* step = plan.find_step(row.step);
     const auto* reference = plan.find_step(step->reference(plan.baseline));
+    row.against = step->after;
     if (reference != nullptr && row.step != plan.baseline) compare_with(experiment, *reference, row, notes);
     if (row.role == "arm") {
-      row.against = step->after;
       row.previous = another_to_compare_with(plan, *step);
       if (row.previous) row.delta_previous = judged_difference(experiment, row.step, *row.previous);
     }

@@ -98,17 +98,18 @@ void add_noise_note(const ExperimentFolder& folder, const Report& report, std::s
   add_verdict_notes(report, notes);
 }
 
-// Rows that were not trained on the baseline's terms, one line each.
+// Rows that were not trained on the terms of what they are compared with, one line each.
 void add_terms_notes(const Report& report, Notes& notes) {
   for (const auto& row : report.rows) {
     if (!row.delta || row.terms.empty()) continue;
+    const std::string whose = row.against ? str("step ", *row.against, "'s") : "the baseline's";
     notes.push_back(
-        str("Step ", row.step, " (", row.name, ") was not trained on the baseline's terms: ", row.terms,
-            row.delta->paired
-                ? ". The plan asks about that, and the samples are the baseline's: its difference is "
-                  "paired by seed."
-                : ". Its trials and the baseline's are no pairs: its interval, p and verdict are those "
-                  "of two unpaired samples (Welch)."));
+        str("Step ", row.step, " (", row.name, ") was not trained on ", whose, " terms: ", row.terms,
+            row.delta->paired ? str(". The plan asks about that, and the samples are ", whose,
+                                    ": its difference is paired by seed.")
+                              : str(". Its trials and ", whose,
+                                    " are no pairs: its interval, p and verdict are those of two unpaired "
+                                    "samples (Welch).")));
   }
 }
 
@@ -178,6 +179,10 @@ std::vector<std::string> plan_notes(const ExperimentRecord& experiment) {
   if (plan.find_step(plan.baseline) == nullptr)
     notes.push_back(str("The plan's baseline, step ", plan.baseline,
                         ", is not among the selected steps: there is no difference to it."));
+  for (const auto& step : plan.steps)
+    if (step.after && plan.find_step(*step.after) == nullptr)
+      notes.push_back(str("Step ", step.number, " is compared with step ", *step.after,
+                          ", which is not among the selected steps: it has no difference and no verdict."));
   for (const auto& step : plan.steps)
     if (step.noncausal)
       notes.push_back(

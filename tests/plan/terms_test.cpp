@@ -106,6 +106,17 @@ TEST(Terms, AreSaidOfThePlan) {
   EXPECT_THAT(terms_notes(step_with("GPT2_LEARNING_RATE: 2e-3")).at(0), HasSubstr("asks about that"));
 }
 
+// A stair that changes the schedule alone is paired with the step before, whatever stood before that.
+TEST(Terms, OfAStairAreToTheStepBefore) {
+  const auto plan = plan_of(str("path:\n  - {", kOff, "}\n  - {RA_MLA_MLP_ATTN_GATE: y}\n",
+                                "  - {GPT2_LEARNING_RATE: 2e-3}\n  - {RA_MLA_MLP_CROSS_TOKEN: y}\n"));
+  EXPECT_THAT(plan.about, ElementsAre("GPT2_LEARNING_RATE"));
+  const auto notes = terms_notes(plan);
+  ASSERT_EQ(notes.size(), 1u) << "step 3 has step 2's rate";
+  EXPECT_THAT(notes[0], HasSubstr("not trained on step 1's terms"));
+  EXPECT_THAT(notes[0], HasSubstr("paired by seed"));
+}
+
 TEST(SameSteps, AreRefusedWithBothPlaces) {
   expect_error([] { plan_of("steps:\n  0: {set: {}}\n  1: {set: {RA_MLA_MLP_ATTN_GATE: y}}\n"); },
                {"p.yaml:5: step 1 (all) trains what step 0 (all) at", "p.yaml:4 trains", "`rerun_of: 0`"});

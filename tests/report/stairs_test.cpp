@@ -36,6 +36,12 @@ TEST(ReportOfAPath, ComparesAStairWithTheStepBefore) {
   EXPECT_FALSE(rows[1].previous) << "the baseline, to which its difference is";
   EXPECT_EQ(rows[3].previous, 0);
   EXPECT_NEAR(rows[3].delta_previous->mean, -0.25, 0.05);
+  e.plan.steps.erase(e.plan.steps.begin() + 1);  // step 1 is not selected
+  std::erase_if(e.plan.trials, [](const auto& trial) { return trial.step == 1; });
+  const auto partial = make_report(e.folder, e.plan);
+  EXPECT_FALSE(partial.rows[1].delta || partial.rows[1].verdict);
+  EXPECT_THAT(partial.notes,
+              testing::Contains(HasSubstr("Step 2 is compared with step 1, which is not among")));
   const auto text = render_markdown(report);
   EXPECT_THAT(text, HasSubstr("to step 0, or to the step named beside it"));
 }
