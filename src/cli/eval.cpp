@@ -62,8 +62,14 @@ Report of_run(const EvalCommand& command) {
   const Json json = Json::parse(read_checked(trial.folder, path), nullptr, /*allow_exceptions=*/false);
   const auto tokenizer = Tokenizer::from_json(json, path.string());
   const auto data = open_dataset(trial.config, data_folder(), &tokenizer);
+  const bool own_data = key_values(trial.key_text)["data"] == data->hash();
+  if (!own_data && command.data_path.empty())
+    throw WorkError(
+        str(command.run,
+            ": its data are not those that it was trained on any more; put them back, or name what "
+            "to evaluate on with --data-path"));
   Report report{trial.label(), evaluate(command, trial.config, trial.folder.weights(), *data), {}};
-  if (command.samples || key_values(trial.key_text)["data"] != data->hash()) return report;
+  if (command.samples || !own_data) return report;
   report.recorded = trial.summary.val_loss;
   if (report.recorded == report.evaluation.loss) return report;
   const auto differences = key_differences(trial.key_text, KeysHere(program).text(trial));

@@ -48,12 +48,12 @@ Source source_of(const ExportCommand& command) {
 int export_weights(const ExportCommand& command) {
   const auto format = format_asked_for(command);
   check_source(command.configuration, command.run, command.weights, "export");
-  const auto [config, weights] = source_of(command);
+  const auto [started, weights] = source_of(command);
+  const Config config = config_of_weights(started, weights);  // where layers shared an MLP and parted since
   if (const auto reason = why_not_gpt2(config, format); !reason.empty())
     throw UserError(str("--to = ", command.to, ": ", reason));
   const NamedTensors tensors = export_gpt2(config, read_weights(weights, model_parameters(config)), format);
-  check_writable(command.out);
-  if (!command.config_out.empty()) check_writable(command.config_out, "--config-out");
+  check_outputs(command.out, command.config_out);
   write_safetensors(command.out, tensors,
                     {{"format", "pt"}, {"n_head", std::to_string(config.gpt.num_heads)}});
   if (!command.config_out.empty()) write_file(command.config_out, config_of(config, format).dump(2) + "\n");

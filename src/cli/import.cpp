@@ -70,11 +70,7 @@ int import_weights(const ImportCommand& command) {
   Gpt2Hints hints = hints_beside(command, format);
   hints.heads = heads_of(command, hints.heads, width_of(command.in, tensors));
   const ImportedModel model = import_gpt2(command.in, tensors, format, hints);
-  check_writable(command.out);
-  if (!command.config_out.empty()) check_writable(command.config_out, "--config-out");
-  if (!command.config_out.empty() &&
-      fs::weakly_canonical(command.out) == fs::weakly_canonical(command.config_out))
-    throw UserError(str("--config-out = ", command.config_out, ": is --out too; give it a name of its own"));
+  check_outputs(command.out, command.config_out);
   write_safetensors(command.out, model.weights);
   const Config config = model.settings.bind();
   if (!command.config_out.empty()) write_file(command.config_out, minimal_defconfig(config));

@@ -44,4 +44,12 @@ void check_writable(const std::string& path, const char* option) {
   ::unlink(probe.c_str());
 }
 
+void check_outputs(const std::string& out, const std::string& config_out) {
+  check_writable(out);
+  if (config_out.empty()) return;
+  check_writable(config_out, "--config-out");
+  if (std::filesystem::weakly_canonical(out) == std::filesystem::weakly_canonical(config_out))
+    throw UserError(str("--config-out = ", config_out, ": is --out too; give it a name of its own"));
+}
+
 }  // namespace kablate

@@ -23,4 +23,7 @@ LoadedModel load_model(const Config& config, const std::string& path);
 // Throws UserError if `path` can't become a file: no such folder, no permission, a folder of that name.
 void check_writable(const std::string& path, const char* option = "--out");
 
+// The same of --out and, where it is not empty, --config-out, which must be another file.
+void check_outputs(const std::string& out, const std::string& config_out);
+
 }  // namespace kablate

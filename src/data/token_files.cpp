@@ -38,6 +38,8 @@ std::vector<fs::path> matches(const std::string& pattern) {
   std::vector<std::string> names;
   if (code == 0) names.assign(found.gl_pathv, found.gl_pathv + found.gl_pathc);
   ::globfree(&found);
+  // What describes the tokens lies beside them.
+  std::erase_if(names, [](const std::string& name) { return fs::path(name).filename() == "meta.json"; });
   std::sort(names.begin(), names.end());
   return {names.begin(), names.end()};
 }

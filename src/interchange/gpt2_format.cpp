@@ -65,7 +65,7 @@ std::int64_t count_layers(const std::string& file, const StateDict& tensors) {
   return *layers.rbegin() + 1;
 }
 
-// The shortest factor of E that gives exactly F units.
+// A factor of E that gives exactly F units.
 std::string expansion(std::int64_t F, std::int64_t E) {
   const double factor = static_cast<double>(F) / static_cast<double>(E);
   return shortest(factor);

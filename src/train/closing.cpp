@@ -100,15 +100,16 @@ std::string closing_fault(const Config& config, const std::filesystem::path& wei
   const auto T = config.gpt.context;
   const Starts of_validation = contract_starts(data.validation().size(), T, config.train.eval_samples);
   const at::NoGradGuard no_grad;
+  const auto device = resolve_device(config.run.device);
+  Config stored = config;
   std::optional<ParameterSet> parameters;
   try {
-    parameters =
-        read_parameters(config_of_weights(config, weights), weights, resolve_device(config.run.device));
+    stored = config_of_weights(config, weights);
+    parameters = read_parameters(stored, weights, device);
   } catch (const UserError& fault) {
     return fault.what();
   }
-  const Gpt model(config_of_weights(config, weights), *parameters);
-  const auto device = resolve_device(config.run.device);
+  const Gpt model(stored, *parameters);
   double sum = 0;
   for_windows(data.validation(), of_validation, T, config.train.batch_size,
               [&](const Batch& batch, std::int64_t) {

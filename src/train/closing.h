@@ -28,10 +28,9 @@ bool is_same_loss(double said, double found, DType dtype);
 std::string windows_fault(const Config& config, const EvaluationRow& recorded, const Dataset& data);
 
 // Why `recorded`, what the trial says of its end, is not what its weights give: another iteration than the
-// last, other windows than those of the contract, a validation split that the training split begins or ends
-// with, a file of weights that is not the model's, another validation loss (beyond 1e-6 and 1e-5 of it, 1e-3
-// in bfloat16; without dropout, in the trial's DTYPE). "" if it is. `between` is called before each batch; it
-// may throw to stop.
+// last, other windows than those of the contract, a file of weights that is not the model's, another
+// validation loss (is_same_loss(); without dropout, in the trial's DTYPE). "" if it is. `between` is called
+// before each batch; it may throw to stop.
 std::string closing_fault(const Config& config, const std::filesystem::path& weights,
                           const EvaluationRow& recorded, const Dataset& data,
                           const std::function<void()>& between);

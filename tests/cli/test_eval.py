@@ -9,7 +9,7 @@ import sys
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from support import TrainedOnce, finish_again, flip, read_json, words  # noqa: E402
+from support import TrainedOnce, finish_again, flip, read_json, read_text, words  # noqa: E402
 
 
 class Eval(TrainedOnce):
@@ -53,6 +53,16 @@ class Eval(TrainedOnce):
         strange = self.write("strange", words(1500) + "Q")
         self.assert_refused(self.call("eval", "--run", self.trial, "--data-path", strange), strange,
                             "1 characters that the model's data had not", "U+0051")
+
+    def test_data_that_changed_since_are_not_its_own(self):
+        text = type(self).made.path("text")  # where the run has it from
+        kept = read_text(text)
+        self.addCleanup(type(self).made.write, "text", kept)
+        type(self).made.write("text", kept + "the moon\n")
+        ended = self.call("eval", "--run", self.trial)
+        self.assertEqual(ended.returncode, 1, ended.stderr)
+        self.assertIn("its data are not those that it was trained on", ended.stderr)
+        self.assertIsNone(self.eval("--run", self.trial, "--data-path", text)["recorded_loss"])
 
     def test_ids_have_no_bytes(self):
         os.mkdir(self.path("tokens"))

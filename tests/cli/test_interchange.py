@@ -127,6 +127,7 @@ class Interchange(ProgramTest):
              "GPT2_N_HEAD"),
             ([*bring, "--in", weights, "--config-out", self.path("x")], "--config-out", "is --out too"),
             ([*bring, "--in", self.path("none")], "none", "no such file"),
+            ([*send, "--to", "hf-gpt2", "--config-out", self.path("x")], "--config-out", "is --out too"),
             ([*send, "--to", "gguf"], "--to = gguf", "nanogpt, hf-gpt2"),
             ([*send, "--to", "nanogpt"], "GPT2_ACTIVATION", "allowed: gelu"),
             ([*send, "--to", "hf-gpt2", "--set", "NORM_PLACEMENT=post"], "NORM_PLACEMENT = post"),

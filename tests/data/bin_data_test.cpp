@@ -95,6 +95,13 @@ TEST_F(BinFiles, AGlobIsOneStreamInTheOrderOfNames) {
   EXPECT_EQ(all(open(config("web/part_*1.bin"))->train()), (Ids{1, 2, 3, 4, 5}));
 }
 
+TEST_F(BinFiles, AGlobLeavesOutWhatDescribesTheTokens) {
+  folder_.write("web/train.bin", little_endian({1, 2, 3, 4}));
+  folder_.write("web/val.bin", little_endian({5, 6, 7}));
+  folder_.write("web/meta.json", R"({"vocab_size": 100, "tokenizer": "a"} )");
+  EXPECT_EQ(all(open(config("web/*"))->train()), (Ids{1, 2, 3, 4}));
+}
+
 // "val" of a folder says nothing.
 TEST_F(BinFiles, NamesOfFilesTellTheSplits) {
   folder_.write("eval/a.bin", little_endian({1, 2, 3, 4}));
