@@ -25,11 +25,13 @@ const char* action_name(TrialDecision::Action action) {
 
 Json match_json(const std::optional<Match>& match) {
   if (!match) return nullptr;
-  return {{"MLP_EXPANSION", match->mlp_expansion},
-          {"mlp_width", match->width},
-          {"target", match->target},
-          {"reached", match->reached},
-          {"deviation_percent", 100 * match->deviation()}};
+  Json json{{"MLP_EXPANSION", match->mlp_expansion},
+            {"mlp_width", match->width},
+            {"target", match->target},
+            {"reached", match->reached},
+            {"deviation_percent", 100 * match->deviation()}};
+  if (match->layers > 0) json["GPT2_N_LAYER"] = match->layers;
+  return json;
 }
 
 Json to_json(const Outlook& outlook) {
@@ -99,14 +101,16 @@ std::string notes_text(const Plan& plan, std::size_t width) {
   for (const auto& step : plan.steps) {
     if (!step.match) continue;
     const auto& match = *step.match;
-    const bool parameters = step.control == Control::kParameters;
-    text += wrapped(
-        str("step ", step.number, ": MLP_EXPANSION = ", match.mlp_expansion, " (width ", match.width, "), ",
-            parameters ? grouped(static_cast<std::int64_t>(match.reached)) + " parameters"
-                       : fixed(match.reached / 1e9, 4) + " GFLOP/iter",
-            ", ", match.deviation() < 0 ? "" : "+", fixed(100 * match.deviation(), 3), " % of step ",
-            *step.control_of, "'s"),
-        width);
+    const bool parameters = step.control != Control::kFlops;
+    const std::string depth = match.layers > 0 ? str("GPT2_N_LAYER = ", match.layers, ", ") : "";
+    const auto whose = step.control == Control::kWider ? plan.baseline : *step.control_of;
+    text += wrapped(str("step ", step.number, ": ", depth, "MLP_EXPANSION = ", match.mlp_expansion,
+                        " (width ", match.width, "), ",
+                        parameters ? grouped(static_cast<std::int64_t>(match.reached)) + " parameters"
+                                   : fixed(match.reached / 1e9, 4) + " GFLOP/iter",
+                        ", ", match.deviation() < 0 ? "" : "+", fixed(100 * match.deviation(), 3),
+                        " % of step ", whose, "'s"),
+                    width);
   }
   for (const auto& note : plan.notes) text += wrapped(note, width);
   for (const auto& note : terms_notes(plan)) text += wrapped(note, width);

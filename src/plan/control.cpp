@@ -38,14 +38,24 @@ Config with_expansion(Config config, double expansion) {
   return config;
 }
 
-std::string expansion_text(std::int64_t width, std::int64_t embedding) {
-  const auto F = static_cast<double>(width), E = static_cast<double>(embedding);
+std::string expansion_text(std::int64_t width, const Config& model) {
+  const auto F = static_cast<double>(width), E = static_cast<double>(model.gpt.width);
+  // Well clear of a half, so that nothing depends on how it is rounded; the width of a head's MLP is not.
+  const double most = model.mlp.per_head ? 1e-10 * F : 0.25;
   for (int digits = 0; digits < 17; ++digits) {
     const auto text = fixed(F / E, digits);
-    // Well clear of a half, so that nothing depends on how it is rounded.
-    if (std::abs(*parse_real(text) * E - F) < 0.25) return text;
+    if (std::abs(*parse_real(text) * E - F) < most) return text;
   }
   return shortest(F / E);
+}
+
+bool is_valid(const Config& config) {
+  try {
+    validate(config);
+  } catch (const UserError&) {
+    return false;
+  }
+  return true;
 }
 
 // Grows with F, which is why the search can bisect.
@@ -75,14 +85,7 @@ class AmountByWidth {
     return reaches;
   }
 
-  bool valid(std::int64_t F) const {
-    try {
-      validate(config(F));
-    } catch (const UserError&) {
-      return false;
-    }
-    return true;
-  }
+  bool valid(std::int64_t F) const { return is_valid(config(F)); }
 
  private:
   const Config& baseline_;
@@ -97,24 +100,50 @@ std::int64_t first_valid(const AmountByWidth& amount, std::int64_t F, std::int64
   return 0;
 }
 
+void require_one_expansion(const Config& model) {
+  const auto& expansions = model.mlp.expansion.values;
+  if (std::any_of(expansions.begin(), expansions.end(), [&](double f) { return f != expansions[0]; }))
+    throw UserError("MLP_EXPANSION differs by layer, so no one width can be solved for; give its layers one");
+}
+
+Config at_depth(Config model, std::int64_t layers) {
+  model.gpt.num_layers = layers;
+  return with_expansion(model, model.mlp.expansion.values[0]);
+}
+
+// Fewer layers than the model's that make a model: on either side of `target` the ones next to it, the
+// nearer first.
+std::vector<std::int64_t> depths_near(const Config& model, Control kind, double target) {
+  const auto most = model.gpt.num_layers;
+  const auto amount = [&](std::int64_t layers) { return matched_amount(kind, at_depth(model, layers)); };
+  std::int64_t below = 0, reaches = most;  // the amount grows with the layers
+  while (reaches - below > 1) {
+    const auto middle = below + (reaches - below) / 2;
+    (amount(middle) < target ? below : reaches) = middle;
+  }
+  std::vector<std::int64_t> depths;
+  for (; below >= 1 && !is_valid(at_depth(model, below));) --below;
+  for (; reaches < most && !is_valid(at_depth(model, reaches));) ++reaches;
+  if (below >= 1) depths.push_back(below);
+  if (reaches < most) depths.push_back(reaches);
+  if (depths.size() == 2 && std::abs(amount(reaches) - target) < std::abs(amount(below) - target))
+    std::swap(depths[0], depths[1]);
+  return depths;
+}
+
 }  // namespace
 
 double matched_amount(Control kind, const Config& config) {
-  return kind == Control::kParameters ? static_cast<double>(parameter_count(config))
-                                      : flops_per_iteration(config);
+  return kind == Control::kFlops ? flops_per_iteration(config) : static_cast<double>(parameter_count(config));
 }
 
 bool within_tolerance(double amount, double target) {
   return std::abs(amount - target) <= kMatchTolerance * target;
 }
 
-Match match_width(const Config& baseline, Control kind, double target) {
-  const auto& expansions = baseline.mlp.expansion.values;
-  if (std::any_of(expansions.begin(), expansions.end(), [&](double f) { return f != expansions[0]; }))
-    throw UserError(
-        "the baseline's MLP_EXPANSION differs by layer, so no one width can be solved for; give its layers "
-        "one");
-  const AmountByWidth amount(baseline, kind);
+Match match_width(const Config& model, Control kind, double target) {
+  require_one_expansion(model);
+  const AmountByWidth amount(model, kind);
   const auto distance = [&](std::int64_t F) { return std::abs(amount(F) - target); };
   const auto above = amount.least_reaching(target);
   std::int64_t best = 0;
@@ -122,19 +151,36 @@ Match match_width(const Config& baseline, Control kind, double target) {
     if (F > 0 && (best == 0 || distance(F) < distance(best))) best = F;
   if (best == 0) {
     const auto nearest = above > 1 && distance(above - 1) <= distance(above) ? above - 1 : above;
-    throw UserError(
-        str("no width of the MLP gives the baseline its ", fixed(target, 0),
-            kind == Control::kParameters ? " parameters" : " FLOPs an iteration", ": the nearest is ",
-            fixed(amount(nearest), 0), " (", fixed(100 * (amount(nearest) / target - 1), 2),
-            " %) at MLP_EXPANSION = ", expansion_text(nearest, baseline.gpt.width), ", width ", nearest,
-            "; allowed: ", fixed(100 * kMatchTolerance, 1), " %, a width from 1 to ", amount.widest(),
-            amount.valid(nearest) ? "" : " that the baseline's mechanisms accept"));
+    throw UserError(str(
+        "no width of the MLP gives the ", kind == Control::kWider ? "arm" : "baseline", " ", fixed(target, 0),
+        kind == Control::kFlops ? " FLOPs an iteration" : " parameters", ": the nearest is ",
+        fixed(amount(nearest), 0), " (", fixed(100 * (amount(nearest) / target - 1), 2),
+        " %) at MLP_EXPANSION = ", expansion_text(nearest, model), ", width ", nearest,
+        "; allowed: ", fixed(100 * kMatchTolerance, 1), " %, a width from 1 to ", amount.widest(),
+        amount.valid(nearest) ? "" : " that the rest of its configuration accepts"));
   }
-  const auto text = expansion_text(best, baseline.gpt.width);
+  const auto text = expansion_text(best, model);
   return {.width = best,
           .mlp_expansion = text,
           .target = target,
-          .reached = matched_amount(kind, with_expansion(baseline, *parse_real(text)))};
+          .reached = matched_amount(kind, with_expansion(model, *parse_real(text)))};
+}
+
+Match match_depth(const Config& model, Control kind, double target) {
+  require_one_expansion(model);
+  std::string obstacle;
+  for (const auto layers : depths_near(model, kind, target)) {
+    try {
+      Match match = match_width(at_depth(model, layers), kind, target);
+      match.layers = layers;
+      return match;
+    } catch (const UserError& fault) {
+      if (obstacle.empty()) obstacle = str("with GPT2_N_LAYER = ", layers, " ", fault.what());
+    }
+  }
+  if (obstacle.empty())
+    obstacle = str("GPT2_N_LAYER = ", model.gpt.num_layers, ": no smaller number makes a model");
+  throw UserError(obstacle);
 }
 
 std::string dead_twin_obstacle(const Settings& arm, const Settings& baseline) {

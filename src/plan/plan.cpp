@@ -115,6 +115,30 @@ std::optional<std::int64_t> largest_arm(const PlanFile& file, const Steps& steps
   return largest;
 }
 
+// What a matched control is made of, and what it is made to reach.
+const Step& model_of(Control kind, const Step& arm, const Step& baseline) {
+  return kind == Control::kWider ? arm : baseline;
+}
+double target_of(Control kind, const Step& arm, const Step& baseline) {
+  return matched_amount(kind, (kind == Control::kWider ? baseline : arm).config);
+}
+
+void set_matched(Control kind, const Step& arm, const Step& baseline, Step& control) {
+  const Step& model = model_of(kind, arm, baseline);
+  const double target = target_of(kind, arm, baseline);
+  control.match = kind == Control::kShallower ? match_depth(model.config, kind, target)
+                                              : match_width(model.config, kind, target);
+  control.settings = model.settings;
+  control.settings.set("MLP_EXPANSION", control.match->mlp_expansion, control.origin);
+  if (control.match->layers > 0)
+    control.settings.set("GPT2_N_LAYER", std::to_string(control.match->layers), control.origin);
+}
+
+std::string word_of(Control kind) {
+  if (kind == Control::kDeadTwin) return "dead twin";
+  return kind == Control::kParameters ? "params" : control_name(kind);
+}
+
 // Throws if it can't be.
 Step make_control(Control kind, const Step& arm, const Step& baseline, const std::string& origin) {
   validate(arm.config);
@@ -126,16 +150,13 @@ Step make_control(Control kind, const Step& arm, const Step& baseline, const std
     if (!obstacle.empty()) throw UserError(obstacle);
     control.settings = dead_twin(arm.settings, baseline.settings, origin);
   } else {
-    control.match = match_width(baseline.config, kind, matched_amount(kind, arm.config));
-    control.settings = baseline.settings;
-    control.settings.set("MLP_EXPANSION", control.match->mlp_expansion, origin);
+    set_matched(kind, arm, baseline, control);
   }
   control.config = control.settings.bind();
   validate(control.config);
-  const char* what = kind == Control::kDeadTwin     ? "dead twin"
-                     : kind == Control::kParameters ? "params"
-                                                    : "flops";
-  control.name = str(arm_name(control.config), ", ", what, " of ", arm.number);
+  // What a wider arm shares may be what no switch's name says.
+  const auto model = kind == Control::kWider ? arm.name : arm_name(control.config);
+  control.name = str(model, ", ", word_of(kind), " of ", arm.number);
   return control;
 }
 
@@ -144,6 +165,8 @@ std::string why_none(Control kind, const Step& arm, const Step& baseline) {
   if (!blocked_reason(arm.config).empty()) return "that arm is blocked";
   if (kind == Control::kDeadTwin) return "";
   const double own = matched_amount(kind, arm.config), theirs = matched_amount(kind, baseline.config);
+  const bool of_fewer = kind == Control::kNarrower || kind == Control::kShallower || kind == Control::kWider;
+  if (of_fewer && own > theirs) return "that arm has more parameters than the baseline";
   if (!within_tolerance(theirs, own)) return "";
   return str("the baseline's are within ", fixed(100 * kMatchTolerance, 1), " % of that arm's as it is");
 }

@@ -18,7 +18,8 @@ namespace fs = std::filesystem;
 constexpr std::size_t kMostSteps = 1000;  // of a grid or a factorial
 
 // In the order of Control.
-const std::vector<std::string> kControls{"parameters", "flops", "dead_twin"};
+const std::vector<std::string> kControls{"parameters", "flops",     "dead_twin",
+                                         "narrower",   "shallower", "wider"};
 
 // Hold for every step of a plan: what runs, where and on which data. A step that changed one would be
 // ignored, or could not be compared with the others.

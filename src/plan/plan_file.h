@@ -14,7 +14,8 @@
 //                                             are compared with the step before it, all others with the
 //                                             baseline
 //   controls  ::= [ KIND | {KIND: [NUMBER, …]}, … ]   of every arm, or of these; each KIND once
-//   KIND      ::= parameters | flops | dead_twin      dead_twin without numbers: of the largest arm (plan.h)
+//   KIND      ::= parameters | flops | narrower | shallower | wider
+//                 | dead_twin               without numbers: of the largest arm (plan.h)
 //
 // An arm is a step that is neither the baseline nor a rerun. Each control of each arm has a number of its
 // own, on from the highest of all steps, in the order of the list and of its arms: a control that turns out
@@ -30,8 +31,8 @@
 
 namespace kablate {
 
-enum class Control { kNone, kParameters, kFlops, kDeadTwin };
-std::string control_name(Control control);  // "", "parameters", "flops", "dead_twin"
+enum class Control { kNone, kParameters, kFlops, kDeadTwin, kNarrower, kShallower, kWider };
+std::string control_name(Control control);  // "", "parameters", "dead_twin" …
 
 // A value that a step gives to a symbol, and the line that says so ("plans/ra-mla.yaml:7").
 struct Delta {

@@ -18,7 +18,7 @@ struct PlannedStep {
   std::int64_t number = 0;
   std::string name;
   std::optional<std::int64_t> rerun_of;
-  std::string control;  // "parameters", "flops", "dead_twin" where the plan made it as a control, else ""
+  std::string control;                     // control_name() of what the plan made as a control, else ""
   std::optional<std::int64_t> control_of;  // the arm that it is a control of
   std::optional<std::int64_t> cell;        // of the plan's factorial: bit i is set where factor i is on
   std::optional<std::int64_t> after;       // of a path's stair: the step that it is compared with

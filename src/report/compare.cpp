@@ -65,6 +65,14 @@ std::optional<std::int64_t> another_to_compare_with(const PlanRecord& plan, cons
   return *step.after == plan.baseline ? std::nullopt : std::optional(plan.baseline);
 }
 
+void compare_with_control(const ExperimentRecord& experiment, ReportRow& row) {
+  if (row.control.empty() || row.control == "dead_twin" || !row.control_of) return;
+  // The wider arm has what the baseline has; the others have what the arm has.
+  row.matched = row.control == "wider" ? MatchedPair{row.step, experiment.plan.baseline}
+                                       : MatchedPair{*row.control_of, row.step};
+  row.versus_control = judged_difference(experiment, row.matched->arm, row.matched->control);
+}
+
 // No verdict where trials of the arm or of what it is compared with diverged. The plan's arms that were not
 // selected keep their places in the family.
 void judge(const ExperimentRecord& experiment, std::vector<ReportRow>& rows) {
@@ -97,8 +105,7 @@ void compare_rows(const ExperimentRecord& experiment, std::vector<ReportRow>& ro
       row.previous = another_to_compare_with(plan, *step);
       if (row.previous) row.delta_previous = judged_difference(experiment, row.step, *row.previous);
     }
-    if ((row.control == "parameters" || row.control == "flops") && row.control_of)
-      row.versus_control = judged_difference(experiment, *row.control_of, row.step);
+    compare_with_control(experiment, row);
   }
   judge(experiment, rows);
 }

@@ -90,8 +90,11 @@ std::string render_markdown(const Report& report) {
               measures().front().heading, " to ", compared_with(report), " in ", measures().front().unit,
               ", `%` the same in percent of that step's mean.\n\n");
   for (const auto& note : report.notes) text += "- " + note + "\n";
-  text += section(kControlsTitle, control_table(report),
-                  "An arm minus the baseline that was widened to its count. p is not adjusted.");
+  text += section(
+      kControlsTitle, control_table(report),
+      "At equal parameters, or FLOPs: an arm minus the baseline made as large (`params`, `flops`) or as "
+      "small (`narrower`, `shallower`); or the arm made as large as the baseline (`wider`) minus it. "
+      "p is not adjusted.");
   if (!report.effects.empty()) text += section(effects_title(report), effect_table(report), kEffectsMeaning);
   text += row_section(
       report, kTestsTitle, test_columns(),

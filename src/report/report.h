@@ -21,6 +21,11 @@
 
 namespace kablate {
 
+// Steps of equal parameters, or FLOPs: an arm and its control, or a control `wider` and the baseline.
+struct MatchedPair {
+  std::int64_t arm = 0, control = 0;
+};
+
 // A step of the plan. Numbers that do not exist are empty. Losses are validation losses at the last
 // iteration, in nats a token.
 struct ReportRow {
@@ -30,7 +35,7 @@ struct ReportRow {
   std::int64_t step = 0;
   std::string name;
   std::string role;     // "baseline", "arm", "control of 2", "rerun of 2"
-  std::string control;  // "parameters", "flops", "dead_twin", or ""
+  std::string control;  // "parameters", "dead_twin" …, or ""
   Integer control_of;   // the arm
   Integer against;  // of a path's stair the step before, with which it is compared instead of the baseline
   std::size_t seeds = 0;  // finished ones: all means are over them
@@ -49,7 +54,8 @@ struct ReportRow {
   Integer previous;  // another step to compare with: the arm (or baseline) before this arm, by number; of a
                      // stair the baseline, where that is not `against`
   std::optional<Difference> delta_previous;
-  std::optional<Difference> versus_control;  // of a matched control: its arm minus it
+  std::optional<MatchedPair> matched;        // of a matched control
+  std::optional<Difference> versus_control;  // of this pair, the arm minus the control
   std::optional<Worth> worth;                // against the same step as `delta`, as the next two
   std::optional<EqualBudget> equal_flops, equal_time;
   Real ms_per_iter, tokens_per_s, mfu, mfu_nanogpt, wall_seconds, train_seconds;  // means over seeds

@@ -16,19 +16,26 @@ std::string shown(const std::optional<T>& value, Format&& format) {
 
 std::string two_digits(double value) { return signed_fixed(value, 2); }
 
+std::string named_step(const Report& report, std::int64_t step) {
+  const auto* row = report.find_row(step);
+  return str(step, " ", row == nullptr ? "" : row->name);
+}
+
 }  // namespace
 
 TextTable control_table(const Report& report) {
   TextTable table{{"arm", "control", "equal in", "pairs", "arm - control", "95 % interval", "d", "p"},
                   {false, false, false, true, true, false, true, true},
                   {}};
-  for (const auto& row : report.rows) {
-    if (!row.versus_control) continue;
-    const auto* arm = report.find_row(*row.control_of);
-    const auto& d = *row.versus_control;
-    table.rows.push_back({str(*row.control_of, " ", arm == nullptr ? "" : arm->name),
-                          str(row.step, " ", row.name), row.control == "flops" ? "FLOPs" : row.control,
-                          std::to_string(d.n), signed_fixed(d.mean, 4), shown(d.interval, interval_text),
+  std::vector<const ReportRow*> controls;
+  for (const auto& row : report.rows)
+    if (row.versus_control) controls.push_back(&row);
+  std::ranges::stable_sort(controls, {}, [](const auto* row) { return *row->control_of; });
+  for (const auto* row : controls) {
+    const auto& d = *row->versus_control;
+    table.rows.push_back({named_step(report, row->matched->arm), named_step(report, row->matched->control),
+                          row->control == "flops" ? "FLOPs" : "parameters", std::to_string(d.n),
+                          signed_fixed(d.mean, 4), shown(d.interval, interval_text),
                           shown(d.effect, two_digits), shown(d.p, p_text)});
   }
   return table;

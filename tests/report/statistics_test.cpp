@@ -1,4 +1,4 @@
-// Verdicts, controls, effects, noise and looks, in reports on experiments made by hand.
+// Verdicts, effects, noise and looks, in reports on experiments made by hand.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -133,26 +133,6 @@ TEST(ReportStatistics, SaysWherePairingDidNotHelp) {
   EXPECT_THAT(notes(4), Contains(HasSubstr("ρ = -0.98: pairing by seed did not help")));
   for (const std::int64_t few : {2, 3}) EXPECT_THAT(notes(few), Not(Contains(HasSubstr("ρ"))));
   EXPECT_THAT(Shifted({-0.1}, 4).report().notes, Not(Contains(HasSubstr("did not help"))));
-}
-
-TEST(MatchedControl, StandsAgainstItsArm) {
-  auto plan = ladder(3, {1, 2, 3});
-  plan.steps[1].name = "gate+cross";
-  plan.steps[2].control = "parameters", plan.steps[2].control_of = 1, plan.steps[2].name = "mla, params of 1";
-  Experiment e(plan);
-  const double arm[] = {2.9, 2.8, 2.9}, control[] = {2.7, 2.65, 2.75};
-  for (int i = 0; i < 3; ++i) e.done(0, i + 1, 3), e.done(1, i + 1, arm[i]), e.done(2, i + 1, control[i]);
-  const auto report = e.report();
-  const auto expected = paired_difference(arm, control);
-  EXPECT_EQ(report.rows[2].versus_control->mean, expected.mean) << "the arm minus its control: worse";
-  EXPECT_EQ(report.rows[2].versus_control->interval->low, expected.interval->low);
-  EXPECT_FALSE(report.rows[1].versus_control);
-  for (const auto& text : {render_terminal(report, 140), render_markdown(report)}) {
-    EXPECT_THAT(text, HasSubstr("Against matched controls"));
-    EXPECT_THAT(text, HasSubstr("2 mla, params of 1"));
-    EXPECT_THAT(text, HasSubstr("+0.1667"));
-  }
-  EXPECT_THAT(render_terminal(Shifted({-0.1}, 3).report()), Not(HasSubstr("matched controls")));
 }
 
 // Two factors: A takes .1 off, B .2, both together .4 (an interaction of -.05).
