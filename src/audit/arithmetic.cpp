@@ -16,7 +16,9 @@ namespace kablate {
 namespace {
 
 // Rows of embeddings whose token does not occur learn nothing; a key's bias moves all scores of a row alike.
-bool learns_by_rows(const Parameter& spec) { return spec.part != Part::kEmbedding && spec.shape.size() >= 2; }
+bool learns_by_rows(const Parameter& spec) {
+  return spec.trained && spec.part != Part::kEmbedding && spec.shape.size() >= 2;
+}
 
 Tensor unit_direction(const Parameter& spec, std::uint64_t seed) {
   Tensor direction = at::empty(spec.shape, at::kFloat);

@@ -80,7 +80,10 @@ Config apply(Config c, const Widths& widths, const Lengths& lengths) {
   c.gpt.context = std::min(c.gpt.context, lengths.context);
   c.gpt.vocabulary = std::min(c.gpt.vocabulary, kVocabulary);
   c.mlp.unshare_at = std::min<std::int64_t>(c.mlp.unshare_at, 2);  // of a loop of a few updates
-  c.attention.latent_dim = std::min(c.attention.latent_dim, widths.latent);
+  auto& mla = c.attention;
+  mla.latent_dim = std::min(mla.latent_dim, widths.latent);
+  if (mla.latent_source == LatentSource::kSlice) mla.latent_dim = std::min(mla.latent_dim, c.gpt.width);
+  mla.q_latent_dim = std::min(mla.q_latent_dim, kNarrow), mla.rope_dim = std::min(mla.rope_dim, kNarrow);
   for (const auto& mechanism : mechanisms())
     if (mechanism.narrow != nullptr) mechanism.narrow(c, kNarrow);
   return with_depth(c, lengths.layers);

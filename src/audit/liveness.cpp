@@ -120,7 +120,9 @@ bool differ(const Evaluated& a, const Evaluated& b) {
     return true;
   return std::any_of(a.gradients.begin(), a.gradients.end(), [&](const auto& named) {
     const auto found = b.gradients.find(named.first);
-    if (found == b.gradients.end() || !named.second.defined() || !found->second.defined()) return false;
+    if (found == b.gradients.end()) return false;
+    if (!named.second.defined() || !found->second.defined())  // frozen in one of them
+      return named.second.defined() != found->second.defined();
     if (named.second.sizes() != found->second.sizes()) return true;
     const double size =
         std::max(named.second.norm().template item<double>(), found->second.norm().template item<double>());
@@ -156,10 +158,18 @@ std::optional<Finding> dead_parameters(const Config& step, const Subject& subjec
                targets = random_tokens(step, 2, step.gpt.context, 7);
   const auto evaluated = run_model(step, parameters, tokens, targets, subject);
   std::vector<std::string> dead;
-  for (const auto& [name, gradient] : evaluated.gradients)
-    if (!gradient.defined() || !gradient.ne(0).any().item<bool>()) dead.push_back(name);
+  for (const auto& spec : parameters.specs()) {
+    const Tensor& gradient = evaluated.gradients.at(spec.name);
+    if (!spec.trained && gradient.defined())
+      return Finding{false, spec.name + " is frozen and gets a gradient"};
+    if (spec.trained && !(gradient.defined() && gradient.ne(0).any().item<bool>())) dead.push_back(spec.name);
+  }
+  const auto frozen = std::count_if(parameters.specs().begin(), parameters.specs().end(),
+                                    [](const Parameter& spec) { return !spec.trained; });
   if (dead.empty())
-    return Finding{true, str("all ", evaluated.gradients.size(), " tensors of parameters get a gradient")};
+    return Finding{true, str("all ", evaluated.gradients.size() - static_cast<std::size_t>(frozen),
+                             " tensors of parameters get a gradient",
+                             frozen == 0 ? "" : str(", the ", frozen, " frozen ones none"))};
   return Finding{false, str("without a gradient: ", join(dead, ", "))};
 }
 

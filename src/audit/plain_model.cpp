@@ -41,13 +41,12 @@ Tensor PlainModel::norm(const Tensor& x, const std::string& name, at::ScalarType
 }
 
 Tensor PlainModel::norm(const Tensor& x, NormKind kind, const Tensor& scale, const Tensor& shift,
-                        at::ScalarType type) const {
-  constexpr double kEpsilon = 1e-5;
-  if (by_kernels_) return add_norm(x, {}, {kind, scale, shift, kEpsilon}, type).normed;
+                        at::ScalarType type, double epsilon) const {
+  if (by_kernels_) return add_norm(x, {}, {kind, scale, shift, epsilon}, type).normed;
   const auto given = [](const Tensor& t) { return t.defined() ? std::optional(t) : std::nullopt; };
   const Tensor wide = x.to(statistics_type(x.scalar_type()));
-  if (kind == NormKind::kRmsNorm) return at::rms_norm(wide, {x.size(-1)}, given(scale), kEpsilon).to(type);
-  return at::layer_norm(wide, {x.size(-1)}, given(scale), given(shift), kEpsilon).to(type);
+  if (kind == NormKind::kRmsNorm) return at::rms_norm(wide, {x.size(-1)}, given(scale), epsilon).to(type);
+  return at::layer_norm(wide, {x.size(-1)}, given(scale), given(shift), epsilon).to(type);
 }
 
 Tensor PlainModel::heads(const Tensor& y) const {
@@ -112,18 +111,76 @@ Tensor PlainModel::multi_head(const Tensor& x, const std::string& name) const {
   return linear(o, name + "c_proj");
 }
 
+Tensor PlainModel::rms(const Tensor& x, const std::string& name, double epsilon) const {
+  return norm(x.to(statistics_type(dtype_)), NormKind::kRmsNorm, weight(name + ".weight"), {}, dtype_,
+              epsilon);
+}
+
+// √(E/width), where what the maps up read of a latent of that width is scaled.
+Tensor PlainModel::scaled(const Tensor& c) const {
+  if (!c_.attention.latent_scale || c.size(-1) == c_.gpt.width) return c;
+  return c * std::sqrt(static_cast<double>(c_.gpt.width) / static_cast<double>(c.size(-1)));
+}
+
+// y [B, T, J·R] as J heads, turned, [B, J, T, R].
+Tensor PlainModel::turned(const Tensor& y) const {
+  const Tensor heads = y.view({y.size(0), y.size(1), -1, c_.attention.rope_dim});
+  return rotated(heads.to(statistics_type(dtype_))).to(dtype_).transpose(1, 2);
+}
+
 Tensor PlainModel::latent(const Tensor& x, const std::string& name) const {
+  constexpr double kEpsilon = 1e-5;
   const auto& mla = c_.attention;
-  const auto map = [&](const Tensor& c, const Tensor& w) { return heads(linear(c, w, {})); };
+  const bool slice = mla.latent_source == LatentSource::kSlice, shared = mla.shared_kv || slice;
+  const auto map = [&](const Tensor& c, const Tensor& w) { return heads(linear(scaled(c), w, {})); };
   const Tensor narrow = x.to(dtype_);
-  const Tensor q = heads(linear(narrow, name + "q_proj"));
-  const Tensor c_k = linear(narrow, name + (mla.shared_kv ? "kv_down" : "k_down"));
-  const Tensor c_v = mla.shared_kv ? c_k : linear(narrow, name + "v_down");
-  const Tensor k = mla.per_head_q_latent ? map(c_k, weight(name + "q_to_latent").flatten(0, 1))
-                                         : map(c_k, weight(name + "q_to_latent_shared.weight").t());
+  const auto source = [&](const std::string& of) {
+    const Tensor c = slice ? narrow.narrow(2, 0, mla.latent_dim) : linear(narrow, name + of + "_down");
+    return mla.latent_norm ? rms(c, name + of + "_norm", kEpsilon) : c;
+  };
+  Tensor q = heads(linear(narrow, name + "q_proj"));
+  const Tensor c_k = source(shared ? "kv" : "k");
+  const Tensor c_v = shared ? c_k : source("v");
+  Tensor k = mla.per_head_q_latent ? map(c_k, weight(name + "q_to_latent").flatten(0, 1))
+                                   : map(c_k, weight(name + "q_to_latent_shared.weight").t());
   const Tensor v = mla.per_head_v_up ? map(c_v, weight(name + "v_up").transpose(1, 2).flatten(0, 1))
                                      : map(c_v, weight(name + "v_up_shared.weight"));
-  return linear(attend(q, k, v, static_cast<double>(mla.latent_dim)), name + "out_proj");
+  if (mla.rope_dim > 0) {
+    const Tensor k_rope = turned(linear(narrow, name + "k_rope"));
+    q = at::cat({q, turned(linear(narrow, name + "q_rope"))}, 3);
+    k = at::cat({k, k_rope.expand({-1, k.size(1), -1, -1})}, 3);
+  }
+  return linear(attend(q, k, v, static_cast<double>(mla.latent_dim + mla.rope_dim)), name + "out_proj");
+}
+
+Tensor PlainModel::deepseek(const Tensor& x, const std::string& name) const {
+  constexpr double kEpsilon = 1e-6;
+  const auto& mla = c_.attention;
+  const auto B = x.size(0), T = x.size(1), H = c_.gpt.num_heads, D = c_.head_dim(), L = mla.latent_dim,
+             R = mla.rope_dim;
+  const Tensor narrow = x.to(dtype_);
+  const Tensor all =
+      mla.q_latent_dim == 0
+          ? linear(narrow, name + "q_proj")
+          : linear(scaled(rms(linear(narrow, name + "q_a_proj"), name + "q_a_layernorm", kEpsilon)),
+                   name + "q_b_proj");
+  Tensor q = all.view({B, T, H, D + R}).transpose(1, 2);
+  const bool slice = mla.latent_source == LatentSource::kSlice;
+  const Tensor down = slice && R == 0 ? Tensor() : linear(narrow, name + "kv_a_proj_with_mqa");
+  const Tensor c = rms((slice ? narrow : down).narrow(2, 0, L), name + "kv_a_layernorm", kEpsilon);
+  const auto up = [&](std::int64_t part) {
+    const Tensor map =
+        weight(name + "kv_b_proj.weight").view({H, 2, D, L}).select(1, part).reshape({H * D, L});
+    return linear(scaled(c), map, {}).view({B, T, H, D}).transpose(1, 2);
+  };
+  Tensor k = up(0);
+  const Tensor v = up(1);
+  if (R > 0) {
+    const Tensor k_r = turned(down.narrow(2, down.size(2) - R, R).contiguous());
+    q = at::cat({q.narrow(3, 0, D), turned(q.narrow(3, D, R).transpose(1, 2).reshape({B, T, H * R}))}, 3);
+    k = at::cat({k, k_r.expand({B, H, T, R})}, 3);
+  }
+  return linear(attend(q, k, v, static_cast<double>(D + R)), name + "o_proj");
 }
 
 Tensor PlainModel::mlp_map(const Tensor& x, const std::string& name) const {
@@ -180,6 +237,7 @@ Tensor PlainModel::logits(const Tensor& tokens_BT) const {
     const std::string block = "transformer.h." + std::to_string(i) + ".";
     if (c_.gpt.attention)
       x = residual(x, block + "ln_1", [&](const Tensor& in) {
+        if (c_.deepseek()) return deepseek(in, block + "attn.");
         return c_.attention.latent ? latent(in, block + "attn.") : multi_head(in, block + "attn.");
       });
     if (c_.mlp_width(i) > 0) {

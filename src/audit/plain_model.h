@@ -28,13 +28,17 @@ class PlainModel {
   Tensor linear(const Tensor& x, const std::string& name) const;  // with its bias, where there is one
   Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) const;
   Tensor norm(const Tensor& x, const std::string& name, at::ScalarType type) const;
-  Tensor norm(const Tensor& x, NormKind kind, const Tensor& scale, const Tensor& shift,
-              at::ScalarType type) const;
+  Tensor norm(const Tensor& x, NormKind kind, const Tensor& scale, const Tensor& shift, at::ScalarType type,
+              double epsilon = 1e-5) const;
+  Tensor rms(const Tensor& x, const std::string& name, double epsilon) const;  // a latent's
+  Tensor scaled(const Tensor& c) const;
+  Tensor turned(const Tensor& y) const;
   Tensor heads(const Tensor& y) const;    // [B, T, E] or one head's [B, T, D] to [B, H, T, D]
   Tensor rotated(const Tensor& x) const;  // [B, T, heads, D] in float32 or float64
   Tensor attend(const Tensor& q, const Tensor& k, const Tensor& v, double width) const;
   Tensor multi_head(const Tensor& x, const std::string& name) const;
   Tensor latent(const Tensor& x, const std::string& name) const;
+  Tensor deepseek(const Tensor& x, const std::string& name) const;
   // By the MLP's map of that key under `name`: of all channels, or of each head's.
   Tensor mlp_map(const Tensor& x, const std::string& name) const;
   // The layer's own gates scale the units where widths are learned.

@@ -2,6 +2,8 @@
 // says. Each is held against a few lines written here from the contract, not against the code that trains.
 #include <algorithm>
 #include <cmath>
+#include <set>
+#include <string>
 
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
@@ -197,11 +199,19 @@ std::optional<Finding> updates(const Config& step, const Subject& subject) {
       return Finding{false, str("the learning rate of iteration ", row.iteration, " is ",
                                 row.learning_rate.value_or(NAN), ", the schedule says ",
                                 contract_rate(whole, row.iteration))};
-  for (const auto& [name, start] : one.start)
-    if (step.gpt.context > 1 && at::equal(start, one.weights.at(name)))
-      return Finding{false, str(name, " has not moved after ", kUpdates, " updates")};
+  std::set<std::string> frozen;
+  for (const auto& spec : subject.parameters(step))
+    if (!spec.trained) frozen.insert(spec.name);
+  for (const auto& [name, start] : one.start) {
+    if (step.gpt.context == 1) break;
+    const bool moved = !at::equal(start, one.weights.at(name));
+    if (moved == frozen.contains(name))
+      return Finding{false, str(name, moved ? " is frozen and moved in " : " has not moved after ", kUpdates,
+                                " updates")};
+  }
   return Finding{true, str("4 pieces give the loss and gradient of one, rates follow the schedule, all ",
-                           one.start.size(), " tensors move")};
+                           one.start.size() - frozen.size(), " tensors move",
+                           frozen.empty() ? "" : str(", the ", frozen.size(), " frozen ones do not"))};
 }
 
 // Every element gets the same gradient, so that every tensor must move alike, but for decay, which only maps

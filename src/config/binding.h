@@ -80,7 +80,13 @@ void visit_fields(ConfigType& c, Visitor&& visit) {
   visit("ENABLE_RA_MLA", attention.latent, kNumbers);
   visit("GPT2_N_KV_HEAD", attention.key_heads, kNumbers);
   visit("QK_NORM", attention.qk_norm, kNumbers);
+  visit("RA_MLA_FORM", attention.form, kNumbers);
   visit("RA_MLA_LATENT_DIM", attention.latent_dim, kNumbers);
+  visit("RA_MLA_LATENT_SOURCE", attention.latent_source, kNumbers);
+  visit("RA_MLA_LATENT_NORM", attention.latent_norm, kNumbers);
+  visit("RA_MLA_LATENT_SCALE", attention.latent_scale, kNumbers);
+  visit("RA_MLA_Q_LATENT_DIM", attention.q_latent_dim, kNumbers);
+  visit("RA_MLA_ROPE_DIM", attention.rope_dim, kNumbers);
   visit("RA_MLA_RA_WINDOW", attention.reciprocal_window, kNumbers);
   visit("RA_MLA_RA_ALPHA", attention.reciprocal_alpha, kNumbers, at_least(0));
   visit("RA_MLA_PER_HEAD_Q_LATENT", attention.per_head_q_latent, kNumbers);

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "config/attention_checks.h"
 #include "config/mechanism.h"
 #include "config/settings.h"
 
@@ -19,47 +20,6 @@ void check_shapes(const Config& c) {
   if (gpt.width % gpt.num_heads != 0)
     throw UserError(str("GPT2_N_EMBD = ", gpt.width, " is no multiple of GPT2_N_HEAD = ", gpt.num_heads,
                         ": every head needs the same width; choose a multiple"));
-}
-
-// What turns or norms queries and keys needs some, of multi-head attention: MLA's have no form of it.
-void check_positions(const Config& c) {
-  const auto D = c.head_dim();
-  if (c.gpt.positions == Positions::kRotary) {
-    if (!c.gpt.attention)
-      throw UserError(
-          "POSITIONS = rotary with GPT2_ATTENTION = n: there are no queries and keys to rotate; set "
-          "POSITIONS to learned or none, or give the model its attention");
-    if (c.attention.latent)
-      throw UserError(
-          "POSITIONS = rotary with ENABLE_RA_MLA = y: latent attention has no rotary part; set POSITIONS to "
-          "learned or none, or ENABLE_RA_MLA to n");
-    if (D % 2 != 0)
-      throw UserError(str("POSITIONS = rotary with heads of ", D, " channels (GPT2_N_EMBD = ", c.gpt.width,
-                          " over GPT2_N_HEAD = ", c.gpt.num_heads,
-                          "): pairs of channels are rotated; choose an even width of a head"));
-  }
-  if (c.attention.qk_norm && !c.gpt.attention)
-    throw UserError(
-        "QK_NORM = y with GPT2_ATTENTION = n: there are no queries and keys; switch it off, or give the "
-        "model its attention");
-  if (c.attention.qk_norm && c.attention.latent)
-    throw UserError(
-        "QK_NORM = y with ENABLE_RA_MLA = y: it norms the queries and keys of multi-head attention alone; "
-        "set QK_NORM or ENABLE_RA_MLA to n");
-}
-
-void check_key_heads(const Config& c) {
-  const auto n = c.attention.key_heads;
-  if (n == 0 || !c.gpt.attention) return;
-  if (c.attention.latent)
-    throw UserError(
-        str("GPT2_N_KV_HEAD = ", n,
-            " with ENABLE_RA_MLA = y: latent attention makes keys and values of every head from one "
-            "latent; set GPT2_N_KV_HEAD to 0 or ENABLE_RA_MLA to n"));
-  if (c.gpt.num_heads % n != 0)
-    throw UserError(str("GPT2_N_KV_HEAD = ", n, " does not divide GPT2_N_HEAD = ", c.gpt.num_heads,
-                        ": as many heads of queries read each head of keys; choose a divisor, or 0 for one "
-                        "each"));
 }
 
 // The mechanisms that are on, by what switches them: "RA_MLA_MLP_ATTN_GATE = y, RA_MLA_RA_ALPHA = 0.5".
@@ -114,8 +74,7 @@ void add_when(bool condition, std::initializer_list<const char*> names, std::vec
 void validate_model(const Config& config) {
   check_shapes(config);
   check_mlp(config);
-  check_positions(config);
-  check_key_heads(config);
+  check_attention(config);
   check_mechanisms(config);
 }
 
@@ -155,13 +114,8 @@ std::vector<std::string> unused_symbols(const Config& c) {
   const bool multi_head = c.gpt.attention && !c.attention.latent;
   const bool norms_have_biases = c.gpt.norm.affine && c.gpt.norm.kind == NormKind::kLayerNorm;
   add_when(!norms_have_biases && !multi_head && !c.has_mlp(), {"GPT2_BIAS"}, names);
-  // The first pair of channels turns by one radian a token, whatever the base.
-  add_when(c.gpt.positions != Positions::kRotary || c.head_dim() == 2, {"ROPE_BASE"}, names);
-  add_when(!c.gpt.attention, {"GPT2_N_KV_HEAD", "ENABLE_RA_MLA"}, names);
-  add_when(!c.gpt.attention && !c.mlp.per_head, {"GPT2_N_HEAD"}, names);
-  add_when(!c.gpt.attention || !c.attention.latent,
-           {"RA_MLA_LATENT_DIM", "RA_MLA_PER_HEAD_Q_LATENT", "RA_MLA_PER_HEAD_V_UP", "RA_MLA_SHARED_KV"},
-           names);
+  const auto unread_by_attention = unused_attention_symbols(c);
+  names.insert(names.end(), unread_by_attention.begin(), unread_by_attention.end());
   for (const auto& mechanism : mechanisms()) {
     const bool on = mechanism.on(c);
     if (!on && !mechanism.by_weight()) names.push_back(mechanism.weight_symbol);

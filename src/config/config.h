@@ -29,7 +29,12 @@ struct AttentionConfig {
   std::int64_t latent_dim = 0, reciprocal_window = 0;
   double reciprocal_alpha = 0;  // 0 is off
   bool per_head_q_latent = false, per_head_v_up = false, shared_kv = false;
-  std::int64_t key_heads = 0;  // of multi-head attention's keys and values; 0: as many as of queries
+  MlaForm form = MlaForm::kLatent;
+  LatentSource latent_source = LatentSource::kProject;
+  bool latent_norm = false, latent_scale = false;
+  std::int64_t rope_dim = 0;      // of latent attention's rotary part, 0 is none
+  std::int64_t q_latent_dim = 0;  // of the deepseek form's queries, 0 is none
+  std::int64_t key_heads = 0;     // of multi-head attention's keys and values; 0: as many as of queries
   bool qk_norm = false;
 };
 
@@ -72,6 +77,7 @@ struct Config {
   std::int64_t key_heads() const {
     return attention.key_heads > 0 ? attention.key_heads : gpt.num_heads;
   }  // K
+  bool deepseek() const { return attention.latent && attention.form == MlaForm::kDeepseek; }
   bool reciprocal_attention() const { return attention.latent && attention.reciprocal_alpha > 0; }
 };
 

@@ -13,6 +13,8 @@ enum class Sparsity { kTopK, kNone, kRms };
 enum class GatePool { kCausalMean, kToken, kSequence };
 enum class NormPlacement { kPre, kPost, kHybrid };
 enum class NormKind { kLayerNorm, kRmsNorm };
+enum class MlaForm { kLatent, kDeepseek };
+enum class LatentSource { kProject, kSlice, kFrozen };
 enum class Positions { kLearned, kRotary, kNone };
 enum class Activation { kGelu, kGeluTanh, kRelu2, kSwiglu };
 enum class SharePattern { kAdjacent, kCyclic };

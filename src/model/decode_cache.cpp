@@ -31,7 +31,7 @@ double DecodeCache::bytes_per_token() const {
   double bytes = 0;
   for (const auto& block : blocks)
     bytes += block.attention.keys.bytes_per_token() + block.attention.values.bytes_per_token() +
-             block.cross.bytes_per_token();
+             block.attention.rotary.bytes_per_token() + block.cross.bytes_per_token();
   return bytes;
 }
 

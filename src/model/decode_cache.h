@@ -26,10 +26,11 @@ class History {
 };
 
 struct AttentionCache {
-  explicit AttentionCache(std::int64_t capacity) : keys(capacity), values(capacity) {}
+  explicit AttentionCache(std::int64_t capacity) : keys(capacity), values(capacity), rotary(capacity) {}
 
   History keys, values;  // MHA k and v [B, t, K, D]; MLA c_k and c_v [B, t, L], keys alone where one serves
                          // as both
+  History rotary;        // MLA: the rotary key that all heads read, turned, [B, t, R]
   Tensor queries;        // reciprocal attention: q of the last W tokens, [B, min(t, W), H, D]
 };
 

@@ -10,7 +10,7 @@ namespace kablate {
 ParameterSet::ParameterSet(ParameterTable table) : table_(std::move(table)) {
   for (const auto& spec : table_.owned) {
     index_[spec.name] = tensors_.size();
-    tensors_.push_back(at::zeros(spec.shape, at::kFloat).set_requires_grad(true));
+    tensors_.push_back(at::zeros(spec.shape, at::kFloat).set_requires_grad(spec.trained));
   }
 }
 
@@ -31,8 +31,11 @@ ParameterSet ParameterSet::initialized(ParameterTable table, std::uint64_t seed)
 
 ParameterSet ParameterSet::to(at::Device device, at::ScalarType dtype) const {
   ParameterSet copy = *this;
-  for (auto& tensor : copy.tensors_)
-    tensor = tensor.detach().to(device, dtype, /*non_blocking=*/false, /*copy=*/true).set_requires_grad(true);
+  for (std::size_t i = 0; i < specs().size(); ++i)
+    copy.tensors_[i] = tensors_[i]
+                           .detach()
+                           .to(device, dtype, /*non_blocking=*/false, /*copy=*/true)
+                           .set_requires_grad(specs()[i].trained);
   return copy;
 }
 

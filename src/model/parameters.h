@@ -15,13 +15,13 @@ namespace kablate {
 
 class ParameterSet {
  public:
-  // Tensors of zeros for what the table owns, float32 on the CPU, that require gradients.
+  // Tensors of zeros for what the table owns, float32 on the CPU; those that are trained require gradients.
   explicit ParameterSet(ParameterTable table);
 
   // Values drawn from each parameter's own stream, keyed by (seed, name) (spec, section 4).
   static ParameterSet initialized(ParameterTable table, std::uint64_t seed);
 
-  // Copies on another device or in another type, as leaves that require gradients.
+  // Copies on another device or in another type, as leaves that require gradients where these do.
   ParameterSet to(at::Device device, at::ScalarType dtype) const;
 
   // The owned tensor behind a name or a use of it. Throws c10::Error naming it if there is none.

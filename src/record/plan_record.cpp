@@ -66,6 +66,7 @@ PlannedStep describe_step(std::int64_t number, const std::string& name, std::opt
       .blocked = blocked_reason(config),
       .noncausal = !why_future_is_seen(config).empty() && config.run.allow_noncausal,
       .parameters = parameter_count(config),
+      .trained_parameters = trained_parameter_count(config),
       .parameters_by_part = parameters_by_part(config),
       .flops_per_iteration = flops_per_iteration(config),
       .flops_per_iteration_nanogpt = flops_per_iteration_nanogpt(config),
@@ -87,6 +88,7 @@ Json to_json(const PlannedStep& step) {
           {"blocked", step.blocked},
           {"noncausal", step.noncausal},
           {"parameters", step.parameters},
+          {"trained_parameters", step.trained_parameters},
           {"parameters_by_part", step.parameters_by_part},
           {"flops_per_iteration", step.flops_per_iteration},
           {"flops_per_iteration_nanogpt", step.flops_per_iteration_nanogpt},
@@ -108,6 +110,7 @@ PlannedStep planned_step_from_json(const Json& json) {
   json.at("blocked").get_to(step.blocked);
   json.at("noncausal").get_to(step.noncausal);
   json.at("parameters").get_to(step.parameters);
+  step.trained_parameters = json.value("trained_parameters", step.parameters);
   json.at("parameters_by_part").get_to(step.parameters_by_part);
   json.at("flops_per_iteration").get_to(step.flops_per_iteration);
   json.at("flops_per_iteration_nanogpt").get_to(step.flops_per_iteration_nanogpt);

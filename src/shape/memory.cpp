@@ -36,7 +36,7 @@ LayerBytes layer_bytes(const LayerSpec& s, std::set<std::string>& met) {
       const auto count = static_cast<double>(parameter.count());
       const auto owned = layer_prefix(owner_of(s, parameter)) + parameter.name.substr(s.prefix.size());
       if (met.insert(owned).second)
-        bytes.gradients += kFloatBytes * count;
+        bytes.gradients += parameter.trained ? kFloatBytes * count : 0;
       else
         largest_met = std::max(largest_met, count);
       largest = std::max(largest, count);
@@ -77,7 +77,8 @@ std::int64_t peak_tensor_bytes(const Config& config) {
   const double tokens = static_cast<double>(N), at_once = static_cast<double>(recomputed_at_once(model, B));
   const double value = value_bytes(model.compute), E = static_cast<double>(model.E),
                V = static_cast<double>(model.V);
-  const double weights = kFloatBytes * static_cast<double>(parameter_count(model));
+  const double weights = kFloatBytes * static_cast<double>(parameter_count(model)),
+               trained = kFloatBytes * static_cast<double>(trained_parameter_count(model));
   const bool accumulates = config.train.accumulation > 1;
 
   std::vector<LayerBytes> layers;  // from the top
@@ -88,7 +89,7 @@ std::int64_t peak_tensor_bytes(const Config& config) {
     const auto& [activations, weights_kept, map_passing, gradients] = layers.back();
     kept += tokens * (activations.attention_kept + activations.mlp_kept) + weights_kept;
   }
-  const double stays = 3 * weights + (accumulates ? weights : 0);
+  const double stays = weights + 2 * trained + (accumulates ? trained : 0);
   const double copied = value < kFloatBytes ? value * V * E : 0;
 
   double peak = stays + kept + copied + head_bytes(model, N);
@@ -104,7 +105,8 @@ std::int64_t peak_tensor_bytes(const Config& config) {
     peak = std::max({peak, at_mlp, at_attention});
   }
   const double at_end =
-      4 * weights + (accumulates ? 0 : kFloatBytes * V * E);  // the embedding's gradient, before it is added
+      weights + 3 * trained +
+      (accumulates ? 0 : kFloatBytes * V * E);  // the embedding's gradient, before it is added
   return static_cast<std::int64_t>(std::max(peak, at_end));
 }
 

@@ -50,6 +50,13 @@ std::int64_t parameter_count(const ModelSpec& model) {
   return total;
 }
 
+std::int64_t trained_parameter_count(const ModelSpec& model) {
+  std::int64_t total = 0;
+  for (const auto& parameter : model_parameters(model))
+    if (parameter.trained) total += parameter.count();
+  return total;
+}
+
 std::map<std::string, std::int64_t> parameters_by_part(const ModelSpec& model) {
   std::map<std::string, std::int64_t> counts;
   for (const auto* part : {Part::kEmbedding, Part::kAttention, Part::kMlp, Part::kNorm, Part::kHead})

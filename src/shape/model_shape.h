@@ -16,7 +16,8 @@ struct Config;
 // Every parameter of the model in the order of its forward pass, and who else uses it.
 ParameterTable model_parameters(const ModelSpec& model);
 
-std::int64_t parameter_count(const ModelSpec& model);  // each owned tensor once
+std::int64_t parameter_count(const ModelSpec& model);          // each owned tensor once
+std::int64_t trained_parameter_count(const ModelSpec& model);  // without those that keep their initial values
 std::map<std::string, std::int64_t> parameters_by_part(
     const ModelSpec& model);  // every part, 0 where it has none
 

@@ -10,12 +10,28 @@ namespace {
 
 AttentionKind attention_kind(const Config& c) {
   if (!c.gpt.attention) return AttentionKind::kNone;
-  return c.attention.latent ? AttentionKind::kLatent : AttentionKind::kMultiHead;
+  if (!c.attention.latent) return AttentionKind::kMultiHead;
+  return c.deepseek() ? AttentionKind::kDeepseek : AttentionKind::kLatent;
 }
 
 template <typename Options>
 std::optional<Options> where_on(const Options& options) {
   return options.enabled ? std::optional(options) : std::nullopt;
+}
+
+void resolve_latents(const Config& c, LayerSpec& s) {
+  const auto& mla = c.attention;
+  s.L = mla.latent_dim, s.latent_source = mla.latent_source;
+  s.per_head_q_latent = mla.per_head_q_latent, s.per_head_v_up = mla.per_head_v_up;
+  s.shared_kv = mla.shared_kv || c.deepseek() || mla.latent_source == LatentSource::kSlice;
+  s.latent_norm = mla.latent_norm || c.deepseek();
+  s.q_latent = mla.q_latent_dim;
+  if (!mla.latent_scale) return;
+  const auto scale = [&](std::int64_t width) {
+    return std::sqrt(static_cast<double>(s.E) / static_cast<double>(width));
+  };
+  s.latent_scale = scale(s.L);
+  if (s.q_latent > 0) s.q_latent_scale = scale(s.q_latent);
 }
 
 LayerSpec resolve_layer(const Config& c, std::int64_t index) {
@@ -25,12 +41,11 @@ LayerSpec resolve_layer(const Config& c, std::int64_t index) {
   s.residual_deviation = kLinearDeviation / std::sqrt(2.0 * static_cast<double>(c.gpt.num_layers));
   s.norm_placement = c.gpt.norm_placement, s.norm = c.gpt.norm;
   s.attention = attention_kind(c);
-  s.H = c.gpt.num_heads, s.D = c.head_dim(), s.L = c.attention.latent_dim;
+  s.H = c.gpt.num_heads, s.D = c.head_dim();
   s.K = s.attention == AttentionKind::kMultiHead ? c.key_heads() : s.H;
-  if (c.gpt.positions == Positions::kRotary) s.R = s.D;
+  if (c.gpt.positions == Positions::kRotary) s.R = s.has_latents() ? c.attention.rope_dim : s.D;
+  if (s.has_latents()) resolve_latents(c, s);
   s.qk_norm = c.attention.qk_norm;
-  s.per_head_q_latent = c.attention.per_head_q_latent, s.per_head_v_up = c.attention.per_head_v_up;
-  s.shared_kv = c.attention.shared_kv;
   if (c.reciprocal_attention()) s.reciprocal_alpha = c.attention.reciprocal_alpha;
   s.reciprocal_window = c.attention.reciprocal_window;
   s.F = c.mlp_width(index), s.activation = c.mlp.activation;

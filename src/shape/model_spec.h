@@ -27,7 +27,7 @@ struct ComputeSpec {
 
 std::string layer_prefix(std::int64_t index);  // "transformer.h.0."
 
-enum class AttentionKind { kNone, kMultiHead, kLatent };
+enum class AttentionKind { kNone, kMultiHead, kLatent, kDeepseek };
 
 struct LayerSpec {
   std::int64_t index = 0;  // 0 is the layer next to the embedding
@@ -42,11 +42,17 @@ struct LayerSpec {
   AttentionKind attention = AttentionKind::kNone;
   std::int64_t H = 0, D = 0;  // heads, and the width of one
   std::int64_t K = 0;         // heads of keys and values: H, or fewer in multi-head attention
-  std::int64_t R = 0;         // the last R channels of a head's query and key are rotated; 0: none
+  std::int64_t R = 0;         // the last R channels of a head's query and key are rotated; 0: none. MLA has
+                              // them beside the D others
   bool qk_norm = false;       // RMSNorm of each head's query and key, before the rotation
   std::int64_t L = 0;         // of latent attention
-  bool per_head_q_latent = false, per_head_v_up = false, shared_kv = false;
-  double reciprocal_alpha = 0;  // 0 is off
+  bool per_head_q_latent = false, per_head_v_up = false;
+  bool shared_kv = false;  // one latent serves keys and values
+  LatentSource latent_source = LatentSource::kProject;
+  bool latent_norm = false;
+  std::int64_t q_latent = 0;                    // r, of the deepseek form's queries; 0: from the input
+  double latent_scale = 1, q_latent_scale = 1;  // of what the maps up read
+  double reciprocal_alpha = 0;                  // 0 is off
   std::int64_t reciprocal_window = 0;
 
   std::int64_t F = 0;  // 0 is no MLP
@@ -64,6 +70,12 @@ struct LayerSpec {
   bool makes_context = false;             // a layer above reads them
 
   bool reciprocal_attention() const { return reciprocal_alpha > 0; }
+  bool has_latents() const {
+    return attention == AttentionKind::kLatent || attention == AttentionKind::kDeepseek;
+  }
+  std::int64_t query_width() const { return has_latents() ? D + R : D; }  // of a head's query and key
+  // Keys that mechanism 3 adds to are not the values' latent any more.
+  bool one_latent_cached() const { return shared_kv && !(coupler && receives_context); }
   bool operator==(const LayerSpec&) const = default;
 };
 

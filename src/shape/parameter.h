@@ -21,7 +21,8 @@ struct Parameter {
   std::vector<std::int64_t> shape;
   double mean = 0, deviation = 0;  // N(mean, deviation); deviation 0 is a constant (spec, section 4)
   std::string part = Part::kEmbedding;
-  bool own = false;  // the layer's, where it shares the rest of the part with others
+  bool own = false;     // the layer's, where it shares the rest of the part with others
+  bool trained = true;  // false: keeps its initial values, has no gradient and no moments
 
   std::int64_t count() const {
     std::int64_t product = 1;

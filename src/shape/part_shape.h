@@ -39,7 +39,8 @@ std::vector<PartShape> layer_parts(const LayerSpec& layer);
 // The parts of a layer beside its mechanisms; empty where switched off.
 PartShape multi_head_shape(const LayerSpec& layer);  // attention_shape.cpp; spec, section 2
 PartShape latent_shape(const LayerSpec& layer);      // attention_shape.cpp; spec, section 2
-PartShape attention_shape(const LayerSpec& layer);   // whichever of the two is configured
+PartShape deepseek_shape(const LayerSpec& layer);    // attention_shape.cpp
+PartShape attention_shape(const LayerSpec& layer);   // whichever of them is configured
 PartShape mlp_shape(const LayerSpec& layer);         // mlp_shape.cpp; spec, section 3
 PartShape norms_shape(const LayerSpec& layer);       // mlp_shape.cpp; spec, section 1
 

@@ -8,10 +8,13 @@
 namespace kablate {
 namespace {
 
-NamedParameters named(const ParameterSet& parameters) {
+NamedParameters trained(const ParameterSet& parameters) {
   NamedParameters list;
-  for (const auto& spec : parameters.specs()) list.names.push_back(spec.name);
-  list.tensors = parameters.tensors();
+  for (std::size_t i = 0; i < parameters.specs().size(); ++i) {
+    if (!parameters.specs()[i].trained) continue;
+    list.names.push_back(parameters.specs()[i].name);
+    list.tensors.push_back(parameters.tensors()[i]);
+  }
   return list;
 }
 
@@ -26,7 +29,7 @@ Session::Session(const Config& c, std::int64_t seed, std::shared_ptr<const Datas
       parameters(ParameterSet::initialized(model_parameters(c), static_cast<std::uint64_t>(seed))
                      .to(device, at::kFloat)),
       model(config, parameters),
-      optimizer(make_optimizer(config.optim, named(parameters))),
+      optimizer(make_optimizer(config.optim, trained(parameters))),
       train_step(config, model, parameters, *optimizer, *objective, *data, seed, ranks) {}
 
 Session::Apart Session::apart() const {
@@ -42,8 +45,9 @@ Session::Apart Session::apart() const {
   std::map<std::string, at::Tensor> state = optimizer->state();
   const auto before = state;
   for (const auto& spec : table)
-    for (const char* moment : {"m.", "v."}) state[moment + spec.name] = before.at(moment + origin(spec.name));
-  result.optimizer = make_optimizer(config.optim, named(result.parameters));
+    for (const char* moment : spec.trained ? std::vector{"m.", "v."} : std::vector<const char*>{})
+      state[moment + spec.name] = before.at(moment + origin(spec.name));
+  result.optimizer = make_optimizer(config.optim, trained(result.parameters));
   result.optimizer->load_state(state);
   return result;
 }

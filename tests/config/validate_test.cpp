@@ -84,7 +84,8 @@ TEST(Validate, RefusesMlpsThatMakeNoModel) {
 TEST(Validate, RefusesWhatNeedsQueriesAndKeysOfMultiHeadAttentionWithoutThem) {
   const char *no1 = "RA_MLA_MLP_ATTN_GATE=n", *no2 = "RA_MLA_MLP_CROSS_TOKEN=n",
              *no3 = "RA_MLA_MLP_LATENT_RECIP=n", *mha = "ENABLE_RA_MLA=n", *none = "GPT2_ATTENTION=n";
-  for (const auto* on : {"POSITIONS=rotary", "QK_NORM=y", "GPT2_N_KV_HEAD=4"}) {
+  EXPECT_NO_THROW(validate(config({no3, mha, "POSITIONS=rotary"})));
+  for (const auto* on : {"QK_NORM=y", "GPT2_N_KV_HEAD=4"}) {
     const std::string given = std::string(on).replace(std::string(on).find('='), 1, " = ");
     expect_refused({on}, {given, "ENABLE_RA_MLA = y", "ENABLE_RA_MLA to n"});
     EXPECT_NO_THROW(validate(config({no3, mha, on}))) << on;
@@ -112,6 +113,25 @@ TEST(Validate, RefusesAnEndOfSharingThatCanNotCome) {
   expect_refused({"MLP_UNSHARE_AT=101", "MLP_SHARE_LAYERS=2", "GPT2_MAX_ITERS=100"},
                  {"MLP_UNSHARE_AT = 101", "GPT2_MAX_ITERS = 100", "from 1 to 100"});
   EXPECT_NO_THROW(validate(config({"MLP_UNSHARE_AT=100", "MLP_SHARE_LAYERS=2", "GPT2_MAX_ITERS=100"})));
+}
+
+TEST(Validate, RefusesFormsOfLatentAttentionThatDontGoTogether) {
+  const char *deepseek = "RA_MLA_FORM=deepseek", *rotary = "POSITIONS=rotary", *ra = "RA_MLA_RA_ALPHA=0.5";
+  expect_refused({rotary}, {"POSITIONS = rotary", "RA_MLA_ROPE_DIM = 0", "even number"});
+  expect_refused({"RA_MLA_ROPE_DIM=32"}, {"RA_MLA_ROPE_DIM = 32", "POSITIONS to rotary"});
+  expect_refused({rotary, "RA_MLA_ROPE_DIM=7"}, {"RA_MLA_ROPE_DIM = 7", "even"});
+  expect_refused({rotary, "RA_MLA_ROPE_DIM=32", ra}, {"RA_MLA_RA_ALPHA = 0.5", "RA_MLA_ROPE_DIM = 32"});
+  expect_refused({"RA_MLA_Q_LATENT_DIM=64"}, {"RA_MLA_Q_LATENT_DIM = 64", "RA_MLA_FORM to deepseek"});
+  expect_refused({deepseek, ra}, {"RA_MLA_RA_ALPHA = 0.5", "RA_MLA_FORM = deepseek", "0"});
+  expect_refused({deepseek, "RA_MLA_SHARED_KV=y"}, {"RA_MLA_SHARED_KV = y", "RA_MLA_FORM = deepseek"});
+  expect_refused({deepseek, "RA_MLA_LATENT_NORM=y"}, {"RA_MLA_LATENT_NORM = y", "RA_MLA_FORM = deepseek"});
+  expect_refused({"RA_MLA_LATENT_SOURCE=slice", "RA_MLA_LATENT_DIM=769"},
+                 {"RA_MLA_LATENT_DIM = 769", "RA_MLA_LATENT_SOURCE = slice", "GPT2_N_EMBD = 768"});
+  for (const auto* form : {deepseek, "RA_MLA_FORM=latent"})
+    EXPECT_NO_THROW(validate(config({form, rotary, "RA_MLA_ROPE_DIM=32", "RA_MLA_LATENT_SOURCE=frozen"})));
+  EXPECT_NO_THROW(validate(
+      config({"ENABLE_RA_MLA=n", "RA_MLA_MLP_LATENT_RECIP=n", "RA_MLA_ROPE_DIM=7", "RA_MLA_Q_LATENT_DIM=4"})))
+      << "of a latent attention that is off";
 }
 
 TEST(Validate, RefusesAResetThatComesBeforeTheWarmUpEnds) {
@@ -172,7 +192,10 @@ TEST(UnusedSymbols, AreThoseOfSwitchesThatAreOff) {
        {Case{"RA_MLA_LATENT_DIM", "ENABLE_RA_MLA=y", "ENABLE_RA_MLA=n"},
         Case{"ENABLE_RA_MLA", "GPT2_ATTENTION=y", "GPT2_ATTENTION=n"},
         Case{"GPT2_N_KV_HEAD", "GPT2_ATTENTION=y", "GPT2_ATTENTION=n"},
-        Case{"ROPE_BASE", "POSITIONS=rotary", "POSITIONS=learned"},
+        Case{"RA_MLA_SHARED_KV", "RA_MLA_LATENT_SOURCE=frozen", "RA_MLA_LATENT_SOURCE=slice"},
+        Case{"RA_MLA_PER_HEAD_V_UP", "RA_MLA_FORM=latent", "RA_MLA_FORM=deepseek"},
+        Case{"RA_MLA_FORM", "ENABLE_RA_MLA=y", "ENABLE_RA_MLA=n"},
+        Case{"RA_MLA_LATENT_SCALE", "RA_MLA_LATENT_DIM=64", "RA_MLA_LATENT_DIM=768"},
         Case{"RA_MLA_RA_WINDOW", "RA_MLA_RA_ALPHA=0.5", "RA_MLA_RA_ALPHA=0"},
         Case{"RA_MLA_MLP_GATE_DIM", "RA_MLA_MLP_ATTN_GATE=y", "RA_MLA_MLP_ATTN_GATE=n"},
         Case{"RA_MLA_MLP_CROSS_ALPHA", "RA_MLA_MLP_CROSS_TOKEN=y", "RA_MLA_MLP_CROSS_TOKEN=n"},
@@ -192,7 +215,13 @@ TEST(UnusedSymbols, AreThoseOfSwitchesThatAreOff) {
     EXPECT_FALSE(unused({on}, symbol)) << symbol;
     EXPECT_TRUE(unused({off}, symbol)) << symbol;
   }
-  EXPECT_TRUE(unused({"POSITIONS=rotary", "GPT2_N_EMBD=24"}, "ROPE_BASE")) << "one pair, of angle t";
+  for (const auto* mla : {"ENABLE_RA_MLA=y", "ENABLE_RA_MLA=n"}) {
+    EXPECT_FALSE(unused({"POSITIONS=rotary", "RA_MLA_ROPE_DIM=4", mla}, "ROPE_BASE"));
+    EXPECT_TRUE(unused({"POSITIONS=learned", mla}, "ROPE_BASE"));
+  }
+  EXPECT_TRUE(unused({"POSITIONS=rotary", "GPT2_N_EMBD=24", "ENABLE_RA_MLA=n"}, "ROPE_BASE"))
+      << "one pair, of angle t";
+  EXPECT_TRUE(unused({"POSITIONS=rotary", "RA_MLA_ROPE_DIM=2"}, "ROPE_BASE"));
   EXPECT_TRUE(unused({"MLP_EXPANSION=0", "NORM_KIND=rmsnorm"}, "GPT2_BIAS"));
   EXPECT_TRUE(unused({"MLP_EXPANSION=0", "NORM_AFFINE=n"}, "GPT2_BIAS"));
   EXPECT_FALSE(unused({"MLP_EXPANSION=0", "NORM_KIND=rmsnorm", "ENABLE_RA_MLA=n"}, "GPT2_BIAS"));

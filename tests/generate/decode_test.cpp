@@ -153,6 +153,12 @@ class RandomConfig {
             {"RA_MLA_SHARED_KV", flag()},
             {"RA_MLA_PER_HEAD_Q_LATENT", flag()},
             {"RA_MLA_PER_HEAD_V_UP", flag()},
+            {"RA_MLA_FORM", any({"latent", "deepseek"})},
+            {"RA_MLA_LATENT_SOURCE", any({"project", "project", "slice", "frozen"})},
+            {"RA_MLA_LATENT_NORM", any({"y", "n", "n"})},
+            {"RA_MLA_LATENT_SCALE", flag()},
+            {"RA_MLA_Q_LATENT_DIM", any({"0", "3"})},
+            {"RA_MLA_ROPE_DIM", any({"0", "2", "6"})},
             {"RA_MLA_LATENT_DIM", any({"2", "4", "7", "12"})}};
   }
 

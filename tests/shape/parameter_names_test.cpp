@@ -104,6 +104,52 @@ TEST(ModelParameters, HaveThoseOfTheirNormsPositionsAndHeadsOfKeysAlone) {
   EXPECT_EQ(grouped.size(), names({}).size());
 }
 
+TEST(ModelParameters, HaveThoseOfTheirFormOfLatentAttention) {
+  const std::string b = "transformer.h.0.attn.";
+  const auto of_attention = [&](const Deltas& deltas) {
+    Shapes found;
+    for (const auto& [name, shape] : shapes(configure(kByHand + mechanisms(false, false, false) + deltas)))
+      if (name.starts_with(b)) found[name.substr(b.size())] = shape;
+    return found;
+  };
+  const Deltas rotary{{"POSITIONS", "rotary"}, {"RA_MLA_ROPE_DIM", "6"}},
+      deepseek{{"RA_MLA_FORM", "deepseek"}}, slice{{"RA_MLA_LATENT_SOURCE", "slice"}},
+      normed{{"RA_MLA_LATENT_NORM", "y"}};
+  const Shapes up{{"q_proj.weight", {8, 8}},
+                  {"q_to_latent", {2, 4, 3}},
+                  {"v_up", {2, 3, 4}},
+                  {"out_proj.weight", {8, 8}}};
+  const auto with = [](Shapes some, const Shapes& more) {
+    for (const auto& [name, shape] : more) some[name] = shape;
+    return some;
+  };
+  EXPECT_EQ(of_attention(slice), up);
+  EXPECT_EQ(of_attention(slice + normed), with(up, {{"kv_norm.weight", {3}}}));
+  const Shapes mapped = with(up, {{"k_down.weight", {3, 8}}, {"v_down.weight", {3, 8}}});
+  EXPECT_EQ(of_attention(normed), with(mapped, {{"k_norm.weight", {3}}, {"v_norm.weight", {3}}}));
+  EXPECT_EQ(of_attention(rotary), with(mapped, {{"q_rope.weight", {12, 8}}, {"k_rope.weight", {6, 8}}}));
+
+  const Shapes both{{"kv_a_layernorm.weight", {3}}, {"kv_b_proj.weight", {16, 3}}, {"o_proj.weight", {8, 8}}};
+  EXPECT_EQ(of_attention(deepseek),
+            with(both, {{"q_proj.weight", {8, 8}}, {"kv_a_proj_with_mqa.weight", {3, 8}}}));
+  EXPECT_EQ(of_attention(deepseek + slice), with(both, {{"q_proj.weight", {8, 8}}}));
+  EXPECT_EQ(of_attention(deepseek + rotary + Deltas{{"RA_MLA_Q_LATENT_DIM", "5"}}),
+            with(both, {{"q_a_proj.weight", {5, 8}},
+                        {"q_a_layernorm.weight", {5}},
+                        {"q_b_proj.weight", {20, 5}},
+                        {"kv_a_proj_with_mqa.weight", {9, 8}}}));
+  EXPECT_EQ(of_attention(deepseek + rotary + slice).at("kv_a_proj_with_mqa.weight"),
+            (std::vector<Int>{6, 8}));
+}
+
+TEST(ModelParameters, OfFrozenMapsAreCountedButNotTrained) {
+  const Config config =
+      configure(kByHand + mechanisms(false, false, false) + Deltas{{"RA_MLA_LATENT_SOURCE", "frozen"}});
+  EXPECT_EQ(parameter_count(config) - trained_parameter_count(config), 2 * 2 * 3 * 8);
+  for (const auto& parameter : model_parameters(config))
+    EXPECT_EQ(parameter.trained, parameter.name.find("_down") == std::string::npos) << parameter.name;
+}
+
 // GPT2_BIAS never reaches MLA's maps or the mechanisms'.
 TEST(ModelParameters, HaveBiasesWhereTheSpecificationAllowsThem) {
   const Deltas biased{{"GPT2_BIAS", "y"}};

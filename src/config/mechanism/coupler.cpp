@@ -27,6 +27,20 @@ std::vector<const char*> unread(const Config& c) {
   return {"RA_MLA_MLP_LATENT_DIM"};
 }
 
+// What must be 0 for a block to have keys of 0; empty where nothing does that. A sliced latent is of the
+// normed input, where the norm comes first and has parameters.
+std::vector<std::string> what_makes_keys(const Config& c) {
+  const auto& mla = c.attention;
+  if (c.deepseek()) return {"attn.kv_a_layernorm.weight"};
+  if (mla.latent_norm)
+    return {mla.shared_kv || mla.latent_source == LatentSource::kSlice ? "attn.kv_norm.weight"
+                                                                       : "attn.k_norm.weight"};
+  if (mla.latent_source != LatentSource::kSlice)
+    return {mla.shared_kv ? "attn.kv_down.weight" : "attn.k_down.weight"};
+  if (!c.gpt.norm.affine || c.gpt.norm_placement == NormPlacement::kPost) return {};
+  return {"ln_1.weight", "ln_1.bias"};
+}
+
 // Where both directions share a map, one of them alone would keep it alive. A block of its own only enriches.
 // Without the keys of the lowest block with an MLP and the maps above it, only the context that it hands to
 // the next is left; of one key, no value changes its weight.
@@ -38,9 +52,10 @@ std::vector<MechanismPath> paths(const Config& step) {
   while (step.mlp_width(lowest) == 0) ++lowest;
   const MechanismPath enrich{"latent reciprocity, attention to MLP", one_layer(alone, lowest), {}};
   if (step.gpt.context == 1) return {enrich};
-  const char* keys = step.attention.shared_kv ? "kv_down" : "k_down";
+  const auto keys = what_makes_keys(step);
+  if (keys.empty()) return {enrich};
   MechanismPath context{"latent reciprocity, MLP to attention", alone, {}};
-  context.zeroed.push_back(str("transformer.h.", lowest, ".attn.", keys, ".weight"));
+  for (const auto& name : keys) context.zeroed.push_back(str("transformer.h.", lowest, ".", name));
   for (std::int64_t i = lowest + 1; i < step.gpt.num_layers; ++i)
     context.zeroed.push_back(str("transformer.h.", i, ".mlp.coupler.W"));
   return {enrich, context};

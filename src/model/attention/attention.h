@@ -1,4 +1,5 @@
-// Self-attention of one block: what goes in, what comes out, and the two kinds (spec, section 2).
+// Self-attention of one block: what goes in and what comes out; and the plain kind, multi-head attention
+// (spec, section 2). Those with latents are in mla.h and deepseek.h.
 #pragma once
 
 #include <memory>
@@ -58,35 +59,6 @@ class MultiHeadAttention : public Attention {
   bool qk_norm_;
   std::string site_;
   LinearMap attn_, proj_;
-};
-
-// Multi-head latent attention (DeepSeek-V2 2024, section 2.1, without rotary positions): keys and values of
-// all heads come from c_k and c_v [B, T, L]; scores over √L; optional reciprocal attention. A step scores in
-// the latent space and never expands the keys or values of the past.
-class LatentAttention : public Attention {
- public:
-  LatentAttention(const LayerSpec& layer, const ParameterSet& parameters);
-  AttentionOutput attend(const Tensor& x_BTE, const Tensor& key_addition_BTL, const RowsRequest& rows,
-                         const Pass& pass) const override;
-  AttentionOutput step(const Tensor& x_B1E, const Tensor& key_addition_B1L, AttentionCache& cache,
-                       const Pass& pass) const override;
-  LinearMap output_map() const override;
-
- private:
-  Tensor latent_queries(const Tensor& q_BHD, const Pass& pass) const;          // q·A_h, [B, H, L]
-  Tensor heads_from_latent(const Tensor& routed_BHL, const Pass& pass) const;  // (P_h·c_v)·U_h, [B, H, D]
-  // α·(q[s]·A_h)·c_k[t]/√L for the window's s up to t, [B, H, s]; keeps q for later tokens.
-  Tensor reciprocal_term(const Tensor& q_B1HD, const Tensor& c_k_B1L, Tensor& queries, double scale,
-                         const Pass& pass) const;
-  Tensor heads_from_keys(const Tensor& c_k_BTL, const Pass& pass) const;    // [B, T, H, D]
-  Tensor heads_from_values(const Tensor& c_v_BTL, const Pass& pass) const;  // [B, T, H, D]
-
-  bool per_head_q_latent_, per_head_v_up_, shared_kv_;
-  Reciprocal reciprocal_;
-  std::int64_t H_, D_, L_;
-  std::string site_;
-  LinearMap q_, k_down_, v_down_, out_;  // with shared_kv_ k_down_ serves as both
-  Tensor q_to_latent_, v_up_;            // [H, D, L] and [H, L, D], or one for all heads [L, D] and [D, L]
 };
 
 }  // namespace kablate

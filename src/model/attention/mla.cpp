@@ -3,9 +3,11 @@
 
 #include <ATen/ATen.h>
 
-#include "model/attention/attention.h"
+#include "model/attention/mla.h"
 
 namespace kablate {
+
+constexpr double kEpsilon = 1e-5;  // of the latents' norms (architectures, A3)
 
 LatentAttention::LatentAttention(const LayerSpec& layer, const ParameterSet& parameters)
     : per_head_q_latent_(layer.per_head_q_latent),
@@ -15,30 +17,51 @@ LatentAttention::LatentAttention(const LayerSpec& layer, const ParameterSet& par
       H_(layer.H),
       D_(layer.D),
       L_(layer.L),
+      R_(layer.R),
+      latent_scale_(layer.latent_scale),
       site_(layer.prefix + "attn.weights") {
   const std::string name = layer.prefix + "attn.";
+  const auto source = [&](const std::string& latent) {
+    const bool slice = layer.latent_source == LatentSource::kSlice;
+    return LatentSourceMap(slice ? LinearMap{} : parameters.map(name + latent + "_down"), L_,
+                           layer.latent_norm ? parameters[name + latent + "_norm.weight"] : Tensor(),
+                           kEpsilon);
+  };
   q_ = parameters.map(name + "q_proj");
-  k_down_ = parameters.map(name + (shared_kv_ ? "kv_down" : "k_down"));
-  if (!shared_kv_) v_down_ = parameters.map(name + "v_down");
+  keys_ = source(shared_kv_ ? "kv" : "k");
+  if (!shared_kv_) values_ = source("v");
   q_to_latent_ = parameters[name + (per_head_q_latent_ ? "q_to_latent" : "q_to_latent_shared.weight")];
   v_up_ = parameters[name + (per_head_v_up_ ? "v_up" : "v_up_shared.weight")];
+  if (R_ > 0) q_rope_ = parameters.map(name + "q_rope"), k_rope_ = parameters.map(name + "k_rope");
   out_ = parameters.map(name + "out_proj");
+}
+
+double LatentAttention::score_scale() const { return 1 / std::sqrt(static_cast<double>(L_ + R_)); }
+
+Tensor LatentAttention::rotary_queries(const Tensor& x_BTE, const Pass& pass) const {
+  return turned(linear(x_BTE, q_rope_, pass).view({x_BTE.size(0), x_BTE.size(1), H_, R_}), pass);
+}
+
+Tensor LatentAttention::rotary_key(const Tensor& x_BTE, const Pass& pass) const {
+  return turned(linear(x_BTE, k_rope_, pass).unsqueeze(2), pass);
 }
 
 // (q·A_h)·c_k = q·(c_k·A_hᵀ): scoring with keys D wide gives the same number as scoring in the latent space,
 // and is cheaper in training where L > D or T is long.
 Tensor LatentAttention::heads_from_keys(const Tensor& c_k_BTL, const Pass& pass) const {
   const auto B = c_k_BTL.size(0), T = c_k_BTL.size(1);
+  const Tensor read_BTL = scaled_latent(c_k_BTL, latent_scale_);
   if (per_head_q_latent_)  // k[b,t,h,d] = Σ_l c_k[b,t,l] A[h,d,l]
-    return linear(c_k_BTL, q_to_latent_.view({H_ * D_, L_}), {}, pass).view({B, T, H_, D_});
-  return linear(c_k_BTL, q_to_latent_.t(), {}, pass).unsqueeze(2).expand({B, T, H_, D_});
+    return linear(read_BTL, q_to_latent_.view({H_ * D_, L_}), {}, pass).view({B, T, H_, D_});
+  return linear(read_BTL, q_to_latent_.t(), {}, pass).unsqueeze(2).expand({B, T, H_, D_});
 }
 
 Tensor LatentAttention::heads_from_values(const Tensor& c_v_BTL, const Pass& pass) const {
   const auto B = c_v_BTL.size(0), T = c_v_BTL.size(1);
+  const Tensor read_BTL = scaled_latent(c_v_BTL, latent_scale_);
   if (per_head_v_up_)  // v[b,t,h,d] = Σ_l c_v[b,t,l] U[h,l,d]
-    return linear(c_v_BTL, v_up_.transpose(1, 2).reshape({H_ * D_, L_}), {}, pass).view({B, T, H_, D_});
-  return linear(c_v_BTL, v_up_, {}, pass).unsqueeze(2).expand({B, T, H_, D_});
+    return linear(read_BTL, v_up_.transpose(1, 2).reshape({H_ * D_, L_}), {}, pass).view({B, T, H_, D_});
+  return linear(read_BTL, v_up_, {}, pass).unsqueeze(2).expand({B, T, H_, D_});
 }
 
 AttentionOutput LatentAttention::attend(const Tensor& x_BTE, const Tensor& key_addition_BTL,
@@ -46,32 +69,38 @@ AttentionOutput LatentAttention::attend(const Tensor& x_BTE, const Tensor& key_a
   const auto B = x_BTE.size(0), T = x_BTE.size(1);
   const Tensor x = x_BTE.to(pass.dtype);
   const Tensor q_BTHD = linear(x, q_, pass).view({B, T, H_, D_});
-  const Tensor c_BTL = linear(x, k_down_, pass);
+  const Tensor c_BTL = keys_(x, pass);
   const Tensor c_k_BTL = key_addition_BTL.defined() ? c_BTL + key_addition_BTL : c_BTL;
-  const Tensor c_v_BTL = shared_kv_ ? c_BTL : linear(x, v_down_, pass);
-  AttentionInput input(q_BTHD, heads_from_keys(c_k_BTL, pass), heads_from_values(c_v_BTL, pass),
-                       1 / std::sqrt(static_cast<double>(L_)));
+  const Tensor c_v_BTL = shared_kv_ ? c_BTL : values_(x, pass);
+  const Tensor k_BTHD = heads_from_keys(c_k_BTL, pass);
+  AttentionInput input(R_ > 0 ? beside(q_BTHD, rotary_queries(x, pass)) : q_BTHD,
+                       R_ > 0 ? beside(k_BTHD, rotary_key(x, pass)) : k_BTHD,
+                       heads_from_values(c_v_BTL, pass), score_scale());
   input.reciprocal = reciprocal_, input.site = site_;
   const auto attended = kablate::attend(input, rows, pass);
   return {.heads_BTHD = attended.values_BTHC, .rows = attended.rows, .keys_BTL = c_k_BTL};
 }
 
-// z[b,h,s] = Σ_l (q·A_h)[b,h,l] c_k[b,s,l] / √L;  o[b,h] = (Σ_s p[b,h,s] c_v[b,s])·U_h
+// z[b,h,s] = (Σ_l (q·A_h)[b,h,l] c_k[b,s,l] + rot(q_rope)[b,h]·rot(k_rope)[b,s]) / √(L + R)
+// o[b,h] = (Σ_s p[b,h,s] c_v[b,s])·U_h
 AttentionOutput LatentAttention::step(const Tensor& x_B1E, const Tensor& key_addition_B1L,
                                       AttentionCache& cache, const Pass& pass) const {
   const auto B = x_B1E.size(0);
   const Tensor x = x_B1E.to(pass.dtype);
   const Tensor q_B1HD = linear(x, q_, pass).view({B, 1, H_, D_});
-  const Tensor c_B1L = linear(x, k_down_, pass);
+  const Tensor c_B1L = keys_(x, pass);
   const Tensor c_k_B1L = key_addition_B1L.defined() ? c_B1L + key_addition_B1L : c_B1L;
   const Tensor c_k_BtL = cache.keys.append(c_k_B1L);
   const bool one_latent = shared_kv_ && !key_addition_B1L.defined();
-  const Tensor c_v_BtL =
-      one_latent ? c_k_BtL : cache.values.append(shared_kv_ ? c_B1L : linear(x, v_down_, pass));
-  const double scale = 1 / std::sqrt(static_cast<double>(L_));
-  const auto type = statistics_type(pass);
-  const Tensor z_BHt =
-      at::bmm(latent_queries(q_B1HD.squeeze(1), pass), c_k_BtL.transpose(1, 2)).to(type) * scale;
+  const Tensor c_v_BtL = one_latent ? c_k_BtL : cache.values.append(shared_kv_ ? c_B1L : values_(x, pass));
+  const double scale = score_scale();
+  Tensor z_BHt =
+      at::bmm(latent_queries(q_B1HD.squeeze(1), pass), c_k_BtL.transpose(1, 2)).to(statistics_type(pass));
+  if (R_ > 0) {
+    const Tensor rotary_BtR = cache.rotary.append(rotary_key(x, pass).squeeze(2));
+    z_BHt += rotary_scores(rotary_queries(x, pass).squeeze(1), rotary_BtR, pass);
+  }
+  z_BHt *= scale;
   if (reciprocal_.alpha > 0) {
     const Tensor term_BHw = reciprocal_term(q_B1HD, c_k_B1L, cache.queries, scale, pass);
     z_BHt.narrow(2, z_BHt.size(2) - term_BHw.size(2), term_BHw.size(2)).add_(term_BHw);
@@ -95,27 +124,18 @@ Tensor LatentAttention::reciprocal_term(const Tensor& q_B1HD, const Tensor& c_k_
 }
 
 Tensor LatentAttention::latent_queries(const Tensor& q_BHD, const Pass& pass) const {
-  if (!per_head_q_latent_) return linear(q_BHD, q_to_latent_, {}, pass);
-  return at::bmm(q_BHD.transpose(0, 1), q_to_latent_.to(pass.dtype)).transpose(0, 1);
+  const Tensor q_BHL = per_head_q_latent_
+                           ? at::bmm(q_BHD.transpose(0, 1), q_to_latent_.to(pass.dtype)).transpose(0, 1)
+                           : linear(q_BHD, q_to_latent_, {}, pass);
+  return scaled_latent(q_BHL, latent_scale_);  // of the keys, which the cache has as they are
 }
 
 Tensor LatentAttention::heads_from_latent(const Tensor& routed_BHL, const Pass& pass) const {
-  if (!per_head_v_up_) return linear(routed_BHL, v_up_, {}, pass);
-  return at::bmm(routed_BHL.transpose(0, 1), v_up_.to(pass.dtype)).transpose(0, 1);
+  const Tensor read_BHL = scaled_latent(routed_BHL, latent_scale_);
+  if (!per_head_v_up_) return linear(read_BHL, v_up_, {}, pass);
+  return at::bmm(read_BHL.transpose(0, 1), v_up_.to(pass.dtype)).transpose(0, 1);
 }
 
 LinearMap LatentAttention::output_map() const { return out_; }
-
-std::unique_ptr<Attention> make_attention(const LayerSpec& layer, const ParameterSet& parameters) {
-  switch (layer.attention) {
-    case AttentionKind::kMultiHead:
-      return std::make_unique<MultiHeadAttention>(layer, parameters);
-    case AttentionKind::kLatent:
-      return std::make_unique<LatentAttention>(layer, parameters);
-    case AttentionKind::kNone:
-      break;
-  }
-  return nullptr;
-}
 
 }  // namespace kablate

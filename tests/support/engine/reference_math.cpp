@@ -41,12 +41,12 @@ Matrix layer_norm(const Matrix& x, const Vector& scale, const Weight* shift) {
   return y;
 }
 
-Matrix rms_norm(const Matrix& x, const Vector& scale) {
+Matrix rms_norm(const Matrix& x, const Vector& scale, double epsilon) {
   Matrix y = x;
   for (auto& row : y) {
     double square = 0;
     for (const double value : row) square += value * value / static_cast<double>(row.size());
-    for (std::size_t e = 0; e < row.size(); ++e) row[e] = row[e] / std::sqrt(square + 1e-5) * scale[e];
+    for (std::size_t e = 0; e < row.size(); ++e) row[e] = row[e] / std::sqrt(square + epsilon) * scale[e];
   }
   return y;
 }

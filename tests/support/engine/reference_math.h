@@ -26,8 +26,8 @@ Matrix linear(const Matrix& x, const Weight& w, const Weight* bias = nullptr);
 // (x - mean) / √(variance + 1e-5) · scale + shift, over each row
 Matrix layer_norm(const Matrix& x, const Vector& scale, const Weight* shift);
 
-// x / √(mean of x² + 1e-5) · scale, over each row
-Matrix rms_norm(const Matrix& x, const Vector& scale);
+// x / √(mean of x² + epsilon) · scale, over each row
+Matrix rms_norm(const Matrix& x, const Vector& scale, double epsilon = 1e-5);
 
 // Columns (first + i, first + i + width/2) of row t turned by the angle t·base^(-2i/width).
 void rotate(Matrix& x, std::size_t first, std::size_t width, double base);

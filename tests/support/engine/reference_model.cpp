@@ -4,6 +4,8 @@
 #include <cmath>
 #include <stdexcept>
 
+#include "support/engine/reference_latent.h"
+
 namespace kablate::reference {
 namespace {
 
@@ -151,58 +153,23 @@ class Sequence {
     return linear(heads, weight(name("attn.c_proj.weight")), bias(name("attn.c_proj.bias")));
   }
 
+  // Of either form: keys with α times what mechanism 3 of the block below hands up, scores, values by head.
   Matrix latent_attention(const Matrix& x, const Context& below, Attention& attention) {
-    const bool shared = c_.attention.shared_kv;
-    const Matrix q = linear(x, weight(name("attn.q_proj.weight")));
-    Matrix keys = linear(x, weight(name(shared ? "attn.kv_down.weight" : "attn.k_down.weight")));
-    const Matrix values = shared ? keys : linear(x, weight(name("attn.v_down.weight")));
-    traces_.back().keys = keys;
-    if (!below.latent.empty()) {
-      traces_.back().key_addition = scaled(below.latent, c_.coupler.alpha);
-      add(keys, traces_.back().key_addition);
-    }
+    Trace& trace = traces_.back();
+    if (!below.latent.empty()) trace.key_addition = scaled(below.latent, c_.coupler.alpha);
+    const auto weight_of = [this](const std::string& map) -> const Weight& {
+      return weight(name(map.c_str()));
+    };
+    const LatentHeads made = latent_heads(c_, x, trace.key_addition, weight_of);
+    trace.keys = made.latent, attention.keys = made.keys;
     Matrix heads = zeros(x.size(), E_);
     for (std::size_t h = 0; h < H_; ++h) {
-      attention.weights.push_back(causal_softmax(latent_scores(q, keys, h)));
-      add_head_output(dropped(attention.weights[h], h), values, h, heads);
+      attention.weights.push_back(causal_softmax(made.scores[h]));
+      route(dropped(attention.weights[h], h), made.values, h * D_, (h + 1) * D_, heads);
     }
-    attention.keys = keys;
     gate_heads(heads, below.gate);
-    return linear(heads, weight(name("attn.out_proj.weight")));
-  }
-
-  // Z_h[t,s] = (q[t,h]·A_h)·c_k[s]/√L, and reciprocal attention's band, from the scores before the addition.
-  Matrix latent_scores(const Matrix& q, const Matrix& keys, std::size_t h) const {
-    const std::size_t T = q.size();
-    const bool own = c_.attention.per_head_q_latent;
-    const auto& map = weight(name(own ? "attn.q_to_latent" : "attn.q_to_latent_shared.weight")).values;
-    Matrix z = zeros(T, T);
-    for (std::size_t t = 0; t < T; ++t)
-      for (std::size_t l = 0; l < L_; ++l) {
-        double query = 0;  // (q[t,h]·A_h)[l]
-        for (std::size_t d = 0; d < D_; ++d)
-          query += q[t][h * D_ + d] * (own ? map[(h * D_ + d) * L_ + l] : map[l * D_ + d]);
-        for (std::size_t s = 0; s < T; ++s)
-          z[t][s] += query * keys[s][l] / std::sqrt(static_cast<double>(L_));
-      }
-    const Matrix before = z;
-    for (std::size_t t = 0; t < T; ++t)
-      for (std::size_t s = 0; s <= t; ++s)
-        if (static_cast<std::int64_t>(t - s) <= c_.attention.reciprocal_window)
-          z[t][s] += c_.attention.reciprocal_alpha * before[s][t];
-    return z;
-  }
-
-  // o_h = P_h·(c_v·U_h), into columns h·D … of the heads laid side by side
-  void add_head_output(const Matrix& p, const Matrix& values, std::size_t h, Matrix& heads) const {
-    const bool own = c_.attention.per_head_v_up;
-    const auto& map = weight(name(own ? "attn.v_up" : "attn.v_up_shared.weight")).values;
-    Matrix v = zeros(values.size(), E_);  // (c_v[s]·U_h)[d]
-    for (std::size_t s = 0; s < values.size(); ++s)
-      for (std::size_t d = 0; d < D_; ++d)
-        for (std::size_t l = 0; l < L_; ++l)
-          v[s][h * D_ + d] += values[s][l] * (own ? map[(h * L_ + l) * D_ + d] : map[d * L_ + l]);
-    route(p, v, h * D_, (h + 1) * D_, heads);
+    const bool deepseek = c_.attention.form == MlaForm::kDeepseek;
+    return linear(heads, weight(name(deepseek ? "attn.o_proj.weight" : "attn.out_proj.weight")));
   }
 
   // o_h[t] <- (1-α)·o_h[t] + α·g[t,h]·o_h[t]

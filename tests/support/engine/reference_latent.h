@@ -1,0 +1,26 @@
+// Latent attention of the reference model, in either form, up to the scores of each head: as the equations
+// stand, in double precision.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "config/config.h"
+#include "support/engine/reference_math.h"
+
+namespace kablate::reference {
+
+struct LatentHeads {
+  Matrix latent;               // c_k [T][L], before the addition
+  Matrix keys;                 // and after
+  std::vector<Matrix> scores;  // Z_h [T][T], before the causal mask
+  Matrix values;               // v [T][H·D], head after head
+};
+
+// Of the normed input x [T][E]; `addition` [T][L] to the keys, empty for none. `weight` finds a block's
+// tensor by its name from "attn." on.
+LatentHeads latent_heads(const Config& config, const Matrix& x, const Matrix& addition,
+                         const std::function<const Weight&(const std::string&)>& weight);
+
+}  // namespace kablate::reference
