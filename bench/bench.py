@@ -1,29 +1,38 @@
 """Times an iteration of our steps and of peer.py's, in turn, on the same shapes, and prints the ratios.
 
     bench.py --program build/kablate --peer-python VENV/bin/python [--rounds N] [--shapes small,medium]
-             [--steps mha,0,1,2,3]
+             [--steps mha,0,1,2,3,modern,gqa,deepseek] [--query-latent N]
 
-Every figure is of a process of its own that has the machine for itself: the median of its iterations. A round
-runs each program once; a ratio is taken within a round, so that what the machine does in the meantime meets
-both sides. Printed are medians over rounds with the least and the most.
+Every figure is of a process of its own that has the machine for itself: the median of its iterations. A
+round runs each program once; a ratio is taken within a round, so that what the machine does in the
+meantime meets both sides. Printed are medians over rounds with the least and the most, and the number of
+parameters, which must be the same in both programs. Steps mha to 3 are the ladder's; modern (multi-head),
+gqa (a quarter as many heads of keys) and deepseek (latent attention of that form; --query-latent 0: its
+queries come from the input) have rotary positions, RMSNorm and SwiGLU.
 """
 import argparse
 import os
 import statistics
+import sys
 
-from ours import SHAPES, STEPS, VOCABULARY, cost, output_of, start
+from ours import SHAPES, STEPS, VOCABULARY, config_text, cost, modern, output_of, parameters, start
 
 PROGRAMS = ("bfloat16", "float32", "published", "careful")
 RATIOS = (("published", "bfloat16"), ("careful", "bfloat16"), ("published", "float32"))
 
 
-def time_peer(options, shape, step, kind):
+def time_peer(options, shape, step, kind, expected):
+    """Milliseconds; ends the program where the model has another number of parameters than `expected`."""
     script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "peer.py")
     command = [options.peer_python, script, "--kind", kind, "--step", step, "--vocabulary", str(VOCABULARY),
                "--threads", str(options.threads)]
-    for name, value in shape.items():
+    for name, value in {**shape, **modern(shape, step)}.items():
         command += ["--" + name, str(value)]
-    return float(output_of(start(command)).split()[0])
+    ms, _, count = output_of(start(command)).split()
+    if int(count) != expected:
+        sys.exit(f"step {step}: the program's model has {expected} parameters, the {kind} kind of peer.py "
+                 f"{count}: not one model.")
+    return float(ms)
 
 
 def spread(values, digits):
@@ -32,12 +41,13 @@ def spread(values, digits):
 
 
 def measure(options, shape, step):
-    rounds = []
+    rounds, count = [], parameters(options.program, config_text(shape, step, "float32"))
     for _ in range(options.rounds):
         rounds.append({name: cost(options.program, shape, step, name, options.threads)[0]
-                       if name in ("bfloat16", "float32") else time_peer(options, shape, step, name)
+                       if name in ("bfloat16", "float32") else time_peer(options, shape, step, name, count)
                        for name in PROGRAMS})
-    cells = [spread([times[name] for times in rounds], 1) for name in PROGRAMS]
+    cells = [f"{count:,}"]
+    cells += [spread([times[name] for times in rounds], 1) for name in PROGRAMS]
     cells += [spread([times[slow] / times[fast] for times in rounds], 2) for slow, fast in RATIOS]
     return cells
 
@@ -50,6 +60,7 @@ def parse():
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--shapes", default=",".join(SHAPES))
     parser.add_argument("--steps", default=",".join(STEPS))
+    parser.add_argument("--query-latent", type=int, default=0)
     options = parser.parse_args()
     for given, known in ((options.shapes, SHAPES), (options.steps, STEPS)):
         for name in given.split(","):
@@ -61,12 +72,13 @@ def parse():
 def main():
     options = parse()
     print(f"ms an iteration, {options.threads} threads, {options.rounds} rounds: median [least, most]\n")
-    heads = ["shape", "step", "ours bfloat16", "ours float32", "published", "careful"]
+    heads = ["shape", "step", "parameters of each", "ours bfloat16", "ours float32", "published", "careful"]
     heads += [f"{slow} / ours {fast}" for slow, fast in RATIOS]
     print("| " + " | ".join(heads) + " |\n|" + "---|" * len(heads), flush=True)
     for shape in options.shapes.split(","):
+        sized = {**SHAPES[shape], "query-latent": options.query_latent}
         for step in options.steps.split(","):
-            print("| " + " | ".join([shape, step] + measure(options, SHAPES[shape], step)) + " |", flush=True)
+            print("| " + " | ".join([shape, step] + measure(options, sized, step)) + " |", flush=True)
 
 
 if __name__ == "__main__":

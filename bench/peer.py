@@ -1,16 +1,18 @@
-"""The ladder in plain PyTorch, for bench.py to time beside the program: what a user would write instead.
+"""The bench's models in plain PyTorch, to time beside the program: what a user would write instead.
 
-    peer.py --kind published|careful --step mha|0|1|2|3 --layers N --heads N --width N --context N --batch N
-            --latent N --vocabulary N --threads N --iterations N
+    peer.py --kind published|careful --step mha|0|1|2|3|modern|gqa|deepseek --layers N --heads N --width N
+            --context N --batch N --latent N --vocabulary N --threads N --iterations N
+            [--hidden N --kv-heads N --rotary N --query-latent N]
 
-`published` computes in float32 with attention written out and latent attention scored in the latent space, as
-the scripts that the ladder comes from do. `careful` is what an experienced user would do: bfloat16 by
-autocast, keys as wide as a head, scaled_dot_product_attention wherever nothing reads the attention's weights.
-Both use fused AdamW. Trains on random tokens; prints the median milliseconds of an iteration and the peak
-resident memory in MiB. Its mathematics is src/model/'s, but its numbers are nobody's result.
+Steps of the ladder are peer_ladder.py's, further architectures peer_modern.py's, which take the numbers in
+brackets. `published` computes in float32 with attention written out and latent attention scored in the
+latent space, as the scripts that the ladder comes from do. `careful` is what an experienced user would do:
+bfloat16 by autocast, keys as wide as a head, scaled_dot_product_attention wherever nothing reads the
+attention's weights. Both use fused AdamW. Trains on random tokens; prints the median milliseconds of an
+iteration, the peak resident memory in MiB and the number of parameters. Its mathematics is src/model/'s,
+but its numbers are nobody's result.
 """
 import argparse
-import math
 import resource
 import statistics
 import time
@@ -19,142 +21,26 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-GATE_ALPHA, CROSS_ALPHA, RECIP_ALPHA = 0.1, 0.3, 0.2
-GATE_DIM, TOP_K, MLP_EXPANSION = 64, 8, 4
+import peer_ladder
+import peer_modern
+
+LADDER, MODERN = ("mha", "0", "1", "2", "3"), ("modern", "gqa", "deepseek")
 WARMUP = 3
 
 
-def causal_softmax(scores, later):
-    return scores.masked_fill(later, float("-inf")).softmax(dim=-1)
-
-
-def scaled_normal(heads, inner, outer):
-    return nn.Parameter(torch.randn(heads, inner, outer) / math.sqrt(inner))
-
-
-class Attention(nn.Module):
-    """Multi-head or latent attention. Gives its output, its weights where `rows` asks for them, and c_k."""
-
-    def __init__(self, options):
-        super().__init__()
-        self.heads, self.head_width = options.heads, options.width // options.heads
-        self.careful, self.rows = options.kind == "careful", options.step in ("2", "3")
-        width, latent = options.width, options.latent
-        self.latent = None if options.step == "mha" else latent
-        if self.latent is None:
-            self.maps = nn.Linear(width, 3 * width, bias=False)
-        else:
-            self.query = nn.Linear(width, width, bias=False)
-            self.key_down = nn.Linear(width, latent, bias=False)
-            self.value_down = nn.Linear(width, latent, bias=False)
-            self.key_up = scaled_normal(self.heads, self.head_width, latent)
-            self.value_up = scaled_normal(self.heads, latent, self.head_width)
-        self.output = nn.Linear(width, width, bias=False)
-        later = torch.ones(options.context, options.context, dtype=torch.bool).triu(1)
-        self.register_buffer("later", later, persistent=False)
-
-    def by_head(self, x):  # [B, T, E] to [B, H, T, D]
-        return x.unflatten(-1, (self.heads, self.head_width)).transpose(1, 2)
-
-    def multi_head(self, x):
-        query, key, value = (self.by_head(part) for part in self.maps(x).chunk(3, dim=-1))
-        return query, key, value, None, self.head_width
-
-    def latent_heads(self, x, addition):
-        key_latent = self.key_down(x)
-        if addition is not None:
-            key_latent = key_latent + RECIP_ALPHA * addition
-        query = self.by_head(self.query(x))
-        if self.careful:
-            key = torch.einsum("btl,hdl->bhtd", key_latent, self.key_up)
-        else:
-            query = torch.einsum("bhtd,hdl->bhtl", query, self.key_up)
-            key = key_latent.unsqueeze(1)
-        value = torch.einsum("btl,hld->bhtd", self.value_down(x), self.value_up)
-        return query, key, value, key_latent, self.latent
-
-    def forward(self, x, gate, addition):
-        made = self.multi_head(x) if self.latent is None else self.latent_heads(x, addition)
-        query, key, value, key_latent, scale_width = made
-        scale, weights = scale_width ** -0.5, None
-        if self.careful and not self.rows:
-            heads = F.scaled_dot_product_attention(query, key, value, is_causal=True, scale=scale)
-        else:
-            weights = causal_softmax(query @ key.transpose(-1, -2) * scale, self.later)
-            heads = weights @ value
-        if gate is not None:
-            heads = heads * (1 - GATE_ALPHA + GATE_ALPHA * gate).transpose(1, 2).unsqueeze(-1)
-        y = self.output(heads.transpose(1, 2).flatten(2))
-        return y, weights.mean(dim=1) if self.rows else None, key_latent
-
-
-class Mlp(nn.Module):
-    """The MLP with the mechanisms of its step. Gives its output, and gate and latent context for above."""
-
-    def __init__(self, options):
-        super().__init__()
-        width, hidden, step = options.width, MLP_EXPANSION * options.width, options.step
-        self.up, self.down = nn.Linear(width, hidden, bias=False), nn.Linear(hidden, width, bias=False)
-        self.gates, self.crosses, self.couples = step in ("1", "2", "3"), step in ("2", "3"), step == "3"
-        if self.gates:
-            self.gate_down = nn.Linear(hidden, GATE_DIM, bias=False)
-            self.gate_heads = nn.Linear(GATE_DIM, options.heads, bias=False)
-            count = torch.arange(1.0, options.context + 1).unsqueeze(-1)
-            self.register_buffer("count", count, persistent=False)
-        if self.crosses:
-            self.cross = nn.Linear(hidden, hidden, bias=False)
-        if self.couples:
-            self.coupler = nn.Parameter(0.02 * torch.randn(hidden, options.latent))
-
-    @staticmethod
-    def keep_largest(rows):
-        values, columns = rows.topk(min(TOP_K, rows.shape[-1]), dim=-1)
-        kept = torch.zeros_like(rows).scatter(-1, columns, values)
-        return kept / kept.sum(dim=-1, keepdim=True).clamp_min(1e-8)
-
-    def forward(self, x, rows, key_latent):
-        hidden, gate, context = F.gelu(self.up(x)), None, None
-        if self.couples:
-            context = hidden @ self.coupler
-            hidden = hidden + RECIP_ALPHA * (key_latent @ self.coupler.t())
-        if self.crosses:
-            gathered = torch.bmm(self.keep_largest(rows).to(hidden.dtype), hidden)
-            hidden = hidden + CROSS_ALPHA * self.cross(gathered)
-        if self.gates:
-            gate = torch.sigmoid(self.gate_heads(self.gate_down(hidden).cumsum(dim=1) / self.count))
-        return self.down(hidden), gate, context
-
-
-class Model(nn.Module):
-    def __init__(self, options):
-        super().__init__()
-        self.tokens = nn.Embedding(options.vocabulary, options.width)
-        self.positions = nn.Parameter(0.02 * torch.randn(options.context, options.width))
-        nn.init.normal_(self.tokens.weight, std=0.02)
-        self.blocks = nn.ModuleList(
-            nn.ModuleDict({"norm_1": nn.LayerNorm(options.width, bias=False), "attention": Attention(options),
-                           "norm_2": nn.LayerNorm(options.width, bias=False), "mlp": Mlp(options)})
-            for _ in range(options.layers))
-        self.norm = nn.LayerNorm(options.width, bias=False)
-
-    def forward(self, tokens, targets):
-        x, gate, context = self.tokens(tokens) + self.positions, None, None
-        for block in self.blocks:
-            y, rows, key_latent = block["attention"](block["norm_1"](x), gate, context)
-            x = x + y
-            y, gate, context = block["mlp"](block["norm_2"](x), rows, key_latent)
-            x = x + y
-        logits = self.norm(x) @ self.tokens.weight.t()
-        return F.cross_entropy(logits.float().flatten(0, 1), targets.flatten())
+def make_model(options):
+    return (peer_modern if options.step in MODERN else peer_ladder).Model(options)
 
 
 def parse():
     parser = argparse.ArgumentParser()
     parser.add_argument("--kind", required=True, choices=("published", "careful"))
-    parser.add_argument("--step", required=True, choices=("mha", "0", "1", "2", "3"))
+    parser.add_argument("--step", required=True, choices=LADDER + MODERN)
     for name in ("layers", "heads", "width", "context", "batch", "latent", "vocabulary", "threads",
                  "iterations"):
         parser.add_argument("--" + name, type=int, required=True)
+    for name in ("hidden", "kv-heads", "rotary", "query-latent"):
+        parser.add_argument("--" + name, type=int, default=0)
     return parser.parse_args()
 
 
@@ -162,7 +48,7 @@ def main():
     options = parse()
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
-    model = Model(options)
+    model = make_model(options)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, betas=(0.9, 0.99), weight_decay=0.1,
                                   fused=True)
     times = []
@@ -170,7 +56,8 @@ def main():
         tokens, targets = torch.randint(options.vocabulary, (2, options.batch, options.context))
         start = time.perf_counter()
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=options.kind == "careful"):
-            loss = model(tokens, targets)
+            logits = model(tokens)
+            loss = F.cross_entropy(logits.float().flatten(0, 1), targets.flatten())
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
@@ -178,7 +65,8 @@ def main():
         if iteration >= WARMUP:
             times.append(1e3 * (time.perf_counter() - start))
     resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"{statistics.median(times):.4f} {resident:.0f}")
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    print(f"{statistics.median(times):.4f} {resident:.0f} {parameters}")
 
 
 if __name__ == "__main__":
