@@ -29,6 +29,7 @@
 ##   make build            compile the program: build/kablate
 ##   make check            compile everything, run the lints and all tests
 ##   make bench            time our steps and PyTorch's in turn, and the kernels (ROUNDS=3 SHAPES=small,medium)
+##   make bench-decode     time decoding, ours and transformers' GPT-2's in turn (ROUNDS=3)
 ##   make format           format the C++ sources
 ##   make clean            remove the build folder
 ##   make distclean        remove the build folder, both .venv, .config and prepared data too; never results/
@@ -60,8 +61,8 @@ Q := $(if $(filter 1,$(V)),,@)
 PYTHON := "$$OUT/.venv/bin/python"
 CONFIGURE := $(PYTHON) scripts/configure.py --config "$$OUT/.config"
 
-.PHONY: all run plan audit report verify rerun knockout noise calibrate build check bench lint format clean distclean \
-        help python config data torch \
+.PHONY: all run plan audit report verify rerun knockout noise calibrate build check bench bench-decode lint \
+        format clean distclean help python config data torch \
         list-defconfigs menuconfig guiconfig oldconfig olddefconfig savedefconfig
 
 all: run
@@ -146,6 +147,11 @@ bench: export KABLATE_SET_DATASET := shakespeare
 bench: build data
 	$(Q)bash scripts/setup.sh bench
 	$(Q)bash scripts/bench.sh
+
+bench-decode: build
+	$(Q)bash scripts/setup.sh peer
+	$(Q)"$$OUT/.venv-bench/bin/python" bench/decode.py --program "$$OUT/build/kablate" \
+	  --peer-python "$$OUT/.venv-bench/bin/python" $${KABLATE_ROUNDS:+--rounds "$$KABLATE_ROUNDS"}
 
 lint: config
 	$(Q)$(PYTHON) scripts/lint.py

