@@ -23,6 +23,11 @@ Tensor Decoder::step(const Tensor& tokens_B) {
   return model_.step(tokens_B, cache_);
 }
 
+Tensor Decoder::fill(const Tensor& tokens_BT) {
+  const at::NoGradGuard no_grad;
+  return model_.fill(tokens_BT, cache_);
+}
+
 void Decoder::reset() { cache_ = empty_cache(model_.spec()); }
 
 std::string undecodable_reason(const ModelSpec& spec) {

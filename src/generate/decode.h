@@ -20,6 +20,10 @@ class Decoder {
   // tokens.
   Tensor step(const Tensor& tokens_B);
 
+  // The same for the first T tokens of each sequence, [B, T], in one pass: the logits that follow the last.
+  // REQUIRES: length() is 0.
+  Tensor fill(const Tensor& tokens_BT);
+
   void reset();  // forgets all tokens
 
   std::int64_t length() const { return cache_.length; }  // tokens since the start or reset()

@@ -1,6 +1,7 @@
 #include "generate/decode_bench.h"
 
 #include <algorithm>
+#include <cmath>
 #include <vector>
 
 #include <ATen/ATen.h>
@@ -9,13 +10,17 @@
 
 namespace kablate {
 
-DecodeBench::DecodeBench(const Gpt& model, std::int64_t batch, c10::Device device)
-    : decoder_(model), batch_(batch), vocabulary_(model.spec().V), device_(device) {}
+DecodeBench::DecodeBench(const Gpt& model, std::int64_t batch, c10::Device device, std::int64_t most_weights)
+    : decoder_(model),
+      batch_(batch),
+      vocabulary_(model.spec().V),
+      filled_at_once_(static_cast<std::int64_t>(
+          std::sqrt(static_cast<double>(most_weights / (batch * model.spec().layers.front().H))))),
+      device_(device) {}
 
-Tensor DecodeBench::tokens() const {
-  return at::arange(decoder_.length(), decoder_.length() + batch_, at::kLong)
-      .remainder(vocabulary_)
-      .to(device_);
+Tensor DecodeBench::tokens(std::int64_t count) const {
+  const Tensor first_B1 = at::arange(decoder_.length(), decoder_.length() + batch_, at::kLong).unsqueeze(1);
+  return (first_B1 + at::arange(count, at::kLong)).remainder(vocabulary_).to(device_);
 }
 
 DecodeCost DecodeBench::time(std::int64_t context, const std::function<void()>& between) {
@@ -24,9 +29,13 @@ DecodeCost DecodeBench::time(std::int64_t context, const std::function<void()>& 
     filled_seconds_ = 0;
   }
   const Stopwatch filling;
+  if (const auto count = std::min(context, filled_at_once_); decoder_.length() == 0 && count > 1) {
+    between();
+    decoder_.fill(tokens(count));
+  }
   while (decoder_.length() < context) {
     between();
-    decoder_.step(tokens());
+    decoder_.step(tokens(1).squeeze(1));
   }
   filled_seconds_ += filling.seconds();
   DecodeCost cost{.context = context, .fill_seconds = filled_seconds_};
@@ -37,7 +46,7 @@ DecodeCost DecodeBench::time(std::int64_t context, const std::function<void()>& 
   for (std::int64_t i = 0; i < kSteps; ++i) {
     between();
     const Stopwatch watch;
-    decoder_.step(tokens()).select(0, 0).select(0, 0).item<double>();  // waits for a device
+    decoder_.step(tokens(1).squeeze(1)).select(0, 0).select(0, 0).item<double>();  // waits for a device
     if (i >= kWarmup) times.push_back(watch.milliseconds());
   }
   const auto middle = times.begin() + kTimed / 2;

@@ -44,9 +44,9 @@ AttentionOutput Block::attend(const Tensor& x_BTE, const BlockContext& below, co
                               const Pass& pass) const {
   const Tensor addition = below.latent_BTL.defined() ? below.latent_BTL * spec_.coupler->alpha : Tensor();
   const RowsRequest rows = feed_forward_ != nullptr ? feed_forward_->wanted_rows() : RowsRequest{};
-  const auto attention = decoding == nullptr
-                             ? attention_->attend(x_BTE, addition, rows, pass)
-                             : attention_->step(x_BTE, addition, decoding->cache.attention, pass);
+  AttentionCache* const cache = decoding == nullptr ? nullptr : &decoding->cache.attention;
+  const auto attention = is_step(decoding) ? attention_->step(x_BTE, addition, *cache, pass)
+                                           : attention_->attend(x_BTE, addition, rows, cache, pass);
   if (addition.defined())
     pass.observe("context_relative_norm",
                  [&] { return relative_norm(addition, attention.keys_BTL - addition); });

@@ -16,7 +16,7 @@ class Block {
   Block(const LayerSpec& layer, const ParameterSet& parameters);
 
   // The stream above the block; `context` is that of the block under it, replaced by this block's own. With
-  // `decoding`, of the token after those of its cache: the stream is [B, 1, E].
+  // `decoding`, of the token after those of its cache: the stream is [B, 1, E]; or of all that fill it.
   ResidualStream forward(const ResidualStream& stream, BlockContext& context, const Decoding* decoding,
                          const Pass& pass) const;
 

@@ -12,16 +12,18 @@ double bytes_a_sequence(const Tensor& kept) {
 
 }  // namespace
 
-Tensor History::append(const Tensor& row) {
-  if (length_ == capacity_) capacity_ *= 2;
+Tensor History::append(const Tensor& rows) {
+  const auto added = rows.size(1);
+  while (length_ + added > capacity_) capacity_ *= 2;
   if (!rows_.defined() || rows_.size(1) < capacity_) {
-    auto sizes = row.sizes().vec();
+    auto sizes = rows.sizes().vec();
     sizes[1] = capacity_;
-    const Tensor larger = at::empty(sizes, row.options());
-    if (length_ > 0) larger.narrow(1, 0, length_).copy_(rows_);
+    const Tensor larger = at::empty(sizes, rows.options());
+    if (length_ > 0) larger.narrow(1, 0, length_).copy_(rows_.narrow(1, 0, length_));
     rows_ = larger;
   }
-  rows_.narrow(1, length_++, 1).copy_(row);
+  rows_.narrow(1, length_, added).copy_(rows);
+  length_ += added;
   return rows_.narrow(1, 0, length_);
 }
 

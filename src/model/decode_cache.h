@@ -15,8 +15,8 @@ class History {
  public:
   explicit History(std::int64_t capacity) : capacity_(capacity) {}
 
-  // Adds row [B, 1, ...] and gives all so far, [B, t, ...]: a view, valid until the next call of append.
-  Tensor append(const Tensor& row);
+  // Adds rows [B, n, ...] and gives all so far, [B, t, ...]: a view, valid until the next call of append.
+  Tensor append(const Tensor& rows);
 
   double bytes_per_token() const;  // of one sequence; 0 where nothing was ever kept
 

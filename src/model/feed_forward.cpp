@@ -57,9 +57,9 @@ Tensor FeedForward::values(const Tensor& x_BTE, const AttentionOutput& attention
   else
     u_BTF = hidden(before, attention, above, decoding, pass);
   if (gate_)
-    above.gate_BTH = decoding == nullptr
-                         ? gate_->make(u_BTF, pass)
-                         : gate_->step(u_BTF, decoding->length, decoding->cache.gate_sum_BG, pass);
+    above.gate_BTH = is_step(decoding)
+                         ? gate_->step(u_BTF, decoding->length, decoding->cache.gate_sum_BG, pass)
+                         : gate_->make(u_BTF, decoding ? &decoding->cache.gate_sum_BG : nullptr, pass);
   return mlp_.output(u_BTF, pass);
 }
 
@@ -67,9 +67,10 @@ Tensor FeedForward::hidden(const Mlp::Linear& before, const AttentionOutput& att
                            const Decoding* decoding, const Pass& pass) const {
   const Tensor u_BTF = enriched(before, attention.keys_BTL, above, pass);
   if (!cross_) return u_BTF;
+  if (decoding != nullptr && decoding->filling) cross_->keep(u_BTF, decoding->cache.cross, pass);
   const Tensor cross_BTF =
-      decoding == nullptr ? linear(cross_->routed(u_BTF, attention.rows, pass), cross_->last_map(), pass)
-                          : cross_->step(u_BTF, attention.rows.by_head_BHTT, decoding->cache.cross, pass);
+      is_step(decoding) ? cross_->step(u_BTF, attention.rows.by_head_BHTT, decoding->cache.cross, pass)
+                        : linear(cross_->routed(u_BTF, attention.rows, pass), cross_->last_map(), pass);
   pass.observe("cross_relative_norm", [&] { return relative_norm(cross_BTF * cross_alpha_, u_BTF); });
   return at::add(u_BTF, cross_BTF, cross_alpha_);
 }

@@ -28,11 +28,13 @@ struct BlockContext {
   Tensor latent_BTL;  // mechanism 3
 };
 
-// Where a token is decoded.
+// Where a token is decoded, or an empty cache is filled by a pass over many.
 struct Decoding {
   BlockCache& cache;
-  std::int64_t length;  // tokens up to this one
+  std::int64_t length;  // tokens up to the last of these
+  bool filling;
 };
+inline bool is_step(const Decoding* decoding) { return decoding != nullptr && !decoding->filling; }
 
 // Owned in common: a backward pass that recomputes values may outlive the model.
 class FeedForward : public std::enable_shared_from_this<FeedForward> {
@@ -44,8 +46,8 @@ class FeedForward : public std::enable_shared_from_this<FeedForward> {
   const Mlp& mlp() const { return mlp_; }
 
   // y [B, T, E] of x, the norm's output, with what the layer's attention left; `above` gets what the layer
-  // above is handed. With `decoding`, of one token, [B, 1, E]. With RECOMPUTE the backward pass
-  // recomputes all of it.
+  // above is handed. With `decoding`, of one token, [B, 1, E], or of all that fill its cache. With RECOMPUTE
+  // the backward pass recomputes all of it.
   Tensor forward(const Tensor& x_BTE, const AttentionOutput& attention, BlockContext& above,
                  const Decoding* decoding, const Pass& pass) const;
 

@@ -74,6 +74,15 @@ Tensor Gpt::step(const Tensor& tokens_B, DecodeCache& cache) const {
   return linear(values_B1E, head_weight_, {}, pass).squeeze(1);
 }
 
+Tensor Gpt::fill(const Tensor& tokens_BT, DecodeCache& cache) const {
+  const std::int64_t T = tokens_BT.size(1);
+  TORCH_CHECK(cache.length == 0, "a cache of ", cache.length, " tokens can't be filled from the start");
+  check_length(T);
+  cache.length = T;
+  const Pass pass = make_pass(0, T, {});
+  return linear(final_values(tokens_BT, &cache, pass).select(1, T - 1), head_weight_, {}, pass);
+}
+
 void Gpt::check_length(std::int64_t T) const {
   TORCH_CHECK(T <= spec_.T || spec_.positions != Positions::kLearned, "a sequence of ", T,
               " tokens for a model with positions for ", spec_.T);
@@ -106,7 +115,9 @@ Tensor Gpt::final_values(const Tensor& tokens_BT, DecodeCache* cache, const Pass
   BlockContext context;
   for (std::size_t i = 0; i < blocks_.size(); ++i) {
     std::optional<Decoding> decoding;
-    if (cache != nullptr) decoding.emplace(Decoding{cache->blocks[i], cache->length});
+    if (cache != nullptr)
+      decoding.emplace(
+          Decoding{.cache = cache->blocks[i], .length = cache->length, .filling = tokens_BT.size(1) > 1});
     stream = blocks_[i]->forward(stream, context, decoding ? &*decoding : nullptr, pass);
   }
   return norm_(stream, dtype_).normed;

@@ -36,6 +36,9 @@ class Gpt {
   // what logits() gives at that position, up to rounding. generate/decode.h is the way to use it.
   Tensor step(const Tensor& tokens_B, DecodeCache& cache) const;
 
+  // The same after tokens [B, T], the first of their sequences, in one pass: `cache` must be empty.
+  Tensor fill(const Tensor& tokens_BT, DecodeCache& cache) const;
+
   // What the mechanisms of each block do on these sequences, from the lowest up: one pass without dropout.
   std::vector<BlockObservation> observe(const Tensor& tokens_BT) const;
 
@@ -52,7 +55,8 @@ class Gpt {
   Pass make_pass(std::int64_t first, std::int64_t T, const Dropout& dropout) const;
   Rotation rotation(std::int64_t first, std::int64_t T) const;
   void check_length(std::int64_t T) const;
-  // Before the output head, [B, T, E]; with a cache, of the token after those that it has seen, [B, 1, E].
+  // Before the output head, [B, T, E]; with a cache, of the token after those that it has seen, [B, 1, E],
+  // or of all that fill it.
   Tensor final_values(const Tensor& tokens_BT, DecodeCache* cache, const Pass& pass) const;
 
   ModelSpec spec_;

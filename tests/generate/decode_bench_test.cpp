@@ -35,9 +35,21 @@ TEST(DecodeBench, TimesStepsBehindAFilledCache) {
       EXPECT_DOUBLE_EQ(cost.tokens_per_s, 1e3 * kBatch / cost.ms_per_token);
       EXPECT_GT(cost.fill_seconds, 0);
     }
-    // One token and 11 steps make 12; five are filled from an empty cache.
-    EXPECT_EQ(calls, 1 + 0 + 5 + 3 * DecodeBench::kSteps);
+    // One token and 11 steps make 12; five are filled from an empty cache, in one pass.
+    EXPECT_EQ(calls, 1 + 0 + 1 + 3 * DecodeBench::kSteps);
   }
+}
+
+TEST(DecodeBench, GoesOnTokenByTokenWhereOnePassWouldKeepTooManyWeights) {
+  Config config = small_config();
+  config.gpt.context = 50 + DecodeBench::kSteps;
+  const auto parameters = random_parameters(config, 1);
+  const Gpt model(config, parameters);
+  constexpr std::int64_t kBatch = 2;
+  DecodeBench bench(model, kBatch, at::kCPU, kBatch * config.gpt.num_heads * 40 * 40);
+  std::int64_t calls = 0;
+  bench.time(50, [&] { ++calls; });
+  EXPECT_EQ(calls, 1 + 10 + DecodeBench::kSteps);
 }
 
 TEST(DecodeBench, RefusesWhatCantBeDecoded) {

@@ -22,15 +22,18 @@ constexpr double kDoubleGap = 1e-12, kFloatGap = 1e-5;
 constexpr double kDoubleToFloat = 0x1p-52 / 0x1p-23;  // of the roundings
 
 // The largest difference between decoding tokens [B, T] and the full pass over them: over positions, of
-// ‖step − full‖ / ‖full‖ of the logits of a position, the rows of all sequences together.
-double decode_gap(const Gpt& model, const Tensor& tokens_BT) {
+// ‖step − full‖ / ‖full‖ of the logits of a position, the rows of all sequences together. The first `filled`
+// tokens, if any, go into the cache in one pass.
+double decode_gap(const Gpt& model, const Tensor& tokens_BT, std::int64_t filled = 0) {
   const at::NoGradGuard no_grad;
   const Tensor full_BTV = model.logits(tokens_BT).to(at::kDouble);
   Decoder decoder(model);
   double largest = 0;
-  for (std::int64_t t = 0; t < tokens_BT.size(1); ++t) {
+  for (std::int64_t t = std::max<std::int64_t>(filled - 1, 0); t < tokens_BT.size(1); ++t) {
     const Tensor full_BV = full_BTV.select(1, t);
-    const Tensor step_BV = decoder.step(tokens_BT.select(1, t)).to(at::kDouble);
+    const Tensor step_BV = (t + 1 == filled ? decoder.fill(tokens_BT.narrow(1, 0, filled))
+                                            : decoder.step(tokens_BT.select(1, t)))
+                               .to(at::kDouble);
     largest = std::max(largest, ((step_BV - full_BV).norm() / full_BV.norm()).item<double>());
   }
   return largest;
@@ -65,6 +68,13 @@ TEST_P(DecodedArm, DecodesToTheLogitsOfTheFullPassInFloat64) {
   EXPECT_LT(decode_gap(Gpt(config_, in_double(parameters_)), tokens_BT_), kDoubleGap);
 }
 
+TEST_P(DecodedArm, GoesOnFromACacheThatOnePassFilledInFloat64) {
+  const Gpt model(config_, in_double(parameters_));
+  for (const std::int64_t filled :
+       {std::int64_t{1}, std::int64_t{2}, config_.gpt.context / 2, config_.gpt.context})
+    EXPECT_LT(decode_gap(model, tokens_BT_, filled), kDoubleGap) << filled;
+}
+
 // No row of these has weights at the edge of its selection that rounding could swap.
 TEST_P(DecodedArm, DecodesToTheLogitsOfTheFullPassInFloat32) {
   EXPECT_LT(decode_gap(Gpt(config_, parameters_), tokens_BT_), kFloatGap);
@@ -74,7 +84,9 @@ TEST_P(DecodedArm, DecodesToTheLogitsOfTheFullPassInFloat32) {
 // float32, so the step's rounded ones part from it most where each stands twice: 0.06 with a window past T.
 class DecodedArmInBFloat16 : public DecodedArm {};
 TEST_P(DecodedArmInBFloat16, DecodesNearTheLogitsOfTheFullPass) {
-  EXPECT_LT(decode_gap(Gpt(in_bfloat16(config_), parameters_), tokens_BT_), 0.1);
+  const Gpt model(in_bfloat16(config_), parameters_);
+  EXPECT_LT(decode_gap(model, tokens_BT_), 0.1);
+  EXPECT_LT(decode_gap(model, tokens_BT_, config_.gpt.context / 2), 0.1);
 }
 
 TEST_P(DecodedArm, KeepsWhatTheShapeSays) {
@@ -85,6 +97,10 @@ TEST_P(DecodedArm, KeepsWhatTheShapeSays) {
     const Gpt model(config, parameters_);
     Decoder decoder(model);
     for (std::int64_t t = 0; t < config.gpt.context; ++t) decoder.step(tokens_BT_.select(1, t));
+    Decoder filled(model);
+    filled.fill(tokens_BT_);
+    EXPECT_EQ(filled.cache().bytes_per_token(), decoder.cache().bytes_per_token());
+    EXPECT_EQ(filled.cache().bytes_fixed(), decoder.cache().bytes_fixed());
     EXPECT_EQ(decoder.cache().bytes_per_token(), static_cast<double>(decode_cache_bytes_per_token(config)));
     const bool sum = config.gate.enabled && config.gate.pool == GatePool::kCausalMean;
     const bool narrow = config.run.dtype == DType::kBFloat16;
@@ -193,6 +209,10 @@ TEST(Decoder, GivesTheLogitsOfTheFullPassForRandomConfigurations) {
     const double rounding = rounding_of_full_pass(config, parameters, tokens_BT);
     EXPECT_LT(decode_gap(Gpt(config, in_double(parameters)), tokens_BT),
               std::max(kDoubleGap, 100 * rounding * kDoubleToFloat));
+    const auto filled = 1 + static_cast<std::int64_t>(i * 7 % static_cast<std::uint64_t>(config.gpt.context));
+    EXPECT_LT(decode_gap(Gpt(config, in_double(parameters)), tokens_BT, filled),
+              std::max(kDoubleGap, 100 * rounding * kDoubleToFloat))
+        << filled << " filled";
     if (selects(config)) continue;  // discontinuous: compared in float64 (spec, section 3)
     EXPECT_LT(decode_gap(Gpt(config, parameters), tokens_BT), std::max(kFloatGap, 100 * rounding));
     ++in_float32;
@@ -213,6 +233,18 @@ TEST(Decoder, BeginsAnewAfterReset) {
   EXPECT_TRUE(at::equal(decoder.step(tokens_BT.select(1, 0)), first));
 }
 
+TEST(Decoder, FillsAnEmptyCacheAlone) {
+  const Config config = small_config();
+  const auto parameters = random_parameters(config, 3);
+  const Gpt model(config, parameters);
+  Decoder decoder(model);
+  decoder.step(at::zeros({1}, at::kLong));
+  EXPECT_THROW(decoder.fill(at::zeros({1, 2}, at::kLong)), c10::Error);
+  decoder.reset();
+  decoder.fill(at::zeros({1, 2}, at::kLong));
+  EXPECT_EQ(decoder.length(), 2);
+}
+
 TEST(Decoder, RefusesMoreTokensThanThereAreLearnedPositionsFor) {
   const Config config = small_config();
   const auto parameters = random_parameters(config, 3);
@@ -228,7 +260,9 @@ TEST(Decoder, GoesOnPastTheContextWherePositionsAllowIt) {
         Deltas{{"POSITIONS", "rotary"}, {"ENABLE_RA_MLA", "n"}, {"RA_MLA_MLP_ATTN_GATE", "y"}}}) {
     const Config config = small_config(deltas);
     const auto tokens_BT = as_tensor(random_sequences(config, 2, 3 * config.gpt.context, 3).inputs);
-    EXPECT_LT(decode_gap(Gpt(config, in_double(random_parameters(config, 3))), tokens_BT), kDoubleGap);
+    const Gpt model(config, in_double(random_parameters(config, 3)));
+    EXPECT_LT(decode_gap(model, tokens_BT), kDoubleGap);
+    EXPECT_LT(decode_gap(model, tokens_BT, 2 * config.gpt.context), kDoubleGap);
   }
 }
 

@@ -24,9 +24,10 @@ class Attention {
  public:
   virtual ~Attention() = default;
 
-  // x [B, T, E]; key_addition [B, T, L] is added to the latent keys, undefined for none.
+  // x [B, T, E]; key_addition [B, T, L] is added to the latent keys, undefined for none. `filled` is null, or
+  // an empty cache that gets what tokens after these need of them.
   virtual AttentionOutput attend(const Tensor& x_BTE, const Tensor& key_addition_BTL, const RowsRequest& rows,
-                                 const Pass& pass) const = 0;
+                                 AttentionCache* filled, const Pass& pass) const = 0;
 
   // The same for the token after those of the cache, which gets what later tokens need of it: x [B, 1, E],
   // key_addition [B, 1, L]. Gives heads [B, 1, H, D], the rows of every head [B, H, 1, t] over the t tokens
@@ -46,7 +47,7 @@ class MultiHeadAttention : public Attention {
  public:
   MultiHeadAttention(const LayerSpec& layer, const ParameterSet& parameters);
   AttentionOutput attend(const Tensor& x_BTE, const Tensor& key_addition_BTL, const RowsRequest& rows,
-                         const Pass& pass) const override;
+                         AttentionCache* filled, const Pass& pass) const override;
   AttentionOutput step(const Tensor& x_B1E, const Tensor& key_addition_B1L, AttentionCache& cache,
                        const Pass& pass) const override;
   LinearMap output_map() const override;

@@ -60,12 +60,18 @@ Tensor DeepseekAttention::up_map(std::int64_t part) const {
 }
 
 AttentionOutput DeepseekAttention::attend(const Tensor& x_BTE, const Tensor& key_addition_BTL,
-                                          const RowsRequest& rows, const Pass& pass) const {
+                                          const RowsRequest& rows, AttentionCache* filled,
+                                          const Pass& pass) const {
   const auto B = x_BTE.size(0), T = x_BTE.size(1);
   const Tensor x = x_BTE.to(pass.dtype);
   const Tensor q_BTHJ = queries(x, pass);
   const auto [c_BTL, rotary_BT1R] = latents(x, pass);
   const Tensor c_k_BTL = key_addition_BTL.defined() ? c_BTL + key_addition_BTL : c_BTL;
+  if (filled != nullptr) {
+    filled->keys.append(c_k_BTL);
+    if (key_addition_BTL.defined()) filled->values.append(c_BTL);
+    if (R_ > 0) filled->rotary.append(rotary_BT1R.squeeze(2));
+  }
   // Keys and values by maps of their own, also where both read one latent: a mechanism with weight 0 adds to
   // the keys, and must change no bit.
   const auto heads = [&](const Tensor& c, std::int64_t part) {

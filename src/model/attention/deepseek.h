@@ -18,7 +18,7 @@ class DeepseekAttention : public Attention {
  public:
   DeepseekAttention(const LayerSpec& layer, const ParameterSet& parameters);
   AttentionOutput attend(const Tensor& x_BTE, const Tensor& key_addition_BTL, const RowsRequest& rows,
-                         const Pass& pass) const override;
+                         AttentionCache* filled, const Pass& pass) const override;
   // Scores and sums in the latent space: the past's keys and values are never expanded.
   AttentionOutput step(const Tensor& x_B1E, const Tensor& key_addition_B1L, AttentionCache& cache,
                        const Pass& pass) const override;

@@ -17,9 +17,15 @@ MultiHeadAttention::MultiHeadAttention(const LayerSpec& layer, const ParameterSe
       proj_(parameters.map(layer.prefix + "attn.c_proj")) {}
 
 AttentionOutput MultiHeadAttention::attend(const Tensor& x_BTE, const Tensor& key_addition_BTL,
-                                           const RowsRequest& rows, const Pass& pass) const {
+                                           const RowsRequest& rows, AttentionCache* filled,
+                                           const Pass& pass) const {
   TORCH_CHECK(!key_addition_BTL.defined(), "multi-head attention has no latent keys to add to");
-  AttentionInput input(queries_keys_values(x_BTE, pass), H_, 1 / std::sqrt(static_cast<double>(D_)));
+  const Tensor qkv_BTJD = queries_keys_values(x_BTE, pass);
+  if (filled != nullptr) {
+    filled->keys.append(qkv_BTJD.narrow(2, H_, K_));
+    filled->values.append(qkv_BTJD.narrow(2, H_ + K_, K_));
+  }
+  AttentionInput input(qkv_BTJD, H_, 1 / std::sqrt(static_cast<double>(D_)));
   input.site = site_;
   const auto attended = kablate::attend(input, rows, pass);
   return {.heads_BTHD = attended.values_BTHC, .rows = attended.rows, .keys_BTL = {}};

@@ -65,7 +65,8 @@ Tensor LatentAttention::heads_from_values(const Tensor& c_v_BTL, const Pass& pas
 }
 
 AttentionOutput LatentAttention::attend(const Tensor& x_BTE, const Tensor& key_addition_BTL,
-                                        const RowsRequest& rows, const Pass& pass) const {
+                                        const RowsRequest& rows, AttentionCache* filled,
+                                        const Pass& pass) const {
   const auto B = x_BTE.size(0), T = x_BTE.size(1);
   const Tensor x = x_BTE.to(pass.dtype);
   const Tensor q_BTHD = linear(x, q_, pass).view({B, T, H_, D_});
@@ -73,9 +74,16 @@ AttentionOutput LatentAttention::attend(const Tensor& x_BTE, const Tensor& key_a
   const Tensor c_k_BTL = key_addition_BTL.defined() ? c_BTL + key_addition_BTL : c_BTL;
   const Tensor c_v_BTL = shared_kv_ ? c_BTL : values_(x, pass);
   const Tensor k_BTHD = heads_from_keys(c_k_BTL, pass);
+  const Tensor rotary_BT1R = R_ > 0 ? rotary_key(x, pass) : Tensor();
+  if (filled != nullptr) {
+    filled->keys.append(c_k_BTL);
+    if (!shared_kv_ || key_addition_BTL.defined()) filled->values.append(c_v_BTL);
+    if (R_ > 0) filled->rotary.append(rotary_BT1R.squeeze(2));
+    if (reciprocal_.alpha > 0) filled->queries = within_window(q_BTHD);
+  }
   AttentionInput input(R_ > 0 ? beside(q_BTHD, rotary_queries(x, pass)) : q_BTHD,
-                       R_ > 0 ? beside(k_BTHD, rotary_key(x, pass)) : k_BTHD,
-                       heads_from_values(c_v_BTL, pass), score_scale());
+                       R_ > 0 ? beside(k_BTHD, rotary_BT1R) : k_BTHD, heads_from_values(c_v_BTL, pass),
+                       score_scale());
   input.reciprocal = reciprocal_, input.site = site_;
   const auto attended = kablate::attend(input, rows, pass);
   return {.heads_BTHD = attended.values_BTHC, .rows = attended.rows, .keys_BTL = c_k_BTL};
@@ -118,9 +126,13 @@ Tensor LatentAttention::reciprocal_term(const Tensor& q_B1HD, const Tensor& c_k_
   const Tensor seen_BwHD = queries.defined() ? at::cat({queries, q_B1HD}, 1) : q_B1HD;
   const Tensor k_BHD1 = heads_from_keys(c_k_B1L, pass).permute({0, 2, 3, 1});
   const Tensor raw_BHw = at::matmul(seen_BwHD.transpose(1, 2), k_BHD1).squeeze(-1);
-  const auto kept = std::min(reciprocal_.window, seen_BwHD.size(1));
-  queries = seen_BwHD.narrow(1, seen_BwHD.size(1) - kept, kept).clone();
+  queries = within_window(seen_BwHD);
   return raw_BHw.to(statistics_type(pass)) * (scale * reciprocal_.alpha);
+}
+
+Tensor LatentAttention::within_window(const Tensor& q_BTHD) const {
+  const auto kept = std::min(reciprocal_.window, q_BTHD.size(1));
+  return q_BTHD.narrow(1, q_BTHD.size(1) - kept, kept).clone();
 }
 
 Tensor LatentAttention::latent_queries(const Tensor& q_BHD, const Pass& pass) const {

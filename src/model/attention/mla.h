@@ -14,7 +14,7 @@ class LatentAttention : public Attention {
  public:
   LatentAttention(const LayerSpec& layer, const ParameterSet& parameters);
   AttentionOutput attend(const Tensor& x_BTE, const Tensor& key_addition_BTL, const RowsRequest& rows,
-                         const Pass& pass) const override;
+                         AttentionCache* filled, const Pass& pass) const override;
   AttentionOutput step(const Tensor& x_B1E, const Tensor& key_addition_B1L, AttentionCache& cache,
                        const Pass& pass) const override;
   LinearMap output_map() const override;
@@ -25,6 +25,7 @@ class LatentAttention : public Attention {
   // α·(q[s]·A_h)·c_k[t]·scale for the window's s up to t, [B, H, s]; keeps q for later tokens.
   Tensor reciprocal_term(const Tensor& q_B1HD, const Tensor& c_k_B1L, Tensor& queries, double scale,
                          const Pass& pass) const;
+  Tensor within_window(const Tensor& q_BTHD) const;                         // the last of them, [B, w, H, D]
   Tensor heads_from_keys(const Tensor& c_k_BTL, const Pass& pass) const;    // [B, T, H, D]
   Tensor heads_from_values(const Tensor& c_v_BTL, const Pass& pass) const;  // [B, T, H, D]
   Tensor rotary_queries(const Tensor& x_BTE, const Pass& pass) const;       // [B, T, H, R]

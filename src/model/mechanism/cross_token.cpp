@@ -71,19 +71,28 @@ Tensor CrossToken::step(const Tensor& u_B1F, const Tensor& weights_BH1t, History
                         const Pass& pass) const {
   const Tensor row = config_.head_average ? weights_BH1t.mean(1) : weights_BH1t;
   const Tensor routing = sparsify_row(row, config_).to(pass.dtype);
-  if (config_.rank == 0) return linear(route(routing, past.append(u_B1F)), proj_, pass);
-  if (config_.head_average) return linear(route(routing, past.append(linear(u_B1F, down_, pass))), up_, pass);
-  if (H_ * config_.rank >= u_B1F.size(2))
-    return linear(linear(route(routing, past.append(u_B1F)), down_, pass), up_, pass);
-  const Tensor by_head = route(routing, past.append(down_by_head(u_B1F, pass)));
-  return linear(by_head.unflatten(2, {H_, config_.rank}).sum(2), up_, pass);
+  const Tensor routed = route(routing, keep(u_B1F, past, pass));
+  if (config_.rank == 0) return linear(routed, proj_, pass);
+  if (config_.head_average) return linear(routed, up_, pass);
+  if (keeps_hidden(u_B1F.size(2))) return linear(linear(routed, down_, pass), up_, pass);
+  return linear(routed.unflatten(2, {H_, config_.rank}).sum(2), up_, pass);
 }
 
-// low[b,h,r] = Σ over the f of group h of u[b,f] down[r,f]; the sum over h is u·down.
-Tensor CrossToken::down_by_head(const Tensor& u_B1F, const Pass& pass) const {
-  const Tensor down_HgR = down_.weight.to(pass.dtype).t().unflatten(0, {H_, u_B1F.size(2) / H_});
-  const Tensor groups_HBg = u_B1F.squeeze(1).unflatten(1, {H_, u_B1F.size(2) / H_}).transpose(0, 1);
-  return at::bmm(groups_HBg, down_HgR).transpose(0, 1).flatten(1).unsqueeze(1);
+Tensor CrossToken::keep(const Tensor& u_BTF, History& past, const Pass& pass) const {
+  if (keeps_hidden(u_BTF.size(2))) return past.append(u_BTF);
+  return past.append(config_.head_average ? linear(u_BTF, down_, pass) : down_by_head(u_BTF, pass));
+}
+
+bool CrossToken::keeps_hidden(std::int64_t F) const {
+  return config_.rank == 0 || (!config_.head_average && H_ * config_.rank >= F);
+}
+
+// low[b,t,h,r] = Σ over the f of group h of u[b,t,f] down[r,f]; the sum over h is u·down.
+Tensor CrossToken::down_by_head(const Tensor& u_BTF, const Pass& pass) const {
+  const auto B = u_BTF.size(0), T = u_BTF.size(1), F = u_BTF.size(2);
+  const Tensor down_HgR = down_.weight.to(pass.dtype).t().unflatten(0, {H_, F / H_});
+  const Tensor groups_HNg = u_BTF.reshape({B * T, H_, F / H_}).transpose(0, 1);
+  return at::bmm(groups_HNg, down_HgR).transpose(0, 1).reshape({B, T, H_ * config_.rank});
 }
 
 }  // namespace kablate

@@ -26,12 +26,17 @@ class CrossToken {
   const LinearMap& last_map() const { return config_.rank == 0 ? proj_ : up_; }
 
   // The sum for one token: u [B, 1, F] of it, weights [B, H, 1, t] of its row, in `past` what the row is
-  // routed over of the tokens before it. Kept is the narrowest that serves: u, with one routing for all heads
-  // its map down [r], with a routing a head each head's part of that map [H·r] where it is narrower than u.
+  // routed over of the tokens before it.
   Tensor step(const Tensor& u_B1F, const Tensor& weights_BH1t, History& past, const Pass& pass) const;
 
+  // Adds to `past` what later rows are routed over of these tokens, and gives all of it, [B, t, ...]: the
+  // narrowest that serves. u, with one routing for all heads its map down [r], with a routing a head each
+  // head's part of that map [H·r] where it is narrower than u.
+  Tensor keep(const Tensor& u_BTF, History& past, const Pass& pass) const;
+
  private:
-  Tensor down_by_head(const Tensor& u_B1F, const Pass& pass) const;  // [B, 1, H·r]
+  bool keeps_hidden(std::int64_t F) const;                           // u itself is what is kept
+  Tensor down_by_head(const Tensor& u_BTF, const Pass& pass) const;  // [B, T, H·r]
 
   CrossTokenConfig config_;
   std::int64_t H_;

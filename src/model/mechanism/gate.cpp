@@ -11,10 +11,11 @@ ReciprocalGate::ReciprocalGate(const LayerSpec& layer, const ParameterSet& param
       proj_(parameters.map(layer.prefix + "mlp.gate_proj")),
       to_heads_(parameters.map(layer.prefix + "mlp.gate_to_heads")) {}
 
-Tensor ReciprocalGate::make(const Tensor& u_BTF, const Pass& pass) const {
+Tensor ReciprocalGate::make(const Tensor& u_BTF, Tensor* sum_BG, const Pass& pass) const {
   // Sums over a thousand positions in bfloat16 would lose most of their digits.
   Tensor pooled_BTG = linear(u_BTF, proj_, pass).to(statistics_type(pass));
   if (pool_ == GatePool::kCausalMean) {
+    if (sum_BG != nullptr) *sum_BG = pooled_BTG.sum(1);
     pooled_BTG = at::matmul(pass.causal_mean_TT, pooled_BTG);
   } else if (pool_ == GatePool::kSequence) {
     pooled_BTG = pooled_BTG.mean(1, /*keepdim=*/true).expand_as(pooled_BTG);

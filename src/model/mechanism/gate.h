@@ -15,8 +15,8 @@ class ReciprocalGate {
 
   // g = σ(pool(u·gate_proj)·gate_to_heads), [B, T, H], for the block above. The pooling is over positions <=
   // t, none, or over the whole sequence, which lets a token see its future. The first reads the pass's
-  // causal_mean_TT.
-  Tensor make(const Tensor& u_BTF, const Pass& pass) const;
+  // causal_mean_TT. `sum` is null, or gets what step() keeps after these tokens.
+  Tensor make(const Tensor& u_BTF, Tensor* sum_BG, const Pass& pass) const;
 
   // The same for one token, the `length`-th of its sequence: u [B, 1, F], g [B, 1, H]; `sum` [B, G] is kept
   // from token to token where pooling needs it, undefined before the first. Pooling over the whole sequence
