@@ -237,7 +237,7 @@ std::optional<Finding> optimizer(const Config& step, const Subject& subject) {
   if (!(std::abs(of_maps.weight()) < kOverflowing && std::abs(of_vectors.weight()) < kOverflowing))
     return {};  // it diverges, as the trial will say
   for (std::size_t i = 0; i < named.tensors.size(); ++i) {
-    const bool decays = named.tensors[i].dim() >= 2 && !named.names[i].ends_with("bias");
+    const bool decays = named.tensors[i].dim() >= 2 && !is_bias(named.names[i]);
     const double expected = (decays ? of_maps : of_vectors).weight();
     const double moved = 1 - expected;
     const double off = (named.tensors[i].detach().to(at::kDouble) - expected).abs().max().item<double>();

@@ -133,9 +133,8 @@ std::vector<std::int64_t> sample_tokens(const Gpt& model, std::vector<std::int64
 std::vector<std::vector<std::int64_t>> sample_sequences(const Gpt& model,
                                                         const std::vector<std::int64_t>& prompt,
                                                         std::int64_t count, std::int64_t context,
-                                                        c10::Device device, const SampleOptions& options,
-                                                        const std::function<bool()>& between) {
-  const auto go_on = [&](std::size_t, std::int64_t) { return !between || between(); };
+                                                        c10::Device device, const SampleOptions& options) {
+  const auto go_on = [](std::size_t, std::int64_t) { return true; };
   return sample_batch(model, prompt, count, context, device, options, go_on);
 }
 

@@ -39,13 +39,11 @@ std::vector<std::int64_t> sample_tokens(const Gpt& model, std::vector<std::int64
                                         const std::function<bool(std::int64_t)>& drawn = {});
 
 // `count` such texts side by side, a batch. Text i is drawn from a stream of its own, keyed by (seed, i), and
-// the first from that of sample_tokens: neither hangs on how many there are. `between` is called for each
-// token; false ends all.
+// the first from that of sample_tokens: neither hangs on how many there are.
 std::vector<std::vector<std::int64_t>> sample_sequences(const Gpt& model,
                                                         const std::vector<std::int64_t>& prompt,
                                                         std::int64_t count, std::int64_t context,
-                                                        c10::Device device, const SampleOptions& options,
-                                                        const std::function<bool()>& between = {});
+                                                        c10::Device device, const SampleOptions& options);
 
 // Whether the tokens end in `stop`; nothing ends in an empty one.
 bool ends_in(std::span<const std::int64_t> tokens, std::span<const std::int64_t> stop);

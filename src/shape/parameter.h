@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace kablate {
@@ -15,6 +16,9 @@ struct Part {
   static constexpr const char *kEmbedding = "embedding", *kAttention = "attention", *kMlp = "mlp",
                               *kNorm = "norm", *kHead = "head";
 };
+
+// By its name: a matrix [n, F] may be the biases of n maps.
+inline bool is_bias(std::string_view name) { return name.ends_with("bias"); }
 
 struct Parameter {
   std::string name;  // spec, section 5: the key in a checkpoint

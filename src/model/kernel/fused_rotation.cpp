@@ -17,7 +17,7 @@ using kernel::RotationProblem;
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-constexpr double kEpsilon = 1e-5;  // of the norm
+NormFunction norm_of_heads() { return {.kind = NormKind::kRmsNorm, .weight = {}, .bias = {}}; }
 
 bool kernels_serve(const Tensor& x) {
   const bool type = x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16;
@@ -33,7 +33,7 @@ RotationProblem problem_of(const Tensor& x_BTJD, const HeadsOptions& options) {
           .D = x_BTJD.size(3),
           .R = rotation.defined() ? 2 * rotation.cos_TP.size(1) : 0,
           .bfloat16 = x_BTJD.scalar_type() == at::kBFloat16,
-          .epsilon = norm ? static_cast<float>(kEpsilon) : 0,
+          .epsilon = norm ? static_cast<float>(norm_of_heads().epsilon) : 0,
           .cos = rotation.defined() ? rotation.cos_TP.const_data_ptr<float>() : nullptr,
           .sin = rotation.defined() ? rotation.sin_TP.const_data_ptr<float>() : nullptr};
 }
@@ -135,9 +135,9 @@ Tensor prepared_heads(const Tensor& x_BTJD, const HeadsOptions& options) {
               " can't be turned");
   if (!norm && !rotation.defined()) return x_BTJD;
   if (!norm || kernels_serve(x_BTJD)) return PreparedHeads::apply(x_BTJD.contiguous(), options);
-  const Tensor normed = add_norm(x_BTJD.narrow(2, 0, turned), {}, {NormKind::kRmsNorm, {}, {}, kEpsilon},
-                                 statistics_type(x_BTJD.scalar_type()))
-                            .normed;
+  const Tensor normed =
+      add_norm(x_BTJD.narrow(2, 0, turned), {}, norm_of_heads(), statistics_type(x_BTJD.scalar_type()))
+          .normed;
   const Tensor rotated = prepared_heads(normed, {.turned = turned, .rotation = rotation, .norm = false});
   return at::cat({rotated.to(x_BTJD.scalar_type()), x_BTJD.narrow(2, turned, x_BTJD.size(2) - turned)}, 2);
 }
