@@ -71,6 +71,14 @@ void add_when(bool condition, std::initializer_list<const char*> names, std::vec
 
 }  // namespace
 
+Config one_spelling(Config config) {
+  if (config.key_heads() == config.gpt.num_heads) config.attention.key_heads = 0;
+  auto& expansions = config.mlp.expansion.values;
+  if (std::all_of(expansions.begin(), expansions.end(), [&](double f) { return f == expansions[0]; }))
+    expansions.resize(1);
+  return config;
+}
+
 void validate_model(const Config& config) {
   check_shapes(config);
   check_mlp(config);

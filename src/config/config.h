@@ -81,11 +81,19 @@ struct Config {
   bool reciprocal_attention() const { return attention.latent && attention.reciprocal_alpha > 0; }
 };
 
+// The same run in one spelling: what can be written in several ways, such as one expansion for each layer
+// where all are one, in the shortest. Arms are told apart by it, and keys made of it.
+Config one_spelling(Config config);
+
 // The model that layers share no MLP in any more: what MLP_UNSHARE_AT leaves.
 Config unshared(Config config);
 
 // A model of this layer alone.
 Config one_layer(Config config, std::int64_t layer);
+
+// The shortest decimal, as MLP_EXPANSION, that gives an MLP of `width` units, well clear of a half, so that
+// nothing depends on how it is rounded. `exactly`: that is the width, as an MLP for each head needs it.
+std::string expansion_text(std::int64_t width, std::int64_t embedding, bool exactly = false);
 
 // Checks the combination (spec, sections 1 to 3 and 8). Throws UserError naming the symbols, their values and
 // what is allowed. A single value's own range was checked when it was set.

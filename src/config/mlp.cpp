@@ -40,6 +40,16 @@ Config one_layer(Config config, std::int64_t layer) {
   return config;
 }
 
+std::string expansion_text(std::int64_t width, std::int64_t embedding, bool exactly) {
+  const auto F = static_cast<double>(width), E = static_cast<double>(embedding);
+  const double most = exactly ? 1e-10 * F : 0.25;
+  for (int digits = 0; digits < 17; ++digits) {
+    const auto text = fixed(F / E, digits);
+    if (std::abs(*parse_real(text) * E - F) < most) return text;
+  }
+  return shortest(F / E);
+}
+
 Config unshared(Config config) {
   config.mlp.share_layers = 1;
   config.mlp.unshare_at = 0;
@@ -108,6 +118,10 @@ void check_heads(const Config& c) {
   if (!c.has_mlp())
     throw UserError(
         "MLP_PER_HEAD = y with MLP_EXPANSION = 0: there is no MLP; set one of them the other way");
+  if (H == 1)
+    throw UserError(
+        "MLP_PER_HEAD = y with GPT2_N_HEAD = 1: the MLP of the only head is that of all channels; set "
+        "MLP_PER_HEAD to n, or give the model more heads");
   if (H % m != 0)
     throw UserError(str("MLP_SHARE_HEADS = ", m, " with GPT2_N_HEAD = ", H,
                         ": as many heads have one MLP, so it must divide their number; choose one of ",

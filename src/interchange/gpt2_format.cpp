@@ -65,12 +65,6 @@ std::int64_t count_layers(const std::string& file, const StateDict& tensors) {
   return *layers.rbegin() + 1;
 }
 
-// A factor of E that gives exactly F units.
-std::string expansion(std::int64_t F, std::int64_t E) {
-  const double factor = static_cast<double>(F) / static_cast<double>(E);
-  return shortest(factor);
-}
-
 bool same_tensor(const at::Tensor& a, const at::Tensor& b) {
   return a.is_same(b) || (a.sizes() == b.sizes() && at::equal(a.to(at::kFloat), b.to(at::kFloat)));
 }
@@ -103,7 +97,7 @@ Settings settings_of(const std::string& file, const StateDict& tensors, Gpt2Form
   set("GPT2_N_EMBD", std::to_string(E));
   set("GPT2_BLOCK_SIZE", std::to_string(needed(file, tensors, kPositions, 2).shape[0]));
   set("GPT2_VOCAB_SIZE", std::to_string(V));
-  set("MLP_EXPANSION", expansion(needed(file, tensors, kFirstHidden, 2).shape[0], E));
+  set("MLP_EXPANSION", expansion_text(needed(file, tensors, kFirstHidden, 2).shape[0], E));
   set("GPT2_BIAS", tensors.contains(kFinalBias) ? "y" : "n");
   set("GPT2_WEIGHT_TYING", tied ? "y" : "n");
   set("GPT2_ACTIVATION", activation == Activation::kGelu ? "gelu" : "gelu_tanh");

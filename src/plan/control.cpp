@@ -38,17 +38,6 @@ Config with_expansion(Config config, double expansion) {
   return config;
 }
 
-std::string expansion_text(std::int64_t width, const Config& model) {
-  const auto F = static_cast<double>(width), E = static_cast<double>(model.gpt.width);
-  // Well clear of a half, so that nothing depends on how it is rounded; the width of a head's MLP is not.
-  const double most = model.mlp.per_head ? 1e-10 * F : 0.25;
-  for (int digits = 0; digits < 17; ++digits) {
-    const auto text = fixed(F / E, digits);
-    if (std::abs(*parse_real(text) * E - F) < most) return text;
-  }
-  return shortest(F / E);
-}
-
 bool is_valid(const Config& config) {
   try {
     validate(config);
@@ -155,11 +144,11 @@ Match match_width(const Config& model, Control kind, double target) {
         "no width of the MLP gives the ", kind == Control::kWider ? "arm" : "baseline", " ", fixed(target, 0),
         kind == Control::kFlops ? " FLOPs an iteration" : " parameters", ": the nearest is ",
         fixed(amount(nearest), 0), " (", fixed(100 * (amount(nearest) / target - 1), 2),
-        " %) at MLP_EXPANSION = ", expansion_text(nearest, model), ", width ", nearest,
-        "; allowed: ", fixed(100 * kMatchTolerance, 1), " %, a width from 1 to ", amount.widest(),
+        " %) at MLP_EXPANSION = ", expansion_text(nearest, model.gpt.width, model.mlp.per_head), ", width ",
+        nearest, "; allowed: ", fixed(100 * kMatchTolerance, 1), " %, a width from 1 to ", amount.widest(),
         amount.valid(nearest) ? "" : " that the rest of its configuration accepts"));
   }
-  const auto text = expansion_text(best, model);
+  const auto text = expansion_text(best, model.gpt.width, model.mlp.per_head);
   return {.width = best,
           .mlp_expansion = text,
           .target = target,

@@ -24,7 +24,7 @@ std::string brief(const std::string& value) {
 
 std::string key_text(const Config& config, std::int64_t step, std::int64_t rerun_index, std::int64_t seed,
                      const KeyContext& context) {
-  Config resolved = config;
+  Config resolved = one_spelling(config);
   if (resolved.data.seed == 0) resolved.data.seed = seed;
   const auto unused = unused_symbols(config);
   std::string text = str(kFormat, "\n");

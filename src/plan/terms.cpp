@@ -53,7 +53,7 @@ bool is_batch(const std::string& symbol) {
 TrainedValues trained_values(const Config& config) {
   const auto unused = unused_symbols(config);
   TrainedValues values;
-  for (const auto& field : field_values(config))
+  for (const auto& field : field_values(one_spelling(config)))
     if (field.scope == Scope::kNumbers &&
         std::find(unused.begin(), unused.end(), field.symbol) == unused.end())
       values[field.symbol] = field.text;

@@ -72,6 +72,8 @@ TEST(Validate, RefusesMlpsThatMakeNoModel) {
   EXPECT_NO_THROW(validate(config({"GPT2_N_LAYER=4", "MLP_SHARE_LAYERS=2", "MLP_EXPANSION=4,4,3,3"})));
   expect_refused({"MLP_PER_HEAD=y", "MLP_SHARE_HEADS=5"},
                  {"MLP_SHARE_HEADS = 5", "GPT2_N_HEAD = 12", "1, 2, 3"});
+  expect_refused({"MLP_PER_HEAD=y", "GPT2_N_HEAD=1"},
+                 {"MLP_PER_HEAD = y", "GPT2_N_HEAD = 1", "set MLP_PER_HEAD to n"});
   expect_refused({"MLP_PER_HEAD=y", "MLP_EXPANSION=1.3"},
                  {"MLP_EXPANSION = 1.3", "head of width 64", "83.2"});
   EXPECT_NO_THROW(validate(config({"MLP_SHARE_HEADS=5"}))) << "nothing reads it";

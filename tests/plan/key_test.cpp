@@ -31,6 +31,12 @@ std::string key(const Config& config, const KeyContext& context = kContext, std:
 TEST(Key, DoesNotDependOnSpelling) {
   const auto plain = key(config());
   EXPECT_EQ(plain, key(config({"GPT2_DROPOUT=1e-1", "GPT2_LEARNING_RATE=0.0006", "RA_MLA_RA_ALPHA=0"})));
+  EXPECT_EQ(plain, key(config({"MLP_EXPANSION=4,4,4,4,4,4,4,4,4,4,4,4.0"})));
+  const auto of_keys = [](const char* heads) {
+    return key(config({"ENABLE_RA_MLA=n", "RA_MLA_MLP_LATENT_RECIP=n", heads}));
+  };
+  EXPECT_EQ(of_keys("GPT2_N_KV_HEAD=0"), of_keys("GPT2_N_KV_HEAD=12"));
+  EXPECT_NE(of_keys("GPT2_N_KV_HEAD=0"), of_keys("GPT2_N_KV_HEAD=6"));
 }
 
 TEST(Key, DoesNotDependOnWhereAndHowMuchIsRun) {

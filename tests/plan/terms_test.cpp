@@ -125,6 +125,8 @@ TEST(SameSteps, AreRefusedWithBothPlaces) {
   expect_error([] { step_with("GPT2_LOG_INTERVAL: 3, GPT2_EVAL_INTERVAL: 7"); }, {"trains what step 0"});
   expect_error([] { step_with("GPT2_DROPOUT: 1e-1"); }, {"trains what step 0"});
   expect_error([] { step_with("MLP_EXPANSION: 4.00001"); }, {"trains what step 0", "MLP_EXPANSION"});
+  expect_error([] { step_with("GPT2_N_KV_HEAD: 12", {"ENABLE_RA_MLA=n"}); },
+               {"trains what step 0", "(what differs changes no weight here: GPT2_N_KV_HEAD)"});
   expect_error([] { plan_of("grid: {RA_MLA_MLP_ATTN_GATE: [n, y], RA_MLA_MLP_GATE_ALPHA: [0.1, 0.2]}\n"); },
                {"step 1", "trains what step 0", "RA_MLA_MLP_GATE_ALPHA"});
   EXPECT_EQ(plan_of("steps:\n  0: {set: {}}\n  1: {rerun_of: 0}\n").steps.size(), 2u);
