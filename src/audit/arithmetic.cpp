@@ -95,7 +95,7 @@ Gap largest_gap(const Evaluated& found, const Evaluated& expected, at::ScalarTyp
   for (const auto& [name, gradient] : expected.gradients) {
     if (!gradient.defined() || !found.gradients.at(name).defined()) continue;
     const double floor =
-        typical * (type != at::kFloat && (gradient.dim() == 1 || name.ends_with("bias")) ? 0.3 : 0.01);
+        typical * (type != at::kFloat && (gradient.dim() == 1 || is_bias(name)) ? 0.3 : 0.01);
     const double gap = (found.gradients.at(name).to(at::kDouble) - gradient).norm().item<double>() /
                        std::max(gradient.norm().item<double>(), floor);
     if (!(gap <= largest.size)) largest = {gap, name};
@@ -110,8 +110,8 @@ Evaluated with_rounded_weights(const Config& step, const ParameterSet& wide, at:
   return run_model(step, rounded, tokens_BT, targets_BT, subject);
 }
 
-// Of a map's rows, whether they get a gradient.
-Tensor alive_rows(const Tensor& gradient) { return gradient.flatten(1).ne(0).any(1); }
+// Of the rows of a map, or of several [..., out, in], whether they get a gradient.
+Tensor alive_rows(const Tensor& gradient) { return gradient.flatten(0, -2).ne(0).any(1); }
 
 // A unit of relu2 that is below 0 for all tokens learns nothing of them; with its map negated it is above.
 bool rests_below_zero(const Config& config, const std::string& name) {
@@ -146,9 +146,9 @@ std::optional<Finding> every_layer(const Config& deep, const Subject& subject) {
           alive_rows(run_model(deep, with_negated(parameters, spec.name), tokens, targets, subject)
                          .gradients.at(spec.name)));
     const Tensor dead = alive.logical_not().nonzero();
-    rows += static_cast<std::size_t>(gradient.size(0));
+    rows += static_cast<std::size_t>(alive.numel());
     if (dead.numel() > 0)
-      return Finding{false, str(spec.name, ": ", dead.size(0), " of ", gradient.size(0),
+      return Finding{false, str(spec.name, ": ", dead.size(0), " of ", alive.numel(),
                                 " rows get no gradient, the first is ", dead[0][0].item<std::int64_t>())};
   }
   return Finding{true, str("all ", rows, " rows of the maps of ", deep.gpt.num_layers, " layers with ",
@@ -169,9 +169,9 @@ std::optional<Finding> gradients(const Config& given, const Subject& subject) {
                targets = random_tokens(step, 2, tokens.size(1), 36);
   const auto loss = [&] {
     const at::NoGradGuard no_grad;
-    return cross_entropy(subject.logits(step, parameters, tokens, Dropout()), targets).item<double>();
+    return subject.loss(step, parameters, tokens, targets).item<double>();
   };
-  const auto evaluated = run_model(step, parameters, tokens, targets, subject);
+  const auto evaluated = trained_loss(step, parameters, tokens, targets, subject);
   std::vector<std::string> wrong;
   for (std::size_t i = 0; i < parameters.specs().size(); ++i) {
     const auto& spec = parameters.specs()[i];

@@ -36,7 +36,7 @@ Lengths lengths_of(Cut kind, const std::vector<Config>& configs) {
 }
 
 // At most `most` layers, a power of two where any are shared. The MLPs that are left are those of keys
-// (layers that have one MLP) beside one another, from `first` on.
+// (layers that have one MLP) beside one another, from that of layer `first` on, as far as there are so many.
 Config with_depth(const Config& c, std::int64_t most, std::int64_t first) {
   if (c.gpt.num_layers <= most) return c;
   Config cut = c;
@@ -45,37 +45,50 @@ Config with_depth(const Config& c, std::int64_t most, std::int64_t first) {
   if (c.mlp.share_layers > 1) cut.mlp.share_layers = keys == 1 ? most : 2;
   const bool adjacent = c.mlp.share_pattern == SharePattern::kAdjacent;
   if (c.mlp.expansion.values.size() == 1) return cut;
+  const auto left = most / cut.mlp.share_layers, key_of_first = adjacent ? first / c.mlp.share_layers : first;
+  const auto first_key = std::min(key_of_first, keys - left);
   cut.mlp.expansion.values.clear();
   for (std::int64_t i = 0; i < most; ++i) {
     const auto key = adjacent ? i / cut.mlp.share_layers : i % (most / cut.mlp.share_layers);
     cut.mlp.expansion.values.push_back(
-        c.mlp.expansion.at((first + key) * (adjacent ? c.mlp.share_layers : 1)));
+        c.mlp.expansion.at((first_key + key) * (adjacent ? c.mlp.share_layers : 1)));
   }
   return cut;
 }
 
-std::size_t distinct(const std::vector<double>& values) {
-  return std::set<double>(values.begin(), values.end()).size();
+// How many kinds of MLP each has, added up.
+std::size_t kinds_of(const std::vector<Config>& configs) {
+  std::size_t kinds = 0;
+  for (const auto& config : configs) {
+    const auto& values = config.mlp.expansion.values;
+    kinds += std::set<double>(values.begin(), values.end()).size();
+  }
+  return kinds;
 }
 
 bool valid(const std::vector<Config>& configs);
 
-// Of the places to cut, the first of those that leave the most kinds of MLP and are a model.
-Config with_depth(const Config& c, std::int64_t most) {
-  Config best = with_depth(c, most, 0);
-  if (c.gpt.num_layers <= most || c.mlp.expansion.values.size() == 1) return best;
-  bool found = valid({best});
-  const auto keys = c.gpt.num_layers / c.mlp.share_layers, left = best.gpt.num_layers / best.mlp.share_layers;
-  for (std::int64_t first = 1; first + left <= keys; ++first) {
-    const Config next = with_depth(c, most, first);
-    const bool richer = distinct(next.mlp.expansion.values) > distinct(best.mlp.expansion.values);
-    if ((found && !richer) || !valid({next})) continue;
-    best = next, found = true;
+// All are cut at one place, so that layers that are compared stay beside one another: the first of those that
+// leave the most kinds of MLP and make models.
+std::vector<Config> with_depth(const std::vector<Config>& configs, std::int64_t most) {
+  const auto cut_at = [&](std::int64_t first) {
+    std::vector<Config> cut;
+    for (const auto& config : configs) cut.push_back(with_depth(config, most, first));
+    return cut;
+  };
+  std::int64_t deepest = 0;
+  for (const auto& config : configs) deepest = std::max(deepest, config.gpt.num_layers);
+  auto best = cut_at(0);
+  bool found = valid(best);
+  for (std::int64_t first = 1; first + most <= deepest; ++first) {
+    auto next = cut_at(first);
+    if ((found && kinds_of(next) <= kinds_of(best)) || !valid(next)) continue;
+    best = std::move(next), found = true;
   }
   return best;
 }
 
-Config apply(Config c, const Widths& widths, const Lengths& lengths) {
+Config narrowed(Config c, const Widths& widths, const Lengths& lengths) {
   c.gpt.width = c.gpt.num_heads * std::min(c.head_dim(), widths.head);
   c.gpt.context = std::min(c.gpt.context, lengths.context);
   c.gpt.vocabulary = std::min(c.gpt.vocabulary, kVocabulary);
@@ -86,7 +99,7 @@ Config apply(Config c, const Widths& widths, const Lengths& lengths) {
   mla.q_latent_dim = std::min(mla.q_latent_dim, kNarrow), mla.rope_dim = std::min(mla.rope_dim, kNarrow);
   for (const auto& mechanism : mechanisms())
     if (mechanism.narrow != nullptr) mechanism.narrow(c, kNarrow);
-  return with_depth(c, lengths.layers);
+  return c;
 }
 
 bool valid(const std::vector<Config>& configs) {
@@ -101,11 +114,13 @@ bool valid(const std::vector<Config>& configs) {
 }  // namespace
 
 std::vector<Config> cut(const std::vector<Config>& configs, Cut kind) {
+  const auto lengths = lengths_of(kind, configs);
   std::vector<Config> smaller(configs.size());
   for (const Widths& widths :
        {Widths{8, 12}, Widths{8, 16}, Widths{16, 16}, Widths{16, 32}, Widths{kWhole, kWhole}}) {
     std::transform(configs.begin(), configs.end(), smaller.begin(),
-                   [&](const Config& config) { return apply(config, widths, lengths_of(kind, configs)); });
+                   [&](const Config& config) { return narrowed(config, widths, lengths); });
+    smaller = with_depth(smaller, lengths.layers);
     if (valid(smaller)) break;
   }
   return smaller;

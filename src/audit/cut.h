@@ -15,9 +15,10 @@ enum class Cut {
 };
 
 // The configurations with narrower heads and latents, fewer tokens in the vocabulary, and depth and context
-// as `kind` says, each cut by the same rule; heads, mixing weights, top-k, window and all switches stay, and
-// layers whose MLPs differ or are one do so still. Of several rules the first is taken under which all of
-// them are still valid (widths must divide in some modes); the last is not to cut widths at all.
+// as `kind` says, each cut by the same rule and at the same place; heads, mixing weights, top-k, window and
+// all switches stay, and layers whose MLPs differ or are one do so still. Of several rules the first is taken
+// under which all of them are still valid (widths must divide in some modes); the last is not to cut widths
+// at all.
 std::vector<Config> cut(const std::vector<Config>& configs, Cut kind = Cut::kShallow);
 
 }  // namespace kablate

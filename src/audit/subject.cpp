@@ -52,6 +52,8 @@ Training trained(const Config& config, std::int64_t seed, const std::shared_ptr<
   }
   result.losses = trainer.evaluate();
   result.weights = copies(trainer.session().parameters);
+  for (const auto& [name, tensor] : trainer.session().optimizer->state())
+    if (name.starts_with("m.") || name.starts_with("v.")) result.moments[name] = tensor.detach().clone();
   return result;
 }
 
@@ -72,7 +74,11 @@ Subject program() {
           [](const Config& config, const ParameterSet& parameters, const Tensor& tokens_BT,
              const Tensor& targets_BT) {
             const Batch batch{.inputs = tokens_BT, .targets = targets_BT, .weights = {}, .samples = {}};
-            return make_objective(config)->run(Gpt(config, parameters), batch, Dropout()).terms[0].mean;
+            Tensor sum;
+            for (const auto& term :
+                 make_objective(config)->run(Gpt(config, parameters), batch, Dropout()).terms)
+              sum = sum.defined() ? sum + term.factor * term.mean : term.factor * term.mean;
+            return sum;
           },
       .decoded_logits = decoded,
       .cache_bytes = cache_after,

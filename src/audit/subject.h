@@ -26,6 +26,7 @@ struct Training {
   std::vector<TrainRow> updates;
   EvaluationRow losses;
   std::map<std::string, Tensor> start, weights;
+  std::map<std::string, Tensor> moments;  // the optimizer's "m.NAME" and "v.NAME", after
 };
 
 // Of one sequence.
@@ -44,7 +45,8 @@ struct Subject {
   std::function<Tensor(const Config&, const ParameterSet&, const Tensor& tokens_BT, std::int64_t first)>
       logits_from;
 
-  // The loss that the trial minimises, of token ids [B, T] and the targets [B, T]; it has a gradient.
+  // What the trial minimises, of token ids [B, T] and the targets [B, T], auxiliary terms included; it has a
+  // gradient.
   std::function<Tensor(const Config&, const ParameterSet&, const Tensor& tokens_BT, const Tensor& targets_BT)>
       loss;
 

@@ -155,7 +155,49 @@ TEST(PlantedFault, AGradientThatIsCutIsCaught) {
     cut_off.cross.detach = true;
     return program().logits(cut_off, parameters, tokens, dropout);
   };
+  subject.loss = [](const Config& config, const ParameterSet& parameters, const Tensor& tokens,
+                    const Tensor& targets) {
+    Config cut_off = config;
+    cut_off.cross.detach = true;
+    return program().loss(cut_off, parameters, tokens, targets);
+  };
   EXPECT_TRUE(fails(audit(all_mechanisms(), subject), "gradients", "no derivatives"));
+}
+
+// The width's penalty is in the loss, and not in its gradient.
+TEST(PlantedFault, AnAuxiliaryTermWithoutItsGradientIsCaught) {
+  Subject subject = program();
+  subject.loss = [](const Config& config, const ParameterSet& parameters, const Tensor& tokens,
+                    const Tensor& targets) {
+    Config free = config;
+    free.mlp.width_penalty = 0;
+    const Tensor objective = program().loss(free, parameters, tokens, targets),
+                 all = program().loss(config, parameters, tokens, targets);
+    return objective + (all - objective).detach();
+  };
+  const Deltas wide{{"MLP_LEARNED_WIDTH", "y"}, {"MLP_WIDTH_PENALTY", "0.5"}};
+  const Config config = small_config(mechanisms(false, false, false) + wide);
+  EXPECT_EQ(failed(audit(config)), "");
+  EXPECT_TRUE(fails(audit(config, subject), "gradients", "transformer.h.0.mlp.unit_gate"));
+}
+
+// One unit of the second head's MLP: of maps for each head, rows are those of every head.
+TEST(PlantedFault, AUnitOfAHeadsMlpThatLearnsNothingIsCaught) {
+  const auto partial =
+      with_logits([](const Tensor& logits, const Config&, const ParameterSet& parameters, auto&&...) {
+        const Tensor map = parameters["transformer.h.1.mlp.c_fc_heads"];
+        if (at::GradMode::is_enabled())
+          map.register_hook([](Tensor gradient) {
+            Tensor partly = gradient.clone();
+            partly[1][2].zero_();
+            return partly;
+          });
+        return logits;
+      });
+  const auto checks =
+      audit(small_config(mechanisms(false, false, false) + Deltas{{"MLP_PER_HEAD", "y"}}), partial);
+  EXPECT_TRUE(fails(checks, "every_layer", "transformer.h.1.mlp.c_fc_heads: 1 of "))
+      << failed_gates(checks, 1);
 }
 
 // Of eight heads and five layers: the gate reaches four heads, or stops after the third layer.

@@ -1,8 +1,11 @@
 // Shared MLPs that leak into one another, or learn for one of their layers alone, are caught.
+#include <algorithm>
+
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
 #include "audit/cut.h"
+#include "audit/gates.h"
 #include "shape/model_shape.h"
 #include "support/engine/audited.h"
 
@@ -63,8 +66,10 @@ TEST(PlantedFault, ALayerWithAnMlpOfItsOwnIsCaught) {
 const Deltas kParting = kTwoKeys + Deltas{{"MLP_UNSHARE_AT", "7"}};
 
 TEST(Sharing, EndsInTheTrialsLoopWhereItIsToEnd) {
-  const auto checks = audit(small_config(kParting));
-  EXPECT_EQ(failed(checks), "") << failed_gates(checks, 1);
+  for (const char* source : {"project", "frozen"}) {
+    const auto checks = audit(small_config(kParting + Deltas{{"RA_MLA_LATENT_SOURCE", source}}));
+    EXPECT_EQ(failed(checks), "") << failed_gates(checks, 1);
+  }
 }
 
 // The loop that never parts, and the one that parts too early.
@@ -80,6 +85,43 @@ TEST(PlantedFault, ALoopThatPartsLayersAtAnotherUpdateIsCaught) {
     EXPECT_TRUE(fails(audit(small_config(kParting), subject), "sharing",
                       at == 0 ? "there is no transformer.h.1.mlp.c_fc" : "before update 2"));
   }
+}
+
+// The moments of all copies but the first begin at zero.
+TEST(PlantedFault, ALoopThatPartsLayersWithoutTheirMomentsIsCaught) {
+  for (const char* moment : {"m.", "v."}) {
+    SCOPED_TRACE(moment);
+    Subject subject = program();
+    subject.train = [=](const Config& config, std::int64_t seed, const std::shared_ptr<const Dataset>& data,
+                        std::int64_t updates) {
+      auto training = program().train(config, seed, data, updates);
+      if (config.mlp.unshare_at == 0) return training;
+      Config never = config;
+      never.mlp.unshare_at = 0;
+      const auto before = program().train(never, seed, data, config.mlp.unshare_at - 1);
+      const double beta = *moment == 'm' ? config.optim.beta1 : config.optim.beta2;
+      for (auto& [name, tensor] : training.moments)
+        if (name.starts_with(moment) && !before.moments.contains(name))
+          tensor -= beta * before.moments.at(str(moment, "transformer.h.", name[16] - '1', name.substr(17)));
+      return training;
+    };
+    EXPECT_TRUE(fails(audit(small_config(kParting), subject), "sharing", "do not go on from"));
+  }
+}
+
+// Where layers part at the last update of all.
+TEST(Sharing, IsNotTrainedOnPastTheTrialsLastUpdate) {
+  std::int64_t most = 0;
+  Subject subject = program();
+  subject.train = [&](const Config& config, std::int64_t seed, const std::shared_ptr<const Dataset>& data,
+                      std::int64_t updates) {
+    most = std::max(most, updates);
+    return program().train(config, seed, data, updates);
+  };
+  const Config last = small_config(kTwoKeys + Deltas{{"MLP_UNSHARE_AT", "2"}, {"GPT2_MAX_ITERS", "2"}});
+  const auto found = sharing(last, subject);
+  EXPECT_TRUE(found && found->passed) << found->detail;
+  EXPECT_EQ(most, 2);
 }
 
 // As few layers as have two keys of two, whatever the model's number; MLPs that differ are left.
@@ -105,6 +147,24 @@ TEST(Cut, KeepsLayersThatShareAndLayersThatDiffer) {
                     {"MLP_EXPANSION", "2,2,1,2,2,1"}}),
             "4 by 2: 2 1 2 1");
   EXPECT_EQ(cut_to({{"GPT2_N_LAYER", "4"}, {"MLP_SHARE_LAYERS", "2"}}, Cut::kLong), "2 by 2: 2 2");
+}
+
+// Alone they would be cut from layer 3 on, and from layer 0.
+TEST(Cut, IsAtOnePlaceForAllThatAreCompared) {
+  const auto config = [](const char* expansions) {
+    return small_config(mechanisms(true, true, true) +
+                        Deltas{{"GPT2_N_LAYER", "6"}, {"MLP_EXPANSION", expansions}});
+  };
+  const auto left = [](const Config& c) { return c.mlp.expansion.values; };
+  const Config late = config("2,2,2,2,0,3"), early = config("1,0,3,3,3,3"), both = config("1,2,3,2,0,3");
+  using Values = std::vector<double>;
+  const auto first = cut({early, late});
+  EXPECT_EQ(left(first[0]), (Values{1, 0, 3}));
+  EXPECT_EQ(left(first[1]), (Values{2, 2, 2}));
+  const auto last = cut({early, late, late});
+  EXPECT_EQ(left(last[0]), (Values{3, 3, 3}));
+  EXPECT_EQ(left(last[1]), (Values{2, 0, 3}));
+  EXPECT_EQ(left(cut({both, late})[0]), (Values{2, 0, 3}));
 }
 
 }  // namespace
