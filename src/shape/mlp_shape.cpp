@@ -5,15 +5,15 @@ namespace {
 
 bool is_gated(const LayerSpec& s) { return s.activation == Activation::kSwiglu; }
 
-// Products of a copy of x in another order, of values and of their gradients: one MLP of all channels, or of
-// each head's alike, reads x as it is.
-bool turns_heads(const LayerSpec& s) { return s.head_mlps > 1; }
+// Mechanisms read u beside the second map: its gradient is a sum then, of one more tensor.
+bool has_other_readers(const LayerSpec& s) { return (s.gate && s.makes_context) || s.cross || s.coupler; }
 
 ActivationBytes activations(const LayerSpec& s) {
   const double value = value_bytes(s.compute), F = static_cast<double>(s.F), E = static_cast<double>(s.E);
   // Before the activation, and after it or after the mechanisms; what lies between is recomputed.
   const double kept = (is_gated(s) ? 3 : 2) * value * F;
-  const double passing = kept + (turns_heads(s) ? value * F : 0);
+  // The second map's backward pass leaves u's gradient and gives u back; the activation's makes its own then.
+  const double passing = kept - (has_other_readers(s) ? 0 : value * F);
   ActivationBytes bytes;
   bytes.mlp_kept = norm_kept_bytes(s) + kept;
   bytes.mlp_passing = passing + 2 * kFloatBytes * E;
@@ -21,6 +21,8 @@ ActivationBytes activations(const LayerSpec& s) {
     bytes.mlp_kept -= kept;
     bytes.mlp_recomputed += kept + passing;
     bytes.mlp_passing -= passing;
+    bytes.mlp_forward =
+        kept + (s.cross || s.coupler ? 2 * value * F : 0);  // u before what they add, and that
   }
   if (s.compute.dropout > 0) bytes.mlp_kept += 2 * value * E;  // both parts' masks
   if (s.learned_width) {  // u before its gates and the product's gradient, made again

@@ -12,7 +12,7 @@ PartShape coupler_shape(const LayerSpec& layer);      // coupler_shape.cpp; mech
 ActivationBytes& ActivationBytes::operator+=(const ActivationBytes& other) {
   attention_kept += other.attention_kept, attention_passing += other.attention_passing;
   mlp_kept += other.mlp_kept, mlp_passing += other.mlp_passing;
-  mlp_recomputed += other.mlp_recomputed;
+  mlp_recomputed += other.mlp_recomputed, mlp_forward += other.mlp_forward;
   recomputes_hidden = recomputes_hidden || other.recomputes_hidden;
   return *this;
 }

@@ -18,6 +18,7 @@ struct ActivationBytes {
   double mlp_kept = 0, mlp_passing = 0;
   double mlp_recomputed = 0;       // in flight too, but of some sequences alone (model/recompute.h)
   bool recomputes_hidden = false;  // the MLP's hidden values among them
+  double mlp_forward = 0;          // in flight in the forward pass, where nothing of it is kept
 
   ActivationBytes& operator+=(const ActivationBytes& other);
 };

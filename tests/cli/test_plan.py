@@ -272,6 +272,7 @@ class Memory(PlanTest):
                 ("0,3", {"MLP_PER_HEAD": "y", "GPT2_ACTIVATION": "relu2", "DTYPE": "bfloat16"}),
                 ("0,3", {"MLP_LEARNED_WIDTH": "y", "GPT2_ACTIVATION": "swiglu", "MLP_EXPANSION": "8"}),
                 ("0", {"MLP_PER_HEAD": "y", "MLP_SHARE_HEADS": 4, "RECOMPUTE": "y"}),
+                ("0", {"MLP_PER_HEAD": "y", "RECOMPUTE": "y", "MLP_EXPANSION": "16"}),
                 ("2", {"RA_MLA_MLP_SPARSE_HEAD_AVERAGE": "n", "RA_MLA_MLP_SPARSE_MODE": "rms"}),
                 ("0,3", {"GPT2_VOCAB_SIZE": 12000, "GPT2_BATCH_SIZE": 32, "GPT2_GRADIENT_ACCUMULATION": 2}),
                 ("0", {"GPT2_VOCAB_SIZE": 2000, "RA_MLA_RA_ALPHA": "0.5"}),
