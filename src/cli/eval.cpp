@@ -26,6 +26,7 @@ struct EvalCommand {
   ConfigOptions configuration;
   std::string run, weights, data_path;
   std::optional<std::int64_t> samples;  // not given: GPT2_EVAL_SAMPLES
+  std::optional<std::int64_t> context;  // not given: GPT2_BLOCK_SIZE
   bool json = false;
 };
 
@@ -52,6 +53,18 @@ void check_data_path(const EvalCommand& command, const Config& config) {
                       " does not read DATA_PATH; leave it out"));
 }
 
+// Positions that are learned exist for the context trained on alone; others are made for any.
+Config with_context(const EvalCommand& command, Config config) {
+  if (!command.context || *command.context == config.gpt.context) return config;
+  if (config.gpt.positions == Positions::kLearned)
+    throw UserError(str("--context = ", *command.context, ": POSITIONS = learned gives the model ",
+                        config.gpt.context,
+                        " positions and no others; leave it out, or take a model with POSITIONS = rotary or "
+                        "none"));
+  config.gpt.context = *command.context;
+  return config;
+}
+
 Report of_run(const EvalCommand& command) {
   const Program program{data_folder(), source_folder(), this_build(), command.data_path};
   const StoredTrial trial = read_stored_trial(existing_trial(command.run), program);
@@ -61,15 +74,16 @@ Report of_run(const EvalCommand& command) {
   const auto path = trial.folder.tokenizer();
   const Json json = Json::parse(read_checked(trial.folder, path), nullptr, /*allow_exceptions=*/false);
   const auto tokenizer = Tokenizer::from_json(json, path.string());
-  const auto data = open_dataset(trial.config, data_folder(), &tokenizer);
+  const Config config = with_context(command, trial.config);
+  const auto data = open_dataset(config, data_folder(), &tokenizer);
   const bool own_data = key_values(trial.key_text)["data"] == data->hash();
   if (!own_data && command.data_path.empty())
     throw WorkError(
         str(command.run,
             ": its data are not those that it was trained on any more; put them back, or name what "
             "to evaluate on with --data-path"));
-  Report report{trial.label(), evaluate(command, trial.config, trial.folder.weights(), *data), {}};
-  if (command.samples || !own_data) return report;
+  Report report{trial.label(), evaluate(command, config, trial.folder.weights(), *data), {}};
+  if (command.samples || !own_data || config.gpt.context != trial.config.gpt.context) return report;
   report.recorded = trial.summary.val_loss;
   if (report.recorded == report.evaluation.loss) return report;
   const auto differences = key_differences(trial.key_text, KeysHere(program).text(trial));
@@ -86,6 +100,7 @@ Report of_weights(const EvalCommand& command) {
       "eval", {"RA_MLA_ALLOW_NONCAUSAL", "DEVICE", "KERNELS", "THREADS", "DTYPE", "DATASET", "DATA_PATH",
                "GPT2_BATCH_SIZE", "GPT2_EVAL_SAMPLES"});
   if (const auto reason = blocked_reason(config); !reason.empty()) throw UserError(reason);
+  config = with_context(command, config);
   check_data_path(command, config);
   if (!command.data_path.empty()) config.data.path = command.data_path;
   make_deterministic(config.run.threads > 0 ? config.run.threads : available_cores());
@@ -145,6 +160,11 @@ void add_eval_command(CLI::App& app, Action& action) {
   command->add_option("--samples", options->samples, "How many validation windows; 0 is all")
       ->type_name("N")
       ->check(whole_number(0));
+  command
+      ->add_option("--context", options->context,
+                   "Windows of N tokens instead of GPT2_BLOCK_SIZE, where positions are not learned")
+      ->type_name("N")
+      ->check(whole_number(1));
   command->add_flag("--json", options->json, "Print JSON");
   command->callback([options, &action] { action = [options] { return evaluate_model(*options); }; });
 }

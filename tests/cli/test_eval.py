@@ -64,6 +64,22 @@ class Eval(TrainedOnce):
         self.assertIn("its data are not those that it was trained on", ended.stderr)
         self.assertIsNone(self.eval("--run", self.trial, "--data-path", text)["recorded_loss"])
 
+    def test_a_context_that_it_was_not_trained_on(self):
+        self.assert_refused(self.call("eval", "--run", self.trial, "--context", "20"), "--context = 20",
+                            "POSITIONS = learned", "16 positions")
+        self.assertEqual(self.eval("--run", self.trial, "--context", "16")["recorded_loss"],
+                         self.eval("--run", self.trial)["loss"])
+        rotary = {"ENABLE_RA_MLA": "n", "POSITIONS": "rotary"}
+        self.done("run", "--steps", "0", **rotary)
+        trial = self.trials()[0, 1]
+        own = self.eval("--run", trial)
+        self.assertEqual(own["recorded_loss"], own["loss"])
+        for context in 8, 40:
+            found = self.eval("--run", trial, "--context", str(context), "--samples", "4")
+            self.assertEqual((found["windows"], found["tokens"]), (4, 4 * context))
+            self.assertIsNone(found["recorded_loss"])
+            self.assertLess(abs(found["loss"] - own["loss"]), 1)
+
     def test_ids_have_no_bytes(self):
         os.mkdir(self.path("tokens"))
         for name, stride in ("train.bin", 1), ("val.bin", 7):
