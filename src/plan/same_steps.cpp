@@ -13,14 +13,18 @@ bool is_original(const Step& step) { return !step.rerun_of && step.control == Co
 
 std::string label(const Step& step) { return str("step ", step.number, " (", step.name, ")"); }
 
-// " GPT2_DROPOUT=0.2": what a step trains with, where it is not what another does.
+// " GPT2_DROPOUT=0.2": what a step trains with, where it is not what another does. What both are given and
+// only this one reads follows from the rest, and is left out where there is any.
 std::string difference_text(const Step& step, const Step& other) {
   const auto own = trained_values(step.config), theirs = trained_values(other.config);
-  std::string text;
-  for (const auto& [symbol, value] : own)
-    if (const auto found = theirs.find(symbol); found == theirs.end() || found->second != value)
-      text += str(" ", symbol, "=", value);
-  return text;
+  std::map<std::string, std::string> given;
+  for (const auto& field : field_values(other.config)) given[field.symbol] = field.text;
+  std::string set, read;
+  for (const auto& [symbol, value] : own) {
+    if (const auto found = theirs.find(symbol); found != theirs.end() && found->second == value) continue;
+    (given[symbol] == value ? read : set) += str(" ", symbol, "=", value);
+  }
+  return set.empty() ? read : set;
 }
 
 // The symbols whose values differ although they change nothing.

@@ -145,6 +145,12 @@ TEST(StepNames, AreDifferentForDifferentArms) {
                                        "mla GPT2_BIAS=n GPT2_DROPOUT=0.3"));
 }
 
+// Nothing else reads its settings, whose values both have.
+TEST(StepNames, LeaveOutWhatASwitchBringsWithIt) {
+  EXPECT_THAT(names(step_with("OPTIMIZER: adamwspam", {"OPTIMIZER=adamw"})),
+              ElementsAre("mla", "mla OPTIMIZER=adamwspam"));
+}
+
 TEST(StepNames, DoNotDependOnWhichStepsAreSelected) {
   EXPECT_THAT(names(step_with("GPT2_DROPOUT: 0.2", {"RA_MLA_ABLATION_STEPS=1"})),
               ElementsAre("mla GPT2_DROPOUT=0.2"));
