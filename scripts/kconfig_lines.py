@@ -173,6 +173,18 @@ def parse_int(assignment):
     raise ConfigError(f"{what} {why}{about_comment(assignment.form)}")
 
 
+def parse_whole_numbers(assignment):
+    """Of a whole number, or a list of them in quotes."""
+    form = assignment.form or ""
+    if form.startswith('"'):
+        return parse_string(assignment)
+    if "," in form:
+        raise ConfigError(
+            f"{assignment.where}: CONFIG_{assignment.name}={form}: a list stands in double quotes"
+        )
+    return parse_int(assignment)
+
+
 def parse_string(assignment):
     if assignment.form is None:
         raise ConfigError(

@@ -19,10 +19,12 @@ from kconfig_lines import (  # noqa: E402
     parse_bool,
     parse_int,
     parse_string,
+    parse_whole_numbers,
     read_lines,
     scan_line,
     unknown_names,
 )
+from kconfig_texts import lists_of_whole_numbers  # noqa: E402
 
 
 def open_menu(source):
@@ -89,6 +91,7 @@ def scan(menu, path):
     The first mistake is the error; if it is an unknown name, all unknown names are.
     """
     names = {symbol.name for symbol in menu.unique_defined_syms}
+    lists = lists_of_whole_numbers()
     found, unknown, fault = {}, [], None
     for number, text in enumerate(read_lines(path), 1):
         try:
@@ -103,7 +106,8 @@ def scan(menu, path):
             if line.name in found:
                 first = found[line.name][1].where
                 raise ConfigError(f"{line.where}: CONFIG_{line.name} is set twice; first at {first}")
-            found[line.name] = (PARSERS[menu.syms[line.name].orig_type](line), line)
+            parse = parse_whole_numbers if line.name in lists else PARSERS[menu.syms[line.name].orig_type]
+            found[line.name] = (parse(line), line)
         except ConfigError as error:
             if not unknown:
                 fault = fault or error

@@ -13,25 +13,41 @@ from kconfig_lines import INTEGER, ConfigError
 BINDING = os.path.join(
     os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "src", "config", "binding.h"
 )
-REAL = re.compile(
+# A line of binding.h: the symbol, whether each number of a list is meant, which bounds, and their numbers.
+NUMBERS = re.compile(
     r'visit\("(\w+)", [\w.]+, kNumbers, (each\()?(?:(\w+)\(([\d., ]+)\)|Bounds\{\})\)?\);'
 )
 DECIMAL = re.compile(r"-?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 MOST_MEMBERS = 100000
+BLANKS = " \t\r\n"
 LEAST_INT, MOST_INT = -(2**63), 2**63 - 1
 
 
-def real_symbols():
-    """{name: (whether it may be a list, [(comparison, bound), ...])} in the order of binding.h."""
+def number_symbols():
+    """{name: (kind, [(comparison, bound), ...])} in the order of binding.h.
+
+    The kind is "real", "reals" (a number, or one for each layer as a list) or "wholes".
+    """
     with open(BINDING, encoding="utf-8") as file:
         text = file.read()
-    signs = {"at_least": ">=", "above": ">", "from_to": ">= <=", "from_to_below": ">= <"}
+    signs = {
+        "at_least": ">=",
+        "above": ">",
+        "from_to": ">= <=",
+        "from_to_below": ">= <",
+        "each_whole": ">= <=",
+    }
     found = {}
-    for name, each, kind, bounds in REAL.findall(text):
-        found[name] = bool(each), list(zip(signs[kind].split(), bounds.split(", "))) if kind else []
+    for name, each, bound, numbers in NUMBERS.findall(text):
+        kind = "wholes" if bound == "each_whole" else "reals" if each else "real"
+        found[name] = kind, list(zip(signs[bound].split(), numbers.split(", "))) if bound else []
     if len(found) != len(re.findall(r"kNumbers, \w", text)):
         raise ConfigError(f"{BINDING}: has a bound that kconfig_texts.py does not know")
     return found
+
+
+def lists_of_whole_numbers():
+    return {name for name, (kind, _) in number_symbols().items() if kind == "wholes"}
 
 
 def real(text):
@@ -52,21 +68,21 @@ def holds(value, sign, bound):
     }[sign]
 
 
-def check_real(what, text, each, bounds):
-    parts = text.split(",") if each else [text]
+def check_number(what, text, kind, bounds):
+    read, parts = whole if kind == "wholes" else real, [text] if kind == "real" else text.split(",")
     if len(parts) > 1:
-        parts = [part.strip(" \t\r\n") for part in parts]
-    for value in map(real, parts):
+        parts = [part.strip(BLANKS) for part in parts]
+    for value in map(read, parts):
         if value is None or not all(holds(value, *bound) for bound in bounds):
             limits = " and".join(f" {sign} {bound}" for sign, bound in bounds)
-            more = ", or such a number for each layer as a list" if each else ""
-            raise ConfigError(
-                f'{what} = "{text}": allowed: a decimal number{limits} such as 0.1 or 6e-4{more}'
-            )
+            allowed = f"a decimal number{limits} such as 0.1 or 6e-4"
+            if kind == "wholes":
+                allowed = "a whole number from {} to {}".format(*(bound for _, bound in bounds))
+            more = "" if kind == "real" else ", or such a number for each layer as a list"
+            raise ConfigError(f'{what} = "{text}": allowed: {allowed}{more}')
 
 
 def whole(text):
-    text = text.strip(" \t\r\n")
     return int(text) if INTEGER.fullmatch(text) and LEAST_INT <= int(text) <= MOST_INT else None
 
 
@@ -81,8 +97,8 @@ def check_list(what, text, least):
     seen = set()
     for part in text.split(","):
         dash = part.find("-", 1)
-        first = whole(part if dash < 0 else part[:dash])
-        last = first if dash < 0 else whole(part[dash + 1 :])
+        first = whole((part if dash < 0 else part[:dash]).strip(BLANKS))
+        last = first if dash < 0 else whole(part[dash + 1 :].strip(BLANKS))
         if first is None or last is None:
             raise fail(f'"{part}" is not a whole number or a range')
         if first < least:
@@ -103,14 +119,14 @@ def check_texts(menu, found):
     def given(name):
         return menu.syms[name].str_value, f"{found[name][1].where}: {name}"
 
-    for name, (each, bounds) in real_symbols().items():
+    for name, (kind, bounds) in number_symbols().items():
         if name in found:
             text, what = given(name)
-            check_real(what, text, each, bounds)
+            check_number(what, text, kind, bounds)
     if "SEEDS" in found:
         text, what = given("SEEDS")
         check_list(what, text, 1)
     if "RA_MLA_ABLATION_STEPS" in found and menu.syms["RA_MLA_ABLATION_MODE"].str_value == "y":
         text, what = given("RA_MLA_ABLATION_STEPS")
-        if text.strip(" \t\r\n"):
+        if text.strip(BLANKS):
             check_list(what, text, 0)

@@ -16,6 +16,8 @@ import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 
+from kconfig_texts import lists_of_whole_numbers
+
 SOURCE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BASE = {
     "EXPERIMENT_NAME": "same", "RA_MLA_ABLATION_MODE": "n", "SEEDS": "1", "DATASET": "text", "DEVICE": "cpu",
@@ -74,7 +76,9 @@ def config_text(settings):
         if types[name] == "bool" and value == "n":
             lines.append(f"# CONFIG_{name} is not set\n")
         else:
-            quote = '"' if types[name] == "string" else ""
+            # Without quotes, a number for all layers is understood by programs that knew no lists of them.
+            quoted = types[name] == "string" and name not in lists_of_whole_numbers()
+            quote = '"' if quoted else ""
             lines.append(f"CONFIG_{name}={quote}{value}{quote}\n")
     return "".join(lines)
 

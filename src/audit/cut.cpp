@@ -35,33 +35,30 @@ Lengths lengths_of(Cut kind, const std::vector<Config>& configs) {
   return {2, kWhole};
 }
 
-// At most `most` layers, a power of two where any are shared. The MLPs that are left are those of keys
-// (layers that have one MLP) beside one another, from that of layer `first` on, as far as there are so many.
+// At most `most` layers, a power of two where any are shared. Those that are left are those of keys (layers
+// that have one MLP) beside one another, from that of layer `first` on, as far as there are so many.
 Config with_depth(const Config& c, std::int64_t most, std::int64_t first) {
   if (c.gpt.num_layers <= most) return c;
-  Config cut = c;
-  const auto keys = c.gpt.num_layers / c.mlp.share_layers;
-  cut.gpt.num_layers = most;
-  if (c.mlp.share_layers > 1) cut.mlp.share_layers = keys == 1 ? most : 2;
   const bool adjacent = c.mlp.share_pattern == SharePattern::kAdjacent;
-  if (c.mlp.expansion.values.size() == 1) return cut;
-  const auto left = most / cut.mlp.share_layers, key_of_first = adjacent ? first / c.mlp.share_layers : first;
-  const auto first_key = std::min(key_of_first, keys - left);
-  cut.mlp.expansion.values.clear();
-  for (std::int64_t i = 0; i < most; ++i) {
-    const auto key = adjacent ? i / cut.mlp.share_layers : i % (most / cut.mlp.share_layers);
-    cut.mlp.expansion.values.push_back(
-        c.mlp.expansion.at((first_key + key) * (adjacent ? c.mlp.share_layers : 1)));
-  }
+  const auto k = c.mlp.share_layers, keys = c.gpt.num_layers / k;
+  const std::int64_t share = k == 1 ? 1 : keys == 1 ? most : 2, left = most / share;
+  const auto key = std::min(adjacent ? first / k : first, keys - left);
+  std::vector<std::int64_t> layers;
+  for (std::int64_t i = 0; i < most; ++i)
+    layers.push_back(adjacent ? (key + i / share) * k + i % share : key + i % left + i / left * keys);
+  Config cut = with_values_of_layers(c, layers);
+  cut.gpt.num_layers = most, cut.mlp.share_layers = share;
   return cut;
 }
 
-// How many kinds of MLP each has, added up.
+// How many kinds of layer each has, added up.
 std::size_t kinds_of(const std::vector<Config>& configs) {
   std::size_t kinds = 0;
   for (const auto& config : configs) {
-    const auto& values = config.mlp.expansion.values;
-    kinds += std::set<double>(values.begin(), values.end()).size();
+    std::set<std::pair<double, std::int64_t>> all;
+    for (std::int64_t i = 0; i < config.gpt.num_layers; ++i)
+      all.emplace(config.mlp.expansion.at(i), config.attention.latent_dim.at(i));
+    kinds += all.size();
   }
   return kinds;
 }
@@ -69,7 +66,7 @@ std::size_t kinds_of(const std::vector<Config>& configs) {
 bool valid(const std::vector<Config>& configs);
 
 // All are cut at one place, so that layers that are compared stay beside one another: the first of those that
-// leave the most kinds of MLP and make models.
+// leave the most kinds of layer and make models.
 std::vector<Config> with_depth(const std::vector<Config>& configs, std::int64_t most) {
   const auto cut_at = [&](std::int64_t first) {
     std::vector<Config> cut;
@@ -88,14 +85,21 @@ std::vector<Config> with_depth(const std::vector<Config>& configs, std::int64_t 
   return best;
 }
 
+// The widest is `most`, the others keep their proportion to it.
+void narrow_latents(PerLayer<std::int64_t>& latents, std::int64_t most) {
+  const auto widest = *std::max_element(latents.values.begin(), latents.values.end());
+  if (widest <= most) return;
+  for (auto& L : latents.values) L = std::max<std::int64_t>(1, L * most / widest);
+}
+
 Config narrowed(Config c, const Widths& widths, const Lengths& lengths) {
   c.gpt.width = c.gpt.num_heads * std::min(c.head_dim(), widths.head);
   c.gpt.context = std::min(c.gpt.context, lengths.context);
   c.gpt.vocabulary = std::min(c.gpt.vocabulary, kVocabulary);
   c.mlp.unshare_at = std::min<std::int64_t>(c.mlp.unshare_at, 2);  // of a loop of a few updates
   auto& mla = c.attention;
-  mla.latent_dim = std::min(mla.latent_dim, widths.latent);
-  if (mla.latent_source == LatentSource::kSlice) mla.latent_dim = std::min(mla.latent_dim, c.gpt.width);
+  narrow_latents(mla.latent_dim, widths.latent);
+  if (mla.latent_source == LatentSource::kSlice) narrow_latents(mla.latent_dim, c.gpt.width);
   mla.q_latent_dim = std::min(mla.q_latent_dim, kNarrow), mla.rope_dim = std::min(mla.rope_dim, kNarrow);
   for (const auto& mechanism : mechanisms())
     if (mechanism.narrow != nullptr) mechanism.narrow(c, kNarrow);

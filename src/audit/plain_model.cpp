@@ -128,14 +128,14 @@ Tensor PlainModel::turned(const Tensor& y) const {
   return rotated(heads.to(statistics_type(dtype_))).to(dtype_).transpose(1, 2);
 }
 
-Tensor PlainModel::latent(const Tensor& x, const std::string& name) const {
+Tensor PlainModel::latent(const Tensor& x, const std::string& name, std::int64_t L) const {
   constexpr double kEpsilon = 1e-5;
   const auto& mla = c_.attention;
   const bool slice = mla.latent_source == LatentSource::kSlice, shared = mla.shared_kv || slice;
   const auto map = [&](const Tensor& c, const Tensor& w) { return heads(linear(scaled(c), w, {})); };
   const Tensor narrow = x.to(dtype_);
   const auto source = [&](const std::string& of) {
-    const Tensor c = slice ? narrow.narrow(2, 0, mla.latent_dim) : linear(narrow, name + of + "_down");
+    const Tensor c = slice ? narrow.narrow(2, 0, L) : linear(narrow, name + of + "_down");
     return mla.latent_norm ? rms(c, name + of + "_norm", kEpsilon) : c;
   };
   Tensor q = heads(linear(narrow, name + "q_proj"));
@@ -150,14 +150,13 @@ Tensor PlainModel::latent(const Tensor& x, const std::string& name) const {
     q = at::cat({q, turned(linear(narrow, name + "q_rope"))}, 3);
     k = at::cat({k, k_rope.expand({-1, k.size(1), -1, -1})}, 3);
   }
-  return linear(attend(q, k, v, static_cast<double>(mla.latent_dim + mla.rope_dim)), name + "out_proj");
+  return linear(attend(q, k, v, static_cast<double>(L + mla.rope_dim)), name + "out_proj");
 }
 
-Tensor PlainModel::deepseek(const Tensor& x, const std::string& name) const {
+Tensor PlainModel::deepseek(const Tensor& x, const std::string& name, std::int64_t L) const {
   constexpr double kEpsilon = 1e-6;
   const auto& mla = c_.attention;
-  const auto B = x.size(0), T = x.size(1), H = c_.gpt.num_heads, D = c_.head_dim(), L = mla.latent_dim,
-             R = mla.rope_dim;
+  const auto B = x.size(0), T = x.size(1), H = c_.gpt.num_heads, D = c_.head_dim(), R = mla.rope_dim;
   const Tensor narrow = x.to(dtype_);
   const Tensor all =
       mla.q_latent_dim == 0
@@ -237,8 +236,9 @@ Tensor PlainModel::logits(const Tensor& tokens_BT) const {
     const std::string block = "transformer.h." + std::to_string(i) + ".";
     if (c_.gpt.attention)
       x = residual(x, block + "ln_1", [&](const Tensor& in) {
-        if (c_.deepseek()) return deepseek(in, block + "attn.");
-        return c_.attention.latent ? latent(in, block + "attn.") : multi_head(in, block + "attn.");
+        if (!c_.attention.latent) return multi_head(in, block + "attn.");
+        const auto L = c_.attention.latent_dim.at(i);
+        return c_.deepseek() ? deepseek(in, block + "attn.", L) : latent(in, block + "attn.", L);
       });
     if (c_.mlp_width(i) > 0) {
       const std::string owner = "transformer.h." + std::to_string(c_.mlp_owner(i)) + ".";

@@ -37,8 +37,8 @@ class PlainModel {
   Tensor rotated(const Tensor& x) const;  // [B, T, heads, D] in float32 or float64
   Tensor attend(const Tensor& q, const Tensor& k, const Tensor& v, double width) const;
   Tensor multi_head(const Tensor& x, const std::string& name) const;
-  Tensor latent(const Tensor& x, const std::string& name) const;
-  Tensor deepseek(const Tensor& x, const std::string& name) const;
+  Tensor latent(const Tensor& x, const std::string& name, std::int64_t L) const;
+  Tensor deepseek(const Tensor& x, const std::string& name, std::int64_t L) const;
   // By the MLP's map of that key under `name`: of all channels, or of each head's.
   Tensor mlp_map(const Tensor& x, const std::string& name) const;
   // The layer's own gates scale the units where widths are learned.

@@ -1,8 +1,11 @@
 #include "config/attention_checks.h"
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "base/text.h"
 #include "config/config.h"
+#include "config/layer_lists.h"
 
 namespace kablate {
 namespace {
@@ -92,8 +95,11 @@ void check_attention(const Config& c) {
   if (!c.gpt.attention || !c.attention.latent) return;
   check_rotary_part(c);
   c.deepseek() ? check_deepseek_form(c) : check_latent_form(c);
-  if (c.attention.latent_source == LatentSource::kSlice && c.attention.latent_dim > c.gpt.width)
-    throw UserError(str("RA_MLA_LATENT_DIM = ", c.attention.latent_dim,
+  const auto& latents = c.attention.latent_dim;
+  check_list(c, "RA_MLA_LATENT_DIM", latents);
+  const auto widest = *std::max_element(latents.values.begin(), latents.values.end());
+  if (c.attention.latent_source == LatentSource::kSlice && widest > c.gpt.width)
+    throw UserError(str("RA_MLA_LATENT_DIM = ", widest,
                         " with RA_MLA_LATENT_SOURCE = slice: the latent is cut from the input, which has "
                         "GPT2_N_EMBD = ",
                         c.gpt.width, " channels; choose a width of at most that, or another source"));
@@ -116,7 +122,7 @@ std::vector<std::string> unused_attention_symbols(const Config& c) {
   add_when(!latent || deepseek, {"RA_MLA_PER_HEAD_Q_LATENT", "RA_MLA_PER_HEAD_V_UP"});
   add_when(!latent || slice, {"RA_MLA_SHARED_KV"});
   // As wide as the input, latents keep their scale.
-  const bool as_wide = c.attention.latent_dim == c.gpt.width &&
+  const bool as_wide = c.attention.latent_dim == PerLayer<std::int64_t>{{c.gpt.width}} &&
                        (c.attention.q_latent_dim == 0 || c.attention.q_latent_dim == c.gpt.width);
   add_when(latent && as_wide, {"RA_MLA_LATENT_SCALE"});
   return names;

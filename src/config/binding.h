@@ -27,6 +27,7 @@ constexpr Bounds each(Bounds bounds) {
   bounds.each = true;
   return bounds;
 }
+constexpr Bounds each_whole(double least, double most) { return each(from_to(least, most)); }
 
 // Calls visit(symbol name, field, scope) for bool, int64, string and enum fields and
 // visit(symbol name, field, scope, bounds) for real ones and lists of them. `ConfigType` is Config or const
@@ -81,7 +82,7 @@ void visit_fields(ConfigType& c, Visitor&& visit) {
   visit("GPT2_N_KV_HEAD", attention.key_heads, kNumbers);
   visit("QK_NORM", attention.qk_norm, kNumbers);
   visit("RA_MLA_FORM", attention.form, kNumbers);
-  visit("RA_MLA_LATENT_DIM", attention.latent_dim, kNumbers);
+  visit("RA_MLA_LATENT_DIM", attention.latent_dim, kNumbers, each_whole(1, 1048576));
   visit("RA_MLA_LATENT_SOURCE", attention.latent_source, kNumbers);
   visit("RA_MLA_LATENT_NORM", attention.latent_norm, kNumbers);
   visit("RA_MLA_LATENT_SCALE", attention.latent_scale, kNumbers);

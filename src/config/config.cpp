@@ -73,9 +73,8 @@ void add_when(bool condition, std::initializer_list<const char*> names, std::vec
 
 Config one_spelling(Config config) {
   if (config.key_heads() == config.gpt.num_heads) config.attention.key_heads = 0;
-  auto& expansions = config.mlp.expansion.values;
-  if (std::all_of(expansions.begin(), expansions.end(), [&](double f) { return f == expansions[0]; }))
-    expansions.resize(1);
+  if (!config.mlp.expansion.varies()) config.mlp.expansion.values.resize(1);
+  if (!config.attention.latent_dim.varies()) config.attention.latent_dim.values.resize(1);
   return config;
 }
 

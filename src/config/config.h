@@ -25,8 +25,9 @@ struct GptConfig {
 };
 
 struct AttentionConfig {
-  bool latent = false;  // multi-head latent attention; false is multi-head attention
-  std::int64_t latent_dim = 0, reciprocal_window = 0;
+  bool latent = false;                // multi-head latent attention; false is multi-head attention
+  PerLayer<std::int64_t> latent_dim;  // L
+  std::int64_t reciprocal_window = 0;
   double reciprocal_alpha = 0;  // 0 is off
   bool per_head_q_latent = false, per_head_v_up = false, shared_kv = false;
   MlaForm form = MlaForm::kLatent;
@@ -87,6 +88,9 @@ Config one_spelling(Config config);
 
 // The model that layers share no MLP in any more: what MLP_UNSHARE_AT leaves.
 Config unshared(Config config);
+
+// What the symbols that may be a list say of these layers, in this order; nothing else changes.
+Config with_values_of_layers(Config config, const std::vector<std::int64_t>& layers);
 
 // A model of this layer alone.
 Config one_layer(Config config, std::int64_t layer);

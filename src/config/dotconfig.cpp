@@ -77,7 +77,7 @@ std::string value_of(const DotConfigLine& line, const Names& names) {
     case SymbolType::kInt:
       return int_value(line);
     default:
-      return string_value(line);
+      return is_list_of_whole_numbers(line.name) ? whole_numbers_value(line) : string_value(line);
   }
 }
 

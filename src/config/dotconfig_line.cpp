@@ -193,4 +193,11 @@ std::string string_value(const DotConfigLine& line) {
   throw UserError(what + ": the string has no closing quote");
 }
 
+std::string whole_numbers_value(const DotConfigLine& line) {
+  if (line.form && line.form->starts_with('"')) return string_value(line);
+  if (line.form && line.form->find(',') != std::string::npos)
+    throw UserError(str(line.where(), ": ", assignment(line), ": a list stands in double quotes"));
+  return int_value(line);
+}
+
 }  // namespace kablate

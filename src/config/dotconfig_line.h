@@ -36,5 +36,7 @@ std::optional<DotConfigLine> parse_dotconfig_line(const std::string& text, const
 std::string bool_value(const DotConfigLine& line);
 std::string int_value(const DotConfigLine& line);
 std::string string_value(const DotConfigLine& line);
+// Of a whole number, or a list of them in quotes.
+std::string whole_numbers_value(const DotConfigLine& line);
 
 }  // namespace kablate

@@ -1,12 +1,12 @@
-#include <algorithm>
-#include <functional>
-
 #include "base/text.h"
 #include "config/binding.h"
 #include "config/enum_names.h"
 
 namespace kablate {
 namespace {
+
+std::string spelled(double value) { return shortest(value); }
+std::string spelled(std::int64_t value) { return std::to_string(value); }
 
 struct Printer {
   std::vector<FieldValue>& out;
@@ -18,12 +18,11 @@ struct Printer {
   void operator()(const char* name, const std::string& field, Scope scope) { add(name, field, scope); }
   void operator()(const char* name, double field, Scope scope, Bounds) { add(name, shortest(field), scope); }
   // Equal numbers are one: the same model.
-  void operator()(const char* name, const PerLayer<double>& field, Scope scope, Bounds) {
+  template <typename Number>
+  void operator()(const char* name, const PerLayer<Number>& field, Scope scope, Bounds) {
     std::vector<std::string> numbers;
-    for (const double value : field.values) numbers.push_back(shortest(value));
-    const bool one =
-        std::adjacent_find(numbers.begin(), numbers.end(), std::not_equal_to<>()) == numbers.end();
-    add(name, one ? numbers.front() : join(numbers, ","), scope);
+    for (const Number value : field.values) numbers.push_back(spelled(value));
+    add(name, field.varies() ? join(numbers, ",") : numbers.front(), scope);
   }
   template <typename Enum>
   requires std::is_enum_v<Enum>
@@ -44,6 +43,17 @@ struct Finder {
   }
 };
 
+struct WholeNumberLists {
+  std::string_view symbol;
+  bool& found;
+
+  void operator()(std::string_view name, const PerLayer<std::int64_t>&, Scope, Bounds) {
+    found = found || name == symbol;
+  }
+  template <typename Field, typename... More>
+  void operator()(std::string_view, const Field&, More...) {}
+};
+
 // Overwrites a field by another of its type.
 struct Copier {
   const std::string& symbol;
@@ -62,6 +72,13 @@ Config with_value_of(Config config, const Config& other, const std::string& symb
   visit_fields(other, Finder{symbol, from});
   visit_fields(config, Copier{symbol, from});
   return config;
+}
+
+bool is_list_of_whole_numbers(std::string_view symbol) {
+  bool found = false;
+  const Config config;
+  visit_fields(config, WholeNumberLists{symbol, found});
+  return found;
 }
 
 std::string dtype_name(DType dtype) { return enum_name(dtype); }

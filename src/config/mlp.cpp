@@ -4,7 +4,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "config/config.h"
-#include "config/settings.h"
+#include "config/layer_lists.h"
 
 namespace kablate {
 
@@ -33,13 +33,6 @@ std::int64_t Config::mlp_owner(std::int64_t layer) const {
   return layer % (gpt.num_layers / mlp.share_layers);
 }
 
-Config one_layer(Config config, std::int64_t layer) {
-  config.mlp.expansion.values = {config.mlp.expansion.at(layer)};
-  config.mlp.share_layers = config.gpt.num_layers = 1;
-  config.mlp.unshare_at = 0;
-  return config;
-}
-
 std::string expansion_text(std::int64_t width, std::int64_t embedding, bool exactly) {
   const auto F = static_cast<double>(width), E = static_cast<double>(embedding);
   const double most = exactly ? 1e-10 * F : 0.25;
@@ -58,12 +51,6 @@ Config unshared(Config config) {
 
 namespace {
 
-std::string value_of(const Config& c, const std::string& symbol) {
-  for (const auto& field : field_values(c))
-    if (field.symbol == symbol) return str(symbol, " = ", field.text);
-  return symbol;
-}
-
 std::string divisors(std::int64_t n) {
   std::vector<std::string> all;
   for (std::int64_t i = 1; i <= n; ++i)
@@ -72,16 +59,8 @@ std::string divisors(std::int64_t n) {
 }
 
 void check_expansions(const Config& c) {
-  const auto& values = c.mlp.expansion.values;
-  const auto layers = c.gpt.num_layers;
-  if (values.size() != 1 && std::ssize(values) != layers) {
-    std::vector<std::string> given;
-    for (const double value : values) given.push_back(shortest(value));
-    throw UserError(str("MLP_EXPANSION = ", join(given, ","), " has ", values.size(),
-                        " numbers with GPT2_N_LAYER = ", layers,
-                        ": allowed: one for all layers, or one for each"));
-  }
-  for (std::int64_t i = 0; i < layers; ++i)
+  check_list(c, "MLP_EXPANSION", c.mlp.expansion);
+  for (std::int64_t i = 0; i < c.gpt.num_layers; ++i)
     if (c.mlp.expansion.at(i) > 0 && c.mlp_width(i) == 0)
       throw UserError(str("MLP_EXPANSION = ", c.mlp.expansion.at(i), " of GPT2_N_EMBD = ", c.gpt.width,
                           " rounds to an MLP of width 0: allowed: 0 for none, or at least ",

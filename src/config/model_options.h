@@ -47,6 +47,9 @@ struct PerLayer {
   Number at(std::int64_t layer) const {
     return values[std::min(static_cast<std::size_t>(layer), values.size() - 1)];
   }
+  bool varies() const {
+    return std::any_of(values.begin(), values.end(), [&](const Number& value) { return value != values[0]; });
+  }
   bool operator==(const PerLayer&) const = default;
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <type_traits>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -86,20 +87,38 @@ struct Binder {
   void operator()(std::string_view name, double& field, Scope, Bounds bounds) {
     field = real(name, text(name), bounds);
   }
-  void operator()(std::string_view name, PerLayer<double>& field, Scope, Bounds bounds) {
+  template <typename Number>
+  void operator()(std::string_view name, PerLayer<Number>& field, Scope, Bounds bounds) {
     const auto parts = split(text(name), ',');
     field.values.clear();
-    for (const auto& part : parts)
-      field.values.push_back(real(name, parts.size() == 1 ? std::string_view(part) : trim(part), bounds));
+    for (const auto& part : parts) {
+      const auto number = parts.size() == 1 ? std::string_view(part) : trim(part);
+      if constexpr (std::is_integral_v<Number>)
+        field.values.push_back(whole(name, number, bounds));
+      else
+        field.values.push_back(real(name, number, bounds));
+    }
+  }
+  static bool fits(double value, Bounds bounds) {
+    return (bounds.least_allowed ? value >= bounds.least : value > bounds.least) &&
+           (bounds.most_allowed ? value <= bounds.most : value < bounds.most);
+  }
+  [[noreturn]] void refuse(std::string_view name, const std::string& what_is_allowed) const {
+    throw UserError(
+        str(settings.origin(name), ": ", name, " = \"", settings.text(name), "\": ", what_is_allowed));
   }
   double real(std::string_view name, std::string_view number, Bounds bounds) const {
     const auto value = parse_real(number);
-    const bool fits = value && (bounds.least_allowed ? *value >= bounds.least : *value > bounds.least) &&
-                      (bounds.most_allowed ? *value <= bounds.most : *value < bounds.most);
-    if (!fits)
-      throw UserError(
-          str(settings.origin(name), ": ", name, " = \"", settings.text(name), "\": ", explain(bounds)));
+    if (!value || !fits(*value, bounds)) refuse(name, explain(bounds));
     return *value + 0.0;  // -0 is 0: one spelling
+  }
+  std::int64_t whole(std::string_view name, std::string_view number, Bounds bounds) const {
+    const auto value = parse_int(number);
+    if (!value || !fits(static_cast<double>(*value), bounds))
+      refuse(name,
+             str("allowed: a whole number from ", static_cast<std::int64_t>(bounds.least), " to ",
+                 static_cast<std::int64_t>(bounds.most), ", or such a number for each layer as a list"));
+    return *value;
   }
   static std::string explain(Bounds bounds) {
     std::string limits;

@@ -77,6 +77,9 @@ struct FieldValue {
 };
 std::vector<FieldValue> field_values(const Config& config);
 
+// Whether a symbol is a whole number or, in a string, a list of them, one for each layer.
+bool is_list_of_whole_numbers(std::string_view symbol);
+
 // `config` with the value that `other` has of one symbol.
 Config with_value_of(Config config, const Config& other, const std::string& symbol);
 

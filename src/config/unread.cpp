@@ -18,6 +18,7 @@ std::vector<std::string> candidates(const Symbol& symbol) {
   std::vector<std::string> values;
   for (const auto& [value, member] : symbol.members) values.push_back(value);
   if (!values.empty()) return values;
+  if (is_list_of_whole_numbers(symbol.name)) return {symbol.default_value, "2"};
   if (symbol.type == SymbolType::kString && parse_real(symbol.default_value))
     return {symbol.default_value, "0.1"};
   if (symbol.type == SymbolType::kInt && symbol.least <= 2 && symbol.most >= 2)

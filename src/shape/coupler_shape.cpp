@@ -16,7 +16,7 @@ void add_untied(const LayerSpec& s, PartShape& shape) {
   add("attn_to_mlp.weight", s.F, s.L);
   if (!s.makes_context) return;
   if (m > 0) add("mlp_down.weight", m, s.F);
-  add("mlp_to_attn.weight", s.L, m > 0 ? m : s.F);
+  add("mlp_to_attn.weight", s.L_above, m > 0 ? m : s.F);
 }
 
 }  // namespace

@@ -21,7 +21,7 @@ std::optional<Options> where_on(const Options& options) {
 
 void resolve_latents(const Config& c, LayerSpec& s) {
   const auto& mla = c.attention;
-  s.L = mla.latent_dim, s.latent_source = mla.latent_source;
+  s.L = mla.latent_dim.at(s.index), s.latent_source = mla.latent_source;
   s.per_head_q_latent = mla.per_head_q_latent, s.per_head_v_up = mla.per_head_v_up;
   s.shared_kv = mla.shared_kv || c.deepseek() || mla.latent_source == LatentSource::kSlice;
   s.latent_norm = mla.latent_norm || c.deepseek();
@@ -81,6 +81,7 @@ ModelSpec::ModelSpec(const Config& c)
     layers.back().compute = compute;
     if (i == 0) continue;
     layers[i].receives_context = layers[i - 1].makes_context = layers[i - 1].F > 0;
+    layers[i - 1].L_above = layers[i].L;
   }
 }
 

@@ -46,6 +46,7 @@ struct LayerSpec {
                               // them beside the D others
   bool qk_norm = false;       // RMSNorm of each head's query and key, before the rotation
   std::int64_t L = 0;         // of latent attention
+  std::int64_t L_above = 0;   // of the layer that reads this one's context; 0: there is none
   bool per_head_q_latent = false, per_head_v_up = false;
   bool shared_kv = false;  // one latent serves keys and values
   LatentSource latent_source = LatentSource::kProject;

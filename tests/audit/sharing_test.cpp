@@ -147,6 +147,9 @@ TEST(Cut, KeepsLayersThatShareAndLayersThatDiffer) {
                     {"MLP_EXPANSION", "2,2,1,2,2,1"}}),
             "4 by 2: 2 1 2 1");
   EXPECT_EQ(cut_to({{"GPT2_N_LAYER", "4"}, {"MLP_SHARE_LAYERS", "2"}}, Cut::kLong), "2 by 2: 2 2");
+  const Config latents =
+      cut({small_config({{"GPT2_N_LAYER", "6"}, {"RA_MLA_LATENT_DIM", "48,48,48,48,24,6"}})})[0];
+  EXPECT_EQ(latents.attention.latent_dim.values, (std::vector<std::int64_t>{12, 6, 1}));
 }
 
 // Alone they would be cut from layer 3 on, and from layer 0.

@@ -26,7 +26,8 @@ BOOLS = [
     "DTYPE_BFLOAT16",
     "DTYPE_FLOAT32",
 ]
-INTS = ["GPT2_N_LAYER", "RA_MLA_LATENT_DIM", "DATA_SEED"]
+INTS = ["GPT2_N_LAYER", "GPT2_BLOCK_SIZE", "DATA_SEED"]
+WHOLES = ["RA_MLA_LATENT_DIM"]  # a whole number, or a list of them in quotes
 STRINGS = ["DATA_PATH", "EXPERIMENT_NAME", "OPTIMIZER", "DTYPE"]
 REALS = ["GPT2_DROPOUT", "GPT2_LEARNING_RATE", "GRAD_CLIP", "MLP_EXPANSION", "RA_MLA_MLP_GATE_ALPHA"]
 LISTS = ["SEEDS", "RA_MLA_ABLATION_STEPS"]
@@ -58,6 +59,8 @@ INT_VALUES = [
     "\u0663",
     "1 2",
 ]
+WHOLE_VALUES = ["8", "8,4", '"8"', '"8,4"', '"8, 4 ,2"', '"0,1"', '"8,,4"', '"8,"', '" 8"', '"8.0"', '"8']
+WHOLE_VALUES += ['"1048577"', '"-0"', '"08,1"', '"8,4" # why']
 STRING_VALUES = [
     '"adamw"',
     '"adamwspam"',
@@ -105,7 +108,7 @@ BYTES = [
 
 
 def sound_line(draw):
-    kind = draw.randrange(11)
+    kind = draw.randrange(12)
     if kind < 3:
         return f"CONFIG_{draw.choice(BOOLS)}={draw.choice(BOOL_VALUES)}"
     if kind < 5:
@@ -116,8 +119,10 @@ def sound_line(draw):
         return f'CONFIG_{draw.choice(LISTS)}="{draw.choice(LIST_VALUES)}"'
     if kind == 7:
         return f"CONFIG_{draw.choice(STRINGS)}={draw.choice(STRING_VALUES)}"
+    if kind == 8:
+        return f"CONFIG_{draw.choice(WHOLES)}={draw.choice(WHOLE_VALUES + INT_VALUES)}"
     name = draw.choice(BOOLS * 3 + INTS + STRINGS + STRANGERS)
-    if kind < 10:
+    if kind < 11:
         return f"# CONFIG_{name} is not set"
     return draw.choice(
         [

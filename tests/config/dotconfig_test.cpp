@@ -41,6 +41,19 @@ TEST(DotConfig, ReadsEveryKindOfValue) {
   EXPECT_TRUE(settings.origin("GPT2_N_LAYER").ends_with("/c:5"));
 }
 
+// Files of before it could be a list say it without quotes.
+TEST(DotConfig, ReadsALatentWidthWithAndWithoutQuotes) {
+  const auto latent = [](const char* form) {
+    return read(str("CONFIG_RA_MLA_LATENT_DIM=", form, "\n")).bind();
+  };
+  EXPECT_EQ(latent("64").attention.latent_dim.values, std::vector<std::int64_t>{64});
+  EXPECT_EQ(latent("\"64\"").attention.latent_dim.values, std::vector<std::int64_t>{64});
+  EXPECT_EQ(latent("\"64, 32\"").attention.latent_dim.values, (std::vector<std::int64_t>{64, 32}));
+  expect_error([&] { latent("64,32"); },
+               {":1", "CONFIG_RA_MLA_LATENT_DIM=64,32: a list stands in double quotes"});
+  expect_error([&] { latent("064"); }, {":1", "leading zeros"});
+}
+
 TEST(DotConfig, TakesAChoiceAsMemberAsStringOrAsBoth) {
   for (const auto* text :
        {"CONFIG_OPTIMIZER_ADAMW=y\n", "CONFIG_OPTIMIZER=\"adamw\"\n",
@@ -173,7 +186,9 @@ Settings random_settings(std::mt19937& random) {
         text = symbol.members[random() % symbol.members.size()].first;
         break;
       case SymbolType::kString:
-        if (parse_real(symbol.default_value)) {
+        if (is_list_of_whole_numbers(symbol.name)) {
+          text = str(1 + random() % 4096, random() % 2 ? "" : ",64");
+        } else if (parse_real(symbol.default_value)) {
           text = shortest((1 + static_cast<double>(random() % 1000000)) / 1000001);
         } else {
           for (auto length = random() % 12; length > 0; --length)

@@ -26,7 +26,7 @@ TEST(Symbols, HaveDefaultsOfTheSpecification) {
   EXPECT_EQ(c.gpt.num_layers, 12);
   EXPECT_EQ(c.gpt.width, 768);
   EXPECT_EQ(c.gpt.vocabulary, 50304);
-  EXPECT_EQ(c.attention.latent_dim, 128);
+  EXPECT_EQ(c.attention.latent_dim.at(0), 128);
   EXPECT_EQ(c.gate.alpha, 0.1);
   EXPECT_EQ(c.cross.alpha, 0.3);
   EXPECT_EQ(c.coupler.alpha, 0.2);
@@ -89,6 +89,10 @@ TEST(Settings, RefuseWhatCannotBe) {
                            "MLP_EXPANSION=", "MLP_EXPANSION= 4", "MLP_EXPANSION=4,x"})
     expect_error([&] { set(list); }, {"--set: MLP_EXPANSION = \"", ">= 0 and <= 1024", "as a list"});
   EXPECT_NO_THROW(set("MLP_EXPANSION=4, 0,3.5"));
+  for (const char* list : {"RA_MLA_LATENT_DIM=8,,4", "RA_MLA_LATENT_DIM=0", "RA_MLA_LATENT_DIM=8,1048577",
+                           "RA_MLA_LATENT_DIM=8.5", "RA_MLA_LATENT_DIM= 8", "RA_MLA_LATENT_DIM="})
+    expect_error([&] { set(list); }, {"--set: RA_MLA_LATENT_DIM = \"", "from 1 to 1048576", "as a list"});
+  EXPECT_NO_THROW(set("RA_MLA_LATENT_DIM=8, 4,2"));
 }
 
 TEST(Settings, TakeOneValueFromACommandLine) {
@@ -117,6 +121,8 @@ TEST(FieldValues, AreSpelledInOneWay) {
   EXPECT_EQ(text("SEEDS", "1, 2"), "1, 2");
   EXPECT_EQ(text("MLP_EXPANSION", "4.0, 3 ,0"), "4,3,0");
   EXPECT_EQ(text("MLP_EXPANSION", "4,4.0,4"), "4") << "equal numbers are one";
+  EXPECT_EQ(text("RA_MLA_LATENT_DIM", "8, 4"), "8,4");
+  EXPECT_EQ(text("RA_MLA_LATENT_DIM", "8,8"), "8");
 }
 
 }  // namespace

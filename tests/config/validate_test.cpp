@@ -59,6 +59,15 @@ TEST(Validate, RefusesWhatNeedsAnAttentionWithoutOne) {
 }
 
 TEST(Validate, RefusesMlpsThatMakeNoModel) {
+  expect_refused({"RA_MLA_LATENT_DIM=64,32"},
+                 {"RA_MLA_LATENT_DIM = 64,32 has 2 numbers", "GPT2_N_LAYER = 12"});
+  EXPECT_NO_THROW(
+      validate(config({"RA_MLA_LATENT_DIM=64,32", "ENABLE_RA_MLA=n", "RA_MLA_MLP_LATENT_RECIP=n"})))
+      << "nothing reads it";
+  expect_refused({"GPT2_N_LAYER=2", "RA_MLA_LATENT_DIM=64,32"},
+                 {"RA_MLA_LATENT_DIM = 64,32", "RA_MLA_MLP_TYING_MODE = tied_transpose", "untied"});
+  EXPECT_NO_THROW(
+      validate(config({"GPT2_N_LAYER=2", "RA_MLA_LATENT_DIM=64,32", "RA_MLA_MLP_TYING_MODE=untied"})));
   expect_refused({"MLP_EXPANSION=4,3"}, {"MLP_EXPANSION = 4,3 has 2 numbers", "GPT2_N_LAYER = 12"});
   expect_refused({"GPT2_N_LAYER=2", "MLP_EXPANSION=4,1e-9"}, {"MLP_EXPANSION = 1e-09", "width 0"});
   expect_refused({"GPT2_N_LAYER=3", "MLP_EXPANSION=0,0,4"}, {"RA_MLA_MLP_ATTN_GATE", "last layer alone"});

@@ -20,7 +20,6 @@ BOOLS = {
     "RA_MLA_MLP_CROSS_DETACH RECOMPUTE MLP_PER_HEAD MLP_LEARNED_WIDTH QK_NORM",
 }
 INTS = {
-    "RA_MLA_LATENT_DIM": 128,
     "GPT2_N_KV_HEAD": 0,
     "RA_MLA_Q_LATENT_DIM": 0,
     "RA_MLA_ROPE_DIM": 0,
@@ -72,6 +71,7 @@ STRINGS = {
     "ADAM_BETA2": "0.999",
     "ADAM_EPSILON": "1e-8",
     "MLP_EXPANSION": "4",
+    "RA_MLA_LATENT_DIM": "128",
     "ROPE_BASE": "10000",
     "MLP_WIDTH_PENALTY": "0.0",
 }
@@ -94,16 +94,27 @@ CHOICES = {
 }
 DEFCONFIGS = [
     "calibration",
+    "contexts",
+    "expansion",
+    "gpt2-custom-mlp2x",
+    "gpt2-d12",
+    "gpt2-d12-mlp3x",
     "gpt2-ra-mla-baseline",
     "gpt2-ra-mla-full",
     "gpt2-ra-mla-step1",
     "gpt2-ra-mla-step2",
     "gpt2-ra-mla-step3",
+    "latent-width",
+    "mechanism-choices",
+    "mlp-sharing",
+    "mlp3x",
     "nanogpt-char-cpu",
+    "nanogpt-mla",
     "quick",
     "ra-mla-8-seeds",
     "ra-mla-char",
     "ra-mla-factorial",
+    "staircase-mla",
 ]
 
 

@@ -155,12 +155,18 @@ ParameterSet initialized(const Config& config, std::uint64_t seed) {
   return ParameterSet::initialized(model_parameters(config), seed);
 }
 
+// Of "transformer.h.2.attn.v_up"; 0 of what is no layer's.
+std::int64_t layer_of(const std::string& name) {
+  const std::string prefix = "transformer.h.";
+  return name.starts_with(prefix) ? std::stoll(name.substr(prefix.size())) : 0;
+}
+
 // Spec, section 4; of latent attention's further forms architectures, head.
 double expected_deviation(const std::string& name, const Config& config) {
   const auto has = [&](const char* part) { return name.find(part) != std::string::npos; };
   const auto& mla = config.attention;
   const auto E = static_cast<double>(config.gpt.width), D = E / static_cast<double>(config.gpt.num_heads),
-             L = static_cast<double>(mla.latent_dim);
+             L = static_cast<double>(mla.latent_dim.at(layer_of(name)));
   if (has("ln_") || has("norm.") || has("bias") || has(".alpha_") || has("unit_gate")) return 0;
   if (has(".c_proj") || has(".out_proj.") || has(".o_proj."))
     return 0.02 / std::sqrt(2.0 * static_cast<double>(config.gpt.num_layers));

@@ -66,7 +66,7 @@ TEST(Key, DependsOnEverySymbolThatIsRead) {
         value = std::to_string(std::stoll(field.text) + 1);
         break;
       case SymbolType::kString:
-        value = "0.03125";
+        value = is_list_of_whole_numbers(field.symbol) ? "3" : "0.03125";
         break;
       case SymbolType::kChoice:
         for (const auto& [name, member] : symbol->members)

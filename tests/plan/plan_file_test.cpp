@@ -184,7 +184,7 @@ const BadPlan kBadPlans[] = {
      {"p.yaml:6", "is a rerun itself", "step 0"}},
     {"name: a\nbaseline: 0\nsteps:\n  0: {set: {RA_MLA_LATENT_DIN: 3}}\n",
      {"p.yaml:4", "RA_MLA_LATENT_DIN", "did you mean RA_MLA_LATENT_DIM"}},
-    {"name: a\nbaseline: 0\nsteps:\n  0:\n    set:\n      RA_MLA_LATENT_DIM: many\n",
+    {"name: a\nbaseline: 0\nsteps:\n  0:\n    set:\n      GPT2_N_LAYER: many\n",
      {"p.yaml:6", "\"many\"", "whole number"}},
     {"name: a\nbaseline: 0\nsteps:\n  0: {set: {RA_MLA_MLP_ATTN_GATE: true}}\n",
      {"p.yaml:4", "\"true\"", "y or n"}},

@@ -53,7 +53,7 @@ TEST(Plan, AppliesEachStepsDeltasToTheBase) {
   EXPECT_FALSE(plan.steps[0].config.gate.enabled);
   EXPECT_TRUE(plan.steps[2].config.gate.enabled && plan.steps[2].config.cross.enabled);
   EXPECT_FALSE(plan.steps[2].config.coupler.enabled);
-  for (const auto& step : plan.steps) EXPECT_EQ(step.config.attention.latent_dim, 48);
+  for (const auto& step : plan.steps) EXPECT_EQ(step.config.attention.latent_dim.at(0), 48);
   EXPECT_EQ(field_values(plan.steps[4].config).size(), symbols().size());
   EXPECT_TRUE(plan.steps[5].config.coupler.enabled) << "a rerun has its target's deltas";
 }
@@ -114,8 +114,8 @@ TEST(Plan, GridStepsAreNamedByTheirValues) {
       "name: p\nbaseline: 0\nsteps: {2: {rerun_of: 4}, 0: {set: {}}}\ngrid: {RA_MLA_LATENT_DIM: [32, 64]}\n");
   const auto plan = make_plan(settings({"ABLATION_PLAN=p"}), folder.path());
   EXPECT_EQ(plan.find_step(3)->name, "all RA_MLA_LATENT_DIM=32");
-  EXPECT_EQ(plan.find_step(4)->config.attention.latent_dim, 64);
-  EXPECT_EQ(plan.find_step(2)->config.attention.latent_dim, 64);
+  EXPECT_EQ(plan.find_step(4)->config.attention.latent_dim.at(0), 64);
+  EXPECT_EQ(plan.find_step(2)->config.attention.latent_dim.at(0), 64);
 }
 
 TEST(Plan, FactorialOfTheProjectHasItsCells) {

@@ -67,6 +67,25 @@ TEST(ModelParameters, HoldTheGatesOfALearnedWidthForEachLayer) {
   EXPECT_EQ(parameters_by_part(config).at("mlp"), 2 * 8 * 32 + 2 * 32);
 }
 
+// What a block hands up is as wide as the latent keys of the block above.
+TEST(ModelParameters, CoupleLatentsOfUnequalWidths) {
+  const Deltas mla{{"ENABLE_RA_MLA", "y"}, {"RA_MLA_LATENT_DIM", "3,5,2"}, {"GPT2_N_LAYER", "3"}},
+      untied{{"RA_MLA_MLP_TYING_MODE", "untied"}, {"RA_MLA_MLP_LATENT_DIM", "7"}};
+  std::map<std::string, std::vector<Int>> couplers;
+  for (const auto& parameter :
+       model_parameters(configure(kByHand + mla + mechanisms(false, false, true) + untied)))
+    if (const auto at = parameter.name.find("mlp.coupler."); at != std::string::npos)
+      couplers[parameter.name.substr(std::string("transformer.h.").size())] = parameter.shape;
+  EXPECT_THAT(couplers, testing::ElementsAre(
+                            testing::Pair("0.mlp.coupler.attn_to_mlp.weight", std::vector<Int>{32, 3}),
+                            testing::Pair("0.mlp.coupler.mlp_down.weight", std::vector<Int>{7, 32}),
+                            testing::Pair("0.mlp.coupler.mlp_to_attn.weight", std::vector<Int>{5, 7}),
+                            testing::Pair("1.mlp.coupler.attn_to_mlp.weight", std::vector<Int>{32, 5}),
+                            testing::Pair("1.mlp.coupler.mlp_down.weight", std::vector<Int>{7, 32}),
+                            testing::Pair("1.mlp.coupler.mlp_to_attn.weight", std::vector<Int>{2, 7}),
+                            testing::Pair("2.mlp.coupler.attn_to_mlp.weight", std::vector<Int>{32, 2})));
+}
+
 // No norm, no map of a mechanism, no context for the block above: it computes as block 0 does.
 TEST(ModelParameters, LackAllOfALayerThatHasNoMlp) {
   const Deltas mla{{"ENABLE_RA_MLA", "y"}, {"RA_MLA_LATENT_DIM", "3"}, {"GPT2_N_LAYER", "3"}};

@@ -40,7 +40,7 @@ TEST(ParameterCount, IsThePublishedOneLessTheLastBlocksUnreadMaps) {
 }
 
 Int count_attention(const Config& c) {
-  const Int E = c.gpt.width, H = c.gpt.num_heads, D = E / H, L = c.attention.latent_dim;
+  const Int E = c.gpt.width, H = c.gpt.num_heads, D = E / H, L = c.attention.latent_dim.at(0);
   const Int n = c.attention.key_heads > 0 ? c.attention.key_heads : H;
   if (!c.attention.latent) return (2 * E + 2 * D * n) * E + (c.gpt.bias ? 2 * E + 2 * D * n : 0);
   const Int downs = c.attention.shared_kv ? 1 : 2;
@@ -57,7 +57,7 @@ Int width(const Config& c, Int layer) {
 }
 
 Int count_mechanisms(const Config& c, Int F, bool last) {
-  const Int H = c.gpt.num_heads, L = c.attention.latent_dim, G = c.gate.dim, r = c.cross.rank,
+  const Int H = c.gpt.num_heads, L = c.attention.latent_dim.at(0), G = c.gate.dim, r = c.cross.rank,
             m = c.coupler.bottleneck;
   Int total = 0;
   if (F == 0) return 0;
@@ -111,7 +111,7 @@ std::vector<fs::path> defconfigs() {
 void expect_formulas(const Config& c) {
   EXPECT_EQ(parameter_count(c), count_by_formula(c));
 
-  const Int L = c.attention.latent_dim, E = c.gpt.width, H = c.gpt.num_heads, r = c.cross.rank;
+  const Int L = c.attention.latent_dim.at(0), E = c.gpt.width, H = c.gpt.num_heads, r = c.cross.rank;
   Int token = 0, fixed = 0;
   for (Int i = 0; i < c.gpt.num_layers; ++i) {
     const Int F = width(c, i), below = i > 0 ? width(c, i - 1) : 0;

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "config/layer_lists.h"
 #include "config/mechanism.h"
 
 namespace kablate {
@@ -11,7 +12,11 @@ std::string unmet(const Config& c) {
   if (!c.attention.latent)
     return "RA_MLA_MLP_LATENT_RECIP = y with ENABLE_RA_MLA = n: latent reciprocity needs the latent keys of "
            "MLA; set one of them the other way";
-  const std::int64_t L = c.attention.latent_dim;
+  if (c.attention.latent_dim.varies() && c.coupler.tying != Tying::kUntied)
+    return str(value_of(c, "RA_MLA_LATENT_DIM"), " with ", value_of(c, "RA_MLA_MLP_TYING_MODE"),
+               ": one map serves this block's latent and the one above, so they must be as wide; choose one "
+               "latent width, or untied");
+  const std::int64_t L = c.attention.latent_dim.at(0);
   for (const auto F : c.mlp_widths())
     if (c.coupler.tying == Tying::kPerHeadScalar && F % L != 0)
       return str(

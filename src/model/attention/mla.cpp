@@ -73,6 +73,8 @@ AttentionOutput LatentAttention::attend(const Tensor& x_BTE, const Tensor& key_a
   const Tensor c_BTL = keys_(x, pass);
   const Tensor c_k_BTL = key_addition_BTL.defined() ? c_BTL + key_addition_BTL : c_BTL;
   const Tensor c_v_BTL = shared_kv_ ? c_BTL : values_(x, pass);
+  // Values first: the gradient of a latent that both read is a sum in the order of its readers.
+  const Tensor v_BTHD = heads_from_values(c_v_BTL, pass);
   const Tensor k_BTHD = heads_from_keys(c_k_BTL, pass);
   const Tensor rotary_BT1R = R_ > 0 ? rotary_key(x, pass) : Tensor();
   if (filled != nullptr) {
@@ -82,8 +84,7 @@ AttentionOutput LatentAttention::attend(const Tensor& x_BTE, const Tensor& key_a
     if (reciprocal_.alpha > 0) filled->queries = within_window(q_BTHD);
   }
   AttentionInput input(R_ > 0 ? beside(q_BTHD, rotary_queries(x, pass)) : q_BTHD,
-                       R_ > 0 ? beside(k_BTHD, rotary_BT1R) : k_BTHD, heads_from_values(c_v_BTL, pass),
-                       score_scale());
+                       R_ > 0 ? beside(k_BTHD, rotary_BT1R) : k_BTHD, v_BTHD, score_scale());
   input.reciprocal = reciprocal_, input.site = site_;
   const auto attended = kablate::attend(input, rows, pass);
   return {.heads_BTHD = attended.values_BTHC, .rows = attended.rows, .keys_BTL = c_k_BTL};

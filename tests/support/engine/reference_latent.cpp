@@ -17,14 +17,14 @@ Matrix columns(const Matrix& x, std::size_t first, std::size_t count) {
 
 class Heads {
  public:
-  Heads(const Config& config, const Matrix& x, const WeightOf& weight)
+  Heads(const Config& config, const Matrix& x, std::size_t L, const WeightOf& weight)
       : c_(config),
         mla_(config.attention),
         x_(x),
         weight_(weight),
         H_(static_cast<std::size_t>(config.gpt.num_heads)),
         D_(static_cast<std::size_t>(config.gpt.width) / H_),
-        L_(static_cast<std::size_t>(mla_.latent_dim)),
+        L_(L),
         R_(static_cast<std::size_t>(mla_.rope_dim)),
         T_(x.size()) {}
 
@@ -154,9 +154,9 @@ class Heads {
 
 }  // namespace
 
-LatentHeads latent_heads(const Config& config, const Matrix& x, const Matrix& addition,
+LatentHeads latent_heads(const Config& config, const Matrix& x, std::size_t L, const Matrix& addition,
                          const WeightOf& weight) {
-  const Heads heads(config, x, weight);
+  const Heads heads(config, x, L, weight);
   return config.attention.form == MlaForm::kDeepseek ? heads.deepseek_form(addition)
                                                      : heads.latent_form(addition);
 }

@@ -20,7 +20,7 @@ struct LatentHeads {
 
 // Of the normed input x [T][E]; `addition` [T][L] to the keys, empty for none. `weight` finds a block's
 // tensor by its name from "attn." on.
-LatentHeads latent_heads(const Config& config, const Matrix& x, const Matrix& addition,
+LatentHeads latent_heads(const Config& config, const Matrix& x, std::size_t L, const Matrix& addition,
                          const std::function<const Weight&(const std::string&)>& weight);
 
 }  // namespace kablate::reference

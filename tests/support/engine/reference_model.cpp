@@ -38,7 +38,6 @@ class Sequence {
         H_(static_cast<std::size_t>(config.gpt.num_heads)),
         K_(config.attention.key_heads > 0 ? static_cast<std::size_t>(config.attention.key_heads) : H_),
         D_(E_ / H_),
-        L_(static_cast<std::size_t>(config.attention.latent_dim)),
         blocks_(static_cast<std::size_t>(config.gpt.num_layers)) {}
 
   Output run(const std::vector<std::int64_t>& tokens) {
@@ -101,6 +100,8 @@ class Sequence {
     const auto& expansions = c_.mlp.expansion.values;
     F_ = static_cast<std::size_t>(
         std::llround(expansions[expansions.size() == 1 ? 0 : block_] * static_cast<double>(E_)));
+    const auto& latents = c_.attention.latent_dim.values;
+    L_ = static_cast<std::size_t>(latents[latents.size() == 1 ? 0 : block_]);
     Attention attention;
     const auto attend = [&](const Matrix& in) {
       Matrix out =
@@ -160,7 +161,7 @@ class Sequence {
     const auto weight_of = [this](const std::string& map) -> const Weight& {
       return weight(name(map.c_str()));
     };
-    const LatentHeads made = latent_heads(c_, x, trace.key_addition, weight_of);
+    const LatentHeads made = latent_heads(c_, x, L_, trace.key_addition, weight_of);
     trace.keys = made.latent, attention.keys = made.keys;
     Matrix heads = zeros(x.size(), E_);
     for (std::size_t h = 0; h < H_; ++h) {
@@ -327,7 +328,7 @@ class Sequence {
   const Weights& weights_;
   const Routing* held_;
   Drop drop_;
-  std::size_t E_, H_, K_, D_, L_, blocks_, block_ = 0, F_ = 0;  // the block at hand, and its MLP's width
+  std::size_t E_, H_, K_, D_, blocks_, block_ = 0, L_ = 0, F_ = 0;  // the block at hand, and its widths
   Routing routing_;
   std::vector<Trace> traces_;
 };
