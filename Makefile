@@ -28,6 +28,7 @@
 ## Building and checking
 ##   make build            compile the program: build/kablate
 ##   make check            compile everything, run the lints and all tests
+##   make check-presets    train three iterations of every configuration at its full size: minutes, 6 GiB
 ##   make bench            time our steps and PyTorch's in turn, and the kernels (ROUNDS=3 SHAPES=small,medium)
 ##   make bench-decode     time decoding, ours and transformers' GPT-2's in turn (ROUNDS=3)
 ##   make format           format the C++ sources
@@ -61,7 +62,7 @@ Q := $(if $(filter 1,$(V)),,@)
 PYTHON := "$$OUT/.venv/bin/python"
 CONFIGURE := $(PYTHON) scripts/configure.py --config "$$OUT/.config"
 
-.PHONY: all run plan audit report verify rerun knockout noise calibrate build check bench bench-decode lint \
+.PHONY: all run plan audit report verify rerun knockout noise calibrate build check check-presets bench bench-decode lint \
         format clean distclean help python config data torch \
         list-defconfigs menuconfig guiconfig oldconfig olddefconfig savedefconfig
 
@@ -142,6 +143,9 @@ check: config torch
 	$(Q)bash scripts/build.sh kablate core_tests engine_tests
 	$(Q)$(PYTHON) scripts/lint.py
 	$(Q)cd "$$OUT/build" && ctest --output-on-failure
+
+check-presets: build
+	$(Q)KABLATE="$$OUT/build/kablate" $(PYTHON) -B tests/cli/full_presets.py
 
 bench: export KABLATE_SET_DATASET := shakespeare
 bench: build data
