@@ -42,7 +42,8 @@ StepCost time_step(const Step& step, const std::vector<std::int64_t>& contexts, 
   const c10::Device device = resolve_device(config.run.device);
   const auto parameters =
       ParameterSet::initialized(model_parameters(config), /*seed=*/1).to(device, at::kFloat);
-  const Gpt model(config, parameters);
+  const bool narrow = config.run.dtype == DType::kBFloat16;
+  const Gpt model(config, parameters.with_maps_in(narrow ? at::kBFloat16 : at::kFloat));
   DecodeBench bench(model, batch, device);
   for (const auto context : contexts) {
     result.costs.push_back(bench.time(context, throw_if_stop_requested));

@@ -7,6 +7,8 @@
 
 namespace kablate {
 
+constexpr const char* kHead = "lm_head.weight";
+
 ParameterSet::ParameterSet(ParameterTable table) : table_(std::move(table)) {
   for (const auto& spec : table_.owned) {
     index_[spec.name] = tensors_.size();
@@ -36,6 +38,24 @@ ParameterSet ParameterSet::to(at::Device device, at::ScalarType dtype) const {
                            .detach()
                            .to(device, dtype, /*non_blocking=*/false, /*copy=*/true)
                            .set_requires_grad(specs()[i].trained);
+  return copy;
+}
+
+ParameterSet ParameterSet::with_maps_in(at::ScalarType type) const {
+  ParameterSet copy = *this;
+  // A tied head is a map of its own here: the embedding stays as it is.
+  if (const auto tied = copy.table_.uses.find(kHead); tied != copy.table_.uses.end()) {
+    Parameter head = specs()[index_.at(tied->second)];
+    head.name = kHead;
+    copy.index_[head.name] = copy.tensors_.size();
+    copy.tensors_.push_back(tensors_[index_.at(tied->second)]);
+    copy.table_.owned.push_back(std::move(head));
+    copy.table_.uses.erase(tied);
+  }
+  for (std::size_t i = 0; i < copy.tensors_.size(); ++i) {
+    const bool embedding = copy.specs()[i].part == Part::kEmbedding && copy.specs()[i].name != kHead;
+    if (!embedding && copy.specs()[i].shape.size() > 1) copy.tensors_[i] = copy.tensors_[i].detach().to(type);
+  }
   return copy;
 }
 

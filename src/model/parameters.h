@@ -24,6 +24,10 @@ class ParameterSet {
   // Copies on another device or in another type, as leaves that require gradients where these do.
   ParameterSet to(at::Device device, at::ScalarType dtype) const;
 
+  // For passes without gradients that compute in `type`: maps are cast once, here, and not in every pass.
+  // What a pass reads in float32 (embeddings, vectors) stays. The passes' bits are the same.
+  ParameterSet with_maps_in(at::ScalarType type) const;
+
   // The owned tensor behind a name or a use of it. Throws c10::Error naming it if there is none.
   const Tensor& operator[](const std::string& name) const;
   LinearMap map(const std::string& name) const;  // `name`.weight, and `name`.bias where there is one

@@ -64,6 +64,22 @@ class DecodedArm : public testing::TestWithParam<Arm> {
   Tensor tokens_BT_ = some_tokens(config_, 3, 7);
 };
 
+// The same bits, without casting every map again for every token.
+TEST_P(DecodedArm, DecodesInBfloat16FromMapsCastOnce) {
+  const Config config = in_bfloat16(config_);
+  const Gpt model(config, parameters_), cast(config, parameters_.with_maps_in(at::kBFloat16));
+  Decoder expected(model), found(cast);
+  for (std::int64_t t = 0; t < tokens_BT_.size(1); ++t)
+    EXPECT_TRUE(at::equal(found.step(tokens_BT_.select(1, t)), expected.step(tokens_BT_.select(1, t)))) << t;
+  int casts = 0;
+  for (const auto& [name, tensor] : parameters_.with_maps_in(at::kBFloat16).by_name()) {
+    const bool map = tensor.dim() > 1 && name != "transformer.wte.weight" && name != "transformer.wpe.weight";
+    EXPECT_EQ(tensor.scalar_type(), map ? at::kBFloat16 : at::kFloat) << name;
+    casts += map;
+  }
+  EXPECT_GT(casts, 1);
+}
+
 TEST_P(DecodedArm, DecodesToTheLogitsOfTheFullPassInFloat64) {
   EXPECT_LT(decode_gap(Gpt(config_, in_double(parameters_)), tokens_BT_), kDoubleGap);
 }
