@@ -93,6 +93,7 @@ CHOICES = {
     "RA_MLA_MLP_GATE_POOL": "causal_mean token sequence",
 }
 DEFCONFIGS = [
+    "attention-kinds",
     "calibration",
     "contexts",
     "expansion",
