@@ -131,7 +131,7 @@ Tensor PlainModel::turned(const Tensor& y) const {
 Tensor PlainModel::latent(const Tensor& x, const std::string& name, std::int64_t L) const {
   constexpr double kEpsilon = 1e-5;
   const auto& mla = c_.attention;
-  const bool slice = mla.latent_source == LatentSource::kSlice, shared = mla.shared_kv || slice;
+  const bool slice = mla.latent_source == LatentSource::kSlice, shared = mla.shared_kv;
   const auto map = [&](const Tensor& c, const Tensor& w) { return heads(linear(scaled(c), w, {})); };
   const Tensor narrow = x.to(dtype_);
   const auto source = [&](const std::string& of) {

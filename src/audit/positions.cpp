@@ -1,4 +1,6 @@
 // What a model knows of positions is what POSITIONS says.
+#include <algorithm>
+
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 
@@ -14,7 +16,10 @@ std::optional<Finding> positions(const Config& step, const Subject& subject) {
   constexpr double kLeastChange = 1e-3, kRounding = 1e-11;
   constexpr std::int64_t kTokens = 6;
   if (step.gpt.context < kTokens || !step.gpt.attention) return {};
-  const Config one = one_layer(without_mechanisms(step), 0);
+  Config one = one_layer(without_mechanisms(step), 0);
+  // Normed, a latent of one channel is a sign: six tokens may all have the same.
+  auto& L = one.attention.latent_dim.values[0];
+  L = std::max(L, std::min(kTokens, one.gpt.width));
   const auto parameters = random_parameters(subject.parameters(one), 23).to(at::kCPU, at::kDouble);
   const at::NoGradGuard no_grad;
   const Tensor tokens = at::arange(kTokens, at::kLong).remainder(one.gpt.vocabulary).unsqueeze(0);

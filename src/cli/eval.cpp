@@ -61,6 +61,9 @@ Config with_context(const EvalCommand& command, Config config) {
                         config.gpt.context,
                         " positions and no others; leave it out, or take a model with POSITIONS = rotary or "
                         "none"));
+  const auto most = find_symbol("GPT2_BLOCK_SIZE")->most;
+  if (*command.context > most)
+    throw UserError(str("--context = ", *command.context, ": allowed: a whole number from 1 to ", most));
   config.gpt.context = *command.context;
   return config;
 }

@@ -111,18 +111,18 @@ std::vector<std::string> unused_attention_symbols(const Config& c) {
     if (condition) names.insert(names.end(), more.begin(), more.end());
   };
   const bool latent = c.gpt.attention && c.attention.latent, deepseek = latent && c.deepseek();
-  const bool slice = latent && c.attention.latent_source == LatentSource::kSlice;
   // The first pair of channels turns by one radian a token, whatever the base.
   const auto rotated = latent ? c.attention.rope_dim : c.head_dim();
-  add_when(!rotary(c) || rotated == 2, {"ROPE_BASE"});
+  add_when(!rotary(c) || !c.gpt.attention || rotated == 2, {"ROPE_BASE"});
   add_when(!c.gpt.attention, {"GPT2_N_KV_HEAD", "ENABLE_RA_MLA"});
   add_when(!c.gpt.attention && !c.mlp.per_head, {"GPT2_N_HEAD"});
   add_when(!latent, {"RA_MLA_FORM", "RA_MLA_LATENT_DIM", "RA_MLA_LATENT_SOURCE", "RA_MLA_LATENT_NORM",
                      "RA_MLA_LATENT_SCALE", "RA_MLA_Q_LATENT_DIM", "RA_MLA_ROPE_DIM"});
   add_when(!latent || deepseek, {"RA_MLA_PER_HEAD_Q_LATENT", "RA_MLA_PER_HEAD_V_UP"});
-  add_when(!latent || slice, {"RA_MLA_SHARED_KV"});
+  add_when(!latent, {"RA_MLA_SHARED_KV"});
   // As wide as the input, latents keep their scale.
-  const bool as_wide = c.attention.latent_dim == PerLayer<std::int64_t>{{c.gpt.width}} &&
+  const auto& latents = c.attention.latent_dim;
+  const bool as_wide = !latents.varies() && latents.at(0) == c.gpt.width &&
                        (c.attention.q_latent_dim == 0 || c.attention.q_latent_dim == c.gpt.width);
   add_when(latent && as_wide, {"RA_MLA_LATENT_SCALE"});
   return names;

@@ -1,4 +1,5 @@
 // The MLPs of a model: their widths, and what makes no MLP.
+#include <algorithm>
 #include <cmath>
 
 #include "base/error.h"
@@ -30,7 +31,8 @@ bool Config::hands_context() const {
 
 std::int64_t Config::mlp_owner(std::int64_t layer) const {
   if (mlp.share_pattern == SharePattern::kAdjacent) return layer - layer % mlp.share_layers;
-  return layer % (gpt.num_layers / mlp.share_layers);
+  // Of a number of layers that share_layers does not divide there is no model, but a question.
+  return layer % std::max<std::int64_t>(1, gpt.num_layers / mlp.share_layers);
 }
 
 std::string expansion_text(std::int64_t width, std::int64_t embedding, bool exactly) {

@@ -90,14 +90,14 @@ std::int64_t first_valid(const AmountByWidth& amount, std::int64_t F, std::int64
 }
 
 void require_one_expansion(const Config& model) {
-  const auto& expansions = model.mlp.expansion.values;
-  if (std::any_of(expansions.begin(), expansions.end(), [&](double f) { return f != expansions[0]; }))
+  if (model.mlp.expansion.varies())
     throw UserError("MLP_EXPANSION differs by layer, so no one width can be solved for; give its layers one");
 }
 
-Config at_depth(Config model, std::int64_t layers) {
-  model.gpt.num_layers = layers;
-  return with_expansion(model, model.mlp.expansion.values[0]);
+Config at_depth(const Config& model, std::int64_t layers) {
+  Config cut = with_values_of_layers(model, {0});
+  cut.gpt.num_layers = layers;
+  return cut;
 }
 
 // Fewer layers than the model's that make a model: on either side of `target` the ones next to it, the
@@ -157,6 +157,9 @@ Match match_width(const Config& model, Control kind, double target) {
 
 Match match_depth(const Config& model, Control kind, double target) {
   require_one_expansion(model);
+  if (model.attention.latent && model.attention.latent_dim.varies())
+    throw UserError(
+        "RA_MLA_LATENT_DIM differs by layer, so there is no one width for fewer; give its layers one");
   std::string obstacle;
   for (const auto layers : depths_near(model, kind, target)) {
     try {

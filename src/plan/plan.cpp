@@ -130,8 +130,10 @@ void set_matched(Control kind, const Step& arm, const Step& baseline, Step& cont
                                               : match_width(model.config, kind, target);
   control.settings = model.settings;
   control.settings.set("MLP_EXPANSION", control.match->mlp_expansion, control.origin);
-  if (control.match->layers > 0)
-    control.settings.set("GPT2_N_LAYER", std::to_string(control.match->layers), control.origin);
+  if (control.match->layers == 0) return;
+  control.settings.set("GPT2_N_LAYER", std::to_string(control.match->layers), control.origin);
+  const auto latent = std::to_string(model.config.attention.latent_dim.at(0));
+  control.settings.set("RA_MLA_LATENT_DIM", latent, control.origin);
 }
 
 std::string word_of(Control kind) {

@@ -23,7 +23,7 @@ void resolve_latents(const Config& c, LayerSpec& s) {
   const auto& mla = c.attention;
   s.L = mla.latent_dim.at(s.index), s.latent_source = mla.latent_source;
   s.per_head_q_latent = mla.per_head_q_latent, s.per_head_v_up = mla.per_head_v_up;
-  s.shared_kv = mla.shared_kv || c.deepseek() || mla.latent_source == LatentSource::kSlice;
+  s.shared_kv = mla.shared_kv || c.deepseek();
   s.latent_norm = mla.latent_norm || c.deepseek();
   s.q_latent = mla.q_latent_dim;
   if (!mla.latent_scale) return;

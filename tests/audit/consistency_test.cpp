@@ -5,6 +5,7 @@
 #include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
 
+#include "audit/gates.h"
 #include "config/mechanism.h"
 #include "support/engine/audited.h"
 
@@ -47,6 +48,20 @@ TEST(PlantedFault, AMechanismThatDropoutSwitchesOffIsCaught) {
     return program().logits(without_mechanism(config, *find_mechanism("cross")), parameters, tokens, dropout);
   });
   EXPECT_TRUE(fails(audit(all_mechanisms(), fragile), "consistency", "drops nothing"));
+}
+
+// Normed, a latent of one channel is its sign: the same for all tokens, or not.
+TEST(Gates, AskForPositionsOfLatentsOfOneChannel) {
+  for (const char* L : {"1", "2", "1,3,2"})
+    for (const char* form : {"latent", "deepseek"}) {
+      const Config config = small_config({{"RA_MLA_LATENT_DIM", L},
+                                          {"RA_MLA_FORM", form},
+                                          {"RA_MLA_LATENT_NORM", form == std::string("latent") ? "y" : "n"},
+                                          {"POSITIONS", "rotary"},
+                                          {"RA_MLA_ROPE_DIM", "2"}});
+      const auto found = positions(config, program());
+      EXPECT_TRUE(found && found->passed) << L << " " << form << ": " << (found ? found->detail : "");
+    }
 }
 
 TEST(PlantedFault, AModelWithoutPositionsIsCaught) {

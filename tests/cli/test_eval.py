@@ -69,6 +69,8 @@ class Eval(TrainedOnce):
                             "POSITIONS = learned", "16 positions")
         self.assertEqual(self.eval("--run", self.trial, "--context", "16")["recorded_loss"],
                          self.eval("--run", self.trial)["loss"])
+        for context in "99999999", str(2**63 - 1):
+            self.assert_refused(self.call("eval", "--run", self.trial, "--context", context), "--context = ")
         rotary = {"ENABLE_RA_MLA": "n", "POSITIONS": "rotary"}
         self.done("run", "--steps", "0", **rotary)
         trial = self.trials()[0, 1]

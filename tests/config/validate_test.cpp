@@ -203,7 +203,7 @@ TEST(UnusedSymbols, AreThoseOfSwitchesThatAreOff) {
        {Case{"RA_MLA_LATENT_DIM", "ENABLE_RA_MLA=y", "ENABLE_RA_MLA=n"},
         Case{"ENABLE_RA_MLA", "GPT2_ATTENTION=y", "GPT2_ATTENTION=n"},
         Case{"GPT2_N_KV_HEAD", "GPT2_ATTENTION=y", "GPT2_ATTENTION=n"},
-        Case{"RA_MLA_SHARED_KV", "RA_MLA_LATENT_SOURCE=frozen", "RA_MLA_LATENT_SOURCE=slice"},
+        Case{"RA_MLA_SHARED_KV", "ENABLE_RA_MLA=y", "ENABLE_RA_MLA=n"},
         Case{"RA_MLA_PER_HEAD_V_UP", "RA_MLA_FORM=latent", "RA_MLA_FORM=deepseek"},
         Case{"RA_MLA_FORM", "ENABLE_RA_MLA=y", "ENABLE_RA_MLA=n"},
         Case{"RA_MLA_LATENT_SCALE", "RA_MLA_LATENT_DIM=64", "RA_MLA_LATENT_DIM=768"},

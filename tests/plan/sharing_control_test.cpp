@@ -125,5 +125,28 @@ TEST(Control, OfFewerParametersNeedsAnArmThatHasThem) {
       {"control shallower of step 1", "GPT2_N_LAYER = 1"});
 }
 
+// Depths that make no model are passed over, and lists that say one number are one number.
+TEST(Control, ShallowerOfABaselineThatSharesAndOfListsOfOneNumber) {
+  const std::string text =
+      "name: p\nbaseline: 0\nsteps:\n  0: {set: {RA_MLA_MLP_ATTN_GATE: n}}\n"
+      "  1: {set: {RA_MLA_MLP_ATTN_GATE: n, MLP_PER_HEAD: y}}\ncontrols: [shallower]\n";
+  const auto cyclic =
+      plan_of(text, {"GPT2_N_LAYER=8", "MLP_SHARE_LAYERS=4", "MLP_SHARE_PATTERN=cyclic", "MLP_EXPANSION=32"});
+  EXPECT_EQ(cyclic.find_step(2)->config.gpt.num_layers, 4);
+  const auto lists = plan_of(text, {"GPT2_N_LAYER=4", "RA_MLA_LATENT_DIM=16,16,16,16"});
+  EXPECT_LT(lists.find_step(2)->config.gpt.num_layers, 4);
+  EXPECT_EQ(lists.find_step(2)->config.attention.latent_dim.values, std::vector<std::int64_t>{16});
+  expect_error(
+      [&] {
+        plan_of(text, {"GPT2_N_LAYER=4", "RA_MLA_LATENT_DIM=16,16,8,16"});
+      },
+      {"RA_MLA_LATENT_DIM differs by layer"});
+  expect_error(
+      [&] {
+        plan_of(text, {"GPT2_N_LAYER=4", "MLP_SHARE_LAYERS=8", "MLP_SHARE_PATTERN=cyclic"});
+      },
+      {"MLP_SHARE_LAYERS = 8", "GPT2_N_LAYER = 4"});
+}
+
 }  // namespace
 }  // namespace kablate

@@ -124,7 +124,9 @@ TEST(ModelParameters, HaveThoseOfTheirFormOfLatentAttention) {
     return some;
   };
   EXPECT_EQ(of_attention(slice), up);
-  EXPECT_EQ(of_attention(slice + normed), with(up, {{"kv_norm.weight", {3}}}));
+  const Deltas shared{{"RA_MLA_SHARED_KV", "y"}};
+  EXPECT_EQ(of_attention(slice + shared + normed), with(up, {{"kv_norm.weight", {3}}}));
+  EXPECT_EQ(of_attention(slice + normed), with(up, {{"k_norm.weight", {3}}, {"v_norm.weight", {3}}}));
   const Shapes mapped = with(up, {{"k_down.weight", {3, 8}}, {"v_down.weight", {3, 8}}});
   EXPECT_EQ(of_attention(normed), with(mapped, {{"k_norm.weight", {3}}, {"v_norm.weight", {3}}}));
   EXPECT_EQ(of_attention(rotary), with(mapped, {{"q_rope.weight", {12, 8}}, {"k_rope.weight", {6, 8}}}));

@@ -37,9 +37,7 @@ std::vector<const char*> unread(const Config& c) {
 std::vector<std::string> what_makes_keys(const Config& c) {
   const auto& mla = c.attention;
   if (c.deepseek()) return {"attn.kv_a_layernorm.weight"};
-  if (mla.latent_norm)
-    return {mla.shared_kv || mla.latent_source == LatentSource::kSlice ? "attn.kv_norm.weight"
-                                                                       : "attn.k_norm.weight"};
+  if (mla.latent_norm) return {mla.shared_kv ? "attn.kv_norm.weight" : "attn.k_norm.weight"};
   if (mla.latent_source != LatentSource::kSlice)
     return {mla.shared_kv ? "attn.kv_down.weight" : "attn.k_down.weight"};
   if (!c.gpt.norm.affine || c.gpt.norm_placement == NormPlacement::kPost) return {};

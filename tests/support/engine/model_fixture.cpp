@@ -88,6 +88,8 @@ const std::vector<Arm>& arms() {
       {"AllMlaSliceNormed",
        {kGate, kCross, kRecip, {"RA_MLA_LATENT_SOURCE", "slice"}, {"RA_MLA_LATENT_NORM", "y"}}},
       {"AllMlaSliceReciprocal", {kGate, kCross, kRecip, kRa, {"RA_MLA_LATENT_SOURCE", "slice"}}},
+      {"AllMlaSliceNormedSharedKv",
+       {kGate, kCross, kRecip, kSharedKv, {"RA_MLA_LATENT_SOURCE", "slice"}, {"RA_MLA_LATENT_NORM", "y"}}},
       {"AllMlaFrozenNormedSharedKv",
        {kGate, kCross, kRecip, kSharedKv, {"RA_MLA_LATENT_SOURCE", "frozen"}, {"RA_MLA_LATENT_NORM", "y"}}},
       {"LatentWidthByLayer", {{"RA_MLA_LATENT_DIM", "6,3,5"}, {"RA_MLA_LATENT_SCALE", "y"}}},

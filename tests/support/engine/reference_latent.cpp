@@ -29,7 +29,7 @@ class Heads {
         T_(x.size()) {}
 
   LatentHeads latent_form(const Matrix& addition) const {
-    const bool shared = mla_.shared_kv || mla_.latent_source == LatentSource::kSlice;
+    const bool shared = mla_.shared_kv;
     LatentHeads made = with_keys(latent(shared ? "kv" : "k"), addition);
     const double factor = 1 / std::sqrt(static_cast<double>(L_ + R_));
     const Matrix q = mapped(x_, "q_proj"), keys = read(made.keys);
