@@ -117,9 +117,8 @@ std::vector<std::string> unused_attention_symbols(const Config& c) {
   add_when(!c.gpt.attention, {"GPT2_N_KV_HEAD", "ENABLE_RA_MLA"});
   add_when(!c.gpt.attention && !c.mlp.per_head, {"GPT2_N_HEAD"});
   add_when(!latent, {"RA_MLA_FORM", "RA_MLA_LATENT_DIM", "RA_MLA_LATENT_SOURCE", "RA_MLA_LATENT_NORM",
-                     "RA_MLA_LATENT_SCALE", "RA_MLA_Q_LATENT_DIM", "RA_MLA_ROPE_DIM"});
+                     "RA_MLA_LATENT_SCALE", "RA_MLA_Q_LATENT_DIM", "RA_MLA_ROPE_DIM", "RA_MLA_SHARED_KV"});
   add_when(!latent || deepseek, {"RA_MLA_PER_HEAD_Q_LATENT", "RA_MLA_PER_HEAD_V_UP"});
-  add_when(!latent, {"RA_MLA_SHARED_KV"});
   // As wide as the input, latents keep their scale.
   const auto& latents = c.attention.latent_dim;
   const bool as_wide = !latents.varies() && latents.at(0) == c.gpt.width &&

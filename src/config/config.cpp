@@ -73,8 +73,6 @@ void add_when(bool condition, std::initializer_list<const char*> names, std::vec
 
 Config one_spelling(Config config) {
   if (config.key_heads() == config.gpt.num_heads) config.attention.key_heads = 0;
-  if (!config.mlp.expansion.varies()) config.mlp.expansion.values.resize(1);
-  if (!config.attention.latent_dim.varies()) config.attention.latent_dim.values.resize(1);
   return config;
 }
 

@@ -82,8 +82,8 @@ struct Config {
   bool reciprocal_attention() const { return attention.latent && attention.reciprocal_alpha > 0; }
 };
 
-// The same run in one spelling: what can be written in several ways, such as one expansion for each layer
-// where all are one, in the shortest. Arms are told apart by it, and keys made of it.
+// The same run with what two values say said by one: GPT2_N_KV_HEAD of all heads is 0. (field_values() folds
+// lists of equal numbers.) Arms are told apart by it, and keys made of it.
 Config one_spelling(Config config);
 
 // The model that layers share no MLP in any more: what MLP_UNSHARE_AT leaves.

@@ -37,8 +37,9 @@ class DeepseekAttention : public Attention {
   std::int64_t H_, D_, L_, R_;
   double latent_scale_, q_latent_scale_;
   std::string site_;
-  LinearMap q_, q_b_, kv_a_,
-      out_;  // q_b_ with a latent of queries alone; kv_a_ undefined where nothing is mapped
+  LinearMap q_, out_;
+  LinearMap q_b_;   // undefined without a latent of queries
+  LinearMap kv_a_;  // undefined where the latent is cut from the input and nothing is rotated
   NormFunction q_norm_, norm_;
   Tensor kv_b_;  // [H·2D, L], a head's k rows before its v rows
 };
