@@ -85,8 +85,8 @@ Tensor PlainModel::attend(const Tensor& q, const Tensor& keys, const Tensor& val
     return group == 1 ? x : x.transpose(1, 2).repeat_interleave(group, 2).transpose(1, 2);
   };
   const Tensor k = for_each_query(keys), v = for_each_query(values);
-  // LibTorch's products round by how their factors lie in memory: a position's heads side by side, as the model
-  // has them.
+  // LibTorch's products round by how their factors lie in memory: a position's heads side by side, as the
+  // model has them.
   const auto laid = [](const Tensor& x) { return x.transpose(1, 2).contiguous().transpose(1, 2); };
   if (dtype_ != at::kDouble)
     return at::scaled_dot_product_attention(laid(q), laid(k), laid(v), {}, 0, /*is_causal=*/true,
