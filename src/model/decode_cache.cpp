@@ -18,7 +18,11 @@ Tensor History::append(const Tensor& rows) {
   if (!rows_.defined() || rows_.size(1) < capacity_) {
     auto sizes = rows.sizes().vec();
     sizes[1] = capacity_;
-    const Tensor larger = at::empty(sizes, rows.options());
+    // Of rows by head each head's lie together: products of one query read them as they are.
+    const bool by_head = rows.dim() == 4;
+    if (by_head) std::swap(sizes[1], sizes[2]);
+    const Tensor memory = at::empty(sizes, rows.options());
+    const Tensor larger = by_head ? memory.transpose(1, 2) : memory;
     if (length_ > 0) larger.narrow(1, 0, length_).copy_(rows_.narrow(1, 0, length_));
     rows_ = larger;
   }

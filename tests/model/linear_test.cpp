@@ -4,6 +4,7 @@
 #include <random>
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
 
 #include "base/text.h"
@@ -67,6 +68,24 @@ TEST(Linear, AgreesWithFloat64InValuesAndGradients) {
   at::manual_seed(seed_of_this_run());
   Cases cases;
   for (int i = 0; i < 80; ++i) expect_agreement(cases.draw());
+}
+
+TEST(Linear, AgreesForOneRowWithoutGradients) {
+  const at::NoGradGuard no_grad;
+  Cases cases;
+  for (int i = 0; i < 40; ++i) {
+    const Case c = cases.draw();
+    SCOPED_TRACE(text_of(c));
+    const Tensor x = at::randn({1, 1, c.in}).to(c.type), bias = at::randn({c.out}).to(c.type),
+                 weight = at::randn({c.transposed ? c.in : c.out, c.transposed ? c.out : c.in}).to(c.type);
+    const Tensor map = c.transposed ? weight.t() : weight, add = c.bias ? bias : Tensor();
+    const Tensor y = linear(x, map, add, c.type);
+    const Tensor exact =
+        at::linear(x.to(at::kDouble), map.to(at::kDouble), c.bias ? bias.to(at::kDouble) : add);
+    ASSERT_EQ(y.scalar_type(), c.type);
+    ASSERT_EQ(y.sizes(), exact.sizes());
+    EXPECT_LE(gap(y, exact), c.type == at::kFloat ? kFloatGap : kHalfGap);
+  }
 }
 
 TEST(Linear, RepeatsItsBits) {
