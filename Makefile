@@ -25,6 +25,9 @@
 ##   make olddefconfig     fill in what .config lacks with the defaults
 ##   make savedefconfig    write the minimal form of .config to ./defconfig (with O=DIR, to DIR/defconfig)
 ##
+## Data
+##   make data-bpe         encode DATA_PATH's text, or the plays, for TOKENIZER=gpt2, as make does by itself
+##
 ## Building and checking
 ##   make build            compile the program: build/kablate
 ##   make check            compile everything, run the lints and all tests
@@ -39,7 +42,7 @@
 ##   STEPS=0,2-3 SEEDS=1-5 steps of the plan and seeds to train
 ##   RESULTS=DIR           where results go (default: results/ beside the Makefile)
 ##   SYMBOL=VALUE          any symbol of the menu, for this run only: make DATASET=text DATA_PATH=my.txt
-##   DATA_PATH=PATH        of verify, rerun and knockout: where the data of the trials lie now
+##   DATA_PATH=PATH        of data-bpe: a text; of verify, rerun and knockout: where the data of the trials lie now
 ##   O=DIR                 folder for .config, build, .venv and prepared data (default: here)
 ##   V=1                   show every command
 ##   JOBS=N                compile N files at once (default: one a core)
@@ -63,13 +66,13 @@ PYTHON := "$$OUT/.venv/bin/python"
 CONFIGURE := $(PYTHON) scripts/configure.py --config "$$OUT/.config"
 
 .PHONY: all run plan audit report verify rerun knockout noise calibrate build check check-presets bench bench-decode lint \
-        format clean distclean help python config data torch \
+        format clean distclean help python config data tokens data-bpe torch \
         list-defconfigs menuconfig guiconfig oldconfig olddefconfig savedefconfig
 
 all: run
 
 # --- Getting a table
-run: build data
+run: build tokens
 	$(Q)bash scripts/run.sh run
 
 plan audit: build
@@ -85,7 +88,7 @@ verify: build data
 rerun: build data
 	$(Q)bash scripts/run.sh rerun
 
-noise: build data
+noise: build tokens
 	$(Q)bash scripts/run.sh noise
 
 calibrate: export KABLATE_SET_DATASET := shakespeare
@@ -104,8 +107,13 @@ torch: python
 	$(Q)bash scripts/setup.sh torch
 
 data: config
-	$(Q)dataset=$${KABLATE_SET_DATASET:-$$(sed -n 's/^CONFIG_DATASET="\(.*\)"$$/\1/p' "$$OUT/.config")}; \
-	[ "$$dataset" != shakespeare ] || $(PYTHON) scripts/prepare_shakespeare.py "$$OUT/data/shakespeare"
+	$(Q)bash scripts/data.sh plays
+
+tokens: data
+	$(Q)bash scripts/data.sh tokens
+
+data-bpe: config
+	$(Q)bash scripts/data.sh bpe
 
 # --- Configuring: whatever reads .config writes quick's first if there is none
 config: python

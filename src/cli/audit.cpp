@@ -42,7 +42,8 @@ std::string audit_text(const Plan& plan, const std::vector<GateCheck>& checks, s
 void say_unread(const PlanOptions& options) {
   const Settings settings = options.settings();
   std::vector<std::string> unread;
-  for (const auto* symbol : {"EXPERIMENT_NAME", "SEEDS", "PARALLEL_TRIALS", "DATASET", "DATA_PATH"})
+  for (const auto* symbol :
+       {"EXPERIMENT_NAME", "SEEDS", "PARALLEL_TRIALS", "DATASET", "TOKENIZER", "DATA_PATH"})
     if (on_command_line(settings, symbol)) unread.push_back(given_value(settings, symbol));
   if (options.results != PlanOptions{}.results) unread.push_back("--results " + options.results);
   if (!unread.empty()) log_info("no gate reads: " + join(unread, "; "));

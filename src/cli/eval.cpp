@@ -100,8 +100,8 @@ Report of_run(const EvalCommand& command) {
 
 Report of_weights(const EvalCommand& command) {
   Config config = command.configuration.model_config(
-      "eval", {"RA_MLA_ALLOW_NONCAUSAL", "DEVICE", "KERNELS", "THREADS", "DTYPE", "DATASET", "DATA_PATH",
-               "GPT2_BATCH_SIZE", "GPT2_EVAL_SAMPLES"});
+      "eval", {"RA_MLA_ALLOW_NONCAUSAL", "DEVICE", "KERNELS", "THREADS", "DTYPE", "DATASET", "TOKENIZER",
+               "DATA_PATH", "GPT2_BATCH_SIZE", "GPT2_EVAL_SAMPLES"});
   if (const auto reason = blocked_reason(config); !reason.empty()) throw UserError(reason);
   config = with_context(command, config);
   check_data_path(command, config);

@@ -4,16 +4,19 @@
 #include <cerrno>
 #include <cstring>
 #include <limits>
+#include <span>
 
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/load_model.h"
 #include "cli/options.h"
 #include "data/dataset.h"
+#include "data/utf8.h"
 #include "measure/cores.h"
 #include "measure/machine.h"
 #include "record/done.h"
@@ -26,7 +29,7 @@ namespace {
 struct SampleCommand {
   ConfigOptions configuration;
   std::string run, weights;
-  std::optional<std::string> prompt;  // not given: the data's first token, a line end in most texts
+  std::optional<std::string> prompt;  // not given: Tokenizer::first()
   std::string temperature = "1", top_p = "1", stop;
   std::int64_t top_k = 0, seed = 1, tokens = 256, sequences = 1;
 };
@@ -61,7 +64,8 @@ Source from_run(const SampleCommand& options) {
 
 Source from_weights(const SampleCommand& options) {
   const Config config = options.configuration.model_config(
-      "sample", {"RA_MLA_ALLOW_NONCAUSAL", "DEVICE", "KERNELS", "THREADS", "DATASET", "DATA_PATH"});
+      "sample",
+      {"RA_MLA_ALLOW_NONCAUSAL", "DEVICE", "KERNELS", "THREADS", "DATASET", "TOKENIZER", "DATA_PATH"});
   choose_threads(config);
   LoadedModel loaded = load_model(config, options.weights);
   return {std::move(loaded), open_dataset(config, data_folder())->tokenizer()};
@@ -86,10 +90,19 @@ double positive(const char* option, const std::string& text, double most, const 
   return *value;
 }
 
-// What ends a text, as tokens. Throws UserError where no text could ever hold it.
-std::vector<std::int64_t> stop_ids(const SampleCommand& options, const Tokenizer& tokenizer,
-                                   const std::vector<std::int64_t>& drawable) {
+// What ends a text: tokens where each is a character or a number; of byte pairs, which may cut it anywhere,
+// text.
+struct Stop {
+  std::vector<std::int64_t> ids;
+  std::string text;
+};
+
+// Throws UserError where no text could ever hold it.
+Stop checked_stop(const SampleCommand& options, const Tokenizer& tokenizer,
+                  const std::vector<std::int64_t>& drawable) {
+  if (options.stop.empty()) return {};
   const auto stop = tokenizer.encode(options.stop, "--stop");
+  if (tokenizer.is_bpe()) return {.ids = {}, .text = options.stop};
   const auto unseen = std::find_if(stop.begin(), stop.end(), [&](auto id) {
     return !std::binary_search(drawable.begin(), drawable.end(), id);
   });
@@ -101,8 +114,45 @@ std::vector<std::int64_t> stop_ids(const SampleCommand& options, const Tokenizer
   if (std::ssize(stop) > options.tokens)
     throw UserError(str(given, ": ", stop.size(), " tokens, but no more than --tokens = ", options.tokens,
                         " are drawn; give a shorter text, or more tokens"));
-  return stop;
+  return {.ids = stop, .text = ""};
 }
+
+// One text as it is drawn.
+class Drawn {
+ public:
+  Drawn(const Tokenizer& tokenizer, const Stop& stop) : tokenizer_(tokenizer), stop_(stop) {}
+
+  void add(std::int64_t id) {
+    const std::size_t before = text_.size();
+    ids_.push_back(id);
+    text_ += tokenizer_.decode_next(id);
+    ends_.push_back(text_.size());
+    if (stop_.text.empty()) return;
+    const std::size_t reach = stop_.text.size() - 1;  // it may have begun before
+    found_ = text_.find(stop_.text, before - std::min(before, reach));
+  }
+
+  bool ended() const { return ends_in(ids_, stop_.ids) || found_ != std::string::npos; }
+
+  // How much of text() can't be taken back: all but an end that may begin what stops it, or is that.
+  std::size_t settled() const {
+    if (found_ != std::string::npos) return found_;
+    const auto tokens = static_cast<std::size_t>(tokens_before_stop(ids_, stop_.ids));
+    std::size_t held = stop_.text.empty() ? 0 : std::min(stop_.text.size() - 1, text_.size());
+    while (held > 0 && !text_.ends_with(std::string_view(stop_.text).substr(0, held))) --held;
+    return (tokens == 0 ? 0 : ends_[tokens - 1]) - held;
+  }
+
+  const std::string& text() const { return text_; }
+
+ private:
+  const Tokenizer& tokenizer_;
+  const Stop& stop_;
+  std::vector<std::int64_t> ids_;
+  std::string text_;                       // bytes, of byte pairs perhaps with a part of a character
+  std::vector<std::size_t> ends_;          // of each token in it
+  std::size_t found_ = std::string::npos;  // where stop_.text begins
+};
 
 SampleOptions checked(const SampleCommand& command) {
   constexpr double kAny = std::numeric_limits<double>::max();
@@ -116,43 +166,77 @@ SampleOptions checked(const SampleCommand& command) {
   return options;
 }
 
+// Whether `stop` stands in the text of `ids`, of which all but the last did not hold it.
+bool last_token_ends(std::span<const std::int64_t> ids, const Tokenizer& tokenizer, const std::string& stop) {
+  std::string text = tokenizer.decode_next(ids.back());
+  const std::size_t enough = text.size() + stop.size() - 1;
+  for (auto i = ids.size() - 1; i > 0 && text.size() < enough; --i)
+    text.insert(0, tokenizer.decode_next(ids[i - 1]));
+  return text.find(stop) != std::string::npos;
+}
+
 // Text as it is drawn, without what may begin --stop until that is known.
-void print_one(const Source& source, const std::vector<std::int64_t>& prompt, const SampleOptions& options) {
+void print_one(const Source& source, const std::vector<std::int64_t>& prompt, const SampleOptions& options,
+               const Stop& stop) {
   const auto& [loaded, tokenizer] = source;
-  std::vector<std::int64_t> drawn;
-  std::int64_t printed = 0;
-  const auto print_to = [&](std::int64_t end) {
-    std::string text;
-    for (; printed < end; ++printed) text += tokenizer.decode_next(drawn[static_cast<std::size_t>(printed)]);
-    return put(text);
+  Utf8Mender mender;
+  Drawn drawn(tokenizer, stop);
+  std::size_t printed = 0;
+  const auto print_to = [&](std::size_t end) {
+    const auto text = std::string_view(drawn.text()).substr(printed, end - printed);
+    printed = end;
+    return put(mender.take(text));
   };
-  bool reader = put(tokenizer.decode(prompt));
+  bool reader = put(mender.take(tokenizer.bytes(prompt)));
   if (!reader) return;
   sample_tokens(*loaded.model, prompt, loaded.config.gpt.context, loaded.device, options,
                 [&](std::int64_t id) {
-                  drawn.push_back(id);
-                  return reader = print_to(tokens_before_stop(drawn, options.stop));
+                  drawn.add(id);
+                  reader = print_to(drawn.settled());
+                  return reader && !drawn.ended();
                 });
   if (!reader) return;
-  const bool stopped = ends_in(drawn, options.stop);
-  print_to(std::ssize(drawn) - (stopped ? std::ssize(options.stop) : 0));
-  put("\n");
+  print_to(drawn.ended() ? drawn.settled() : drawn.text().size());
+  put(mender.finish() + "\n");
 }
 
 void print_many(const Source& source, const std::vector<std::int64_t>& prompt, std::int64_t count,
-                const SampleOptions& options) {
+                SampleOptions options, const Stop& stop) {
   constexpr std::string_view kBetween = "\n---------------\n";  // as nanoGPT's sample.py
   const auto& [loaded, tokenizer] = source;
-  auto texts =
+  const auto drawn_from = [&, &tokenizer = tokenizer](std::span<const std::int64_t> ids) {
+    Drawn drawn(tokenizer, stop);
+    for (std::size_t i = 0; i < ids.size() && !drawn.ended(); ++i) drawn.add(ids[i]);
+    return drawn;
+  };
+  if (!stop.text.empty())
+    options.ended = [&, &tokenizer = tokenizer](std::span<const std::int64_t> ids) {
+      return last_token_ends(ids, tokenizer, stop.text);
+    };
+  const auto texts =
       sample_sequences(*loaded.model, prompt, count, loaded.config.gpt.context, loaded.device, options);
   std::string_view before;
-  for (auto& text : texts) {
-    const std::vector<std::int64_t> drawn(text.begin() + std::ssize(prompt), text.end());
-    if (ends_in(drawn, options.stop)) text.resize(text.size() - options.stop.size());
-    if (!put(str(before, tokenizer.decode(text)))) return;
+  for (const auto& text : texts) {
+    const Drawn drawn = drawn_from(std::span(text).subspan(prompt.size()));
+    Utf8Mender mender;
+    const auto size = drawn.ended() ? drawn.settled() : drawn.text().size();
+    const auto shown = mender.take(tokenizer.bytes(prompt) + drawn.text().substr(0, size));
+    if (!put(str(before, shown, mender.finish()))) return;
     before = kBetween;
   }
   put("\n");
+}
+
+// Tokens that the data never had are as they were drawn before the training.
+void warn_of_unseen(const std::vector<std::int64_t>& prompt, const Tokenizer& tokenizer,
+                    const std::vector<std::int64_t>& seen) {
+  const auto unseen = [&](auto id) { return !std::binary_search(seen.begin(), seen.end(), id); };
+  const auto count = std::count_if(prompt.begin(), prompt.end(), unseen);
+  if (!tokenizer.is_bpe() || count == 0) return;
+  log_warning(str("--prompt: ", count, " of its ", prompt.size(),
+                  " tokens never stood in the data, the first \"",
+                  tokenizer.decode({*std::find_if(prompt.begin(), prompt.end(), unseen)}),
+                  "\": the model has not learnt what they mean"));
 }
 
 int print_sample(const SampleCommand& command) {
@@ -163,13 +247,15 @@ int print_sample(const SampleCommand& command) {
   std::erase_if(options.ids, [&](auto id) { return id >= loaded.config.gpt.vocabulary; });
   if (options.ids.empty()) throw UserError("kablate sample: the model's vocabulary has no token of the data");
   const auto prompt = command.prompt ? tokenizer.encode(*command.prompt, "--prompt")
-                                     : std::vector<std::int64_t>{options.ids.front()};
+                                     : std::vector<std::int64_t>{tokenizer.first()};
   if (prompt.empty()) throw UserError("--prompt = \"\": allowed: at least one token to begin with");
-  if (!command.stop.empty()) options.stop = stop_ids(command, tokenizer, options.ids);
+  warn_of_unseen(prompt, tokenizer, options.ids);
+  const Stop stop = checked_stop(command, tokenizer, options.ids);
+  options.stop = stop.ids;
   if (command.sequences == 1)
-    print_one(source, prompt, options);
+    print_one(source, prompt, options, stop);
   else
-    print_many(source, prompt, command.sequences, options);
+    print_many(source, prompt, command.sequences, options, stop);
   return kExitDone;
 }
 
@@ -182,7 +268,9 @@ void add_sample_command(CLI::App& app, Action& action) {
   command->add_option("--run", options->run, "A trial's folder")->type_name("TRIAL_DIR");
   command->add_option("--weights", options->weights, "Weights of the configuration given here")
       ->type_name("W.safetensors");
-  command->add_option("--prompt", options->prompt, "What the text begins with; token ids for DATASET=bin")
+  command
+      ->add_option("--prompt", options->prompt,
+                   "What the text begins with; token ids where the data have no vocabulary")
       ->type_name("TEXT");
   command->add_option("--temperature", options->temperature, "> 0")
       ->capture_default_str()

@@ -50,6 +50,7 @@ void visit_fields(ConfigType& c, Visitor&& visit) {
   visit("RA_MLA_ALLOW_NONCAUSAL", run.allow_noncausal, kHarness);
 
   visit("DATASET", data.dataset, kNumbers);
+  visit("TOKENIZER", data.tokenizer, kNumbers);
   visit("DATA_PATH", data.path, kHarness);  // the data's hash enters the key
   visit("DATA_SEED", data.seed, kNumbers);
 

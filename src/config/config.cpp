@@ -132,6 +132,7 @@ std::vector<std::string> unused_symbols(const Config& c) {
   add_when(c.mlp.share_layers == 1 || c.mlp.share_layers == c.gpt.num_layers, {"MLP_SHARE_PATTERN"}, names);
   add_when(!c.mlp.per_head, {"MLP_SHARE_HEADS"}, names);
   add_when(!c.mlp.learned_width, {"MLP_WIDTH_PENALTY"}, names);
+  add_when(c.data.dataset == DatasetKind::kBin, {"TOKENIZER"}, names);  // its files say what made them
   const auto& optim = c.optim;
   const bool spam = optim.kind == OptimizerKind::kAdamWSpam;
   add_when(!spam, {"SPAM_ENABLE_CLIP", "SPAM_SPIKE_THRESHOLD", "SPAM_PERIODIC_RESET"}, names);

@@ -7,9 +7,11 @@
 namespace kablate {
 
 enum class DatasetKind { kShakespeare, kText, kBin };
+enum class TokenizerKind { kCharacter, kGpt2 };  // of a text
 
 struct DataConfig {
   DatasetKind dataset = DatasetKind::kShakespeare;
+  TokenizerKind tokenizer = TokenizerKind::kCharacter;
   std::string path;
   std::int64_t seed = 0;  // 0 is the trial's seed
 };

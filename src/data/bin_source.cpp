@@ -3,8 +3,10 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/hash.h"
 #include "base/text.h"
+#include "data/bpe.h"
 #include "data/sources.h"
 #include "data/token_files.h"
 #include "data/token_format.h"
@@ -31,12 +33,10 @@ class BinDataset final : public StreamDataset {
     std::vector<std::int64_t> ids;
     if (look) ids = look_through();
     vocabulary_ = meta_ || ids.empty() ? bound_ : ids.back() + 1;
-    tokenizer_ = Tokenizer::of_numbers(bound_, std::move(ids), meta_ ? meta_->tokenizer : "");
+    tokenizer_ = tokenizer_of(std::move(ids));
     for (const auto& file : files_.train) add(train_, file, look);
     for (const auto& file : files_.validation) add(validation_, file, look);
-    if (const auto leak = validation_is_trained_on(train_, validation_);
-        validation_.size() > 0 && !leak.empty())
-      throw UserError(str(source.label, ": ", leak, "; write another val.bin"));
+    check_splits(source);
     if (files_.total_bytes() > kHashedWhole)
       notes_.push_back(str(source.label, ": ", human_bytes(static_cast<double>(files_.total_bytes())), " in ",
                            files_.train.size() + files_.validation.size(),
@@ -75,6 +75,25 @@ class BinDataset final : public StreamDataset {
 
   void add(TokenStream& stream, const TokenFile& file, bool known) const {
     stream.append(file.tokens, file.file, known ? 0 : bound_, file.label, file.header);
+  }
+
+  // Byte pairs where their merges lie beside meta.json, else bare numbers.
+  Tokenizer tokenizer_of(std::vector<std::int64_t> ids) const {
+    const std::string name = meta_ ? meta_->tokenizer : "";
+    if (!meta_ || meta_->merges.empty()) return Tokenizer::of_numbers(bound_, std::move(ids), name);
+    auto bpe = std::make_shared<const Bpe>(read_text(meta_->merges), meta_->merges);
+    if (bpe->vocabulary() != bound_)
+      throw UserError(str(meta_->path, ": vocab_size = ", bound_, ", and ", meta_->merges, " makes ",
+                          bpe->vocabulary(),
+                          " tokens; put the file there that the ids were made by, or none"));
+    return Tokenizer::of_bpe(std::move(bpe), std::move(ids), name);
+  }
+
+  void check_splits(const DataSource& source) {
+    const auto leak = validation_is_trained_on(train_, validation_);
+    if (validation_.size() == 0 || leak.empty()) return;
+    if (!source.may_repeat) throw UserError(str(source.label, ": ", leak, "; write another val.bin"));
+    notes_.push_back(str(source.label, ": ", leak, "; a text that repeats itself less has another"));
   }
 
   // The ids that are there, sorted.

@@ -37,13 +37,17 @@ std::shared_ptr<const StreamDataset> open_kind(const Config& config, const std::
                                                DataSource& source) {
   source.vocabulary = config.gpt.vocabulary;
   source.label = str("DATA_PATH = ", config.data.path);
+  const bool encoded = config.data.tokenizer == TokenizerKind::kGpt2;
+  EncodedTexts texts{.texts = {}, .folder = data_folder / "gpt2"};
   switch (config.data.dataset) {
     case DatasetKind::kShakespeare:
       source.path = data_folder / "shakespeare", source.label = "DATASET = shakespeare";
-      return open_shakespeare(source);
+      texts.texts = {source.path / "train.txt", source.path / "validation.txt"};
+      return encoded ? open_encoded(source, texts) : open_shakespeare(source);
     case DatasetKind::kText:
       source.path = data_path(config.data, "the path of a UTF-8 text file");
-      return open_text(source);
+      texts.texts = {source.path};
+      return encoded ? open_encoded(source, texts) : open_text(source);
     case DatasetKind::kBin:
       source.path = data_path(config.data, "a folder with train.bin and val.bin, or a glob of such files");
       return open_bin(source);

@@ -5,7 +5,8 @@
 //   DATASET=text         DATA_PATH is any UTF-8 file: 90 % of its characters train, the rest validate
 //   DATASET=bin          DATA_PATH is a folder or a glob of files of 16-bit ids (data/token_files.h)
 //
-// Ids of characters go by code point, over both splits together.
+// Ids of characters go by code point, over both splits together. With TOKENIZER=gpt2 the tokens of plays and
+// texts, cut into the same splits, are read from <data folder>/gpt2/, where `make data-bpe` puts them.
 #pragma once
 
 #include <cstdint>

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "data/stream_dataset.h"
 
@@ -14,7 +15,14 @@ struct DataSource {
   std::filesystem::path path;    // a file or a folder, by kind
   std::string label;             // how messages name it: "DATA_PATH = x"
   std::int64_t vocabulary = 0;   // GPT2_VOCAB_SIZE, the most ids that the data may use
+  bool may_repeat = false;       // a training split that holds the validation split is a note, no error
   std::u32string alphabet = {};  // what a text's characters are numbered by; empty: the text's own
+};
+
+// Where a text's tokens lie once `make data-bpe` has made them: a folder named by what they were made of.
+struct EncodedTexts {
+  std::vector<std::filesystem::path> texts;  // one, of which nine tenths train; or those of the two splits
+  std::filesystem::path folder;              // of all such folders
 };
 
 // Each throws UserError that starts with the label if a file
@@ -22,5 +30,7 @@ struct DataSource {
 std::shared_ptr<const StreamDataset> open_shakespeare(const DataSource& source);  // text_source.cpp
 std::shared_ptr<const StreamDataset> open_text(const DataSource& source);         // text_source.cpp
 std::shared_ptr<const StreamDataset> open_bin(const DataSource& source);          // bin_source.cpp
+// The source's path is not read. encoded_source.cpp
+std::shared_ptr<const StreamDataset> open_encoded(const DataSource& source, const EncodedTexts& texts);
 
 }  // namespace kablate

@@ -39,7 +39,10 @@ std::vector<fs::path> matches(const std::string& pattern) {
   if (code == 0) names.assign(found.gl_pathv, found.gl_pathv + found.gl_pathc);
   ::globfree(&found);
   // What describes the tokens lies beside them.
-  std::erase_if(names, [](const std::string& name) { return fs::path(name).filename() == "meta.json"; });
+  std::erase_if(names, [](const std::string& name) {
+    const auto file = fs::path(name).filename();
+    return file == "meta.json" || file == "vocab.bpe" || file == "progress.json";
+  });
   std::sort(names.begin(), names.end());
   return {names.begin(), names.end()};
 }
@@ -116,7 +119,10 @@ TokenMeta read_meta(const fs::path& path) {
   if (!size.is_number_integer() || size < 1 || size > kMost)
     throw refuse(str("\"vocab_size\" is ", size.dump(), ", not a whole number from 1 to ", kMost));
   if (!name.is_string()) throw refuse(str("\"tokenizer\" is ", name.dump(), ", not a name"));
-  return {path.string(), size.get<std::int64_t>(), name.get<std::string>()};
+  const auto merges = path.parent_path() / "vocab.bpe";
+  std::error_code ignored;
+  return {path.string(), size.get<std::int64_t>(), name.get<std::string>(),
+          fs::exists(merges, ignored) ? merges.string() : ""};
 }
 
 bool validates(const fs::path& path) { return path.filename().string().find("val") != std::string::npos; }

@@ -37,11 +37,12 @@ struct TokenFiles {
 // its name (not its folder's) holds "val". Looks at the beginnings alone.
 TokenFiles open_token_files(const DataSource& source);
 
-// What meta.json beside the files says: {"vocab_size": N, "tokenizer": "NAME"}.
+// What meta.json beside the files says: {"vocab_size": N, "tokenizer": "NAME"}, and more that is not read.
 struct TokenMeta {
   std::string path;
   std::int64_t vocabulary = 0;
   std::string tokenizer;  // its name; "" where it is not said
+  std::string merges;     // the path of vocab.bpe beside it, by which ids are text; "" where there is none
 };
 
 // None where there is no meta.json. Throws UserError if it is something else, or if the files' folders don't

@@ -5,9 +5,21 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "data/bpe.h"
 #include "data/utf8.h"
 
 namespace kablate {
+namespace {
+
+// "ids", sorted; empty where they are not said.
+std::vector<std::int64_t> ids_of(const Json& json, std::string_view origin) {
+  if (!json.contains("ids")) return {};
+  auto ids = parse_list(json.at("ids").get<std::string>(), str(origin, ": \"ids\""), 0);
+  std::sort(ids.begin(), ids.end());
+  return ids;
+}
+
+}  // namespace
 
 Tokenizer Tokenizer::of_characters(std::u32string alphabet) {
   Tokenizer tokenizer;
@@ -24,22 +36,34 @@ Tokenizer Tokenizer::of_numbers(std::int64_t vocabulary, std::vector<std::int64_
   return tokenizer;
 }
 
+Tokenizer Tokenizer::of_bpe(std::shared_ptr<const Bpe> bpe, std::vector<std::int64_t> ids, std::string name) {
+  Tokenizer tokenizer = of_numbers(bpe->vocabulary(), std::move(ids), std::move(name));
+  tokenizer.bpe_ = std::move(bpe);
+  return tokenizer;
+}
+
 Tokenizer Tokenizer::from_json(const Json& json, std::string_view origin) {
   const auto refuse = [&](const std::string& why) { return UserError(str(origin, ": no tokenizer: ", why)); };
   try {
     const auto kind = json.at("kind").get<std::string>();
+    auto ids = ids_of(json, origin);
+    const auto within = [&](std::int64_t most) {
+      if (!ids.empty() && ids.back() >= most) throw refuse("\"ids\" go beyond the vocabulary");
+      return std::move(ids);
+    };
+    if (kind == "bpe") {
+      auto bpe = std::make_shared<const Bpe>(json.at("merges").get<std::string>(),
+                                             str(origin, ": no tokenizer: \"merges\""));
+      const auto most = bpe->vocabulary();
+      return of_bpe(std::move(bpe), within(most), json.value("tokenizer", ""));
+    }
     if (kind == "numbers") {
       const auto& size = json.at("vocabulary");
       if (!size.is_number_integer() || size < 1) throw refuse("\"vocabulary\" must be a whole number >= 1");
       const auto most = size.get<std::int64_t>();
-      auto ids = json.contains("ids")
-                     ? parse_list(json.at("ids").get<std::string>(), str(origin, ": \"ids\""), 0)
-                     : std::vector<std::int64_t>();
-      std::sort(ids.begin(), ids.end());
-      if (!ids.empty() && ids.back() >= most) throw refuse("\"ids\" go beyond \"vocabulary\"");
-      return of_numbers(most, std::move(ids), json.value("tokenizer", ""));
+      return of_numbers(most, within(most), json.value("tokenizer", ""));
     }
-    if (kind != "characters") throw refuse("\"kind\" = \"" + kind + "\"; known: characters, numbers");
+    if (kind != "characters") throw refuse("\"kind\" = \"" + kind + "\"; known: characters, bpe, numbers");
     std::u32string alphabet;
     for (const auto& entry : json.at("alphabet")) {
       const auto text = entry.get<std::string>();
@@ -59,7 +83,8 @@ Tokenizer Tokenizer::from_json(const Json& json, std::string_view origin) {
 
 Json Tokenizer::to_json() const {
   if (!is_characters()) {
-    Json json{{"kind", "numbers"}, {"vocabulary", vocabulary_}};
+    Json json = bpe_ ? Json{{"kind", "bpe"}, {"merges", bpe_->merges()}}
+                     : Json{{"kind", "numbers"}, {"vocabulary", vocabulary_}};
     if (!ids_.empty()) json["ids"] = list_text(ids_);
     if (!name_.empty()) json["tokenizer"] = name_;
     return json;
@@ -76,8 +101,36 @@ std::vector<std::int64_t> Tokenizer::ids() const {
   return all;
 }
 
+bool Tokenizer::have(std::int64_t id) const {
+  return ids_.empty() || std::binary_search(ids_.begin(), ids_.end(), id);
+}
+
+std::int64_t Tokenizer::first() const {
+  if (bpe_ && have(bpe_->end_of_text())) return bpe_->end_of_text();
+  if (bpe_)
+    if (const auto line_end = bpe_->encode("\n", "").front(); have(line_end)) return line_end;
+  return ids_.empty() ? 0 : ids_.front();
+}
+
 std::vector<std::int64_t> Tokenizer::encode(std::string_view text, std::string_view origin) const {
-  if (!is_characters()) return encode_numbers(text, origin);
+  if (bpe_) return encode_bpe(text, origin);
+  return is_characters() ? encode_characters(text, origin) : encode_numbers(text, origin);
+}
+
+std::vector<std::int64_t> Tokenizer::encode_bpe(std::string_view text, std::string_view origin) const {
+  if (!have(bpe_->end_of_text())) return bpe_->encode(text, origin);
+  std::vector<std::int64_t> ids;
+  while (true) {
+    const auto end = text.find(Bpe::kEndOfText);
+    const auto part = bpe_->encode(text.substr(0, end), origin);
+    ids.insert(ids.end(), part.begin(), part.end());
+    if (end == std::string_view::npos) return ids;
+    ids.push_back(bpe_->end_of_text());
+    text.remove_prefix(end + Bpe::kEndOfText.size());
+  }
+}
+
+std::vector<std::int64_t> Tokenizer::encode_characters(std::string_view text, std::string_view origin) const {
   std::vector<std::int64_t> ids;
   for (std::size_t position = 0; position < text.size();) {
     const std::size_t start = position;
@@ -108,20 +161,29 @@ std::vector<std::int64_t> Tokenizer::encode_numbers(std::string_view text, std::
   }
 }
 
-std::string Tokenizer::decode(const std::vector<std::int64_t>& ids) const {
+std::string Tokenizer::bytes(const std::vector<std::int64_t>& ids) const {
   std::string text;
-  for (const auto id : ids) text += text.empty() && !is_characters() ? std::to_string(id) : decode_next(id);
+  const bool numbers = !is_characters() && !is_bpe();
+  for (const auto id : ids) text += text.empty() && numbers ? std::to_string(id) : decode_next(id);
   return text;
 }
 
+std::string Tokenizer::decode(const std::vector<std::int64_t>& ids) const {
+  Utf8Mender mender;
+  const auto text = mender.take(bytes(ids));
+  return text + mender.finish();
+}
+
 std::string Tokenizer::decode_next(std::int64_t id) const {
-  if (!is_characters()) return ' ' + std::to_string(id);
   const bool known = id >= 0 && id < vocabulary_;
-  return utf8(known ? alphabet_[static_cast<std::size_t>(id)] : U'\uFFFD');
+  if (bpe_) return known ? std::string(bpe_->bytes(id)) : utf8(kReplacement);
+  if (!is_characters()) return ' ' + std::to_string(id);
+  return utf8(known ? alphabet_[static_cast<std::size_t>(id)] : kReplacement);
 }
 
 std::optional<std::int64_t> Tokenizer::bytes_of(std::int64_t id) const {
-  if (!is_characters() || id < 0 || id >= vocabulary_) return {};
+  if ((!is_characters() && !bpe_) || id < 0 || id >= vocabulary_) return {};
+  if (bpe_) return id == bpe_->end_of_text() ? 0 : std::ssize(bpe_->bytes(id));
   return std::ssize(utf8(alphabet_[static_cast<std::size_t>(id)]));
 }
 

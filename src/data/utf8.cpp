@@ -25,6 +25,26 @@ UserError malformed(std::string_view bytes, std::size_t position, std::string_vi
                        "); the text must be UTF-8: convert it, for example with iconv -t UTF-8"));
 }
 
+struct Beginning {
+  std::size_t bytes;  // at least 1
+  bool whole;
+};
+
+// As many of the first bytes as are a character, or could begin one; where the first could not, it alone.
+Beginning beginning(std::string_view bytes) {
+  const auto at = [&](std::size_t i) { return static_cast<unsigned char>(bytes[i]); };
+  const int length = sequence_length(at(0));
+  if (length <= 1) return {1, length == 1};
+  // The second byte rules out overlong forms, surrogates and what lies beyond U+10FFFF.
+  const unsigned char least = at(0) == 0xE0 ? 0xA0 : at(0) == 0xF0 ? 0x90 : 0x80;
+  const unsigned char most = at(0) == 0xED ? 0x9F : at(0) == 0xF4 ? 0x8F : 0xBF;
+  std::size_t good = 1;
+  while (good < static_cast<std::size_t>(length) && good < bytes.size() &&
+         at(good) >= (good == 1 ? least : 0x80) && at(good) <= (good == 1 ? most : 0xBF))
+    ++good;
+  return {good, good == static_cast<std::size_t>(length)};
+}
+
 }  // namespace
 
 char32_t read_code_point(std::string_view bytes, std::size_t& position, std::string_view origin) {
@@ -44,6 +64,26 @@ char32_t read_code_point(std::string_view bytes, std::size_t& position, std::str
   if (overlong || surrogate || point > 0x10FFFF) throw malformed(bytes, start, origin);
   position += static_cast<std::size_t>(length);
   return point;
+}
+
+std::string Utf8Mender::take(std::string_view more) {
+  const std::string bytes = pending_ + std::string(more);
+  std::string text;
+  std::size_t place = 0;
+  while (place < bytes.size()) {
+    const auto [good, whole] = beginning(std::string_view(bytes).substr(place));
+    if (!whole && place + good == bytes.size()) break;  // more may follow
+    text += whole ? bytes.substr(place, good) : utf8(kReplacement);
+    place += good;
+  }
+  pending_ = bytes.substr(place);
+  return text;
+}
+
+std::string Utf8Mender::finish() {
+  const bool left = !pending_.empty();
+  pending_.clear();
+  return left ? utf8(kReplacement) : "";
 }
 
 std::string utf8(char32_t point) {

@@ -105,7 +105,9 @@ std::vector<Ids> sample_batch(const Gpt& model, const Ids& prompt, std::int64_t 
       const double u = random_uniform(keys[i], static_cast<std::uint64_t>(n));
       text.push_back(draw(logits_BV[static_cast<std::int64_t>(i)], ids, u, options));
       const bool goes_on = !drawn || drawn(i, text.back());
-      if (!goes_on || ends_in(std::span(text).subspan(prompt.size()), options.stop)) sizes[i] = text.size();
+      const auto so_far = std::span<const std::int64_t>(text).subspan(prompt.size());
+      if (!goes_on || ends_in(so_far, options.stop) || (options.ended && options.ended(so_far)))
+        sizes[i] = text.size();
       all_ended = all_ended && sizes[i] > 0;
     }
     if (all_ended) break;

@@ -22,6 +22,8 @@ struct SampleOptions {
   std::vector<std::int64_t> ids;
   std::vector<std::int64_t> stop =
       {};  // a text ends where these have been drawn one after another; empty: none
+  // Whether it ends with the tokens drawn so far, for another reason than `stop`.
+  std::function<bool(std::span<const std::int64_t>)> ended = {};
 };
 
 // How many of the first tokens are out of sight once there are `size`: 0 up to `context`, then half a context

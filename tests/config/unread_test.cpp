@@ -16,6 +16,7 @@ std::string advice(std::string_view symbol, const Deltas& deltas = {}) {
 
 TEST(Unread, NamesTheChangeThatWouldMakeASymbolBeRead) {
   EXPECT_EQ(advice("DATA_PATH"), "DATASET = text or bin");
+  EXPECT_EQ(advice("TOKENIZER", {{"DATASET", "bin"}}), "DATASET = shakespeare or text");
   EXPECT_EQ(advice("ABLATION_PLAN", {{"RA_MLA_ABLATION_MODE", "n"}}), "RA_MLA_ABLATION_MODE = y");
   EXPECT_EQ(advice("RA_MLA_MLP_GATE_DIM", mechanisms(false, true, true)), "RA_MLA_MLP_ATTN_GATE = y");
   EXPECT_EQ(advice("SPAM_THETA", {{"OPTIMIZER", "adamw"}}), "OPTIMIZER = adamwspam");

@@ -71,5 +71,34 @@ TEST(CodePointName, HasAtLeastFourDigits) {
   EXPECT_EQ(code_point_name(0x1F600), "U+1F600");
 }
 
+// The examples of Unicode 16, tables 3-8 to 3-11, each byte that stands alone written as one U+FFFD.
+TEST(Utf8Mender, WritesAReplacementForEachPartThatIsNone) {
+  const std::string r = "\uFFFD";
+  const std::pair<std::string, std::string> kCases[] = {
+      {"aé😀", "aé😀"},
+      {"\xC0\xAF\xE0\x80\xBF\xF0\x81\x82\x41", r + r + r + r + r + r + r + r + "A"},
+      {"\xED\xA0\x80\xED\xBF\xBF\xED\xAF\x41", r + r + r + r + r + r + r + r + "A"},
+      {"\xF4\x91\x92\x93\xFF\x41\x80\xBF\x42", r + r + r + r + r + "A" + r + r + "B"},
+      {"\xE1\x80\xE2\xF0\x91\x92\xF1\xBF\x41", r + r + r + r + "A"},
+      {"x\xF0\x9F\x98", "x" + r}};
+  for (const auto& [bytes, expected] : kCases) {
+    Utf8Mender whole, single;
+    std::string text = whole.take(bytes);
+    EXPECT_EQ(text + whole.finish(), expected);
+    text.clear();
+    for (const char byte : bytes) text += single.take({&byte, 1});
+    EXPECT_EQ(text + single.finish(), expected) << "byte by byte";
+    EXPECT_EQ(single.take("a"), "a") << "begins anew";
+  }
+}
+
+TEST(Utf8Mender, HoldsBackWhatIsNotWholeYet) {
+  Utf8Mender mender;
+  EXPECT_EQ(mender.take("a\xE2"), "a");
+  EXPECT_EQ(mender.take("\x82"), "");
+  EXPECT_EQ(mender.take("\xAC!"), "€!");
+  EXPECT_EQ(mender.finish(), "");
+}
+
 }  // namespace
 }  // namespace kablate

@@ -1,6 +1,7 @@
 """What the tests in this folder share."""
 
 import os
+import subprocess
 import sys
 import tempfile
 import unittest
@@ -33,6 +34,34 @@ class FolderTest(unittest.TestCase):
     def read(self, name):
         with open(self.path(name), encoding="utf-8") as file:
             return file.read()
+
+
+class MakeTest(FolderTest):
+    """A test of the front door: what make says and passes on."""
+
+    def environment(self, **more):
+        inherited = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("MAKE", "MFLAGS", "KABLATE_", "GNUMAKE"))
+            and name not in ("O", "V", "JOBS", "LIBTORCH")
+        }
+        return inherited | more
+
+    def make(self, *arguments, **more):
+        command = ["make", "-C", ROOT, "--no-print-directory", f"O={self.path('out')}", *arguments]
+        return subprocess.run(
+            command, capture_output=True, text=True, env=self.environment(**more), check=False
+        )
+
+    def arguments_of(self, *given, goal="run"):
+        """What the program is called with, with a stand-in for it and the build left out."""
+        self.write("out/build/kablate", '#!/bin/sh\nprintf "%s\\n" "$@"\n')
+        os.chmod(self.path("out/build/kablate"), 0o755)
+        self.write("out/.config", 'CONFIG_EXPERIMENT_NAME="an experiment"\n')
+        answer = self.make("-o", "build", "-o", "data", goal, *given)
+        self.assertEqual(answer.returncode, 0, answer.stderr)
+        return answer.stdout.splitlines()
 
 
 class MenuTest(FolderTest):

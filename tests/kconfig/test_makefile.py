@@ -7,33 +7,7 @@ import subprocess
 import unittest
 
 import support
-from support import FolderTest
-
-
-class MakeTest(FolderTest):
-    def environment(self, **more):
-        inherited = {
-            name: value
-            for name, value in os.environ.items()
-            if not name.startswith(("MAKE", "MFLAGS", "KABLATE_", "GNUMAKE"))
-            and name not in ("O", "V", "JOBS", "LIBTORCH")
-        }
-        return inherited | more
-
-    def make(self, *arguments, **more):
-        command = ["make", "-C", support.ROOT, "--no-print-directory", f"O={self.path('out')}", *arguments]
-        return subprocess.run(
-            command, capture_output=True, text=True, env=self.environment(**more), check=False
-        )
-
-    def arguments_of(self, *given, goal="run"):
-        """What the program is called with, with a stand-in for it and the build left out."""
-        self.write("out/build/kablate", '#!/bin/sh\nprintf "%s\\n" "$@"\n')
-        os.chmod(self.path("out/build/kablate"), 0o755)
-        self.write("out/.config", 'CONFIG_EXPERIMENT_NAME="an experiment"\n')
-        answer = self.make("-o", "build", "-o", "data", goal, *given)
-        self.assertEqual(answer.returncode, 0, answer.stderr)
-        return answer.stdout.splitlines()
+from support import MakeTest
 
 
 class Help(MakeTest):
@@ -58,6 +32,7 @@ class Help(MakeTest):
             "make rerun",
             "make noise",
             "make calibrate",
+            "make data-bpe",
             "clean",
             "distclean",
             "V=1",

@@ -80,6 +80,7 @@ CHOICES = {
     "RA_MLA_MLP_SPARSE_MODE": "topk none rms",
     "OPTIMIZER": "adamwspam adamw",
     "DATASET": "shakespeare text bin",
+    "TOKENIZER": "character gpt2",
     "DEVICE": "auto cpu cuda",
     "KERNELS": "auto portable avx2 avx512",
     "DTYPE": "float32 bfloat16",

@@ -123,6 +123,7 @@ std::vector<Row> training_rows() {
           {"MLP_UNSHARE_AT", "0", "5", observe::training, {{"MLP_SHARE_LAYERS", "3"}}},
           {"RECOMPUTE", "y", "n", observe::training, {{"GPT2_BATCH_SIZE", "600"}}},
           {"DATASET", "text", "bin", observe::data, {}},
+          {"TOKENIZER", "character", "gpt2", observe::data, {}},
           {"DATA_PATH", "one.txt", "two.txt", observe::data, {}},
           {"DATA_SEED", "1", "2", observe::order, {}}};
 }

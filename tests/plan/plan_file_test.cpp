@@ -196,6 +196,8 @@ const BadPlan kBadPlans[] = {
      {"p.yaml:4", "GPT2_N_LAYER", "expected one value"}},
     {"name: a\nbaseline: 0\nsteps:\n  0: {set: {SEEDS: 1-3}}\n", {"p.yaml:4", "SEEDS", "whole plan"}},
     {"name: a\nbaseline: 0\nsteps:\n  0: {set: {DATASET: text}}\n", {"p.yaml:4", "DATASET", "whole plan"}},
+    {"name: a\nbaseline: 0\nsteps:\n  0: {set: {TOKENIZER: gpt2}}\n",
+     {"p.yaml:4", "TOKENIZER", "whole plan"}},
     {"name: a\nbaseline: 0\nsteps:\n  0: {set: {GPT2_N_LAYER: 1, GPT2_N_LAYER: 2}}\n",
      {"p.yaml:4", "\"GPT2_N_LAYER\" stands twice"}},
     {"name: a\nbaseline: 0\nsteps: [0, 1]\n", {"p.yaml:3", "steps", "expected keys"}},
