@@ -27,6 +27,9 @@
 ##
 ## Data
 ##   make data-bpe         encode DATA_PATH's text, or the plays, for TOKENIZER=gpt2, as make does by itself
+##   make data-fineweb-edu make data-openwebtext
+##                         download and encode a corpus, for DATASET=bin DATA_PATH=data/NAME; or encode the files
+##                         that INPUT names (SHARD_TOKENS=N tokens a file, SHARDS=N of them)
 ##
 ## Building and checking
 ##   make build            compile the program: build/kablate
@@ -66,7 +69,7 @@ PYTHON := "$$OUT/.venv/bin/python"
 CONFIGURE := $(PYTHON) scripts/configure.py --config "$$OUT/.config"
 
 .PHONY: all run plan audit report verify rerun knockout noise calibrate build check check-presets bench bench-decode lint \
-        format clean distclean help python config data tokens data-bpe torch \
+        format clean distclean help python config data tokens data-bpe data-fineweb-edu data-openwebtext torch \
         list-defconfigs menuconfig guiconfig oldconfig olddefconfig savedefconfig
 
 all: run
@@ -114,6 +117,9 @@ tokens: data
 
 data-bpe: config
 	$(Q)bash scripts/data.sh bpe
+
+data-fineweb-edu data-openwebtext: config
+	$(Q)bash scripts/data.sh $(@:data-%=%)
 
 # --- Configuring: whatever reads .config writes quick's first if there is none
 config: python

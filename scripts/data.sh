@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # Prepares data: data.sh plays, where the configuration reads them; data.sh tokens, where it has
-# TOKENIZER=gpt2; data.sh bpe, those of the text or the plays, whatever TOKENIZER is.
-# Environment: SRC and OUT, the folders of the sources and of what is made; KABLATE_SET_ and a symbol.
+# TOKENIZER=gpt2; data.sh bpe, those of the text or the plays, whatever TOKENIZER is; data.sh fineweb-edu and
+# data.sh openwebtext.
+# Environment: SRC and OUT, the folders of the sources and of what is made; KABLATE_SET_ and a symbol;
+# KABLATE_INPUT, KABLATE_SHARD_TOKENS, KABLATE_SHARDS.
 set -euo pipefail
 
 python=$OUT/.venv/bin/python
@@ -54,5 +56,14 @@ case $1 in
     # A path by itself names a text.
     [ -n "${KABLATE_SET_DATASET:-}" ] || [ -z "${KABLATE_SET_DATA_PATH:-}" ] || dataset=text
     encode "$dataset"
+    ;;
+  *)
+    bash "$SRC/scripts/setup.sh" bpe
+    bash "$SRC/scripts/setup.sh" corpus
+    set -f  # the script looks for names
+    # shellcheck disable=SC2086
+    "$python" "$SRC/scripts/prepare_corpus.py" "$1" "$OUT/data/$1" ${KABLATE_INPUT:+--input $KABLATE_INPUT} \
+      ${KABLATE_SHARD_TOKENS:+--shard-tokens "$KABLATE_SHARD_TOKENS"} \
+      ${KABLATE_SHARDS:+--shards "$KABLATE_SHARDS"}
     ;;
 esac

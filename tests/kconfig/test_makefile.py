@@ -33,6 +33,8 @@ class Help(MakeTest):
             "make noise",
             "make calibrate",
             "make data-bpe",
+            "make data-fineweb-edu",
+            "make data-openwebtext",
             "clean",
             "distclean",
             "V=1",
