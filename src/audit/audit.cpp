@@ -59,6 +59,8 @@ std::vector<GateCheck> audit_step(const AuditedStep& step, const AuditedStep& ba
   add("positions", [&] { return positions(config, subject); });
   add("shift_invariance", [&] { return shift_invariance(config, subject); });
   add("sharing", [&] { return sharing(config, subject); });
+  add("adapters", [&] { return adapters(config, subject); });
+  add("freezing", [&] { return freezing(config, subject); });
   add("gradients", [&] { return gradients(config, subject); });
   if (!step.dead_twin) add("every_layer", [&] { return every_layer(deep, subject); });
   add("arithmetic", [&] { return arithmetic(whole, subject); });

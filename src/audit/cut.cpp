@@ -96,7 +96,10 @@ Config narrowed(Config c, const Widths& widths, const Lengths& lengths) {
   c.gpt.width = c.gpt.num_heads * std::min(c.head_dim(), widths.head);
   c.gpt.context = std::min(c.gpt.context, lengths.context);
   c.gpt.vocabulary = std::min(c.gpt.vocabulary, kVocabulary);
-  c.mlp.unshare_at = std::min<std::int64_t>(c.mlp.unshare_at, 2);  // of a loop of a few updates
+  // Of a loop of a few updates.
+  c.mlp.unshare_at = std::min<std::int64_t>(c.mlp.unshare_at, 2);
+  c.lora.freeze_base_at = std::min<std::int64_t>(c.lora.freeze_base_at, 2);
+  c.lora.rank = std::min(c.lora.rank, kNarrow);
   auto& mla = c.attention;
   narrow_latents(mla.latent_dim, widths.latent);
   if (mla.latent_source == LatentSource::kSlice) narrow_latents(mla.latent_dim, c.gpt.width);

@@ -30,6 +30,8 @@ std::optional<Finding> consistency(const Config& step, const Subject& subject); 
 std::optional<Finding> positions(const Config& step, const Subject& subject);         // positions.cpp
 std::optional<Finding> shift_invariance(const Config& step, const Subject& subject);  // positions.cpp
 std::optional<Finding> sharing(const Config& step, const Subject& subject);           // sharing.cpp
+std::optional<Finding> adapters(const Config& step, const Subject& subject);          // adapters.cpp
+std::optional<Finding> freezing(const Config& step, const Subject& subject);          // adapters.cpp
 std::optional<Finding> initial_values(const Config& step, const Subject& subject);    // initial_values.cpp
 // arithmetic.cpp, which runs the trial's loss at once and in pieces (config/model_options.h, Limits); `deep`
 // is cut to Cut::kDeep, `whole` to Cut::kLong.

@@ -12,7 +12,12 @@ namespace {
 
 constexpr std::int64_t kEnough = 16;  // numbers that do not agree by chance
 
-bool drawn(const Parameter& spec) { return spec.deviation > 0 && spec.count() >= kEnough; }
+// Of what is uniform in ± bound, bound / √3.
+double deviation_of(const Parameter& spec) {
+  return spec.bound > 0 ? spec.bound / std::sqrt(3.0) : spec.deviation;
+}
+
+bool drawn(const Parameter& spec) { return deviation_of(spec) > 0 && spec.count() >= kEnough; }
 
 // "" or what is wrong with the values of one seed.
 std::string fault_of(const ParameterSet& set) {
@@ -20,19 +25,21 @@ std::string fault_of(const ParameterSet& set) {
     const Parameter& spec = set.specs()[i];
     const Tensor values = set.tensors()[i].detach().to(at::kDouble).flatten();
     if (!drawn(spec)) {
-      if (spec.deviation == 0 && !values.eq(spec.mean).all().item<bool>())
+      if (deviation_of(spec) == 0 && !values.eq(spec.mean).all().item<bool>())
         return str(spec.name, " does not start at ", spec.mean);
       continue;
     }
-    // The square of a normal number has variance 2: six of its standard errors.
+    if (spec.bound > 0 && (values - spec.mean).abs().max().item<double>() > spec.bound)
+      return str(spec.name, " has values further than ", spec.bound, " from ", spec.mean);
+    // The square of a normal number has variance 2, that of a uniform one less: six of its standard errors.
     const double n = static_cast<double>(spec.count());
     const double spread =
-        (values - spec.mean).square().mean().item<double>() / (spec.deviation * spec.deviation);
+        (values - spec.mean).square().mean().item<double>() / (deviation_of(spec) * deviation_of(spec));
     if (std::abs(spread - 1) > 6 * std::sqrt(2 / n))
       return str(spec.name, " has ", fixed(std::sqrt(spread), 2), " times the deviation that it should have");
     for (std::size_t j = 0; j < i; ++j)
       if (drawn(set.specs()[j]) && set.specs()[j].shape == spec.shape &&
-          at::equal(set.tensors()[j] / set.specs()[j].deviation, set.tensors()[i] / spec.deviation))
+          at::equal(set.tensors()[j] / deviation_of(set.specs()[j]), set.tensors()[i] / deviation_of(spec)))
         return str(spec.name, " is drawn like ", set.specs()[j].name);
   }
   return "";

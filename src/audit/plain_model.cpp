@@ -7,11 +7,14 @@
 
 #include <ATen/ATen.h>
 
+#include "model/adapter.h"
 #include "model/kernel/cpu_kernels.h"
 #include "model/kernel/fused_activation.h"
 #include "model/kernel/fused_attention.h"
 #include "model/kernel/fused_norm.h"
 #include "model/linear.h"
+#include "shape/model_spec.h"
+#include "shape/parameter.h"
 
 namespace kablate {
 
@@ -19,7 +22,15 @@ PlainModel::PlainModel(const Config& config, std::map<std::string, Tensor> weigh
     : c_(config),
       weights_(std::move(weights)),
       dtype_(dtype),
-      by_kernels_(dtype != at::kDouble && kernel::cpu_kernels() != nullptr) {}
+      by_kernels_(dtype != at::kDouble && kernel::cpu_kernels() != nullptr) {
+  // What a layer shares stands under its own names too.
+  const auto given = weights_;
+  for (std::int64_t i = 0; i < c_.gpt.num_layers; ++i)
+    for (const auto& [part, owner] : {std::pair{"attn.", c_.attention_owner(i)}, {"mlp.", c_.mlp_owner(i)}})
+      for (const auto& [name, tensor] : given)
+        if (const std::string prefix = layer_prefix(owner) + part; name.starts_with(prefix))
+          weights_.try_emplace(layer_prefix(i) + part + name.substr(prefix.size()), tensor);
+}
 
 Tensor PlainModel::bias(const std::string& name) const {
   const auto found = weights_.find(name + ".bias");
@@ -32,7 +43,13 @@ Tensor PlainModel::linear(const Tensor& x, const Tensor& weight, const Tensor& b
 }
 
 Tensor PlainModel::linear(const Tensor& x, const std::string& name) const {
-  return linear(x, weight(name + ".weight"), bias(name));
+  const Tensor &map = weight(name + ".weight"), shift = bias(name);
+  const auto found = weights_.find(name + kAdapterDown);
+  if (found == weights_.end()) return linear(x, map, shift);
+  const Tensor &A = found->second, &B = weight(name + kAdapterUp), in = x.to(dtype_);
+  const double scale = c_.lora.alpha / static_cast<double>(c_.lora.rank);
+  if (by_kernels_) return adapted(in, in, {map, shift, {A, B, scale, 0, ""}}, dtype_);
+  return at::add(linear(in, map, shift), linear(linear(in, A, {}), B, {}), scale);
 }
 
 Tensor PlainModel::norm(const Tensor& x, const std::string& name, at::ScalarType type) const {
@@ -203,7 +220,7 @@ Tensor PlainModel::mlp_map(const Tensor& x, const std::string& name) const {
   return y.transpose(0, 1).reshape({x.size(0), x.size(1), -1});
 }
 
-Tensor PlainModel::mlp(const Tensor& x, const std::string& name, const Tensor& unit_gate) const {
+Tensor PlainModel::mlp(const Tensor& x, const std::string& name) const {
   const Tensor a = mlp_map(x, name + "c_fc");
   const auto activated = [&]() -> Tensor {
     switch (c_.mlp.activation) {
@@ -221,7 +238,7 @@ Tensor PlainModel::mlp(const Tensor& x, const std::string& name, const Tensor& u
   };
   if (!c_.mlp.learned_width) return mlp_map(activated(), name + "c_proj");
   const Tensor u = activated();
-  return mlp_map(u * (at::sigmoid(unit_gate) * 2).to(u.scalar_type()), name + "c_proj");
+  return mlp_map(u * (at::sigmoid(weight(name + "unit_gate")) * 2).to(u.scalar_type()), name + "c_proj");
 }
 
 template <typename Function>
@@ -237,18 +254,15 @@ Tensor PlainModel::logits(const Tensor& tokens_BT) const {
   if (c_.gpt.positions == Positions::kLearned)
     x = x + weight("transformer.wpe.weight").narrow(0, 0, tokens_BT.size(1));
   for (std::int64_t i = 0; i < c_.gpt.num_layers; ++i) {
-    const std::string block = "transformer.h." + std::to_string(i) + ".";
+    const std::string block = layer_prefix(i);
     if (c_.gpt.attention)
       x = residual(x, block + "ln_1", [&](const Tensor& in) {
         if (!c_.attention.latent) return multi_head(in, block + "attn.");
         const auto L = c_.attention.latent_dim.at(i);
         return c_.deepseek() ? deepseek(in, block + "attn.", L) : latent(in, block + "attn.", L);
       });
-    if (c_.mlp_width(i) > 0) {
-      const std::string owner = "transformer.h." + std::to_string(c_.mlp_owner(i)) + ".";
-      const Tensor unit_gate = c_.mlp.learned_width ? weight(block + "mlp.unit_gate") : Tensor();
-      x = residual(x, block + "ln_2", [&](const Tensor& in) { return mlp(in, owner + "mlp.", unit_gate); });
-    }
+    if (c_.mlp_width(i) > 0)
+      x = residual(x, block + "ln_2", [&](const Tensor& in) { return mlp(in, block + "mlp."); });
   }
   return linear(norm(x, "transformer.ln_f", dtype_), c_.gpt.tie_embeddings ? "transformer.wte" : "lm_head");
 }

@@ -39,15 +39,14 @@ class PlainModel {
   Tensor multi_head(const Tensor& x, const std::string& name) const;
   Tensor latent(const Tensor& x, const std::string& name, std::int64_t L) const;
   Tensor deepseek(const Tensor& x, const std::string& name, std::int64_t L) const;
-  // By the MLP's map of that key under `name`: of all channels, or of each head's.
+  // By the MLP's map `name`: of all channels, or of each head's.
   Tensor mlp_map(const Tensor& x, const std::string& name) const;
-  // The layer's own gates scale the units where widths are learned.
-  Tensor mlp(const Tensor& x, const std::string& name, const Tensor& unit_gate) const;
+  Tensor mlp(const Tensor& x, const std::string& name) const;
   template <typename Function>
   Tensor residual(const Tensor& x, const std::string& name, Function f) const;
 
   Config c_;
-  std::map<std::string, Tensor> weights_;
+  std::map<std::string, Tensor> weights_;  // shared ones under every name by which a layer uses them
   at::ScalarType dtype_;
   bool by_kernels_;  // as the model computes
 };

@@ -1,4 +1,4 @@
-// What is one MLP must compute and learn as equal ones would, and as nobody else's: a model with an MLP for
+// What is shared must compute and learn as equal maps would, and as nobody else's: a model with maps for
 // every layer and head, given the same numbers, has its logits, and gradients that sum to its own. Which
 // layers and heads share is written down here once more.
 #include <algorithm>
@@ -13,7 +13,7 @@
 namespace kablate {
 namespace {
 
-constexpr const char *kLayers = "transformer.h.", *kMlpMaps = ".mlp.c_";
+constexpr const char *kLayers = "transformer.h.", *kMlpMaps = ".mlp.c_", *kAttention = ".attn.";
 
 std::int64_t layer_of(const std::string& name) {
   const auto first = std::string(kLayers).size();
@@ -22,7 +22,8 @@ std::int64_t layer_of(const std::string& name) {
 
 // The lowest layer that uses the MLP of `layer`.
 std::int64_t lowest_of(const Config& c, std::int64_t layer) {
-  const auto key = [&](std::int64_t i) {
+  const auto key = [&](std::int64_t i) -> std::int64_t {
+    if (c.gpt.share_main) return 0;
     const auto k = c.mlp.share_layers;
     return c.mlp.share_pattern == SharePattern::kAdjacent ? i / k : i % (c.gpt.num_layers / k);
   };
@@ -31,14 +32,25 @@ std::int64_t lowest_of(const Config& c, std::int64_t layer) {
   return lowest;
 }
 
+bool holds(const std::string& name, const char* part) { return name.find(part) != std::string::npos; }
+
+// Adapters are each layer's own.
 bool is_of_an_mlp(const std::string& name) {
-  return name.starts_with(kLayers) && name.find(kMlpMaps) != std::string::npos;
+  return name.starts_with(kLayers) && holds(name, kMlpMaps) && !holds(name, ".lora_");
+}
+
+// So are the norms of its latents.
+bool is_of_an_attention(const std::string& name) {
+  return name.starts_with(kLayers) && holds(name, kAttention) && !holds(name, ".lora_") &&
+         !holds(name, "norm");
 }
 
 // The tensor of the sharing model that this one of the model apart is a copy of.
 std::string origin_of(const Config& c, const std::string& name) {
-  if (!is_of_an_mlp(name)) return name;
-  return str(kLayers, lowest_of(c, layer_of(name)), name.substr(name.find(kMlpMaps)));
+  const bool shared = is_of_an_mlp(name) || (c.gpt.share_main && is_of_an_attention(name));
+  if (!shared) return name;
+  const auto layer = layer_of(name);
+  return str(kLayers, lowest_of(c, layer), name.substr(str(kLayers, layer).size()));
 }
 
 // [n, ...] to [n·times, ...], each `times` times in a row, and the sum of such copies.
@@ -49,7 +61,7 @@ Tensor summed(const Tensor& x, std::int64_t rows) { return x.unflatten(0, {rows,
 std::string misplaced(const Config& c, const ParameterSet& shared) {
   for (const auto& spec : shared.specs())
     if (origin_of(c, spec.name) != spec.name)
-      return str("layer ", layer_of(spec.name), " has ", spec.name, ", but the MLP of layer ",
+      return str("layer ", layer_of(spec.name), " has ", spec.name, ", but the maps of layer ",
                  lowest_of(c, layer_of(spec.name)));
   return "";
 }
@@ -125,10 +137,11 @@ std::string unshares_wrongly(const Config& step, const Subject& subject) {
 std::optional<Finding> sharing(const Config& step, const Subject& subject) {
   constexpr double kValues = 1e-11, kGradients = 1e-9;
   const bool heads = step.mlp.per_head && step.mlp.share_heads > 1;
-  if ((step.mlp.share_layers == 1 && !heads) || step.gpt.context < 2) return {};
+  if ((step.mlp.share_layers == 1 && !heads && !step.gpt.share_main) || step.gpt.context < 2) return {};
   Config apart = step;
   apart.mlp.share_layers = apart.mlp.share_heads = 1;
   apart.mlp.unshare_at = 0;
+  apart.gpt.share_main = false;
   const auto own = random_parameters(subject.parameters(step), 53).to(at::kCPU, at::kDouble);
   if (const auto what = misplaced(step, own); !what.empty()) return Finding{false, what};
   const auto given = own.by_name();
@@ -145,7 +158,7 @@ std::optional<Finding> sharing(const Config& step, const Subject& subject) {
   const double gap = relative_difference(found.logits_BTV, expected.logits_BTV);
   if (!(gap <= kValues))
     return Finding{false, str("the logits are off by ", scientific(gap, 1),
-                              " relative from those of equal MLPs for every layer and head")};
+                              " relative from those of equal maps for every layer and head")};
   std::map<std::string, Tensor> sums;
   for (const auto& [name, gradient] : expected.gradients) {
     if (!gradient.defined()) continue;  // dead_parameters names it
@@ -162,7 +175,8 @@ std::optional<Finding> sharing(const Config& step, const Subject& subject) {
   }
   if (step.mlp.unshare_at > 0)
     if (const auto what = unshares_wrongly(step, subject); !what.empty()) return Finding{false, what};
-  return Finding{true, "one MLP computes and learns as equal ones for every layer and head that shares it"};
+  return Finding{true,
+                 "what is shared computes and learns as equal maps for every layer and head that shares it"};
 }
 
 }  // namespace kablate

@@ -1,5 +1,6 @@
 #include "audit/subject.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include <ATen/ATen.h>
@@ -92,13 +93,18 @@ Subject program() {
 }
 
 ParameterSet random_parameters(ParameterTable table, std::uint64_t seed) {
+  const auto adapters = table.adapters;
   ParameterSet parameters(std::move(table));
   const at::NoGradGuard no_grad;
   for (std::size_t i = 0; i < parameters.specs().size(); ++i) {
     const auto& spec = parameters.specs()[i];
     Tensor tensor = parameters.tensors()[i];
     const double last = static_cast<double>(spec.shape.back());
-    const double deviation = spec.shape.size() == 1 ? 0.3 : 1.2 / std::sqrt(last);
+    double deviation = spec.shape.size() == 1 ? 0.3 : 1.2 / std::sqrt(last);
+    if (spec.name.ends_with(kAdapterUp)) {  // what an adapter adds is about half of what it is added to
+      const auto map = spec.name.substr(0, spec.name.size() - std::string_view(kAdapterUp).size());
+      deviation /= 2 * std::max(1.0, adapters.at(map).scale);
+    }
     fill_normal(stream_key(seed, "test/" + spec.name), tensor.data_ptr<float>(), tensor.numel());
     tensor.mul_(deviation).add_(spec.mean);
   }

@@ -28,6 +28,7 @@ Config short_loop(Config c, std::int64_t batch, std::int64_t accumulation) {
   c.train.batch_size = batch, c.train.accumulation = accumulation;
   c.train.log_interval = 1, c.train.eval_samples = kWindows;
   c.mlp.unshare_at = 0;
+  if (c.lora.freeze_base_at > 1) c.lora.freeze_base_at = 0;
   c.train.max_iters = std::max(c.train.max_iters, kUpdates + 1);
   return c;
 }

@@ -43,7 +43,7 @@ void say_unread(const PlanOptions& options) {
   const Settings settings = options.settings();
   std::vector<std::string> unread;
   for (const auto* symbol :
-       {"EXPERIMENT_NAME", "SEEDS", "PARALLEL_TRIALS", "DATASET", "TOKENIZER", "DATA_PATH"})
+       {"EXPERIMENT_NAME", "SEEDS", "PARALLEL_TRIALS", "DATASET", "TOKENIZER", "DATA_PATH", "INIT_FROM"})
     if (on_command_line(settings, symbol)) unread.push_back(given_value(settings, symbol));
   if (options.results != PlanOptions{}.results) unread.push_back("--results " + options.results);
   if (!unread.empty()) log_info("no gate reads: " + join(unread, "; "));

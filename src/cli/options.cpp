@@ -62,10 +62,17 @@ void PlanOptions::add_to(CLI::App& command) {
       ->check(not_empty());
 }
 
+void PlanOptions::add_init_from(CLI::App& command) {
+  command.add_option("--init-from", init_from, "Weights that every trial starts from, as INIT_FROM says")
+      ->type_name("FILE")
+      ->check(not_empty());
+}
+
 Settings PlanOptions::settings() const {
   Settings settings = configuration.settings();
   if (!steps.empty()) settings.set("RA_MLA_ABLATION_STEPS", steps, "--steps");
   if (!seeds.empty()) settings.set("SEEDS", seeds, "--seeds");
+  if (!init_from.empty()) settings.set("INIT_FROM", init_from, "--init-from");
   return settings;
 }
 

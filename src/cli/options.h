@@ -38,9 +38,10 @@ void check_source(const ConfigOptions& configuration, const std::string& run, co
 // The above with --steps, --seeds and --results.
 struct PlanOptions {
   ConfigOptions configuration;
-  std::string steps, seeds, results = "results";
+  std::string steps, seeds, init_from, results = "results";
 
   void add_to(CLI::App& command);
+  void add_init_from(CLI::App& command);  // of what trains, or says what would be trained
   Settings settings() const;
   Plan plan() const;
   ExperimentFolder experiment(const Settings& settings) const;

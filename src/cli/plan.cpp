@@ -199,6 +199,7 @@ void add_plan_command(CLI::App& app, Action& action) {
   const auto command = std::make_shared<PlanCommand>();
   auto* parser = app.add_subcommand("plan", "Say what a run would do and what it costs; trains nothing");
   command->options.add_to(*parser);
+  command->options.add_init_from(*parser);
   parser->add_flag("--json", command->json, "As JSON");
   parser->add_flag("--measure", command->measure, "Time 10 iterations of each step, however long they take");
   parser->callback([command, &action] { action = [command] { return plan(*command); }; });

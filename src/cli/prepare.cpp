@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "interchange/weights.h"
 #include "measure/arithmetic.h"
 #include "measure/cores.h"
 #include "measure/machine.h"
@@ -131,6 +132,7 @@ std::map<std::string, double> peaks_of_trials(const Plan& plan, const Experiment
 void assign_keys(Plan& plan, const Config& base, const Dataset& data, std::int64_t threads) {
   const c10::Device device = device_of_trials(base);
   kablate::assign_keys(plan, KeyContext{.data_hash = data.hash(),
+                                        .init_hash = initial_weights_hash(base),
                                         .threads = threads,
                                         .ranks = 1,
                                         .device = device_class(device),

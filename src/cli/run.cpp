@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/prepare.h"
+#include "interchange/weights.h"
 #include "measure/checkout.h"
 #include "measure/cores.h"
 #include "measure/machine.h"
@@ -16,6 +17,7 @@
 #include "report/render.h"
 #include "runner/runner.h"
 #include "runner/timing.h"
+#include "shape/model_shape.h"
 #include "train/stop_signal.h"
 
 namespace kablate {
@@ -26,6 +28,19 @@ void check_steps_against_data(const Plan& plan, const Config& base) {
   for (const auto& step : plan.steps)
     if (step.config.gpt.vocabulary != base.gpt.vocabulary || step.config.gpt.context != base.gpt.context)
       open_dataset(step.config, data_folder());
+}
+
+// The weights that every step starts from must be those of its model.
+void check_initial_weights(const Plan& plan) {
+  for (const auto& step : plan.steps) {
+    const auto& file = step.config.train.init_from;
+    if (file.empty()) return;
+    try {
+      read_initial_weights(file, model_parameters(at_update(step.config, 0)));
+    } catch (const UserError& fault) {
+      throw UserError(str("INIT_FROM, step ", step.number, " ", step.name, ": ", fault.what()));
+    }
+  }
 }
 
 std::int64_t count_to_run(const ExperimentFolder& folder, const Plan& plan) {
@@ -63,6 +78,7 @@ int run(const PlanOptions& options) {
   const auto data = open_dataset(base, data_folder());
   for (const auto& note : data->notes()) log_info(note), plan.step_notes.push_back(note);  // plan.json's
   check_steps_against_data(plan, base);
+  check_initial_weights(plan);
   const ExperimentFolder folder = options.experiment(settings);
   refuse_older_format(folder);
   make_writable_folder(folder.path());
@@ -99,6 +115,7 @@ void add_run_command(CLI::App& app, Action& action) {
   auto* command =
       app.add_subcommand("run", "Train every trial of the plan that is not finished, and print the table");
   options->add_to(*command);
+  options->add_init_from(*command);
   command->callback([options, &action] { action = [options] { return run(*options); }; });
 }
 

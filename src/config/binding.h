@@ -36,7 +36,7 @@ constexpr Bounds each_whole(double least, double most) { return each(from_to(lea
 template <typename ConfigType, typename Visitor>
 void visit_fields(ConfigType& c, Visitor&& visit) {
   using enum Scope;
-  auto& [gpt, attention, mlp, gate, cross, coupler, optim, train, data, run, limits] = c;
+  auto& [gpt, attention, mlp, lora, gate, cross, coupler, optim, train, data, run, limits] = c;
   visit("EXPERIMENT_NAME", run.experiment, kHarness);
   visit("ABLATION_PLAN", run.plan, kHarness);
   visit("RA_MLA_ABLATION_MODE", run.ablation, kHarness);
@@ -77,6 +77,14 @@ void visit_fields(ConfigType& c, Visitor&& visit) {
   visit("MLP_UNSHARE_AT", mlp.unshare_at, kNumbers);
   visit("MLP_LEARNED_WIDTH", mlp.learned_width, kNumbers);
   visit("MLP_WIDTH_PENALTY", mlp.width_penalty, kNumbers, at_least(0));
+
+  visit("SHARE_MAIN_MATRICES", gpt.share_main, kNumbers);
+  visit("USE_LORA_ATTN", lora.attention, kNumbers);
+  visit("USE_LORA_MLP", lora.mlp, kNumbers);
+  visit("LORA_RANK", lora.rank, kNumbers);
+  visit("LORA_ALPHA", lora.alpha, kNumbers, above(0));
+  visit("LORA_DROPOUT", lora.dropout, kNumbers, from_to_below(0, 1));
+  visit("LORA_FREEZE_BASE_AT", lora.freeze_base_at, kNumbers);
 
   visit("GPT2_ATTENTION", gpt.attention, kNumbers);
   visit("ENABLE_RA_MLA", attention.latent, kNumbers);
@@ -139,6 +147,7 @@ void visit_fields(ConfigType& c, Visitor&& visit) {
   visit("GPT2_EVAL_INTERVAL", train.eval_interval, kNumbers);
   visit("GPT2_EVAL_SAMPLES", train.eval_samples, kNumbers);
   visit("GPT2_LOG_INTERVAL", train.log_interval, kNumbers);
+  visit("INIT_FROM", train.init_from, kHarness);  // the file's hash enters the key
   visit("RECOMPUTE", train.recompute, kNumbers);  // gradients are summed in another order
 }
 

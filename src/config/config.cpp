@@ -10,8 +10,9 @@
 
 namespace kablate {
 
-void check_mlp(const Config& config);        // mlp.cpp
-void check_unsharing(const Config& config);  // mlp.cpp
+void check_mlp(const Config& config);              // mlp.cpp
+void check_shared_matrices(const Config& config);  // stages.cpp
+void check_stages(const Config& config);           // stages.cpp
 
 namespace {
 
@@ -79,13 +80,14 @@ Config one_spelling(Config config) {
 void validate_model(const Config& config) {
   check_shapes(config);
   check_mlp(config);
+  check_shared_matrices(config);
   check_attention(config);
   check_mechanisms(config);
 }
 
 void validate(const Config& config) {
   validate_model(config);
-  check_unsharing(config);
+  check_stages(config);
   check_optimizer(config.optim);
 }
 
@@ -133,6 +135,7 @@ std::vector<std::string> unused_symbols(const Config& c) {
   add_when(!c.mlp.per_head, {"MLP_SHARE_HEADS"}, names);
   add_when(!c.mlp.learned_width, {"MLP_WIDTH_PENALTY"}, names);
   add_when(c.data.dataset == DatasetKind::kBin, {"TOKENIZER"}, names);  // its files say what made them
+  add_when(!c.lora.on(), {"LORA_RANK", "LORA_ALPHA", "LORA_DROPOUT"}, names);
   const auto& optim = c.optim;
   const bool spam = optim.kind == OptimizerKind::kAdamWSpam;
   add_when(!spam, {"SPAM_ENABLE_CLIP", "SPAM_SPIKE_THRESHOLD", "SPAM_PERIODIC_RESET"}, names);

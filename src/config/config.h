@@ -17,7 +17,8 @@ struct GptConfig {
   std::int64_t num_layers = 0, num_heads = 0, width = 0, context = 0, vocabulary = 0;
   double dropout = 0;
   bool bias = false, tie_embeddings = false;
-  bool attention = true;  // false: blocks of an MLP alone
+  bool attention = true;    // false: blocks of an MLP alone
+  bool share_main = false;  // all layers have one attention's and one MLP's maps
   NormPlacement norm_placement = NormPlacement::kPre;
   NormOptions norm;
   Positions positions = Positions::kLearned;
@@ -43,6 +44,7 @@ struct TrainConfig {
   std::int64_t max_iters = 0, batch_size = 0, accumulation = 0;
   std::int64_t eval_interval = 0, eval_samples = 0, log_interval = 0;
   bool recompute = false;  // the MLPs' values, in the backward pass
+  std::string init_from;   // a file of the weights to start from; "": drawn
 };
 
 struct RunConfig {
@@ -58,6 +60,7 @@ struct Config {
   GptConfig gpt;
   AttentionConfig attention;
   MlpConfig mlp;
+  LoraConfig lora;
   GateConfig gate;
   CrossTokenConfig cross;
   CouplerConfig coupler;
@@ -73,6 +76,7 @@ struct Config {
   bool has_mlp() const { return !mlp_widths().empty(); }
   bool hands_context() const;                        // some layer below another has an MLP
   std::int64_t mlp_owner(std::int64_t layer) const;  // the lowest layer that has the same MLP
+  std::int64_t attention_owner(std::int64_t layer) const { return gpt.share_main ? 0 : layer; }
   std::int64_t global_batch() const { return train.batch_size * train.accumulation; }  // sequences an update
   std::int64_t tokens_per_iteration() const { return global_batch() * gpt.context; }
   std::int64_t key_heads() const {
@@ -88,6 +92,10 @@ Config one_spelling(Config config);
 
 // The model that layers share no MLP in any more: what MLP_UNSHARE_AT leaves.
 Config unshared(Config config);
+
+// The model that update `update` trains, counted from 1: what MLP_UNSHARE_AT and LORA_FREEZE_BASE_AT have
+// made of it by then. Frozen maps are those of LORA_FREEZE_BASE_AT = 1, which stand still from the start.
+Config at_update(Config config, std::int64_t update);
 
 // What the symbols that may be a list say of these layers, in this order; nothing else changes.
 Config with_values_of_layers(Config config, const std::vector<std::int64_t>& layers);

@@ -37,6 +37,7 @@ Config one_layer(Config config, std::int64_t layer) {
   config = with_values_of_layers(config, {layer});
   config.mlp.share_layers = config.gpt.num_layers = 1;
   config.mlp.unshare_at = 0;
+  config.gpt.share_main = false;
   return config;
 }
 

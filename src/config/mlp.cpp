@@ -9,8 +9,7 @@
 
 namespace kablate {
 
-void check_mlp(const Config& config);        // of validate_model
-void check_unsharing(const Config& config);  // of validate
+void check_mlp(const Config& config);  // of validate_model
 
 std::int64_t Config::mlp_width(std::int64_t layer) const {
   return static_cast<std::int64_t>(std::llround(mlp.expansion.at(layer) * static_cast<double>(gpt.width)));
@@ -30,6 +29,7 @@ bool Config::hands_context() const {
 }
 
 std::int64_t Config::mlp_owner(std::int64_t layer) const {
+  if (gpt.share_main) return 0;
   if (mlp.share_pattern == SharePattern::kAdjacent) return layer - layer % mlp.share_layers;
   // Of a number of layers that share_layers does not divide there is no model, but a question.
   return layer % std::max<std::int64_t>(1, gpt.num_layers / mlp.share_layers);
@@ -43,12 +43,6 @@ std::string expansion_text(std::int64_t width, std::int64_t embedding, bool exac
     if (std::abs(*parse_real(text) * E - F) < most) return text;
   }
   return shortest(F / E);
-}
-
-Config unshared(Config config) {
-  config.mlp.share_layers = 1;
-  config.mlp.unshare_at = 0;
-  return config;
 }
 
 namespace {
@@ -117,13 +111,6 @@ void check_heads(const Config& c) {
 }
 
 }  // namespace
-
-void check_unsharing(const Config& c) {
-  if (c.mlp.unshare_at > c.train.max_iters)
-    throw UserError(str("MLP_UNSHARE_AT = ", c.mlp.unshare_at, " with GPT2_MAX_ITERS = ", c.train.max_iters,
-                        ": there is no such update; allowed: 0 for never, or an update from 1 to ",
-                        c.train.max_iters));
-}
 
 void check_mlp(const Config& config) {
   if (config.mlp.learned_width && !config.has_mlp())

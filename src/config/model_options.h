@@ -66,6 +66,15 @@ struct MlpConfig {
   bool operator==(const MlpConfig&) const = default;
 };
 
+struct LoraConfig {  // adapters of low rank beside linear maps (arXiv 2106.09685)
+  bool attention = false, mlp = false;
+  std::int64_t rank = 0;
+  double alpha = 0, dropout = 0;    // times alpha / rank; of what the adapters read
+  std::int64_t freeze_base_at = 0;  // the update from which the maps beside them stand still; 0 is never
+  bool on() const { return attention || mlp; }
+  bool operator==(const LoraConfig&) const = default;
+};
+
 struct GateConfig {  // mechanism 1, MLP to attention
   bool enabled = false;
   double alpha = 0;

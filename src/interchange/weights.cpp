@@ -5,6 +5,7 @@
 #include <ATen/ATen.h>
 
 #include "base/error.h"
+#include "base/hash.h"
 #include "base/safetensors_header.h"
 #include "base/text.h"
 #include "config/config.h"
@@ -44,10 +45,14 @@ void check_extra(const std::string& file, const std::string& own, const StateTen
   if (const auto use = expected.uses.find(own); use != expected.uses.end()) {
     const auto& owned = weights.at(use->second);
     if (tensor.sizes() == owned.sizes() && at::equal(tensor.to(at::kFloat), owned)) return;
-    const bool head = own.find(".mlp.") == std::string::npos;
-    throw UserError(str(file, ": ", name, " differs from ", use->second, ", but ",
-                        head ? "GPT2_WEIGHT_TYING = y makes them one; set GPT2_WEIGHT_TYING = n to load it"
-                             : "MLP_SHARE_LAYERS makes them one; set MLP_SHARE_LAYERS = 1 to load it"));
+    const char* one =
+        !own.starts_with("transformer.h.")
+            ? "GPT2_WEIGHT_TYING = y makes them one; set GPT2_WEIGHT_TYING = n to load it"
+        : own.find(".mlp.") == std::string::npos
+            ? "SHARE_MAIN_MATRICES = y makes them one; set SHARE_MAIN_MATRICES = n to load it"
+            : "MLP_SHARE_LAYERS or SHARE_MAIN_MATRICES makes them one; set MLP_SHARE_LAYERS = 1 "
+              "and SHARE_MAIN_MATRICES = n to load it";
+    throw UserError(str(file, ": ", name, " differs from ", use->second, ", but ", one));
   }
   throw UserError(
       str(file, ": tensor ", name, " ", shape_text(shape),
@@ -77,6 +82,26 @@ NamedTensors take_weights(const std::string& file, StateDict found, const Parame
   }
   for (const auto& [name, tensor] : found) check_extra(file, name, tensor, expected, weights);
   return weights;
+}
+
+NamedTensors read_initial_weights(const std::filesystem::path& path, const ParameterTable& expected) {
+  auto found = read_state_dict(path);
+  ParameterTable needed = expected;
+  std::erase_if(needed.owned, [&](const Parameter& parameter) {
+    return parameter.part == Part::kAdapter && !found.contains(parameter.name);
+  });
+  return take_weights(path.string(), std::move(found), needed);
+}
+
+std::string initial_weights_hash(const Config& config) {
+  const auto& path = config.train.init_from;
+  if (path.empty()) return "";
+  try {
+    return file_sha256(path);
+  } catch (const WorkError& fault) {
+    throw UserError(str("INIT_FROM = ", path, ": ", fault.what(),
+                        "; give a file of weights, or leave INIT_FROM empty to draw them"));
+  }
 }
 
 NamedTensors read_weights(const std::filesystem::path& path, const ParameterTable& expected) {

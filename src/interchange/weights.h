@@ -22,6 +22,13 @@ Config config_of_weights(const Config& config, const std::filesystem::path& path
 // file and the tensor: missing, unknown, of another shape or type, twice, or a use that differs.
 NamedTensors read_weights(const std::filesystem::path& path, const ParameterTable& expected);
 
+// Weights to start from (INIT_FROM): what read_weights() reads, but that adapters may be missing, which are
+// not in the result then.
+NamedTensors read_initial_weights(const std::filesystem::path& path, const ParameterTable& expected);
+
+// SHA-256 of the file that INIT_FROM names, "" where it names none. Throws UserError if it can't be read.
+std::string initial_weights_hash(const Config& config);
+
 // Exactly the tensors of `expected`, as float32, out of `found`, which `file` had. Accepted besides: masks of
 // the attentions that there are, and what is a use of another tensor (a tied lm_head.weight) where it equals
 // that. Throws UserError naming file and tensor: missing, unknown, of another shape or type, a use that

@@ -29,14 +29,19 @@ Tensor FeedForward::forward(const Tensor& x_BTE, const AttentionOutput& attentio
     return values(x_BTE, attention, above, decoding, pass);
   Pass inner = pass;
   inner.recomputes = false;
+  Inputs inputs = inputs_of(x_BTE.to(pass.dtype), {}, attention);
+  if (const auto& samples = pass.dropout.samples(); !samples.empty())  // some sequences at a time
+    inputs.samples_B = at::tensor(std::vector<std::int64_t>(samples.begin(), samples.end()), at::kLong);
   const auto outputs =
       recomputed({.compute = [self = shared_from_this(), inner](const Tensors& list) -> Tensors {
                     const Inputs in = Inputs::of(list);
                     BlockContext context;
-                    const Tensor y_BTE = self->values(in.x, in.attention, context, nullptr, inner);
+                    Pass piece = inner;
+                    piece.dropout = inner.dropout.of_samples(in.samples_B);
+                    const Tensor y_BTE = self->values(in.x, in.attention, context, nullptr, piece);
                     return {y_BTE, context.gate_BTH, context.latent_BTL};
                   },
-                  .inputs = inputs_of(x_BTE.to(pass.dtype), {}, attention).list(),
+                  .inputs = inputs.list(),
                   .parameters = maps_,
                   .rows = recomputed_rows_});
   above.gate_BTH = outputs[1];
@@ -107,7 +112,7 @@ Tensor FeedForward::enriched(const Mlp::Linear& before, const Tensor& keys_BTL, 
 
 FeedForward::Inputs FeedForward::inputs_of(const Tensor& x, const Tensor& gate,
                                            const AttentionOutput& attention) const {
-  Inputs in{x, gate, {}};
+  Inputs in{x, gate, {}, {}};
   if (coupler_) in.attention.keys_BTL = attention.keys_BTL;
   if (cross_) in.attention.rows = attention.rows;
   return in;
@@ -115,11 +120,18 @@ FeedForward::Inputs FeedForward::inputs_of(const Tensor& x, const Tensor& gate,
 
 Tensors FeedForward::Inputs::list() const {
   const AttentionRows& rows = attention.rows;
-  return {x, gate, attention.keys_BTL, rows.by_head_BHTT, rows.mean_BTT, rows.largest_BTk, rows.columns_BTk};
+  return {x,
+          gate,
+          attention.keys_BTL,
+          rows.by_head_BHTT,
+          rows.mean_BTT,
+          rows.largest_BTk,
+          rows.columns_BTk,
+          samples_B};
 }
 
 FeedForward::Inputs FeedForward::Inputs::of(const Tensors& list) {
-  Inputs in{list[0], list[1], {}};
+  Inputs in{list[0], list[1], {}, list[7]};
   in.attention.keys_BTL = list[2];
   in.attention.rows = {
       .by_head_BHTT = list[3], .mean_BTT = list[4], .largest_BTk = list[5], .columns_BTk = list[6]};

@@ -69,6 +69,7 @@ class FeedForward : public std::enable_shared_from_this<FeedForward> {
   struct Inputs {
     Tensor x, gate;             // x_BTE, or what stands before the activation
     AttentionOutput attention;  // keys and rows, where a mechanism reads them
+    Tensor samples_B;           // whose dropout it is, where anything drops
 
     Tensors list() const;
     static Inputs of(const Tensors& list);

@@ -1,14 +1,30 @@
 // Linear layers, by whichever of LibTorch's libraries multiplies fastest on this device.
 #pragma once
 
+#include <string>
+
 #include "model/dims.h"
 
 namespace kablate {
 
+// What is added to a linear map (model/adapter.h); undefined maps: nothing.
+struct Adapter {
+  Tensor A, B;  // [rank, in], [out, rank]
+  double scale = 1, dropout = 0;
+  std::string site;  // of its dropout
+};
+
 struct LinearMap {
   Tensor weight, bias;  // [out, in]; [out] or undefined
+  Adapter adapter = {};
 
-  LinearMap to(at::ScalarType type) const { return {weight.to(type), bias.defined() ? bias.to(type) : bias}; }
+  bool adapted() const { return adapter.A.defined(); }
+  LinearMap to(at::ScalarType type) const {
+    const auto cast = [type](const Tensor& x) { return x.defined() ? x.to(type) : x; };
+    LinearMap map{cast(weight), cast(bias), adapter};
+    map.adapter.A = cast(adapter.A), map.adapter.B = cast(adapter.B);
+    return map;
+  }
 };
 
 // x·Wᵀ + b computed in `type`; x [..., in], W [out, in], b [out] or undefined. Float32 on a CPU goes through

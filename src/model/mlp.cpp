@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 
+#include "model/adapter.h"
 #include "model/head_maps.h"
 #include "model/kernel/fused_activation.h"
 
@@ -44,7 +45,7 @@ std::int64_t Mlp::learned_width() const {
   constexpr double kLeast = 0.05;
   const at::NoGradGuard no_grad;
   // Of [E, F], or [MLPs, D, F / H], each of which serves as many heads.
-  const Tensor norms = proj_.weight.to(at::kDouble).norm(2, -2);
+  const Tensor norms = effective_weight(proj_).to(at::kDouble).norm(2, -2);
   const Tensor norms_F = heads_ == 0 ? norms : norms.repeat_interleave(heads_ / norms.size(0), 0).flatten();
   const Tensor sizes_F = at::sigmoid(unit_gate_F_.to(at::kDouble)) * 2 * norms_F;
   return sizes_F.gt(sizes_F.mean() * kLeast).sum().item<std::int64_t>();
@@ -69,7 +70,7 @@ Tensor Mlp::output(const Tensor& u_BTF, const Pass& pass) const { return map(u_B
 std::vector<Tensor> Mlp::parameters() const {
   std::vector<Tensor> all;
   for (const auto& map : {fc_, gate_, proj_})
-    for (const auto& tensor : {map.weight, map.bias})
+    for (const auto& tensor : {map.weight, map.bias, map.adapter.A, map.adapter.B})
       if (tensor.defined()) all.push_back(tensor);
   return all;
 }

@@ -16,6 +16,17 @@ ParameterSet::ParameterSet(ParameterTable table) : table_(std::move(table)) {
   }
 }
 
+namespace {
+
+// Uniform in ± bound, element i from place i of the stream.
+void fill_uniform(std::uint64_t key, double bound, const Tensor& tensor) {
+  auto* values = tensor.mutable_data_ptr<float>();
+  for (std::int64_t i = 0; i < tensor.numel(); ++i)
+    values[i] = static_cast<float>((2 * random_uniform(key, static_cast<std::uint64_t>(i)) - 1) * bound);
+}
+
+}  // namespace
+
 ParameterSet ParameterSet::initialized(ParameterTable table, std::uint64_t seed) {
   ParameterSet set(std::move(table));
   at::NoGradGuard no_grad;
@@ -26,6 +37,7 @@ ParameterSet ParameterSet::initialized(ParameterTable table, std::uint64_t seed)
       fill_normal(stream_key(seed, "init/" + spec.name), tensor.data_ptr<float>(), tensor.numel());
       tensor.mul_(spec.deviation);
     }
+    if (spec.bound > 0) fill_uniform(stream_key(seed, "init/" + spec.name), spec.bound, tensor);
     if (spec.mean != 0) tensor.add_(spec.mean);
   }
   return set;
@@ -73,7 +85,11 @@ const Tensor& ParameterSet::operator[](const std::string& name) const {
 
 LinearMap ParameterSet::map(const std::string& name) const {
   const auto* bias = find(name + ".bias");
-  return {(*this)[name + ".weight"], bias == nullptr ? Tensor() : *bias};
+  LinearMap map{(*this)[name + ".weight"], bias == nullptr ? Tensor() : *bias};
+  if (const auto found = table_.adapters.find(name); found != table_.adapters.end())
+    map.adapter = {(*this)[name + kAdapterDown], (*this)[name + kAdapterUp], found->second.scale,
+                   found->second.dropout, name + ".lora"};
+  return map;
 }
 
 std::map<std::string, Tensor> ParameterSet::by_name() const {

@@ -30,7 +30,8 @@ class ParameterSet {
 
   // The owned tensor behind a name or a use of it. Throws c10::Error naming it if there is none.
   const Tensor& operator[](const std::string& name) const;
-  LinearMap map(const std::string& name) const;  // `name`.weight, and `name`.bias where there is one
+  // `name`.weight, `name`.bias where there is one, and the adapter that stands beside them.
+  LinearMap map(const std::string& name) const;
 
   const std::vector<Parameter>& specs() const { return table_.owned; }
   const std::map<std::string, std::string>& uses() const { return table_.uses; }

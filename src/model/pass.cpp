@@ -5,11 +5,18 @@
 #include <ATen/core/grad_mode.h>
 
 #include "base/rng.h"
+#include "model/adapter.h"
 
 namespace kablate {
 
 Dropout::Dropout(double probability, std::uint64_t seed, std::vector<std::uint64_t> samples)
     : probability_(probability), seed_(seed), samples_(std::move(samples)) {}
+
+Dropout Dropout::of_samples(const Tensor& samples_B) const {
+  if (!samples_B.defined()) return *this;
+  const auto* first = samples_B.const_data_ptr<std::int64_t>();
+  return {probability_, seed_, std::vector<std::uint64_t>(first, first + samples_B.numel())};
+}
 
 std::uint64_t Dropout::stream(const std::string& site) const { return stream_key(seed_, "dropout/" + site); }
 
@@ -38,6 +45,13 @@ bool Pass::may_recompute() const {
 
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, const Pass& pass) {
   return linear(x, weight, bias, pass.dtype);
+}
+
+Tensor linear(const Tensor& x, const LinearMap& map, const Pass& pass) {
+  if (!map.adapted()) return linear(x, map.weight, map.bias, pass);
+  const Tensor in = x.to(pass.dtype);
+  const Tensor read = pass.dropout.of(map.adapter.dropout).apply(in, map.adapter.site);
+  return adapted(in, read, map, pass.dtype);
 }
 
 }  // namespace kablate

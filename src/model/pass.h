@@ -20,6 +20,14 @@ class Dropout {
   Dropout() = default;  // off: evaluation, or probability 0
   Dropout(double probability, std::uint64_t seed, std::vector<std::uint64_t> samples);
 
+  // The same training's with another probability; off where this is one of no training.
+  Dropout of(double probability) const {
+    return samples_.empty() ? Dropout() : Dropout(probability, seed_, samples_);
+  }
+
+  // Of these samples alone, in the order of their sequences, [B] int64; undefined: as it is.
+  Dropout of_samples(const Tensor& samples_B) const;
+
   bool active() const { return probability_ > 0; }
   double probability() const { return probability_; }
   const std::vector<std::uint64_t>& samples() const { return samples_; }
@@ -71,8 +79,7 @@ inline at::ScalarType statistics_type(const Pass& pass) { return statistics_type
 
 // x·Wᵀ + b in the pass's type; W [out, in], b [out] or undefined.
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, const Pass& pass);
-inline Tensor linear(const Tensor& x, const LinearMap& map, const Pass& pass) {
-  return linear(x, map.weight, map.bias, pass);
-}
+// The same with what the map's adapter adds, where it has one.
+Tensor linear(const Tensor& x, const LinearMap& map, const Pass& pass);
 
 }  // namespace kablate

@@ -33,6 +33,7 @@ std::string key_text(const Config& config, std::int64_t step, std::int64_t rerun
     if (std::find(unused.begin(), unused.end(), field.symbol) != unused.end()) continue;
     text += str(field.symbol, kAssign, field.text, "\n");
   }
+  if (!context.init_hash.empty()) text += str("init", kAssign, context.init_hash, "\n");
   return text + str("step", kAssign, step, "\nrerun", kAssign, rerun_index, "\nseed", kAssign, seed, "\ndata",
                     kAssign, context.data_hash, "\nthreads", kAssign, context.threads, "\nranks", kAssign,
                     context.ranks, "\ndevice", kAssign, context.device, "\nkernels", kAssign, context.kernels,

@@ -23,7 +23,7 @@ const std::vector<std::string> kControls{"parameters", "flops",     "dead_twin",
 
 // Hold for every step of a plan: what runs, where and on which data. A step that changed one would be
 // ignored, or could not be compared with the others.
-constexpr std::array<std::string_view, 12> kPlanWide{"EXPERIMENT_NAME",
+constexpr std::array<std::string_view, 13> kPlanWide{"EXPERIMENT_NAME",
                                                      "ABLATION_PLAN",
                                                      "RA_MLA_ABLATION_MODE",
                                                      "RA_MLA_ABLATION_STEPS",
@@ -34,7 +34,8 @@ constexpr std::array<std::string_view, 12> kPlanWide{"EXPERIMENT_NAME",
                                                      "KERNELS",
                                                      "DATASET",
                                                      "TOKENIZER",
-                                                     "DATA_PATH"};
+                                                     "DATA_PATH",
+                                                     "INIT_FROM"};
 
 // Walks the document of one file; every message starts with its path and the line.
 class PlanParser {

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "config/settings.h"
+#include "interchange/weights.h"
 #include "measure/arithmetic.h"
 #include "measure/machine.h"
 #include "model/kernel/choice.h"
@@ -80,6 +81,7 @@ std::string KeysHere::text(const StoredTrial& trial) {
   const auto device = resolve_device(config.run.device);
   return key_text(config, trial.summary.step, trial.rerun_index, trial.summary.seed,
                   {.data_hash = opened(trial).hash,
+                   .init_hash = initial_weights_hash(config),
                    .threads = trial.threads,
                    .ranks = 1,
                    .device = device_class(device),

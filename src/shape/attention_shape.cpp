@@ -56,12 +56,21 @@ ActivationBytes activations(const LayerSpec& s) {
 
 }  // namespace
 
+namespace {
+
+// A linear layer of the attention.
+Parameter attention_map(const std::string& name, std::int64_t out, std::int64_t in, double deviation) {
+  return adaptable(linear(name, out, in, deviation, Part::kAttention));
+}
+
+}  // namespace
+
 PartShape multi_head_shape(const LayerSpec& s) {
   const std::string name = s.prefix + "attn.";
   PartShape shape;
   const auto rows = s.E + 2 * s.K * s.D;  // q, k, v
-  shape.parameters = {linear(name + "c_attn.weight", rows, s.E, kLinearDeviation, Part::kAttention),
-                      linear(name + "c_proj.weight", s.E, s.E, s.residual_deviation, Part::kAttention)};
+  shape.parameters = {attention_map(name + "c_attn.weight", rows, s.E, kLinearDeviation),
+                      attention_map(name + "c_proj.weight", s.E, s.E, s.residual_deviation)};
   if (s.bias) {
     shape.parameters.insert(shape.parameters.begin() + 1,
                             constant(name + "c_attn.bias", rows, 0, Part::kAttention));
@@ -92,7 +101,7 @@ void add_latent_amounts(const LayerSpec& s, PartShape& shape) {
 // The maps from the input to the latents, as RA_MLA_LATENT_SOURCE has them.
 void add_down(const LayerSpec& s, const std::string& name, std::int64_t rows, PartShape& shape) {
   if (rows == 0) return;
-  shape.parameters.push_back(linear(name, rows, s.E, kLinearDeviation, Part::kAttention));
+  shape.parameters.push_back(attention_map(name, rows, s.E, kLinearDeviation));
   shape.parameters.back().trained = s.latent_source != LatentSource::kFrozen;
 }
 
@@ -107,7 +116,7 @@ PartShape latent_shape(const LayerSpec& s) {
   };
   PartShape shape;
   auto& p = shape.parameters;
-  p.push_back(linear(name + "q_proj.weight", s.E, s.E, kLinearDeviation, Part::kAttention));
+  p.push_back(attention_map(name + "q_proj.weight", s.E, s.E, kLinearDeviation));
   if (s.latent_source != LatentSource::kSlice)
     for (const char* key :
          s.shared_kv ? std::vector{"kv_down.weight"} : std::vector{"k_down.weight", "v_down.weight"})
@@ -122,10 +131,10 @@ PartShape latent_shape(const LayerSpec& s) {
   p.push_back(s.per_head_v_up ? per_head("v_up", s.L, s.D, down)
                               : linear(name + "v_up_shared.weight", s.D, s.L, down, Part::kAttention));
   if (s.R > 0) {
-    p.push_back(linear(name + "q_rope.weight", s.H * s.R, s.E, kLinearDeviation, Part::kAttention));
-    p.push_back(linear(name + "k_rope.weight", s.R, s.E, kLinearDeviation, Part::kAttention));
+    p.push_back(attention_map(name + "q_rope.weight", s.H * s.R, s.E, kLinearDeviation));
+    p.push_back(attention_map(name + "k_rope.weight", s.R, s.E, kLinearDeviation));
   }
-  p.push_back(linear(name + "out_proj.weight", s.E, s.E, s.residual_deviation, Part::kAttention));
+  p.push_back(attention_map(name + "out_proj.weight", s.E, s.E, s.residual_deviation));
   add_latent_amounts(s, shape);
   return shape;
 }
@@ -136,17 +145,17 @@ PartShape deepseek_shape(const LayerSpec& s) {
   PartShape shape;
   auto& p = shape.parameters;
   if (r == 0) {
-    p.push_back(linear(name + "q_proj.weight", queries, s.E, kLinearDeviation, Part::kAttention));
+    p.push_back(attention_map(name + "q_proj.weight", queries, s.E, kLinearDeviation));
   } else {
-    p.push_back(linear(name + "q_a_proj.weight", r, s.E, kLinearDeviation, Part::kAttention));
+    p.push_back(attention_map(name + "q_a_proj.weight", r, s.E, kLinearDeviation));
     p.push_back(constant(name + "q_a_layernorm.weight", r, 1, Part::kNorm));
-    p.push_back(linear(name + "q_b_proj.weight", queries, r, up_deviation(s, r), Part::kAttention));
+    p.push_back(attention_map(name + "q_b_proj.weight", queries, r, up_deviation(s, r)));
   }
   add_down(s, name + "kv_a_proj_with_mqa.weight", s.latent_source == LatentSource::kSlice ? s.R : s.L + s.R,
            shape);
   p.push_back(constant(name + "kv_a_layernorm.weight", s.L, 1, Part::kNorm));
   p.push_back(linear(name + "kv_b_proj.weight", 2 * s.H * s.D, s.L, up_deviation(s, s.L), Part::kAttention));
-  p.push_back(linear(name + "o_proj.weight", s.E, s.E, s.residual_deviation, Part::kAttention));
+  p.push_back(attention_map(name + "o_proj.weight", s.E, s.E, s.residual_deviation));
   add_latent_amounts(s, shape);
   return shape;
 }

@@ -37,7 +37,7 @@ void add_map(const LayerSpec& s, const char* key, std::int64_t out, std::int64_t
              PartShape& shape) {
   const std::string name = s.prefix + "mlp." + key;
   if (s.head_mlps == 0) {
-    shape.parameters.push_back(linear(name + ".weight", out, in, deviation, Part::kMlp));
+    shape.parameters.push_back(adaptable(linear(name + ".weight", out, in, deviation, Part::kMlp)));
     if (s.bias) shape.parameters.push_back(constant(name + ".bias", out, 0, Part::kMlp));
     return;
   }

@@ -10,6 +10,8 @@ namespace {
 // Maps that a layer shares stand under the lowest layer that uses them; the layer's own names are uses.
 void add_part(const LayerSpec& layer, const PartShape& part, ParameterTable& table) {
   for (const auto& parameter : part.parameters) {
+    if (part.adapter.rank > 0 && parameter.adaptable)
+      table.adapters[map_name(parameter.name)] = {part.adapter.scale, part.adapter.dropout};
     const auto owner = owner_of(layer, parameter);
     if (owner == layer.index)
       table.owned.push_back(parameter);
@@ -30,9 +32,12 @@ ParameterTable model_parameters(const ModelSpec& model) {
   constexpr const char *kEmbedding = "transformer.wte.weight", *kHead = "lm_head.weight";
   ParameterTable table;
   auto& all = table.owned;
-  all.push_back(linear(kEmbedding, model.V, model.E, kLinearDeviation, Part::kEmbedding));
-  if (model.positions == Positions::kLearned)
-    all.push_back(linear("transformer.wpe.weight", model.T, model.E, kLinearDeviation, Part::kEmbedding));
+  const auto add = [&](const char* name, std::int64_t rows, const char* part) {
+    all.push_back(linear(name, rows, model.E, kLinearDeviation, part));
+    all.back().trained = !model.frozen_base;
+  };
+  add(kEmbedding, model.V, Part::kEmbedding);
+  if (model.positions == Positions::kLearned) add("transformer.wpe.weight", model.T, Part::kEmbedding);
   for (const auto& layer : model.layers)
     for (const auto& part : layer_parts(layer)) add_part(layer, part, table);
   for (const auto& parameter : norm_parameters("transformer.ln_f", model.E, model.norm, model.bias))
@@ -40,7 +45,7 @@ ParameterTable model_parameters(const ModelSpec& model) {
   if (model.tie_embeddings)
     table.uses[kHead] = kEmbedding;
   else
-    all.push_back(linear(kHead, model.V, model.E, kLinearDeviation, Part::kHead));
+    add(kHead, model.V, Part::kHead);
   return table;
 }
 

@@ -34,6 +34,11 @@ void resolve_latents(const Config& c, LayerSpec& s) {
   if (s.q_latent > 0) s.q_latent_scale = scale(s.q_latent);
 }
 
+AdapterSpec adapter_where(bool on, const LoraConfig& lora) {
+  if (!on) return {};
+  return {.rank = lora.rank, .scale = lora.alpha / static_cast<double>(lora.rank), .dropout = lora.dropout};
+}
+
 LayerSpec resolve_layer(const Config& c, std::int64_t index) {
   LayerSpec s;
   s.index = index, s.prefix = layer_prefix(index);
@@ -51,7 +56,10 @@ LayerSpec resolve_layer(const Config& c, std::int64_t index) {
   s.F = c.mlp_width(index), s.activation = c.mlp.activation;
   s.learned_width = c.mlp.learned_width;
   if (c.mlp.per_head) s.head_mlps = c.gpt.num_heads / c.mlp.share_heads;
-  s.attention_owner = index, s.mlp_owner = c.mlp_owner(index);
+  s.attention_owner = c.attention_owner(index), s.mlp_owner = c.mlp_owner(index);
+  s.attention_adapter = adapter_where(c.lora.attention, c.lora);
+  s.mlp_adapter = adapter_where(c.lora.mlp, c.lora);
+  s.frozen_base = c.lora.freeze_base_at == 1;
   s.gate = where_on(c.gate), s.cross = where_on(c.cross), s.coupler = where_on(c.coupler);
   if (s.F == 0) s.cross.reset();  // the others may act in its attention still
   return s;
@@ -70,6 +78,7 @@ ModelSpec::ModelSpec(const Config& c)
       norm(c.gpt.norm),
       positions(c.gpt.positions),
       rope_base(c.gpt.rope_base),
+      frozen_base(c.lora.freeze_base_at == 1),
       compute{.dtype = c.run.dtype,
               .device = c.run.device,
               .kernels = c.run.kernels,

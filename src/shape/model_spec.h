@@ -25,6 +25,14 @@ struct ComputeSpec {
   bool operator==(const ComputeSpec&) const = default;
 };
 
+// Beside a map W: y = W·x + b + scale·B·A·drop(x), A [rank, in], B [out, rank] (arXiv 2106.09685, section
+// 4.1).
+struct AdapterSpec {
+  std::int64_t rank = 0;  // 0: none
+  double scale = 0, dropout = 0;
+  bool operator==(const AdapterSpec&) const = default;
+};
+
 std::string layer_prefix(std::int64_t index);  // "transformer.h.0."
 
 enum class AttentionKind { kNone, kMultiHead, kLatent, kDeepseek };
@@ -63,6 +71,8 @@ struct LayerSpec {
   bool learned_width = false;  // a gate for each of the F units
   // The layers whose maps this one uses: itself, or a lower one whose tensors it shares.
   std::int64_t attention_owner = 0, mlp_owner = 0;
+  AdapterSpec attention_adapter, mlp_adapter;  // of this layer's use of those maps
+  bool frozen_base = false;                    // those maps stand still
 
   std::optional<GateConfig> gate;         // mechanism 1
   std::optional<CrossTokenConfig> cross;  // mechanism 2
@@ -90,6 +100,7 @@ struct ModelSpec {
   NormOptions norm;  // of the last norm, as of the layers'
   Positions positions = Positions::kLearned;
   double rope_base = 0;
+  bool frozen_base = false;  // embeddings, head and main matrices stand still
   ComputeSpec compute;
   std::vector<LayerSpec> layers;
 

@@ -14,7 +14,7 @@ constexpr double kLinearDeviation = 0.02;  // of embeddings and linear maps (spe
 // The rows of `plan`'s table of parameters by part, beside those of the mechanisms (config/mechanism.h).
 struct Part {
   static constexpr const char *kEmbedding = "embedding", *kAttention = "attention", *kMlp = "mlp",
-                              *kNorm = "norm", *kHead = "head";
+                              *kNorm = "norm", *kHead = "head", *kAdapter = "lora";
 };
 
 // By its name: a matrix [n, F] may be the biases of n maps.
@@ -25,8 +25,10 @@ struct Parameter {
   std::vector<std::int64_t> shape;
   double mean = 0, deviation = 0;  // N(mean, deviation); deviation 0 is a constant (spec, section 4)
   std::string part = Part::kEmbedding;
-  bool own = false;     // the layer's, where it shares the rest of the part with others
-  bool trained = true;  // false: keeps its initial values, has no gradient and no moments
+  bool own = false;        // the layer's, where it shares the rest of the part with others
+  bool trained = true;     // false: keeps its initial values, has no gradient and no moments
+  double bound = 0;        // above 0: uniform in mean ± bound instead
+  bool adaptable = false;  // the weight of a linear layer that adapters may stand beside
 
   std::int64_t count() const {
     std::int64_t product = 1;
@@ -35,12 +37,20 @@ struct Parameter {
   }
 };
 
+// What an adapter's two maps are called after the map that they stand beside.
+constexpr const char *kAdapterDown = ".lora_A.weight", *kAdapterUp = ".lora_B.weight";
+
+struct AdapterScale {
+  double scale = 1, dropout = 0;
+};
+
 // The parameters of a model: tensors that it owns, and other names by which parts of it use them. A tied head
 // is a use of the embedding, a shared map a use of the lowest layer's. What is counted, drawn, updated and
 // stored is what is owned.
 struct ParameterTable {
-  std::vector<Parameter> owned;             // in the order of the forward pass
-  std::map<std::string, std::string> uses;  // name -> the owned tensor's name
+  std::vector<Parameter> owned;                  // in the order of the forward pass
+  std::map<std::string, std::string> uses;       // name -> the owned tensor's name
+  std::map<std::string, AdapterScale> adapters;  // by the map's name without ".weight", as the layer calls it
 
   ParameterTable() = default;
   ParameterTable(std::vector<Parameter> parameters)  // NOLINT(google-explicit-constructor): without uses

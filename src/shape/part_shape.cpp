@@ -1,5 +1,8 @@
 #include "shape/part_shape.h"
 
+#include <cmath>
+#include <utility>
+
 #include "shape/policy.h"
 
 namespace kablate {
@@ -23,14 +26,60 @@ std::int64_t owner_of(const LayerSpec& s, const Parameter& parameter) {
   return parameter.part == Part::kMlp ? s.mlp_owner : s.index;
 }
 
+namespace {
+
+// Adds A and B of every map that they stand beside, their work and what they keep; and where the maps stand
+// still, says so of them.
+PartShape with_adapters(const LayerSpec& s, PartShape shape, const AdapterSpec& adapter) {
+  std::vector<Parameter> all;
+  shape.adapter = adapter;
+  const double value = value_bytes(s.compute);
+  for (auto& parameter : shape.parameters) {
+    const bool main = (parameter.part == Part::kAttention || parameter.part == Part::kMlp) && !parameter.own;
+    if (s.frozen_base && main) parameter.trained = false;
+    all.push_back(parameter);
+    if (adapter.rank == 0 || !parameter.adaptable) continue;
+    const std::int64_t out = parameter.shape[0], in = parameter.shape[1], r = adapter.rank;
+    const std::string name = map_name(parameter.name);
+    all.push_back({.name = name + kAdapterDown,
+                   .shape = {r, in},
+                   .part = Part::kAdapter,
+                   .bound = 1 / std::sqrt(static_cast<double>(in))});
+    all.push_back({.name = name + kAdapterUp, .shape = {out, r}, .part = Part::kAdapter});
+    shape.flops_per_token += 2.0 * static_cast<double>(r * (in + out));
+    // A·x; and of dropout the mask and what it leaves of x.
+    const double kept =
+        value * (static_cast<double>(r) + (adapter.dropout > 0 ? 2.0 * static_cast<double>(in) : 0));
+    const bool of_attention = parameter.part == Part::kAttention;
+    (of_attention ? shape.activations.attention_kept : shape.activations.mlp_kept) += kept;
+  }
+  shape.parameters = std::move(all);
+  return shape;
+}
+
+}  // namespace
+
 std::vector<PartShape> layer_parts(const LayerSpec& s) {
-  return {norms_shape(s), attention_shape(s),   mlp_shape(s),
-          gate_shape(s),  cross_token_shape(s), coupler_shape(s)};
+  return {norms_shape(s),
+          with_adapters(s, attention_shape(s), s.attention_adapter),
+          with_adapters(s, mlp_shape(s), s.mlp_adapter),
+          gate_shape(s),
+          cross_token_shape(s),
+          coupler_shape(s)};
 }
 
 Parameter linear(const std::string& name, std::int64_t out, std::int64_t in, double deviation,
                  const char* part) {
   return {.name = name, .shape = {out, in}, .mean = 0, .deviation = deviation, .part = part};
+}
+
+Parameter adaptable(Parameter weight) {
+  weight.adaptable = true;
+  return weight;
+}
+
+std::string map_name(const std::string& weight) {
+  return weight.substr(0, weight.size() - std::string_view(".weight").size());
 }
 
 Parameter constant(const std::string& name, std::int64_t size, double value, const char* part) {

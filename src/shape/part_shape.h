@@ -25,6 +25,7 @@ struct ActivationBytes {
 
 struct PartShape {
   std::vector<Parameter> parameters;
+  AdapterSpec adapter = {};                 // beside those of them that are adaptable
   double flops_per_token = 0;               // forward, at context T
   std::int64_t cache_values_per_token = 0;  // what decoding must keep
   std::int64_t cache_values_fixed = 0;
@@ -49,6 +50,11 @@ PartShape norms_shape(const LayerSpec& layer);       // mlp_shape.cpp; spec, sec
 Parameter linear(const std::string& name, std::int64_t out, std::int64_t in, double deviation,
                  const char* part);
 Parameter constant(const std::string& name, std::int64_t size, double value, const char* part);
+// The weight of a linear layer that adapters may stand beside.
+Parameter adaptable(Parameter weight);
+
+// "….c_attn" of "….c_attn.weight".
+std::string map_name(const std::string& weight);
 
 // Those of the norm `name` of E channels: weight and bias, as far as there are any.
 std::vector<Parameter> norm_parameters(const std::string& name, std::int64_t E, const NormOptions& norm,

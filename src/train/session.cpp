@@ -23,27 +23,30 @@ NamedParameters trained(const ParameterSet& parameters) {
 Session::Session(const Config& c, std::int64_t seed, std::shared_ptr<const Dataset> dataset,
                  Communicator& ranks)
     : config(c),
+      stage(at_update(c, 0)),
       device(resolve_device(c.run.device)),
       data(std::move(dataset)),
       objective(make_objective(c)),
-      parameters(ParameterSet::initialized(model_parameters(c), static_cast<std::uint64_t>(seed))
+      parameters(ParameterSet::initialized(model_parameters(stage), static_cast<std::uint64_t>(seed))
                      .to(device, at::kFloat)),
-      model(config, parameters),
+      model(stage, parameters),
       optimizer(make_optimizer(config.optim, trained(parameters))),
       train_step(config, model, parameters, *optimizer, *objective, *data, seed, ranks) {}
 
-Session::Apart Session::apart() const {
-  const ParameterTable table = model_parameters(unshared(config));
+Session::Stage Session::next(const Config& config_of_stage) const {
+  const ParameterTable table = model_parameters(config_of_stage);
   const auto& uses = parameters.uses();
   const auto origin = [&](const std::string& name) {
     const auto use = uses.find(name);
     return use == uses.end() ? name : use->second;
   };
-  Apart result{ParameterSet(table).to(device, at::kFloat), nullptr};
+  Stage result{config_of_stage, ParameterSet(table).to(device, at::kFloat), nullptr};
   const at::NoGradGuard no_grad;
   for (const auto& [name, tensor] : result.parameters.by_name()) tensor.copy_(parameters[name]);
-  std::map<std::string, at::Tensor> state = optimizer->state();
-  const auto before = state;
+  const std::map<std::string, at::Tensor> before = optimizer->state();
+  std::map<std::string, at::Tensor> state;
+  for (const auto& [name, tensor] : before)
+    if (!name.starts_with("m.") && !name.starts_with("v.")) state[name] = tensor;
   for (const auto& spec : table)
     for (const char* moment : spec.trained ? std::vector{"m.", "v."} : std::vector<const char*>{})
       state[moment + spec.name] = before.at(moment + origin(spec.name));
@@ -52,10 +55,11 @@ Session::Apart Session::apart() const {
   return result;
 }
 
-void Session::go_on_with(Apart apart) {
-  parameters = std::move(apart.parameters);
-  model = Gpt(unshared(config), parameters);
-  optimizer = std::move(apart.optimizer);
+void Session::go_on_with(Stage next) {
+  stage = std::move(next.config);
+  parameters = std::move(next.parameters);
+  model = Gpt(stage, parameters);
+  optimizer = std::move(next.optimizer);
   train_step.go_on_with(*optimizer);
 }
 

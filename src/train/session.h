@@ -22,16 +22,19 @@ struct Session {
   Session(const Session&) = delete;  // its members refer to one another
   Session& operator=(const Session&) = delete;
 
-  // What trains on where layers that shared an MLP get copies of their own (MLP_UNSHARE_AT): parameters and
-  // moments, each copied from those that it shared; the optimizer's counters are the same.
-  struct Apart {
+  // What trains on where the model becomes another (at_update()). Parameters and moments are copies of what
+  // stood for them, those of a layer that parts from others copies of what it shared; what stands still has
+  // no moments any more. The optimizer's counters are the same.
+  struct Stage {
+    Config config;
     ParameterSet parameters;
     std::unique_ptr<Optimizer> optimizer;
   };
-  Apart apart() const;
-  void go_on_with(Apart apart);
+  Stage next(const Config& stage) const;
+  void go_on_with(Stage stage);
 
-  Config config;  // as given: the model of its start
+  Config config;  // as given
+  Config stage;   // of the model that trains now
   c10::Device device;
   std::shared_ptr<const Dataset> data;
   std::shared_ptr<const Objective> objective;

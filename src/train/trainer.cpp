@@ -19,24 +19,29 @@ std::map<std::string, double> split_terms(const Losses& losses) {
   return terms;
 }
 
+// Whether a stage's model has other parameters, or others that train.
+bool is_another(const Config& stage, const Config& other) { return ModelSpec(stage) != ModelSpec(other); }
+
 }  // namespace
+
+// The model that has made these updates.
+Config Trainer::stage_after(std::int64_t updates) const { return at_update(session_.config, updates); }
 
 Trainer::Trainer(const Config& config, std::int64_t seed, std::shared_ptr<const Dataset> data,
                  Communicator& ranks)
     : session_(config, seed, std::move(data), ranks) {}
 
-// Updates count from 1.
-bool Trainer::shares_before(std::int64_t updates) const {
-  const auto at = session_.config.mlp.unshare_at;
-  return at == 0 || updates < at;
+void Trainer::begin_with(const NamedTensors& weights) {
+  TORCH_CHECK(iteration_ == 0, "weights to start from come after update ", iteration_);
+  const at::NoGradGuard no_grad;
+  for (const auto& [name, tensor] : session_.parameters.by_name())
+    if (const auto found = weights.find(name); found != weights.end()) tensor.copy_(found->second);
 }
 
 Update Trainer::update() {
   const auto& train = session_.config.train;
-  if (!apart_ && !shares_before(iteration_ + 1)) {
-    session_.go_on_with(session_.apart());
-    apart_ = true;
-  }
+  const Config stage = stage_after(iteration_ + 1);
+  if (is_another(stage, session_.stage)) session_.go_on_with(session_.next(stage));
   const StepResult step = session_.train_step.run(iteration_);
   Update update;
   update.finite = step.update.finite;
@@ -96,10 +101,13 @@ void Trainer::check(const TrainerState& state) const {
     throw WorkError(str("its iteration is ", state.iteration, ", expected 0 to ", train.max_iters));
   if (state.clipped_elements < 0 || state.spikes < 0 || state.resets < 0)
     throw WorkError("it has a count below 0");
-  const bool apart = !shares_before(state.iteration);
-  if (apart_ && !apart) throw WorkError("its layers share MLPs that these do not: of before MLP_UNSHARE_AT");
-  const Config& config = session_.config;
-  const ParameterTable table = model_parameters(apart ? unshared(config) : config);
+  const Config stage = stage_after(state.iteration);
+  // A model never becomes again what it was.
+  if (is_another(stage, session_.stage) && state.iteration < iteration_)
+    throw WorkError(str("it is of update ", state.iteration,
+                        ", before MLP_UNSHARE_AT or LORA_FREEZE_BASE_AT, "
+                        "which the model has passed"));
+  const ParameterTable table = model_parameters(stage);
   for (const auto& spec : table) {
     const auto found = state.weights.find(spec.name);
     if (found == state.weights.end())
@@ -118,11 +126,10 @@ void Trainer::restore(const TrainerState& state) {
   check(state);
   TokenChain tokens;
   tokens.restore(state.tokens);
-  if (!apart_ && !shares_before(state.iteration)) {
-    auto apart = session_.apart();
-    apart.optimizer->load_state(state.optimizer);
-    session_.go_on_with(std::move(apart));
-    apart_ = true;
+  if (const Config stage = stage_after(state.iteration); is_another(stage, session_.stage)) {
+    auto next = session_.next(stage);
+    next.optimizer->load_state(state.optimizer);
+    session_.go_on_with(std::move(next));
   } else {
     session_.optimizer->load_state(state.optimizer);
   }

@@ -43,6 +43,9 @@ class Trainer {
   Trainer(const Config& config, std::int64_t seed, std::shared_ptr<const Dataset> data,
           Communicator& ranks = one_rank());
 
+  // Starts from these weights instead; what they lack stays as drawn. REQUIRES: no update was made.
+  void begin_with(const NamedTensors& weights);
+
   Update update();
 
   // The losses on the evaluation windows of both splits (evaluator.h). `between` is called before each batch;
@@ -55,8 +58,7 @@ class Trainer {
   bool evaluation_due() const;                         // after these updates, by GPT2_EVAL_INTERVAL, or done
   const Session& session() const { return session_; }  // model, weights, data
 
-  // Weights and moments are the live ones, not copies. Before the update MLP_UNSHARE_AT they are those of the
-  // model that shares, from it on those of the one that does not.
+  // Weights and moments are the live ones, not copies, of the model that the last update trained.
   TrainerState state() const;
   // Goes on from a state. Throws WorkError saying what does not fit (a tensor's name or shape, a count out of
   // range); nothing was changed then.
@@ -64,10 +66,9 @@ class Trainer {
 
  private:
   void check(const TrainerState& state) const;
-  bool shares_before(std::int64_t updates) const;  // MLP_UNSHARE_AT is still to come, or none
+  Config stage_after(std::int64_t updates) const;
 
   Session session_;
-  bool apart_ = false;  // layers have MLPs of their own since MLP_UNSHARE_AT
   std::int64_t iteration_ = 0, clipped_elements_ = 0, spikes_ = 0, resets_ = 0;
   TokenChain trained_on_;
 };

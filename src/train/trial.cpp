@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "generate/sample.h"
+#include "interchange/weights.h"
 #include "measure/arithmetic.h"
 #include "measure/machine.h"
 #include "measure/memory.h"
@@ -235,8 +236,10 @@ std::string TrialLoop::sample() const {
   return session.data->tokenizer().decode(tokens);
 }
 
-KeyContext key_context(const TrialOrder& order, const Dataset& data, c10::Device device) {
+KeyContext key_context(const TrialOrder& order, const Config& config, const Dataset& data,
+                       c10::Device device) {
   return {.data_hash = data.hash(),
+          .init_hash = initial_weights_hash(config),
           .threads = order.threads,
           .ranks = 1,
           .device = device_class(device),
@@ -271,11 +274,13 @@ TrialOutcome run_trial(const TrialFolder& folder, const TrialOrder& order, const
   Trainer trainer(config, order.seed, open_dataset(config, order.data_folder));
   const auto& session = trainer.session();
   const std::string text = key_text(config, order.step, order.rerun_index, order.seed,
-                                    key_context(order, *session.data, session.device));
+                                    key_context(order, config, *session.data, session.device));
   if (key_of(text) != order.key)
     throw WorkError(
         "the trial's key is not the planned one: data, sources or machine changed since the run was started; "
         "start it again");
+  if (const auto& file = config.train.init_from; !file.empty())
+    trainer.begin_with(read_initial_weights(file, model_parameters(session.stage)));
   for (const auto& damage : damaged_files(folder))
     log_warning("trained again, since it was damaged: " + damage);
   Json here = environment(order, session.device);

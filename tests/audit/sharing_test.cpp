@@ -19,7 +19,7 @@ bool is_shared(const Config& config) { return config.mlp.share_layers > 1; }
 
 TEST(Sharing, IsHeldAgainstEqualMlpsWhereThereIsAny) {
   EXPECT_EQ(detail(audit(small_config(mechanisms(false, false, false))), "sharing"), "");
-  EXPECT_NE(detail(audit(small_config(kTwoKeys)), "sharing").find("as equal ones"), std::string::npos);
+  EXPECT_NE(detail(audit(small_config(kTwoKeys)), "sharing").find("as equal maps"), std::string::npos);
   const Deltas heads{{"MLP_PER_HEAD", "y"}, {"MLP_SHARE_HEADS", "3"}};
   EXPECT_NE(detail(audit(small_config(mechanisms(false, false, false) + heads)), "sharing"), "");
 }
@@ -60,7 +60,7 @@ TEST(PlantedFault, ALayerWithAnMlpOfItsOwnIsCaught) {
     return model_parameters(apart);
   };
   EXPECT_TRUE(fails(audit(small_config(kTwoKeys), subject), "sharing",
-                    "layer 1 has transformer.h.1.mlp.c_fc.weight, but the MLP of layer 0"));
+                    "layer 1 has transformer.h.1.mlp.c_fc.weight, but the maps of layer 0"));
 }
 
 const Deltas kParting = kTwoKeys + Deltas{{"MLP_UNSHARE_AT", "7"}};

@@ -126,6 +126,40 @@ TEST(Validate, RefusesAnEndOfSharingThatCanNotCome) {
   EXPECT_NO_THROW(validate(config({"MLP_UNSHARE_AT=100", "MLP_SHARE_LAYERS=2", "GPT2_MAX_ITERS=100"})));
 }
 
+TEST(Validate, RefusesMatricesThatLayersCanNotShare) {
+  const char* shared = "SHARE_MAIN_MATRICES=y";
+  expect_refused({shared, "GPT2_N_LAYER=1"},
+                 {"GPT2_N_LAYER = 1", "SHARE_MAIN_MATRICES = y", "no other layer"});
+  expect_refused({shared, "MLP_SHARE_LAYERS=2"}, {"MLP_SHARE_LAYERS = 2", "SHARE_MAIN_MATRICES = y"});
+  expect_refused({shared, "GPT2_N_LAYER=2", "MLP_EXPANSION=4,3"}, {"MLP_EXPANSION = 4,3", "one expansion"});
+  expect_refused({shared, "GPT2_N_LAYER=2", "RA_MLA_LATENT_DIM=64,32"},
+                 {"RA_MLA_LATENT_DIM = 64,32", "one width"});
+  EXPECT_NO_THROW(
+      validate(config({shared, "GPT2_N_LAYER=2", "MLP_EXPANSION=3,3", "RA_MLA_LATENT_DIM=64,64"})));
+}
+
+TEST(Validate, RefusesAdaptersOfWhatThereIsNot) {
+  const char *no1 = "RA_MLA_MLP_ATTN_GATE=n", *no2 = "RA_MLA_MLP_CROSS_TOKEN=n",
+             *no3 = "RA_MLA_MLP_LATENT_RECIP=n", *attn = "USE_LORA_ATTN=y", *mlp = "USE_LORA_MLP=y";
+  expect_refused({no1, no2, no3, attn, "GPT2_ATTENTION=n"}, {"USE_LORA_ATTN = y", "GPT2_ATTENTION = n"});
+  expect_refused({no1, no2, no3, mlp, "MLP_EXPANSION=0"}, {"USE_LORA_MLP = y", "MLP_EXPANSION = 0"});
+  expect_refused({mlp, "MLP_PER_HEAD=y"}, {"USE_LORA_MLP = y", "MLP_PER_HEAD = y"});
+  EXPECT_NO_THROW(validate(config({attn, "MLP_PER_HEAD=y"})));
+}
+
+TEST(Validate, RefusesToFreezeAllOrNever) {
+  const char *no1 = "RA_MLA_MLP_ATTN_GATE=n", *no2 = "RA_MLA_MLP_CROSS_TOKEN=n",
+             *no3 = "RA_MLA_MLP_LATENT_RECIP=n", *bare = "NORM_AFFINE=n", *freeze = "LORA_FREEZE_BASE_AT=5";
+  expect_refused({no1, no2, no3, bare, freeze}, {"LORA_FREEZE_BASE_AT = 5", "nothing is left to train"});
+  // Reciprocal attention has no parameters.
+  expect_refused({no1, no2, no3, bare, freeze, "RA_MLA_RA_ALPHA=0.5"}, {"nothing is left to train"});
+  for (const auto* left : {"USE_LORA_ATTN=y", "NORM_AFFINE=y", "RA_MLA_LATENT_NORM=y", "MLP_LEARNED_WIDTH=y",
+                           "RA_MLA_MLP_ATTN_GATE=y", "RA_MLA_FORM=deepseek"})
+    EXPECT_NO_THROW(validate(config({no1, no2, no3, bare, freeze, left}))) << left;
+  expect_refused({"LORA_FREEZE_BASE_AT=101", "GPT2_MAX_ITERS=100"},
+                 {"LORA_FREEZE_BASE_AT = 101", "GPT2_MAX_ITERS = 100", "from 1 to 100"});
+}
+
 TEST(Validate, RefusesFormsOfLatentAttentionThatDontGoTogether) {
   const char *deepseek = "RA_MLA_FORM=deepseek", *rotary = "POSITIONS=rotary", *ra = "RA_MLA_RA_ALPHA=0.5";
   expect_refused({rotary}, {"POSITIONS = rotary", "RA_MLA_ROPE_DIM = 0", "even number"});
@@ -219,6 +253,9 @@ TEST(UnusedSymbols, AreThoseOfSwitchesThatAreOff) {
         Case{"MLP_SHARE_PATTERN", "MLP_SHARE_LAYERS=3", "MLP_SHARE_LAYERS=12"},
         Case{"MLP_SHARE_HEADS", "MLP_PER_HEAD=y", "MLP_PER_HEAD=n"},
         Case{"MLP_WIDTH_PENALTY", "MLP_LEARNED_WIDTH=y", "MLP_LEARNED_WIDTH=n"},
+        Case{"LORA_RANK", "USE_LORA_ATTN=y", "USE_LORA_ATTN=n"},
+        Case{"LORA_DROPOUT", "USE_LORA_MLP=y", "USE_LORA_MLP=n"},
+        Case{"LORA_ALPHA", "USE_LORA_MLP=y", "USE_LORA_MLP=n"},
         Case{"SPAM_THETA", "SPAM_ENABLE_CLIP=y", "SPAM_ENABLE_CLIP=n"},
         Case{"SPAM_INTERVAL", "SPAM_PERIODIC_RESET=y", "OPTIMIZER=adamw"},
         Case{"SPAM_WARMUP_STEPS", "SPAM_WARMUP=y", "SPAM_WARMUP=n"},

@@ -17,7 +17,8 @@ BOOLS = {
     "RA_MLA_MLP_CROSS_TOKEN RA_MLA_MLP_LATENT_RECIP RA_MLA_MLP_SPARSE_NORMALIZE "
     "RA_MLA_MLP_SPARSE_HEAD_AVERAGE GPT2_DECAY_LR SPAM_ENABLE_CLIP SPAM_PERIODIC_RESET SPAM_WARMUP",
     "n": "RA_MLA_ALLOW_NONCAUSAL RA_MLA_SHARED_KV RA_MLA_LATENT_NORM RA_MLA_LATENT_SCALE "
-    "RA_MLA_MLP_CROSS_DETACH RECOMPUTE MLP_PER_HEAD MLP_LEARNED_WIDTH QK_NORM",
+    "RA_MLA_MLP_CROSS_DETACH RECOMPUTE MLP_PER_HEAD MLP_LEARNED_WIDTH QK_NORM "
+    "SHARE_MAIN_MATRICES USE_LORA_ATTN USE_LORA_MLP",
 }
 INTS = {
     "GPT2_N_KV_HEAD": 0,
@@ -48,6 +49,8 @@ INTS = {
     "MLP_SHARE_LAYERS": 1,
     "MLP_SHARE_HEADS": 1,
     "MLP_UNSHARE_AT": 0,
+    "LORA_RANK": 8,
+    "LORA_FREEZE_BASE_AT": 0,
 }
 STRINGS = {
     "RA_MLA_RA_ALPHA": "0.0",
@@ -66,6 +69,7 @@ STRINGS = {
     "ABLATION_PLAN": "ra-mla",
     "SEEDS": "1-3",
     "DATA_PATH": "",
+    "INIT_FROM": "",
     "GRAD_CLIP": "1.0",
     "ADAM_BETA1": "0.9",
     "ADAM_BETA2": "0.999",
@@ -74,6 +78,8 @@ STRINGS = {
     "RA_MLA_LATENT_DIM": "128",
     "ROPE_BASE": "10000",
     "MLP_WIDTH_PENALTY": "0.0",
+    "LORA_ALPHA": "16",
+    "LORA_DROPOUT": "0.0",
 }
 CHOICES = {
     "RA_MLA_MLP_TYING_MODE": "tied_transpose untied per_head_scalar",
@@ -94,6 +100,7 @@ CHOICES = {
     "RA_MLA_MLP_GATE_POOL": "causal_mean token sequence",
 }
 DEFCONFIGS = [
+    "albert-lora",
     "attention-kinds",
     "calibration",
     "contexts",

@@ -27,7 +27,7 @@ struct Row {
 
 const Deltas kGate{{"RA_MLA_MLP_ATTN_GATE", "y"}}, kCross{{"RA_MLA_MLP_CROSS_TOKEN", "y"}},
     kRecip{{"RA_MLA_MLP_LATENT_RECIP", "y"}}, kRms{{"RA_MLA_MLP_SPARSE_MODE", "rms"}},
-    kMha{{"ENABLE_RA_MLA", "n"}}, kUntied{{"RA_MLA_MLP_TYING_MODE", "untied"}},
+    kLora{{"USE_LORA_ATTN", "y"}}, kMha{{"ENABLE_RA_MLA", "n"}}, kUntied{{"RA_MLA_MLP_TYING_MODE", "untied"}},
     kAllClipped{{"SPAM_THETA", "0.5"}}, kResets{{"SPAM_INTERVAL", "6"}, {"SPAM_WARMUP_STEPS", "3"}};
 
 std::vector<Row> model_rows() {
@@ -68,6 +68,11 @@ std::vector<Row> model_rows() {
            {{"GPT2_N_LAYER", "4"}, {"MLP_SHARE_LAYERS", "2"}}},
           {"MLP_PER_HEAD", "y", "n", observe::logits, {}},
           {"MLP_SHARE_HEADS", "1", "3", observe::logits, {{"MLP_PER_HEAD", "y"}}},
+          {"SHARE_MAIN_MATRICES", "y", "n", observe::logits, {}},
+          {"USE_LORA_ATTN", "y", "n", observe::logits, {}},
+          {"USE_LORA_MLP", "y", "n", observe::logits, {}},
+          {"LORA_RANK", "2", "3", observe::logits, kLora},
+          {"LORA_ALPHA", "2", "3", observe::logits, kLora},
           {"GPT2_ACTIVATION", "gelu", "gelu_tanh", observe::logits, {}},
           {"MLP_LEARNED_WIDTH", "y", "n", observe::logits, {}},
           {"RA_MLA_MLP_GATE_DIM", "5", "6", observe::logits, kGate},
@@ -121,10 +126,13 @@ std::vector<Row> training_rows() {
           {"GPT2_LOG_INTERVAL", "3", "4", observe::log, {{"GPT2_MAX_ITERS", "12"}}},
           {"MLP_WIDTH_PENALTY", "0", "0.5", observe::training, {{"MLP_LEARNED_WIDTH", "y"}}},
           {"MLP_UNSHARE_AT", "0", "5", observe::training, {{"MLP_SHARE_LAYERS", "3"}}},
+          {"LORA_DROPOUT", "0", "0.5", observe::training, kLora},
+          {"LORA_FREEZE_BASE_AT", "0", "5", observe::training, {}},
           {"RECOMPUTE", "y", "n", observe::training, {{"GPT2_BATCH_SIZE", "600"}}},
           {"DATASET", "text", "bin", observe::data, {}},
           {"TOKENIZER", "character", "gpt2", observe::data, {}},
           {"DATA_PATH", "one.txt", "two.txt", observe::data, {}},
+          {"INIT_FROM", "one.txt", "two.txt", observe::start, {}},
           {"DATA_SEED", "1", "2", observe::order, {}}};
 }
 

@@ -103,13 +103,18 @@ TEST_P(EveryGradient, ReachesEveryParameter) {
   const Config config = small_config(GetParam().deltas);
   const auto sequences = random_sequences(config, 2, 8, 22);
   std::vector<ParameterSet> starts{random_parameters(config, 22)};
+  const auto waits = [](const std::string& name) { return name.ends_with(kAdapterDown); };
   // With a threshold above 1 the nearly even rows of the start keep nothing at all.
   if (GetParam().name != "CrossRmsEmptyRows")
     starts.push_back(ParameterSet::initialized(model_parameters(config), 22));
   for (const auto& parameters : starts) {
     const auto gradients = loss_gradients(config, parameters, sequences);
-    for (const auto& spec : parameters.specs())
-      EXPECT_EQ(gradients.at(spec.name).abs().max().item<float>() > 0, spec.trained) << spec.name;
+    const bool at_start = &parameters != &starts.front();
+    for (const auto& spec :
+         parameters.specs())  // an adapter's upper map is 0 then: the lower one waits for it
+      EXPECT_EQ(gradients.at(spec.name).abs().max().item<float>() > 0,
+                spec.trained && !(at_start && waits(spec.name)))
+          << spec.name;
   }
 }
 

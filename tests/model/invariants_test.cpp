@@ -167,7 +167,8 @@ double expected_deviation(const std::string& name, const Config& config) {
   const auto& mla = config.attention;
   const auto E = static_cast<double>(config.gpt.width), D = E / static_cast<double>(config.gpt.num_heads),
              L = static_cast<double>(mla.latent_dim.at(layer_of(name)));
-  if (has("ln_") || has("norm.") || has("bias") || has(".alpha_") || has("unit_gate")) return 0;
+  if (has("ln_") || has("norm.") || has("bias") || has(".alpha_") || has("unit_gate") || has("lora_B"))
+    return 0;
   if (has(".c_proj") || has(".out_proj.") || has(".o_proj."))
     return 0.02 / std::sqrt(2.0 * static_cast<double>(config.gpt.num_layers));
   if (has("q_to_latent")) return mla.latent_norm ? 0.02 * std::sqrt(E / D) : 1 / std::sqrt(D);
@@ -224,8 +225,12 @@ TEST(InitialValues, HaveTheSpecifiedDistribution) {
     const Config config = small_config(deltas);
     for (const auto& [name, tensor] : initialized(config, 8).by_name()) {
       SCOPED_TRACE(name);
-      const double deviation = expected_deviation(name, config), n = static_cast<double>(tensor.numel());
-      const bool zero = name.find("bias") != std::string::npos || name.ends_with("unit_gate");
+      const double n = static_cast<double>(tensor.numel());
+      const double deviation = name.ends_with("lora_A.weight")
+                                   ? 1 / std::sqrt(3.0 * static_cast<double>(tensor.size(1)))  // uniform
+                                   : expected_deviation(name, config);
+      const bool zero = name.find("bias") != std::string::npos || name.ends_with("unit_gate") ||
+                        name.ends_with("lora_B.weight");
       const bool one = deviation == 0 && !zero;
       const Tensor values = tensor.detach().to(at::kDouble);
       EXPECT_NEAR(values.mean().item<double>(), one ? 1 : 0, 4.5 * deviation / std::sqrt(n));

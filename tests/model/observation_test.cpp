@@ -77,7 +77,16 @@ std::optional<double> learned_width(const Config& c, const reference::Weights& w
   if (found == weights.end()) return {};
   const auto& gates = found->second.values;
   const auto k = static_cast<std::size_t>(c.mlp.share_layers);
-  const auto& map = weights.at(name(block / k * k, c.mlp.per_head ? "c_proj_heads" : "c_proj.weight"));
+  const std::size_t owner = c.gpt.share_main ? 0 : block / k * k;
+  reference::Weight map = weights.at(name(owner, c.mlp.per_head ? "c_proj_heads" : "c_proj.weight"));
+  if (const auto down = weights.find(name(block, "c_proj.lora_A.weight")); down != weights.end()) {
+    const auto& up = weights.at(name(block, "c_proj.lora_B.weight"));
+    const auto in = static_cast<std::size_t>(map.shape[1]), rank = static_cast<std::size_t>(c.lora.rank);
+    for (std::size_t i = 0; i < map.values.size(); ++i)
+      for (std::size_t r = 0; r < rank; ++r)
+        map.values[i] += c.lora.alpha / static_cast<double>(rank) * up.values[i / in * rank + r] *
+                         down->second.values[r * in + i % in];
+  }
   const auto width = static_cast<std::size_t>(map.shape.back()),
              rows = static_cast<std::size_t>(map.shape[map.shape.size() - 2]);
   reference::Vector sizes;

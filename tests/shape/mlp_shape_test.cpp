@@ -146,6 +146,10 @@ TEST(Memory, OfTheMlpsEqualsTheSumDoneByHand) {
   EXPECT_DOUBLE_EQ(kept({{"MLP_SHARE_LAYERS", "2"}}), gelu) << "values are each layer's own";
   EXPECT_DOUBLE_EQ(kept({{"MLP_PER_HEAD", "y"}}), gelu);
   EXPECT_DOUBLE_EQ(kept({{"MLP_LEARNED_WIDTH", "y"}}), gelu) << "u before its gates is made again";
+  const Deltas lora{{"USE_LORA_MLP", "y"}, {"LORA_RANK", "3"}};
+  EXPECT_DOUBLE_EQ(kept(lora) - gelu, 2 * 2 * 4 * 3) << "A·x of two maps in two layers";
+  EXPECT_DOUBLE_EQ(kept(lora + Deltas{{"LORA_DROPOUT", "0.5"}}) - kept(lora), 2 * 4 * 2 * (8 + 32))
+      << "a mask and what it leaves of both inputs";
 }
 
 TEST(Owners, AreTheLowestLayersOfAKey) {

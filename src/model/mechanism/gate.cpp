@@ -48,7 +48,8 @@ Tensor project_heads(const Tensor& heads_BTHD, const Tensor& gate_BTH, double al
     return {Tensor(), apply_gate(in[0], in[1], alpha).flatten(2)};
   };
   const Tensors in = {heads_BTHD, gate_BTH};
-  if (!pass.may_recompute()) return linear(gated(in)[1], map, pass);
+  // An adapter reads what the map reads, which is kept then.
+  if (!pass.may_recompute() || map.adapted()) return linear(gated(in)[1], map, pass);
   // All at once: a twin whose gate does nothing must have the bits of the map without one.
   return recomputed_into({.compute = gated, .inputs = in, .parameters = {}}, map.to(pass.dtype), 1)[0];
 }

@@ -8,6 +8,7 @@
 #include "base/hash.h"
 #include "base/text.h"
 #include "data/sample_order.h"
+#include "interchange/weights.h"
 #include "measure/arithmetic.h"
 #include "measure/machine.h"
 #include "model/gpt.h"
@@ -137,6 +138,16 @@ std::string evaluation(const Settings& settings) {
 std::string data(const Settings& settings) {
   try {
     return dataset(bound(settings))->hash();
+  } catch (const UserError& error) {
+    return error.what();
+  }
+}
+
+std::string start(const Settings& settings) {
+  Config config = bound(settings);
+  if (!config.train.init_from.empty()) config.train.init_from = world().file(config.train.init_from);
+  try {
+    return initial_weights_hash(config);
   } catch (const UserError& error) {
     return error.what();
   }

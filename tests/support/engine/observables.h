@@ -20,6 +20,7 @@ std::string training(const Settings& settings);  // the weights after 16 updates
 std::string weights_after(const Settings& settings, std::int64_t iterations);
 std::string rates(const Settings& settings);       // learning rates of 40 iterations
 std::string plan(const Settings& settings);        // the trials
+std::string start(const Settings& settings);       // of which weights training starts, or why of none
 std::string order(const Settings& settings);       // where the first training samples start
 std::string evaluation(const Settings& settings);  // both losses
 std::string data(const Settings& settings);        // the data's hash, or why there is none

@@ -5,8 +5,6 @@
 namespace kablate::reference {
 namespace {
 
-using WeightOf = std::function<const Weight&(const std::string&)>;
-
 // Columns first … first + count.
 Matrix columns(const Matrix& x, std::size_t first, std::size_t count) {
   Matrix y = zeros(x.size(), count);
@@ -17,11 +15,11 @@ Matrix columns(const Matrix& x, std::size_t first, std::size_t count) {
 
 class Heads {
  public:
-  Heads(const Config& config, const Matrix& x, std::size_t L, const WeightOf& weight)
+  Heads(const Config& config, const Matrix& x, std::size_t L, const BlockWeights& block)
       : c_(config),
         mla_(config.attention),
         x_(x),
-        weight_(weight),
+        block_(block),
         H_(static_cast<std::size_t>(config.gpt.num_heads)),
         D_(static_cast<std::size_t>(config.gpt.width) / H_),
         L_(L),
@@ -74,8 +72,8 @@ class Heads {
   }
 
  private:
-  const Weight& weight(const std::string& map) const { return weight_("attn." + map); }
-  Matrix mapped(const Matrix& x, const std::string& map) const { return linear(x, weight(map + ".weight")); }
+  const Weight& weight(const std::string& map) const { return block_.weight("attn." + map); }
+  Matrix mapped(const Matrix& x, const std::string& map) const { return block_.mapped(x, "attn." + map); }
   Matrix normed(const Matrix& c, const std::string& norm, double epsilon) const {
     return rms_norm(c, weight(norm + ".weight").values, epsilon);
   }
@@ -148,15 +146,15 @@ class Heads {
   const Config& c_;
   const AttentionConfig& mla_;
   const Matrix& x_;
-  const WeightOf& weight_;
+  const BlockWeights& block_;
   std::size_t H_, D_, L_, R_, T_;
 };
 
 }  // namespace
 
 LatentHeads latent_heads(const Config& config, const Matrix& x, std::size_t L, const Matrix& addition,
-                         const WeightOf& weight) {
-  const Heads heads(config, x, L, weight);
+                         const BlockWeights& block) {
+  const Heads heads(config, x, L, block);
   return config.attention.form == MlaForm::kDeepseek ? heads.deepseek_form(addition)
                                                      : heads.latent_form(addition);
 }

@@ -18,9 +18,14 @@ struct LatentHeads {
   Matrix values;               // v [T][H·D], head after head
 };
 
-// Of the normed input x [T][E]; `addition` [T][L] to the keys, empty for none. `weight` finds a block's
-// tensor by its name from "attn." on.
+// A block's tensors by their names from "attn." on, and its linear layers as it has them.
+struct BlockWeights {
+  std::function<const Weight&(const std::string&)> weight;
+  std::function<Matrix(const Matrix&, const std::string&)> mapped;
+};
+
+// Of the normed input x [T][E]; `addition` [T][L] to the keys, empty for none.
 LatentHeads latent_heads(const Config& config, const Matrix& x, std::size_t L, const Matrix& addition,
-                         const std::function<const Weight&(const std::string&)>& weight);
+                         const BlockWeights& block);
 
 }  // namespace kablate::reference

@@ -66,7 +66,23 @@ class Sequence {
     return found->second;
   }
   const Weight* bias(const std::string& name) const { return c_.gpt.bias ? &weight(name) : nullptr; }
-  std::string name(const char* key) const { return "transformer.h." + std::to_string(block_) + "." + key; }
+  std::string name(const std::string& key) const {
+    return "transformer.h." + std::to_string(block_) + "." + key;
+  }
+
+  // The block's linear layer `key`, "attn.c_attn", whose map and bias may be another block's, with its own
+  // adapter: W·x + b + alpha/rank·B·A·drop(x).
+  Matrix mapped(const Matrix& x, const std::string& key, bool biased) const {
+    const auto owner = c_.gpt.share_main ? 0 : key.starts_with("mlp.") ? mlp_owner() : block_;
+    const std::string shared = "transformer.h." + std::to_string(owner) + "." + key, own = name(key);
+    Matrix y = linear(x, weight(shared + ".weight"), biased ? bias(shared + ".bias") : nullptr);
+    if (!weights_.contains(own + ".lora_A.weight")) return y;
+    Matrix read = x;
+    if (c_.lora.dropout > 0) drop(own + ".lora", read);
+    add(y, linear(linear(read, weight(own + ".lora_A.weight")), weight(own + ".lora_B.weight")),
+        c_.lora.alpha / static_cast<double>(c_.lora.rank));
+    return y;
+  }
 
   Matrix norm(const Matrix& x, const std::string& prefix) const {
     const Vector scale = c_.gpt.norm.affine ? weight(prefix + ".weight").values : Vector(E_, 1);
@@ -137,7 +153,7 @@ class Sequence {
   // P = softmax(q·kᵀ/√D + causal), o_h = P_h·v_h; query head h reads head h ÷ (H/K) of keys and values
   Matrix multi_head(const Matrix& x, const Context& below, Attention& attention) const {
     const std::size_t T = x.size();
-    Matrix qkv = linear(x, weight(name("attn.c_attn.weight")), bias(name("attn.c_attn.bias")));
+    Matrix qkv = mapped(x, "attn.c_attn", true);
     for (std::size_t head = 0; head < H_ + K_; ++head) prepare_head(qkv, head * D_);
     Matrix heads = zeros(T, E_);
     for (std::size_t h = 0; h < H_; ++h) {
@@ -151,17 +167,20 @@ class Sequence {
       route(dropped(attention.weights[h], h), qkv, h * D_, (h + 1) * D_, heads, value - h * D_);
     }
     gate_heads(heads, below.gate);
-    return linear(heads, weight(name("attn.c_proj.weight")), bias(name("attn.c_proj.bias")));
+    return mapped(heads, "attn.c_proj", true);
   }
 
   // Of either form: keys with α times what mechanism 3 of the block below hands up, scores, values by head.
   Matrix latent_attention(const Matrix& x, const Context& below, Attention& attention) {
     Trace& trace = traces_.back();
     if (!below.latent.empty()) trace.key_addition = scaled(below.latent, c_.coupler.alpha);
-    const auto weight_of = [this](const std::string& map) -> const Weight& {
-      return weight(name(map.c_str()));
-    };
-    const LatentHeads made = latent_heads(c_, x, L_, trace.key_addition, weight_of);
+    const BlockWeights block = {
+        .weight = [this](const std::string& key) -> const Weight& {
+          const bool norm = key.find("norm") != std::string::npos;  // the block's own
+          return weight(c_.gpt.share_main && !norm ? "transformer.h.0." + key : name(key));
+        },
+        .mapped = [this](const Matrix& in, const std::string& key) { return mapped(in, key, false); }};
+    const LatentHeads made = latent_heads(c_, x, L_, trace.key_addition, block);
     trace.keys = made.latent, attention.keys = made.keys;
     Matrix heads = zeros(x.size(), E_);
     for (std::size_t h = 0; h < H_; ++h) {
@@ -170,7 +189,7 @@ class Sequence {
     }
     gate_heads(heads, below.gate);
     const bool deepseek = c_.attention.form == MlaForm::kDeepseek;
-    return linear(heads, weight(name(deepseek ? "attn.o_proj.weight" : "attn.out_proj.weight")));
+    return mapped(heads, deepseek ? "attn.o_proj" : "attn.out_proj", false);
   }
 
   // o_h[t] <- (1-α)·o_h[t] + α·g[t,h]·o_h[t]
@@ -216,6 +235,7 @@ class Sequence {
 
   // The layer under whose name the block's MLP stands.
   std::size_t mlp_owner() const {
+    if (c_.gpt.share_main) return 0;
     const auto k = static_cast<std::size_t>(c_.mlp.share_layers);
     return c_.mlp.share_pattern == SharePattern::kCyclic ? block_ % (blocks_ / k) : block_ / k * k;
   }
@@ -223,8 +243,8 @@ class Sequence {
   // By one map of all channels, or by that of each head's own:
   //   y[h·out + o] = Σ_i x[h·in + i]·W_g[o][i] + b_g[o]
   Matrix mlp_map(const Matrix& x, const std::string& key) const {
+    if (!c_.mlp.per_head) return mapped(x, "mlp." + key, true);
     const std::string of_mlp = "transformer.h." + std::to_string(mlp_owner()) + ".mlp." + key;
-    if (!c_.mlp.per_head) return linear(x, weight(of_mlp + ".weight"), bias(of_mlp + ".bias"));
     const Weight &map = weight(of_mlp + "_heads"), *shift = bias(of_mlp + "_heads_bias");
     const auto out = static_cast<std::size_t>(map.shape[1]), in = static_cast<std::size_t>(map.shape[2]);
     Matrix y = zeros(x.size(), H_ * out);
