@@ -25,6 +25,7 @@ Config short_steps(Config c) {
   c.train.batch_size = c.train.accumulation = c.train.log_interval = c.train.eval_samples = 1;
   c.optim.learning_rate = std::max(c.optim.learning_rate, 1e-3);
   c.optim.warmup_steps = std::min<std::int64_t>(c.optim.warmup_steps, 10);
+  c.mlp.unshare_at = 0;  // names stay as they are
   return c;
 }
 

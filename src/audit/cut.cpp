@@ -98,7 +98,7 @@ Config narrowed(Config c, const Widths& widths, const Lengths& lengths) {
   c.gpt.vocabulary = std::min(c.gpt.vocabulary, kVocabulary);
   // Of a loop of a few updates.
   c.mlp.unshare_at = std::min<std::int64_t>(c.mlp.unshare_at, 2);
-  c.lora.freeze_base_at = std::min<std::int64_t>(c.lora.freeze_base_at, 2);
+  c.lora.freeze_base_at = std::min<std::int64_t>(c.lora.freeze_base_at, c.mlp.unshare_at > 0 ? 3 : 2);
   c.lora.rank = std::min(c.lora.rank, kNarrow);
   auto& mla = c.attention;
   narrow_latents(mla.latent_dim, widths.latent);

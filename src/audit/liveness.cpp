@@ -73,6 +73,7 @@ ModelSpec seen_of(const Config& config) {
   spec.compute = {};
   for (auto& layer : spec.layers) {
     layer.compute = {};
+    layer.attention_adapter.dropout = layer.mlp_adapter.dropout = 0;
     layer.reciprocal_window = std::min(layer.reciprocal_window, layer.T - 1);
     if (layer.cross) layer.cross->top_k = std::min(layer.cross->top_k, layer.T);
   }

@@ -134,8 +134,10 @@ std::string unshares_wrongly(const Config& step, const Subject& subject) {
 
 }  // namespace
 
-std::optional<Finding> sharing(const Config& step, const Subject& subject) {
+std::optional<Finding> sharing(const Config& given, const Subject& subject) {
   constexpr double kValues = 1e-11, kGradients = 1e-9;
+  Config step = given;
+  step.lora.freeze_base_at = 0;  // what stands still has no gradient to ask for
   const bool heads = step.mlp.per_head && step.mlp.share_heads > 1;
   if ((step.mlp.share_layers == 1 && !heads && !step.gpt.share_main) || step.gpt.context < 2) return {};
   Config apart = step;
@@ -144,11 +146,11 @@ std::optional<Finding> sharing(const Config& step, const Subject& subject) {
   apart.gpt.share_main = false;
   const auto own = random_parameters(subject.parameters(step), 53).to(at::kCPU, at::kDouble);
   if (const auto what = misplaced(step, own); !what.empty()) return Finding{false, what};
-  const auto given = own.by_name();
+  const auto owned = own.by_name();
   auto each = ParameterSet(subject.parameters(apart)).to(at::kCPU, at::kDouble);
   for (const auto& [name, tensor] : each.by_name()) {
-    const auto found = given.find(origin_of(step, name));
-    if (found == given.end()) return Finding{false, str("nothing stands for ", name)};
+    const auto found = owned.find(origin_of(step, name));
+    if (found == owned.end()) return Finding{false, str("nothing stands for ", name)};
     tensor.detach().copy_(copied(found->second.detach(), tensor.size(0)));
   }
   const Tensor tokens = random_tokens(step, 2, step.gpt.context, 54),
@@ -163,7 +165,7 @@ std::optional<Finding> sharing(const Config& step, const Subject& subject) {
   for (const auto& [name, gradient] : expected.gradients) {
     if (!gradient.defined()) continue;  // dead_parameters names it
     const auto origin = origin_of(step, name);
-    const Tensor part = summed(gradient, given.at(origin).size(0));
+    const Tensor part = summed(gradient, owned.at(origin).size(0));
     sums[origin] = sums.contains(origin) ? sums[origin] + part : part;
   }
   for (const auto& [name, sum] : sums) {

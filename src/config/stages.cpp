@@ -21,7 +21,7 @@ Config at_update(Config config, std::int64_t update) {
   const auto parts = config.mlp.unshare_at;
   if (parts > 0 && update >= parts) config = unshared(std::move(config));
   auto& freezes = config.lora.freeze_base_at;
-  if (freezes > 0) freezes = update >= freezes ? 1 : 0;
+  if (freezes > 1) freezes = update >= freezes ? 1 : 0;  // from update 1 on: from the start
   config.mlp.unshare_at = 0;
   return config;
 }
@@ -96,6 +96,11 @@ void check_shared_matrices(const Config& config) {
 void check_stages(const Config& config) {
   check_update(config, "MLP_UNSHARE_AT", config.mlp.unshare_at);
   check_update(config, "LORA_FREEZE_BASE_AT", config.lora.freeze_base_at);
+  const auto parts = config.mlp.unshare_at, freezes = config.lora.freeze_base_at;
+  if (parts > 0 && freezes > 0 && parts >= freezes)
+    throw UserError(str("MLP_UNSHARE_AT = ", parts, " with LORA_FREEZE_BASE_AT = ", freezes,
+                        ": copies that stand still never part from one another; let layers part before that "
+                        "update, or set one of them to 0"));
 }
 
 }  // namespace kablate

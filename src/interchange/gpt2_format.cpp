@@ -115,8 +115,8 @@ bool is_free(std::string_view symbol) {
 
 ModelSpec described(const Config& config) {
   ModelSpec spec(config);
-  spec.compute = {};
-  for (auto& layer : spec.layers) layer.compute = {};
+  spec.compute = {}, spec.frozen_base = false;
+  for (auto& layer : spec.layers) layer.compute = {}, layer.frozen_base = false;
   return spec;
 }
 

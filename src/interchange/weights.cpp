@@ -41,7 +41,8 @@ at::Tensor checked(const std::string& file, const Parameter& expected, const Sta
 void check_extra(const std::string& file, const std::string& own, const StateTensor& found,
                  const ParameterTable& expected, const NamedTensors& weights) {
   const auto& [name, shape, tensor] = found;
-  if (!tensor.defined() && weights.contains(own.substr(0, own.rfind('.') + 1) + "c_attn.weight")) return;
+  const auto map = own.substr(0, own.rfind('.') + 1) + "c_attn.weight";
+  if (!tensor.defined() && (weights.contains(map) || expected.uses.contains(map))) return;
   if (const auto use = expected.uses.find(own); use != expected.uses.end()) {
     const auto& owned = weights.at(use->second);
     if (tensor.sizes() == owned.sizes() && at::equal(tensor.to(at::kFloat), owned)) return;
@@ -88,7 +89,9 @@ NamedTensors read_initial_weights(const std::filesystem::path& path, const Param
   auto found = read_state_dict(path);
   ParameterTable needed = expected;
   std::erase_if(needed.owned, [&](const Parameter& parameter) {
-    return parameter.part == Part::kAdapter && !found.contains(parameter.name);
+    if (parameter.part != Part::kAdapter) return false;
+    const auto map = parameter.name.substr(0, parameter.name.find(".lora_"));
+    return !found.contains(map + kAdapterDown) && !found.contains(map + kAdapterUp);
   });
   return take_weights(path.string(), std::move(found), needed);
 }

@@ -33,13 +33,13 @@ class Piece {
     return -(weights_N1_.defined() ? said_N1 * weights_N1_ : said_N1).sum();
   }
 
-  // Writes the gradient of x and adds that of W; the logarithms are gone then.
+  // Writes the gradient of x and adds that of W, where it is wanted; the logarithms are gone then.
   void add_gradients(double counted, const Tensor& of_x_NE, const Tensor& of_weight_VE) {
     log_p_NV_.exp_().scatter_add_(1, targets_N1_, at::full_like(targets_N1_, -1, log_p_NV_.options()));
     if (weights_N1_.defined()) log_p_NV_.mul_(weights_N1_);
     const Tensor grad_output_NV = log_p_NV_.div_(counted).masked_fill_(ignored_N1_, 0).to(x_.scalar_type());
     of_x_NE.copy_(linear_input_gradient(grad_output_NV, weight_));
-    of_weight_VE.add_(linear_weight_gradient(grad_output_NV, x_));
+    if (of_weight_VE.defined()) of_weight_VE.add_(linear_weight_gradient(grad_output_NV, x_));
   }
 
  private:
@@ -55,7 +55,7 @@ struct PiecedCrossEntropy : torch::autograd::Function<PiecedCrossEntropy> {
     Tensor of_x, of_weight, sum = at::zeros({}, x_NE.options().dtype(at::kDouble));
     if (gradients) {
       of_x = at::empty_like(x_NE);
-      of_weight = at::zeros_like(weight_VE);
+      if (weight_VE.requires_grad()) of_weight = at::zeros_like(weight_VE);
     }
     for (std::int64_t first = 0; first < x_NE.size(0); first += rows) {
       const auto count = std::min(rows, x_NE.size(0) - first);
@@ -73,7 +73,8 @@ struct PiecedCrossEntropy : torch::autograd::Function<PiecedCrossEntropy> {
     TORCH_CHECK(!ctx->saved_data.count("asked"), "the gradient of a loss in pieces can be asked for once");
     ctx->saved_data["asked"] = true;
     const auto gradients = ctx->get_saved_variables();
-    return {gradients[0].mul_(grad_outputs[0]), gradients[1].mul_(grad_outputs[0]), {}, {}, {}, {}};
+    const auto scaled = [&](const Tensor& x) { return x.defined() ? x.mul_(grad_outputs[0]) : x; };
+    return {scaled(gradients[0]), scaled(gradients[1]), {}, {}, {}, {}};
   }
 };
 

@@ -64,14 +64,24 @@ StoredTrial read_stored_trial(const TrialFolder& folder, const Program& program)
 
 const KeysHere::Opened& KeysHere::opened(const StoredTrial& trial) {
   const auto& config = trial.config;
-  const auto source = str(static_cast<int>(config.data.dataset), " ", config.gpt.vocabulary, " ",
-                          config.gpt.context, " ", config.data.path);
+  const auto source = str(static_cast<int>(config.data.dataset), " ", static_cast<int>(config.data.tokenizer),
+                          " ", config.gpt.vocabulary, " ", config.gpt.context, " ", config.data.path);
   auto& found = opened_[source];
   if (!found.data) {
     found.data = open_data(trial, program_.data_folder);
     found.hash = found.data->hash();
   }
   return found;
+}
+
+const std::string& KeysHere::initial_hash(const StoredTrial& trial) {
+  auto& hash = initial_hashes_[trial.config.train.init_from];
+  try {
+    if (hash.empty()) hash = initial_weights_hash(trial.config);
+  } catch (const UserError& fault) {
+    throw UserError(str(trial.label(), " needs the weights that it started from: ", fault.what()));
+  }
+  return hash;
 }
 
 std::shared_ptr<const Dataset> KeysHere::data(const StoredTrial& trial) { return opened(trial).data; }
@@ -81,7 +91,7 @@ std::string KeysHere::text(const StoredTrial& trial) {
   const auto device = resolve_device(config.run.device);
   return key_text(config, trial.summary.step, trial.rerun_index, trial.summary.seed,
                   {.data_hash = opened(trial).hash,
-                   .init_hash = initial_weights_hash(config),
+                   .init_hash = initial_hash(trial),
                    .threads = trial.threads,
                    .ranks = 1,
                    .device = device_class(device),

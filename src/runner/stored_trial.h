@@ -52,9 +52,11 @@ class KeysHere {
     std::string hash;
   };
   const Opened& opened(const StoredTrial& trial);
+  const std::string& initial_hash(const StoredTrial& trial);  // of INIT_FROM's file, "" without one
 
   const Program& program_;
-  std::map<std::string, Opened> opened_;  // by what the data come from
+  std::map<std::string, Opened> opened_;               // by what the data come from
+  std::map<std::string, std::string> initial_hashes_;  // by path
 };
 
 // How `kablate trial` is told to train it again; `key` is that of the text above.

@@ -13,6 +13,8 @@ PartShape gate_shape(const LayerSpec& s) {
   const GateConfig& gate = *s.gate;
   const double value = value_bytes(s.compute), H = static_cast<double>(s.H);
   if (s.receives_context) shape.activations.attention_kept = value * 2 * H;
+  if (s.receives_context && s.attention_adapter.rank > 0)  // the gated heads, which the adapter reads
+    shape.activations.attention_kept += value * static_cast<double>(s.E);
   if (!s.makes_context) return shape;
   shape.activations.mlp_kept = static_cast<double>(gate.dim) * value + value * H;
   const std::string name = s.prefix + "mlp.";

@@ -67,7 +67,7 @@ double head_bytes(const ModelSpec& model, std::int64_t N) {
   if (rows == N) return input + tokens * V * 3 * kFloatBytes;
   const double copied = value < kFloatBytes ? value : 0;
   return input + static_cast<double>(rows) * V * (2 * kFloatBytes + copied) + tokens * value * E +
-         (kFloatBytes + value) * V * E;
+         ((model.frozen_base ? 0 : kFloatBytes) + value) * V * E;
 }
 
 }  // namespace
@@ -94,7 +94,8 @@ std::int64_t peak_tensor_bytes(const Config& config) {
   const double copied = value < kFloatBytes ? value * V * E : 0;
 
   double peak = stays + kept + copied + head_bytes(model, N);
-  double gradients = accumulates ? 0 : kFloatBytes * V * E;
+  const double of_embedding = accumulates || model.frozen_base ? 0 : kFloatBytes * V * E;
+  double gradients = of_embedding;
   for (const auto& layer : layers) {
     const ActivationBytes& in = layer.activations;
     const double forward = stays + kept + tokens * in.mlp_forward;
@@ -106,9 +107,7 @@ std::int64_t peak_tensor_bytes(const Config& config) {
     kept -= tokens * in.attention_kept + layer.weights_kept;
     peak = std::max({peak, forward, at_mlp, at_attention});
   }
-  const double at_end =
-      weights + 3 * trained +
-      (accumulates ? 0 : kFloatBytes * V * E);  // the embedding's gradient, before it is added
+  const double at_end = weights + 3 * trained + of_embedding;  // the embedding's gradient, before it is added
   return static_cast<std::int64_t>(std::max(peak, at_end));
 }
 

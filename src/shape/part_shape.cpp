@@ -50,8 +50,10 @@ PartShape with_adapters(const LayerSpec& s, PartShape shape, const AdapterSpec& 
     // A·x; and of dropout the mask and what it leaves of x.
     const double kept =
         value * (static_cast<double>(r) + (adapter.dropout > 0 ? 2.0 * static_cast<double>(in) : 0));
-    const bool of_attention = parameter.part == Part::kAttention;
-    (of_attention ? shape.activations.attention_kept : shape.activations.mlp_kept) += kept;
+    auto& bytes = shape.activations;
+    (parameter.part == Part::kAttention ? bytes.attention_kept
+     : s.compute.recompute              ? bytes.mlp_recomputed
+                                        : bytes.mlp_kept) += kept;
   }
   shape.parameters = std::move(all);
   return shape;

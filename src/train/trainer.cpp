@@ -41,7 +41,10 @@ void Trainer::begin_with(const NamedTensors& weights) {
 Update Trainer::update() {
   const auto& train = session_.config.train;
   const Config stage = stage_after(iteration_ + 1);
-  if (is_another(stage, session_.stage)) session_.go_on_with(session_.next(stage));
+  if (is_another(stage, session_.stage)) {
+    for (const auto& tensor : session_.parameters.tensors()) tensor.mutable_grad().reset();
+    session_.go_on_with(session_.next(stage));
+  }
   const StepResult step = session_.train_step.run(iteration_);
   Update update;
   update.finite = step.update.finite;

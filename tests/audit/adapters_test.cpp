@@ -22,6 +22,25 @@ TEST(AdapterGate, IsAskedWhereThereAreAdapters) {
   EXPECT_EQ(detail(audit(small_config(kLora)), "freezing"), "");
 }
 
+// Dropout of the adapters alone, sharing that ends before the freeze, keys and values of one shared latent.
+TEST(AdapterGate, AndAllOthersPassBesideOtherChoices) {
+  for (const Deltas& more :
+       {Deltas{{"LORA_DROPOUT", "0.25"}}, Deltas{{"LORA_DROPOUT", "0.25"}, {"RECOMPUTE", "y"}},
+        Deltas{{"GPT2_N_LAYER", "4"},
+               {"MLP_SHARE_LAYERS", "2"},
+               {"MLP_UNSHARE_AT", "5"},
+               {"LORA_FREEZE_BASE_AT", "9"}},
+        Deltas{{"RA_MLA_MLP_LATENT_RECIP", "y"}, {"SHARE_MAIN_MATRICES", "y"}, {"RA_MLA_SHARED_KV", "y"}},
+        Deltas{{"RA_MLA_MLP_LATENT_RECIP", "y"}, {"SHARE_MAIN_MATRICES", "y"}},
+        Deltas{{"SHARE_MAIN_MATRICES", "y"}, {"LORA_FREEZE_BASE_AT", "1"}}}) {
+    const auto checks = audit(small_config(kLora + more));
+    EXPECT_EQ(failed(checks), "") << failed_gates(checks, 1);
+  }
+  const auto checks =
+      audit(small_config(kShared + Deltas{{"RA_MLA_MLP_LATENT_RECIP", "y"}, {"RA_MLA_SHARED_KV", "y"}}));
+  EXPECT_EQ(failed(checks), "") << failed_gates(checks, 1);
+}
+
 // The maps are there, get no gradient, and change nothing.
 TEST(PlantedFault, AnAdapterThatIsNeverAddedIsCaught) {
   Subject subject = program();

@@ -83,7 +83,12 @@ class InitFrom(ProgramTest):
             said = self.run_from(start, code=2, **symbols)
             self.assertIn("INIT_FROM", said)
             self.assertIn(what, said)
-        said = self.run_from(self.weights("adapted", **LORA), code=2)
+        adapted = self.weights("adapted", **LORA)
+        half = read_safetensors(adapted)
+        del half["transformer.h.0.attn.c_attn.lora_B.weight"]
+        write_safetensors(self.path("half"), half)
+        self.assertIn("c_attn.lora_B.weight", self.run_from(self.path("half"), code=2, **LORA))
+        said = self.run_from(adapted, code=2)
         self.assertIn("lora_", said)
         self.assertFalse(os.path.exists(self.path("results", "small", "trials")))
 

@@ -156,6 +156,9 @@ TEST(Validate, RefusesToFreezeAllOrNever) {
   for (const auto* left : {"USE_LORA_ATTN=y", "NORM_AFFINE=y", "RA_MLA_LATENT_NORM=y", "MLP_LEARNED_WIDTH=y",
                            "RA_MLA_MLP_ATTN_GATE=y", "RA_MLA_FORM=deepseek"})
     EXPECT_NO_THROW(validate(config({no1, no2, no3, bare, freeze, left}))) << left;
+  expect_refused({"MLP_SHARE_LAYERS=2", "MLP_UNSHARE_AT=7", "LORA_FREEZE_BASE_AT=7"},
+                 {"MLP_UNSHARE_AT = 7", "LORA_FREEZE_BASE_AT = 7", "never part"});
+  EXPECT_NO_THROW(validate(config({"MLP_SHARE_LAYERS=2", "MLP_UNSHARE_AT=6", "LORA_FREEZE_BASE_AT=7"})));
   expect_refused({"LORA_FREEZE_BASE_AT=101", "GPT2_MAX_ITERS=100"},
                  {"LORA_FREEZE_BASE_AT = 101", "GPT2_MAX_ITERS = 100", "from 1 to 100"});
 }

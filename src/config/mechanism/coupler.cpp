@@ -38,8 +38,13 @@ std::vector<std::string> what_makes_keys(const Config& c) {
   const auto& mla = c.attention;
   if (c.deepseek()) return {"attn.kv_a_layernorm.weight"};
   if (mla.latent_norm) return {mla.shared_kv ? "attn.kv_norm.weight" : "attn.k_norm.weight"};
-  if (mla.latent_source != LatentSource::kSlice)
-    return {mla.shared_kv ? "attn.kv_down.weight" : "attn.k_down.weight"};
+  // One map of all layers that serves values too can't be 0 in one of them.
+  const bool every_value = c.gpt.share_main && mla.shared_kv;
+  if (mla.latent_source != LatentSource::kSlice && !every_value) {
+    const std::string map = mla.shared_kv ? "attn.kv_down" : "attn.k_down";
+    if (c.lora.attention) return {map + ".weight", map + ".lora_B.weight"};
+    return {map + ".weight"};
+  }
   if (!c.gpt.norm.affine || c.gpt.norm_placement == NormPlacement::kPost) return {};
   return {"ln_1.weight", "ln_1.bias"};
 }
