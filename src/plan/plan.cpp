@@ -51,11 +51,10 @@ Steps resolve(const Settings& base, const PlanFile& file) {
   std::map<std::int64_t, std::int64_t> reruns;
   for (const auto& [number, written] : file.steps) {
     Step step;
-    step.number = number, step.settings = base, step.rerun_of = written.rerun_of, step.cell = written.cell;
+    step.number = number, step.rerun_of = written.rerun_of, step.cell = written.cell;
     step.after = written.rerun_of ? file.steps.at(*written.rerun_of).after : written.after;
     step.origin = written.origin;
-    for (const auto& delta : deltas(file, written))
-      step.settings.set(delta.symbol, delta.value, delta.origin);
+    step.settings = with_deltas(base, deltas(file, written));
     step.config = step.settings.bind();
     step.blocked = blocked_reason(step.config);
     step.name = step_name(step.config, file, written);

@@ -37,6 +37,17 @@ constexpr std::array<std::string_view, 13> kPlanWide{"EXPERIMENT_NAME",
                                                      "DATA_PATH",
                                                      "INIT_FROM"};
 
+// The percent of a run's updates after which something is to happen; nothing where the value is none.
+std::optional<std::int64_t> percent_of_updates(const Delta& delta) {
+  const bool counts_updates = delta.symbol == "MLP_UNSHARE_AT" || delta.symbol == "LORA_FREEZE_BASE_AT";
+  if (!counts_updates || !delta.value.ends_with('%')) return {};
+  const auto percent = parse_int(delta.value.substr(0, delta.value.size() - 1));
+  if (!percent || *percent < 0 || *percent > 99)
+    throw UserError(str(delta.origin, ": ", delta.symbol, " = \"", delta.value,
+                        "\": allowed: an update, or a share of GPT2_MAX_ITERS from 0% to 99%"));
+  return percent;
+}
+
 // Walks the document of one file; every message starts with its path and the line.
 class PlanParser {
  public:
@@ -101,7 +112,7 @@ class PlanParser {
       yaml_.fail(node, symbol + " holds for a whole plan; no step can set it");
     const std::pair place{symbol, result.origin};
     if (find_symbol(symbol) != nullptr)
-      Settings::defaults().set(symbol, result.value, result.origin);
+      with_deltas(Settings::defaults(), {result});
     else if (std::find(unknown_.begin(), unknown_.end(), place) == unknown_.end())  // of a grid's values one
       unknown_.push_back(place);
     return result;
@@ -161,6 +172,7 @@ class PlanParser {
   // A value in its one spelling: 1e-3 and 0.001 are one rate.
   static std::string one_spelling(const Delta& delta) {
     if (find_symbol(delta.symbol) == nullptr) return delta.value;
+    if (percent_of_updates(delta)) return delta.value;
     auto settings = Settings::defaults();
     settings.set(delta.symbol, delta.value, delta.origin);
     for (const auto& field : field_values(settings.bind()))
@@ -332,6 +344,17 @@ std::string known_plans(const fs::path& folder) {
 }
 
 }  // namespace
+
+Settings with_deltas(Settings settings, const std::vector<Delta>& deltas) {
+  for (const auto& delta : deltas)
+    if (!percent_of_updates(delta)) settings.set(delta.symbol, delta.value, delta.origin);
+  // Of the step's own number of updates, which another delta may set.
+  const auto updates = settings.bind().train.max_iters;
+  for (const auto& delta : deltas)
+    if (const auto percent = percent_of_updates(delta))
+      settings.set(delta.symbol, std::to_string(1 + updates * *percent / 100), delta.origin);
+  return settings;
+}
 
 std::string control_name(Control control) {
   return control == Control::kNone ? "" : kControls[static_cast<std::size_t>(control) - 1];

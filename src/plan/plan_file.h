@@ -17,6 +17,9 @@
 //   KIND      ::= parameters | flops | narrower | shallower | wider
 //                 | dead_twin               without numbers: of the largest arm (plan.h)
 //
+// A value of MLP_UNSHARE_AT and LORA_FREEZE_BASE_AT may be a share of the step's GPT2_MAX_ITERS, "50%": from
+// the first update after so many of a hundred on.
+//
 // An arm is a step that is neither the baseline nor a rerun. Each control of each arm has a number of its
 // own, on from the highest of all steps, in the order of the list and of its arms: a control that turns out
 // not to be needed leaves its number unused, so that no number depends on the configuration.
@@ -29,6 +32,8 @@
 #include <string>
 #include <vector>
 
+#include "config/settings.h"
+
 namespace kablate {
 
 enum class Control { kNone, kParameters, kFlops, kDeadTwin, kNarrower, kShallower, kWider };
@@ -38,6 +43,9 @@ std::string control_name(Control control);  // "", "parameters", "dead_twin" …
 struct Delta {
   std::string symbol, value, origin;
 };
+
+// The settings with these deltas.
+Settings with_deltas(Settings settings, const std::vector<Delta>& deltas);
 
 struct StepFile {
   std::string origin;

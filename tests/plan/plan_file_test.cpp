@@ -1,4 +1,5 @@
 #include "plan/plan_file.h"
+#include "config/config.h"
 
 #include <gtest/gtest.h>
 
@@ -89,6 +90,20 @@ TEST(PlanFile, AStairIsTheStepBeforeItAndItsOwnChanges) {
   EXPECT_FALSE(plan.steps.at(3).after || plan.steps.at(4).after);
   EXPECT_EQ(plan.steps.at(5).after, 4);
   EXPECT_EQ(plan.steps.at(6).after, 5);
+}
+
+TEST(PlanFile, AnUpdateMayBeAShareOfTheStepsUpdates) {
+  const auto at = [](const std::vector<Delta>& deltas) {
+    auto settings = Settings::defaults();
+    settings.set("GPT2_MAX_ITERS", "600", "test");
+    const Config config = with_deltas(settings, deltas).bind();
+    return std::pair{config.lora.freeze_base_at, config.mlp.unshare_at};
+  };
+  using Updates = std::pair<std::int64_t, std::int64_t>;
+  EXPECT_EQ(at({{"LORA_FREEZE_BASE_AT", "50%", ""}}), Updates(301, 0));
+  EXPECT_EQ(at({{"MLP_UNSHARE_AT", "0%", ""}, {"LORA_FREEZE_BASE_AT", "7", ""}}), Updates(7, 1));
+  EXPECT_EQ(at({{"LORA_FREEZE_BASE_AT", "50%", ""}, {"GPT2_MAX_ITERS", "3", ""}}), Updates(2, 0));
+  EXPECT_EQ(at({{"LORA_FREEZE_BASE_AT", "99%", ""}, {"GPT2_MAX_ITERS", "1", ""}}), Updates(1, 0));
 }
 
 TEST(PlanFile, FactorialHasAStepForEachCell) {
@@ -209,6 +224,11 @@ const BadPlan kBadPlans[] = {
     {"name: a\nbaseline: 0\npath: {GPT2_BIAS: y}\n", {"p.yaml:3", "path", "expected a list"}},
     {"name: a\nbaseline: 0\npath:\n  - {}\n  - {GPT2_BIAS: y}\n  - {}\n", {"p.yaml:6", "without a change"}},
     {"name: a\nbaseline: 0\npath:\n  - {}\n  - {GPT2_BIASS: y}\n", {"p.yaml:5", "did you mean GPT2_BIAS"}},
+    {"name: a\nbaseline: 0\npath: [{}, {LORA_FREEZE_BASE_AT: 100%}]\n",
+     {"p.yaml:3", "LORA_FREEZE_BASE_AT = \"100%\"", "from 0% to 99%"}},
+    {"name: a\nbaseline: 0\npath: [{}, {MLP_UNSHARE_AT: half}]\n",
+     {"p.yaml:3", "MLP_UNSHARE_AT", "whole number"}},
+    {"name: a\nbaseline: 0\npath: [{}, {GPT2_WARMUP_STEPS: 5%}]\n", {"p.yaml:3", "GPT2_WARMUP_STEPS"}},
     {"name: a\nbaseline: 0\npath: [{}, {SEEDS: 1}]\n", {"p.yaml:3", "whole plan"}},
     {"name: a\nbaseline: 0\nfactorial: GPT2_BIAS\n", {"p.yaml:3", "factorial", "expected a list"}},
     {"name: a\nbaseline: 0\nfactorial: []\n", {"p.yaml:3", "factorial", "expected a list"}},
