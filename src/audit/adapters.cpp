@@ -69,7 +69,7 @@ std::optional<Finding> freezing(const Config& step, const Subject& subject) {
   Config never = c;
   never.lora.freeze_base_at = 0;
   const auto after = subject.train(c, 1, data, updates), all = subject.train(never, 1, data, updates);
-  if (!after.finite || !all.finite) return Finding{true, "the loss is no number: not asked"};
+  if (!after.finite || !all.finite) return {};  // other gates say so
   const auto before = at == 1 ? after.start : subject.train(c, 1, data, at - 1).weights;
   for (std::int64_t i = 0; i < at; ++i)
     if (after.updates.at(static_cast<std::size_t>(i)).loss !=

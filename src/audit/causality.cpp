@@ -38,9 +38,7 @@ std::vector<std::int64_t> lengths(std::int64_t context) {
 std::string leak(const Config& config, const ParameterSet& parameters, bool training,
                  const std::vector<std::int64_t>& all_lengths, const Subject& subject) {
   const at::AutoGradMode mode(training);
-  const Dropout dropout = training && (config.gpt.dropout > 0 || config.lora.dropout > 0)
-                              ? Dropout(config.gpt.dropout, 1, {10, 11})
-                              : Dropout();
+  const Dropout dropout = training && config.drops() ? Dropout(config.gpt.dropout, 1, {10, 11}) : Dropout();
   for (const auto T : all_lengths)
     for (const auto changed : {std::int64_t{1}, T / 2, T - 1}) {
       const auto first = first_difference(config, parameters, T, changed, dropout, subject);

@@ -101,10 +101,8 @@ ParameterSet random_parameters(ParameterTable table, std::uint64_t seed) {
     Tensor tensor = parameters.tensors()[i];
     const double last = static_cast<double>(spec.shape.back());
     double deviation = spec.shape.size() == 1 ? 0.3 : 1.2 / std::sqrt(last);
-    if (spec.name.ends_with(kAdapterUp)) {  // what an adapter adds is about half of what it is added to
-      const auto map = spec.name.substr(0, spec.name.size() - std::string_view(kAdapterUp).size());
-      deviation /= 2 * std::max(1.0, adapters.at(map).scale);
-    }
+    if (spec.name.ends_with(kAdapterUp))  // what an adapter adds is about half of what it is added to
+      deviation /= 2 * std::max(1.0, adapters.at(map_name(spec.name)).scale);
     fill_normal(stream_key(seed, "test/" + spec.name), tensor.data_ptr<float>(), tensor.numel());
     tensor.mul_(deviation).add_(spec.mean);
   }

@@ -31,16 +31,15 @@ void check_steps_against_data(const Plan& plan, const Config& base) {
 }
 
 // The weights that every step starts from must be those of its model.
-void check_initial_weights(const Plan& plan) {
-  for (const auto& step : plan.steps) {
-    const auto& file = step.config.train.init_from;
-    if (file.empty()) return;
-    try {
-      read_initial_weights(file, model_parameters(at_update(step.config, 0)));
+void check_initial_weights(const Plan& plan, const Config& base) {
+  const auto& file = base.train.init_from;  // no step changes it
+  if (file.empty()) return;
+  const auto found = read_state_dict(file);
+  for (const auto& step : plan.steps) try {
+      take_initial_weights(file, found, model_parameters(at_update(step.config, 0)));
     } catch (const UserError& fault) {
       throw UserError(str("INIT_FROM, step ", step.number, " ", step.name, ": ", fault.what()));
     }
-  }
 }
 
 std::int64_t count_to_run(const ExperimentFolder& folder, const Plan& plan) {
@@ -78,7 +77,7 @@ int run(const PlanOptions& options) {
   const auto data = open_dataset(base, data_folder());
   for (const auto& note : data->notes()) log_info(note), plan.step_notes.push_back(note);  // plan.json's
   check_steps_against_data(plan, base);
-  check_initial_weights(plan);
+  check_initial_weights(plan, base);
   const ExperimentFolder folder = options.experiment(settings);
   refuse_older_format(folder);
   make_writable_folder(folder.path());

@@ -1,6 +1,7 @@
 #include "generate/sample.h"
 
 #include <algorithm>
+#include <bitset>
 #include <cerrno>
 #include <cstring>
 #include <limits>
@@ -97,12 +98,38 @@ struct Stop {
   std::string text;
 };
 
+// Of byte pairs: whether every byte of it stands in a token that may be drawn, and it is not too long for
+// all.
+void check_stop_text(const SampleCommand& options, const Tokenizer& tokenizer,
+                     const std::vector<std::int64_t>& drawable) {
+  std::bitset<256> held;
+  std::size_t longest = 0;
+  for (const auto id : drawable) {
+    const auto bytes = tokenizer.decode_next(id);
+    for (const char byte : bytes) held.set(static_cast<unsigned char>(byte));
+    longest = std::max(longest, bytes.size());
+  }
+  const std::string given = "--stop = " + options.stop;
+  for (const char byte : options.stop)
+    if (!held.test(static_cast<unsigned char>(byte)))
+      throw UserError(str(given, ": no token that may be drawn has its byte ",
+                          static_cast<int>(static_cast<unsigned char>(byte)),
+                          ", since the data or the model lacks it; leave --stop out, or give another text"));
+  if (options.stop.size() > longest * static_cast<std::size_t>(options.tokens))
+    throw UserError(str(given, ": ", options.stop.size(), " bytes, but --tokens = ", options.tokens,
+                        " tokens have no more than ", longest * static_cast<std::size_t>(options.tokens),
+                        "; give a shorter text, or more tokens"));
+}
+
 // Throws UserError where no text could ever hold it.
 Stop checked_stop(const SampleCommand& options, const Tokenizer& tokenizer,
                   const std::vector<std::int64_t>& drawable) {
   if (options.stop.empty()) return {};
-  const auto stop = tokenizer.encode(options.stop, "--stop");
-  if (tokenizer.is_bpe()) return {.ids = {}, .text = options.stop};
+  const auto stop = tokenizer.encode(options.stop, "--stop");  // of byte pairs: that it is text
+  if (tokenizer.is_bpe()) {
+    check_stop_text(options, tokenizer, drawable);
+    return {.ids = {}, .text = options.stop};
+  }
   const auto unseen = std::find_if(stop.begin(), stop.end(), [&](auto id) {
     return !std::binary_search(drawable.begin(), drawable.end(), id);
   });

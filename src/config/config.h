@@ -81,7 +81,8 @@ struct Config {
   std::int64_t tokens_per_iteration() const { return global_batch() * gpt.context; }
   std::int64_t key_heads() const {
     return attention.key_heads > 0 ? attention.key_heads : gpt.num_heads;
-  }  // K
+  }                                                                                  // K
+  bool drops() const { return gpt.dropout > 0 || (lora.on() && lora.dropout > 0); }  // in training
   bool deepseek() const { return attention.latent && attention.form == MlaForm::kDeepseek; }
   bool reciprocal_attention() const { return attention.latent && attention.reciprocal_alpha > 0; }
 };

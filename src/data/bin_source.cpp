@@ -25,6 +25,7 @@ class BinDataset final : public StreamDataset {
   explicit BinDataset(const DataSource& source)
       : files_(open_token_files(source)), meta_(read_token_meta(files_)) {
     bound_ = source.vocabulary;
+    notes_ = source.notes;
     if (meta_ && meta_->vocabulary > bound_)
       throw UserError(str(meta_->path, ": vocab_size = ", meta_->vocabulary, ", GPT2_VOCAB_SIZE = ", bound_,
                           "; set GPT2_VOCAB_SIZE to ", meta_->vocabulary, " or more"));

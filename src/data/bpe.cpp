@@ -102,8 +102,9 @@ void Bpe::encode_piece(std::string_view piece, std::vector<std::int64_t>& ids) c
     if (const auto id = find(piece.substr(begin, stop - begin)); id >= 0) queue.emplace(id, begin, stop);
   };
   for (std::size_t i = 0; i < size; ++i) offer(i);
-  for (; !queue.empty(); queue.pop()) {
+  while (!queue.empty()) {
     const auto [id, begin, stop] = queue.top();
+    queue.pop();  // before it offers others, which may come first
     const std::size_t middle = end[begin];
     if (middle == 0 || middle >= stop || end[middle] != stop) continue;
     end[begin] = stop, end[middle] = 0;

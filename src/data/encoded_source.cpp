@@ -15,14 +15,18 @@ namespace {
 constexpr std::int64_t kVocabulary = 50257;
 constexpr std::size_t kNameDigits = 16;
 
-// One text: the first digits of its SHA-256; two: of that of both digests in hex, one behind the other.
-std::string folder_name(const DataSource& source, const EncodedTexts& encoded) {
+// One text: the first digits of its SHA-256; two: of that of both digests in hex, one behind the other. The
+// source gets what is to be said of the texts.
+std::string folder_name(DataSource& source, const EncodedTexts& encoded) {
   const bool plays = encoded.texts.size() > 1;
   std::string digests;
   for (const auto& path : encoded.texts) {
-    const MappedFile text(path, plays ? str(source.label, ": ", path.string()) : source.label,
+    const std::string label = plays ? str(source.label, ": ", path.string()) : source.label;
+    const MappedFile text(path, label,
                           plays ? "prepare the text with `make data`"
                                 : "DATASET = text needs the path of a UTF-8 text file in DATA_PATH");
+    check_is_written(text.bytes(), label);
+    for (auto& note : notes_about(text.bytes(), label)) source.notes.push_back(std::move(note));
     digests += hex(sha256(text.bytes()));
   }
   return (plays ? hex(sha256(digests)) : digests).substr(0, kNameDigits);
@@ -51,7 +55,7 @@ std::shared_ptr<const StreamDataset> open_encoded(const DataSource& source, cons
     throw UserError(str("TOKENIZER = gpt2 has ", kVocabulary, " tokens, GPT2_VOCAB_SIZE = ",
                         source.vocabulary, "; set GPT2_VOCAB_SIZE to ", kVocabulary, " or more"));
   DataSource tokens = source;
-  tokens.path = encoded.folder / folder_name(source, encoded);
+  tokens.path = encoded.folder / folder_name(tokens, encoded);
   tokens.may_repeat = encoded.texts.size() == 1;
   if (const auto fault = fault_of(tokens.path); !fault.empty())
     throw UserError(str(source.label, ": TOKENIZER = gpt2: ", fault, "; prepare them with `make data-bpe ",

@@ -12,11 +12,12 @@
 namespace kablate {
 
 struct DataSource {
-  std::filesystem::path path;    // a file or a folder, by kind
-  std::string label;             // how messages name it: "DATA_PATH = x"
-  std::int64_t vocabulary = 0;   // GPT2_VOCAB_SIZE, the most ids that the data may use
-  bool may_repeat = false;       // a training split that holds the validation split is a note, no error
-  std::u32string alphabet = {};  // what a text's characters are numbered by; empty: the text's own
+  std::filesystem::path path;   // a file or a folder, by kind
+  std::string label;            // how messages name it: "DATA_PATH = x"
+  std::int64_t vocabulary = 0;  // GPT2_VOCAB_SIZE, the most ids that the data may use
+  bool may_repeat = false;      // a training split that holds the validation split is a note, no error
+  std::vector<std::string> notes = {};  // of the text that the files were made of
+  std::u32string alphabet = {};         // what a text's characters are numbered by; empty: the text's own
 };
 
 // Where a text's tokens lie once `make data-bpe` has made them: a folder named by what they were made of.
@@ -24,6 +25,11 @@ struct EncodedTexts {
   std::vector<std::filesystem::path> texts;  // one, of which nine tenths train; or those of the two splits
   std::filesystem::path folder;              // of all such folders
 };
+
+// Throws UserError where these are hardly a text's bytes; and what a user may want to know of those that are.
+// Both in text_source.cpp.
+void check_is_written(std::string_view bytes, const std::string& label);
+std::vector<std::string> notes_about(std::string_view bytes, const std::string& label);
 
 // Each throws UserError that starts with the label if a file
 // is missing, unreadable, malformed or out of vocabulary.

@@ -15,6 +15,44 @@
 #include "data/utf8.h"
 
 namespace kablate {
+
+// Bytes that are hardly text: a hole that a crash left, a file made at its size and never written. Refused
+// before they are read, since there may be many.
+void check_is_written(std::string_view bytes, const std::string& label) {
+  constexpr std::size_t kLooked = 1 << 20, kFewest = 64;
+  const auto start = bytes.substr(0, kLooked);
+  const auto zeros = static_cast<std::size_t>(std::count(start.begin(), start.end(), '\0'));
+  if (start.size() < kFewest || zeros < start.size() / 10 * 9) return;
+  throw UserError(str(label, ": no text: ", grouped(static_cast<std::int64_t>(zeros)), " of its first ",
+                      grouped(static_cast<std::int64_t>(start.size())),
+                      " bytes are NUL; was it cut off by a crash, or never written?"));
+}
+
+// Characters that editors hide: each is kept, and is a token.
+std::vector<std::string> notes_about(std::string_view bytes, const std::string& label) {
+  const auto count = [&](char c) {
+    return static_cast<std::int64_t>(std::count(bytes.begin(), bytes.end(), c));
+  };
+  std::vector<std::string> notes;
+  if (bytes.starts_with("\xEF\xBB\xBF"))
+    notes.push_back(
+        str(label,
+            ": begins with a byte-order mark, which is kept as a character, U+FEFF, as nanoGPT's preparation "
+            "keeps it; to be without: sed -i '1s/^\\xEF\\xBB\\xBF//' FILE"));
+  if (const auto returns = count('\r'); returns > 0)
+    notes.push_back(
+        str(label, ": has ", grouped(returns),
+            " carriage returns (line ends of Windows), which are kept as a character, U+000D; nanoGPT's "
+            "preparation turns \\r\\n into \\n, so that its text is shorter and its vocabulary one smaller; "
+            "to do the same: sed -i 's/\\r$//' FILE"));
+  if (const auto zeros = count('\0'); zeros > 0)
+    notes.push_back(
+        str(label, ": has ", grouped(zeros), " NUL characters, the first at byte ", bytes.find('\0'),
+            ", which are kept as a character, U+0000, as nanoGPT's preparation keeps them; was the file "
+            "cut off by a crash, or is it UTF-16 (iconv -f UTF-16 -t UTF-8)?"));
+  return notes;
+}
+
 namespace {
 
 constexpr std::size_t kCodePoints = 0x110000;
@@ -43,44 +81,6 @@ std::u32string alphabet_of(const std::vector<const TextFile*>& files, std::vecto
   return alphabet;
 }
 
-// Bytes that are hardly text: a hole that a crash left, a file made at its size and never written. Refused
-// before they are read, since there may be many.
-void check_is_written(const TextFile& text) {
-  constexpr std::size_t kLooked = 1 << 20, kFewest = 64;
-  const auto start = text.file.bytes().substr(0, kLooked);
-  const auto zeros = static_cast<std::size_t>(std::count(start.begin(), start.end(), '\0'));
-  if (start.size() < kFewest || zeros < start.size() / 10 * 9) return;
-  throw UserError(str(text.label, ": no text: ", grouped(static_cast<std::int64_t>(zeros)), " of its first ",
-                      grouped(static_cast<std::int64_t>(start.size())),
-                      " bytes are NUL; was it cut off by a crash, or never written?"));
-}
-
-// Characters that editors hide: each is kept, and is a token.
-std::vector<std::string> notes_about(const TextFile& text) {
-  const auto bytes = text.file.bytes();
-  const auto count = [&](char c) {
-    return static_cast<std::int64_t>(std::count(bytes.begin(), bytes.end(), c));
-  };
-  std::vector<std::string> notes;
-  if (bytes.starts_with("\xEF\xBB\xBF"))
-    notes.push_back(
-        str(text.label,
-            ": begins with a byte-order mark, which is kept as a character, U+FEFF, as nanoGPT's preparation "
-            "keeps it; to be without: sed -i '1s/^\\xEF\\xBB\\xBF//' FILE"));
-  if (const auto returns = count('\r'); returns > 0)
-    notes.push_back(
-        str(text.label, ": has ", grouped(returns),
-            " carriage returns (line ends of Windows), which are kept as a character, U+000D; nanoGPT's "
-            "preparation turns \\r\\n into \\n, so that its text is shorter and its vocabulary one smaller; "
-            "to do the same: sed -i 's/\\r$//' FILE"));
-  if (const auto zeros = count('\0'); zeros > 0)
-    notes.push_back(
-        str(text.label, ": has ", grouped(zeros), " NUL characters, the first at byte ", bytes.find('\0'),
-            ", which are kept as a character, U+0000, as nanoGPT's preparation keeps them; was the file "
-            "cut off by a crash, or is it UTF-16 (iconv -f UTF-16 -t UTF-8)?"));
-  return notes;
-}
-
 // That a model which knows the characters of `source` alone can read these.
 void check_characters(const std::u32string& alphabet, const DataSource& source) {
   std::u32string strange;
@@ -99,7 +99,7 @@ class TextDataset final : public StreamDataset {
       : kind_(std::move(kind)), files_(std::move(files)) {
     std::vector<const TextFile*> all;
     for (const auto& file : files_) {
-      check_is_written(*file);
+      check_is_written(file->file.bytes(), file->label);
       all.push_back(file.get());
     }
     std::vector<std::size_t> counts;
@@ -109,7 +109,7 @@ class TextDataset final : public StreamDataset {
       alphabet = source.alphabet;
     }
     for (const auto* file : all)
-      for (auto& note : notes_about(*file)) notes_.push_back(std::move(note));
+      for (auto& note : notes_about(file->file.bytes(), file->label)) notes_.push_back(std::move(note));
     vocabulary_ = static_cast<std::int64_t>(alphabet.size());
     if (vocabulary_ > source.vocabulary)
       throw UserError(str(source.label, ": the text has ", vocabulary_,

@@ -85,15 +85,18 @@ NamedTensors take_weights(const std::string& file, StateDict found, const Parame
   return weights;
 }
 
-NamedTensors read_initial_weights(const std::filesystem::path& path, const ParameterTable& expected) {
-  auto found = read_state_dict(path);
+NamedTensors take_initial_weights(const std::string& file, StateDict found, const ParameterTable& expected) {
   ParameterTable needed = expected;
   std::erase_if(needed.owned, [&](const Parameter& parameter) {
     if (parameter.part != Part::kAdapter) return false;
-    const auto map = parameter.name.substr(0, parameter.name.find(".lora_"));
+    const auto map = map_name(parameter.name);
     return !found.contains(map + kAdapterDown) && !found.contains(map + kAdapterUp);
   });
-  return take_weights(path.string(), std::move(found), needed);
+  return take_weights(file, std::move(found), needed);
+}
+
+NamedTensors read_initial_weights(const std::filesystem::path& path, const ParameterTable& expected) {
+  return take_initial_weights(path.string(), read_state_dict(path), expected);
 }
 
 std::string initial_weights_hash(const Config& config) {

@@ -26,6 +26,9 @@ NamedTensors read_weights(const std::filesystem::path& path, const ParameterTabl
 // not in the result then.
 NamedTensors read_initial_weights(const std::filesystem::path& path, const ParameterTable& expected);
 
+// The same out of `found`, which `file` had.
+NamedTensors take_initial_weights(const std::string& file, StateDict found, const ParameterTable& expected);
+
 // SHA-256 of the file that INIT_FROM names, "" where it names none. Throws UserError if it can't be read.
 std::string initial_weights_hash(const Config& config);
 

@@ -40,6 +40,12 @@ struct Parameter {
 // What an adapter's two maps are called after the map that they stand beside.
 constexpr const char *kAdapterDown = ".lora_A.weight", *kAdapterUp = ".lora_B.weight";
 
+// "….c_attn" of "….c_attn.weight" and of the tensors of its adapter.
+inline std::string map_name(const std::string& tensor) {
+  const auto adapter = tensor.find(".lora_");
+  return tensor.substr(0, adapter == std::string::npos ? tensor.rfind('.') : adapter);
+}
+
 struct AdapterScale {
   double scale = 1, dropout = 0;
 };

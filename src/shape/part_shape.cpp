@@ -80,10 +80,6 @@ Parameter adaptable(Parameter weight) {
   return weight;
 }
 
-std::string map_name(const std::string& weight) {
-  return weight.substr(0, weight.size() - std::string_view(".weight").size());
-}
-
 Parameter constant(const std::string& name, std::int64_t size, double value, const char* part) {
   return {.name = name, .shape = {size}, .mean = value, .deviation = 0, .part = part};
 }

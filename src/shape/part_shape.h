@@ -53,9 +53,6 @@ Parameter constant(const std::string& name, std::int64_t size, double value, con
 // The weight of a linear layer that adapters may stand beside.
 Parameter adaptable(Parameter weight);
 
-// "….c_attn" of "….c_attn.weight".
-std::string map_name(const std::string& weight);
-
 // Those of the norm `name` of E channels: weight and bias, as far as there are any.
 std::vector<Parameter> norm_parameters(const std::string& name, std::int64_t E, const NormOptions& norm,
                                        bool bias);

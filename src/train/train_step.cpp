@@ -78,10 +78,9 @@ std::vector<double> TrainStep::total_counts(const std::vector<Piece>& pieces) co
 void TrainStep::accumulate(const Piece& piece, const std::vector<double>& totals, StepResult& result) {
   result.tokens += token_sum(piece.batch, piece.place);
   const auto device = parameters_.tensors().front().device();
-  const bool drops = config_.gpt.dropout > 0 || (config_.lora.on() && config_.lora.dropout > 0);
   const Dropout dropout =
-      drops ? Dropout(config_.gpt.dropout, static_cast<std::uint64_t>(seed_), piece.batch.samples)
-            : Dropout();
+      config_.drops() ? Dropout(config_.gpt.dropout, static_cast<std::uint64_t>(seed_), piece.batch.samples)
+                      : Dropout();
   const auto terms = objective_.run(model_, on_device(piece.batch, device), dropout).terms;
   TORCH_CHECK(terms.size() == totals.size(), "an objective of ", totals.size(), " counts gave ", terms.size(),
               " terms");

@@ -19,6 +19,12 @@ std::map<std::string, double> split_terms(const Losses& losses) {
   return terms;
 }
 
+// Whether this update is the first of another stage (at_update()); what is frozen at 1 is so from the start.
+bool begins_stage(const Config& config, std::int64_t update) {
+  const auto freezes = config.lora.freeze_base_at;
+  return update == config.mlp.unshare_at || (update == freezes && freezes > 1);
+}
+
 // Whether a stage's model has other parameters, or others that train.
 bool is_another(const Config& stage, const Config& other) { return ModelSpec(stage) != ModelSpec(other); }
 
@@ -40,10 +46,9 @@ void Trainer::begin_with(const NamedTensors& weights) {
 
 Update Trainer::update() {
   const auto& train = session_.config.train;
-  const Config stage = stage_after(iteration_ + 1);
-  if (is_another(stage, session_.stage)) {
+  if (begins_stage(session_.config, iteration_ + 1)) {
     for (const auto& tensor : session_.parameters.tensors()) tensor.mutable_grad().reset();
-    session_.go_on_with(session_.next(stage));
+    session_.go_on_with(session_.next(stage_after(iteration_ + 1)));
   }
   const StepResult step = session_.train_step.run(iteration_);
   Update update;

@@ -56,26 +56,18 @@ TEST(PlantedFault, AnAdapterThatIsNeverAddedIsCaught) {
 }
 
 TEST(PlantedFault, AnAdapterThatIsSomethingAtTheStartIsCaught) {
-  Subject subject = program();
-  subject.initial_values = [](const Config& config, std::uint64_t seed) {
-    const auto values = program().initial_values(config, seed);
-    for (const auto& [name, tensor] : values.by_name())
-      if (name.ends_with("lora_B.weight")) tensor.detach().fill_(1e-3);
-    return values;
-  };
+  const auto subject = drawn_otherwise([](const std::string& name, const Tensor& tensor) {
+    if (name.ends_with("lora_B.weight")) tensor.fill_(1e-3);
+  });
   const auto checks = audit(small_config(kLora), subject);
   EXPECT_TRUE(fails(checks, "adapters", "at the start they change the logits"));
   EXPECT_TRUE(fails(checks, "initial_values", "does not start at 0"));
 }
 
 TEST(PlantedFault, AnAdapterOfAnotherScaleIsCaught) {
-  Subject subject = program();
-  subject.initial_values = [](const Config& config, std::uint64_t seed) {
-    const auto values = program().initial_values(config, seed);
-    for (const auto& [name, tensor] : values.by_name())
-      if (name.ends_with("lora_A.weight")) tensor.detach().mul_(1.5);
-    return values;
-  };
+  const auto subject = drawn_otherwise([](const std::string& name, const Tensor& tensor) {
+    if (name.ends_with("lora_A.weight")) tensor.mul_(1.5);
+  });
   EXPECT_TRUE(fails(audit(small_config(kLora), subject), "initial_values", "values further than"));
 }
 
@@ -112,13 +104,9 @@ TEST(FreezingGate, PassesForTheTrialsLoop) {
 // The loop that never freezes, and the one that freezes too early.
 TEST(PlantedFault, ALoopThatFreezesAtAnotherUpdateIsCaught) {
   for (const std::int64_t at : {0, 1}) {
-    Subject subject = program();
-    subject.train = [=](const Config& config, std::int64_t seed, const std::shared_ptr<const Dataset>& data,
-                        std::int64_t updates) {
-      Config other = config;
-      if (config.lora.freeze_base_at > 0) other.lora.freeze_base_at = at;
-      return program().train(other, seed, data, updates);
-    };
+    const auto subject = trained_otherwise([=](Config& config) {
+      if (config.lora.freeze_base_at > 0) config.lora.freeze_base_at = at;
+    });
     EXPECT_TRUE(fails(audit(small_config(kFrozen), subject), "freezing",
                       at == 0 ? "moves after update 1" : "before update 2"));
   }

@@ -75,13 +75,9 @@ TEST(Sharing, EndsInTheTrialsLoopWhereItIsToEnd) {
 // The loop that never parts, and the one that parts too early.
 TEST(PlantedFault, ALoopThatPartsLayersAtAnotherUpdateIsCaught) {
   for (const std::int64_t at : {0, 1}) {
-    Subject subject = program();
-    subject.train = [=](const Config& config, std::int64_t seed, const std::shared_ptr<const Dataset>& data,
-                        std::int64_t updates) {
-      Config other = config;
-      if (config.mlp.unshare_at > 0) other.mlp.unshare_at = at;
-      return program().train(other, seed, data, updates);
-    };
+    const auto subject = trained_otherwise([=](Config& config) {
+      if (config.mlp.unshare_at > 0) config.mlp.unshare_at = at;
+    });
     EXPECT_TRUE(fails(audit(small_config(kParting), subject), "sharing",
                       at == 0 ? "there is no transformer.h.1.mlp.c_fc" : "before update 2"));
   }

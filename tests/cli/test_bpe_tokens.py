@@ -68,7 +68,11 @@ class BpeTokens(ProgramTest):
                 self.assertEqual(one, "x" + text[:place] + "\n")
                 two = self.done(*sample, "x", "--stop", stop, "--sequences", "2").stdout
                 self.assertEqual(two.split(BETWEEN)[0], "x" + text[:place])
-        self.assertEqual(self.done(*sample, "x", "--stop", "never").stdout[1:-1], text)
+        absent = next(word for word in ("hhhhhh", "eheheheh", "bbbbbbbb") if word not in text)
+        self.assertEqual(self.done(*sample, "x", "--stop", absent).stdout[1:-1], text)
+        self.assert_refused(self.call(*sample, "x", "--stop", "hQ"), "--stop = hQ", "byte 81")
+        short = ["sample", "--run", trial, "--tokens", "1", "--prompt", "x", "--stop", "he" * 40]
+        self.assert_refused(self.call(*short), "80 bytes", "--tokens = 1")
 
     def test_a_prompt_is_text(self):
         trial = self.trial()

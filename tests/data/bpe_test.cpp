@@ -56,6 +56,14 @@ TEST(Bpe, MergesTheEarliestFirstAndOfEqualsTheLeftmost) {
   expect_error([&] { ids("a\xFF"); }, {"text: not UTF-8 at byte 1"});
 }
 
+// A merge may make a token of an id below its own: of a list that is none of GPT-2's, "abcd" by "ab cd" is
+// made of "abc" and "d" at the end.
+TEST(Bpe, TakesTheEarliestOfWhatAMergeBringsTogether) {
+  const Bpe bpe("#version: 0.2\nb c\na b\nc d\nab cd\na bc\n", "it");
+  EXPECT_EQ(bpe.encode("abcd", "text"), Ids{259});
+  EXPECT_EQ(bpe.encode("abc", "text"), Ids{260});
+}
+
 TEST(Bpe, RefusesWhatIsNoListOfMerges) {
   const auto refuse = [](const std::string& merges, std::initializer_list<std::string> parts) {
     expect_error([&] { Bpe(merges, "it"); }, parts);

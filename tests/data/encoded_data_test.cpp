@@ -141,6 +141,16 @@ TEST_F(EncodedText, MayRepeatItself) {
   EXPECT_THAT(join(open(config())->notes(), "\n"), HasSubstr("holds the whole validation split"));
 }
 
+// As of the same text's characters.
+TEST_F(EncodedText, SaysWhatEditorsHideAndRefusesWhatIsNoText) {
+  const std::string windows = "one\r\ntwo\r\n";
+  folder_.write("a text", windows);
+  prepare(name_of(windows), {1, 2, 3, 4, 5}, {5, 6, 7});
+  EXPECT_THAT(join(open(config())->notes(), "\n"), HasSubstr("2 carriage returns"));
+  folder_.write("a text", std::string(1000, '\0'));
+  refuse(config(), {"no text: 1,000 of its first 1,000 bytes are NUL"});
+}
+
 TEST_F(EncodedText, OfThePlaysIsNamedByBoth) {
   Config plays = config();
   plays.data.dataset = DatasetKind::kShakespeare;

@@ -8,25 +8,10 @@
 
 #include "shape/model_shape.h"
 #include "shape/part_shape.h"
-#include "support/configure.h"
+#include "support/core/by_hand.h"
 
 namespace kablate {
 namespace {
-
-using Int = std::int64_t;
-
-// Multi-head attention: E 8, H 2, D 4, F 32, V 10, T 4
-const Deltas kByHand = Deltas{{"GPT2_N_LAYER", "2"},
-                              {"GPT2_N_HEAD", "2"},
-                              {"GPT2_N_EMBD", "8"},
-                              {"GPT2_BLOCK_SIZE", "4"},
-                              {"GPT2_VOCAB_SIZE", "10"},
-                              {"GPT2_BATCH_SIZE", "3"},
-                              {"GPT2_GRADIENT_ACCUMULATION", "2"},
-                              {"GPT2_BIAS", "n"},
-                              {"GPT2_DROPOUT", "0"},
-                              {"ENABLE_RA_MLA", "n"}} +
-                       mechanisms(false, false, false);
 
 // The published sizes: at width 384, rank 8, MHA, gelu, factor 4, a layer's are
 // 8·(384 + 1152) + 8·(384 + 384) + 8·(384 + 1536) + 8·(1536 + 384) = 49,152.

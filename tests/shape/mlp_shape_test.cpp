@@ -7,25 +7,10 @@
 
 #include "shape/model_shape.h"
 #include "shape/part_shape.h"
-#include "support/configure.h"
+#include "support/core/by_hand.h"
 
 namespace kablate {
 namespace {
-
-using Int = std::int64_t;
-
-// Multi-head attention: E 8, H 2, D 4, F 32, V 10, T 4
-const Deltas kByHand = Deltas{{"GPT2_N_LAYER", "2"},
-                              {"GPT2_N_HEAD", "2"},
-                              {"GPT2_N_EMBD", "8"},
-                              {"GPT2_BLOCK_SIZE", "4"},
-                              {"GPT2_VOCAB_SIZE", "10"},
-                              {"GPT2_BATCH_SIZE", "3"},
-                              {"GPT2_GRADIENT_ACCUMULATION", "2"},
-                              {"GPT2_BIAS", "n"},
-                              {"GPT2_DROPOUT", "0"},
-                              {"ENABLE_RA_MLA", "n"}} +
-                       mechanisms(false, false, false);
 
 TEST(ModelParameters, HaveTheNamesAndShapesOfTheMlps) {
   using testing::Pair;

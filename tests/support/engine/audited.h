@@ -45,6 +45,30 @@ Subject with_logits(Function change) {
   return subject;
 }
 
+// The program whose loop trains another configuration than it is told to.
+template <typename Change>
+Subject trained_otherwise(Change change) {
+  Subject subject = program();
+  subject.train = [=](Config config, std::int64_t seed, const std::shared_ptr<const Dataset>& data,
+                      std::int64_t updates) {
+    change(config);
+    return program().train(config, seed, data, updates);
+  };
+  return subject;
+}
+
+// The program with initial weights that are changed, by name.
+template <typename Change>
+Subject drawn_otherwise(Change change) {
+  Subject subject = program();
+  subject.initial_values = [=](const Config& config, std::uint64_t seed) {
+    const auto values = program().initial_values(config, seed);
+    for (const auto& [name, tensor] : values.by_name()) change(name, tensor.detach());
+    return values;
+  };
+  return subject;
+}
+
 inline bool fails(const std::vector<GateCheck>& checks, const char* gate, const char* saying) {
   for (const auto& check : checks)
     if (check.check == gate) return !check.passed && check.detail.find(saying) != std::string::npos;
