@@ -14,29 +14,44 @@ import urllib.parse
 import urllib.request
 import zlib
 
-from gpt2_bpe import DataError
+from data_files import FULL, DataError
 
 SUFFIXES = (".parquet", ".jsonl", ".jsonl.gz", ".jsonl.zst")
 BLOCK = 1 << 20
 TRIES, PATIENCE = 6, 60  # of a download; seconds without an answer
+COLUMN = "--column NAME (COLUMN=NAME after make)"
 INSTALL = "bash scripts/setup.sh corpus installs it, which `make data-fineweb-edu` calls"
 
 
 class LocalFile:
     def __init__(self, path):
         self.path, self.name = path, path
+        self.begun = self.identity()
 
     def identity(self):
-        """What tells that it is the same file as before."""
-        return [os.path.basename(self.path), os.path.getsize(self.path)]
+        """What tells that it is the same file as before, wherever it lies now."""
+        found = os.stat(self.path)
+        name = os.path.basename(self.path)
+        return f"{name}, {found.st_size} bytes, modified at {found.st_mtime_ns} ns"
 
     @contextlib.contextmanager
-    def here(self, _):
-        yield self.path
+    def here(self, folder):
+        """(its path, what a server says of it) while it is read into `folder`."""
+        yield self.path, None
+        if self.identity() != self.begun:
+            raise DataError(
+                f"{self.name}: changed while it was read, and shards are of what it was: remove the folder "
+                f"{folder} and call again"
+            )
+
+    def kept(self, _):
+        """The path of a download that was not read to its end."""
+        return None
 
 
 class RemoteFile:
-    """A file behind a URL: it lies in a folder while it is read. What came before an interruption stays."""
+    """A file behind a URL: it lies in a folder while it is read. What came before an interruption stays. A
+    URL may lead to another file later: beside what is here lies the ETag that it came with, or the date."""
 
     def __init__(self, url):
         self.name = url
@@ -44,23 +59,29 @@ class RemoteFile:
         self.local = f"download-{hashlib.sha256(url.encode()).hexdigest()[:8]}-{self.base}"
 
     def identity(self):
-        return [self.name, None]
+        return self.name
 
     @contextlib.contextmanager
     def here(self, folder):
         path = os.path.join(folder, self.local)
         if not os.path.exists(path):
             self.fetch(path)
-        yield path
+        yield path, {"tag": read_text(f"{path}.tag"), "bytes": os.path.getsize(path)}
         os.remove(path)
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(f"{path}.tag")
+
+    def kept(self, folder):
+        path = os.path.join(folder, self.local)
+        return path if os.path.exists(path) else None
 
     def fetch(self, path):
         part, fault = f"{path}.part", None
         for attempt in range(TRIES):
             if attempt:
-                time.sleep(min(2**attempt, 30) if fault else 0)
+                time.sleep(min(2**attempt, 30))
             try:
-                if self.fetch_rest(part):
+                if self.fetch_rest(part, f"{path}.tag"):
                     os.replace(part, path)
                     return
                 fault = "the connection ended early"
@@ -71,16 +92,18 @@ class RemoteFile:
                 elif error.code < 500 and error.code not in (408, 429):
                     break
             except (OSError, http.client.HTTPException) as error:
+                if is_of_this_machine(error):
+                    raise
                 fault = str(getattr(error, "reason", error)) or type(error).__name__
         raise DataError(
             f"{self.name}: can't be read ({fault}); call again to go on, or give other files with --input "
             "(INPUT after make)"
         )
 
-    def fetch_rest(self, part):
+    def fetch_rest(self, part, tag_path):
         """Adds what is missing; whether it is whole. A part goes on only if the server says that the file is
         what it was."""
-        have, tag = os.path.getsize(part) if os.path.exists(part) else 0, read_text(part + ".tag")
+        have, tag = os.path.getsize(part) if os.path.exists(part) else 0, read_text(tag_path)
         request = urllib.request.Request(self.name, headers={"User-Agent": "kablate"})
         if have and tag:
             request.add_header("Range", f"bytes={have}-")
@@ -88,17 +111,23 @@ class RemoteFile:
         with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
             goes_on = getattr(answer, "status", 200) == 206
             length = answer.headers.get("Content-Length")
-            with open(part + ".tag", "w", encoding="utf-8") as file:
-                file.write(answer.headers.get("ETag") or "")
             with open(part, "ab" if goes_on else "wb") as file:
+                if not goes_on:  # the part is empty by now: no tag stands beside bytes of another file
+                    tag = answer.headers.get("ETag") or answer.headers.get("Last-Modified") or ""
+                    with open(tag_path, "w", encoding="utf-8") as beside:
+                        beside.write(tag)
                 count = 0
                 while block := answer.read(BLOCK):
                     file.write(block)
                     count += len(block)
-        whole = length is None or count == int(length)
-        if whole:
-            os.remove(part + ".tag")
-        return whole
+        return length is None or count == int(length)
+
+
+def is_of_this_machine(error):
+    """Whether it came of a file here, not of the network."""
+    if isinstance(error, urllib.error.URLError) or not isinstance(error, OSError):
+        return False
+    return error.filename is not None or error.errno in FULL
 
 
 def read_text(path):
@@ -148,7 +177,7 @@ def texts(path, name, column, skip):
 
 def checked(text, name, place, column):
     if not isinstance(text, str):
-        raise DataError(f"{name}: {place}: \"{column}\" is {json.dumps(text)[:40]}, not text")
+        raise DataError(f'{name}: {place}: "{column}" is {json.dumps(text, default=str)[:40]}, not text')
     return text
 
 
@@ -159,11 +188,11 @@ def parquet_texts(path, name, column, skip):
     except ImportError:
         raise DataError(f"{name}: needs the Python package pyarrow; {INSTALL}") from None
     try:
-        with pyarrow.parquet.ParquetFile(path) as table:
+        with pyarrow.parquet.ParquetFile(path, page_checksum_verification=True) as table:
             names = table.schema_arrow.names
             if column not in names:
                 has = ", ".join(names)
-                raise DataError(f'{name}: has no column "{column}"; it has {has}: give --column')
+                raise DataError(f'{name}: has no column "{column}"; it has {has}: give {COLUMN}')
             groups, row = [], 0
             for group in range(table.num_row_groups):
                 rows = table.metadata.row_group(group).num_rows
@@ -178,8 +207,9 @@ def parquet_texts(path, name, column, skip):
                     if row >= skip:
                         yield checked(text, name, f"row {row}", column)
                     row += 1
-    except pyarrow.ArrowException as error:
-        raise DataError(f"{name}: is no whole Parquet file: {str(error).splitlines()[0]}") from None
+    except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:  # OSError: of a damaged page
+        what = (str(error).splitlines() or [type(error).__name__])[0]
+        raise DataError(f"{name}: is no whole Parquet file: {what}") from None
 
 
 def zst_lines(packed, zstandard):
@@ -229,6 +259,10 @@ def json_texts(path, name, column, skip):
                     yield json_text(line, name, number, column)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise DataError(f"{name}: is cut short or damaged behind line {number} ({error})") from None
+    except OSError as error:
+        if error.filename:
+            raise
+        raise DataError(f"{name}: can't be read behind line {number} ({error.strerror})") from None
 
 
 def json_text(line, name, number, column):
@@ -238,5 +272,5 @@ def json_text(line, name, number, column):
         raise DataError(f"{name}: line {number} is no JSON ({error}); a line is a document") from None
     if not isinstance(row, dict) or column not in row:
         has = ", ".join(row) if isinstance(row, dict) else "no fields"
-        raise DataError(f"{name}: line {number} has no \"{column}\"; it has {has}: give --column")
+        raise DataError(f'{name}: line {number} has no "{column}"; it has {has}: give {COLUMN}')
     return checked(row[column], name, f"line {number}", column)

@@ -11,6 +11,8 @@ import os
 import sys
 import tempfile
 
+from data_files import DataError
+
 VOCABULARY, END_OF_TEXT = 50257, 50256
 ADDRESS = "https://openaipublic.blob.core.windows.net/gpt-2/encodings/main/"  # tiktoken's names of the files
 SHA256 = {
@@ -19,10 +21,6 @@ SHA256 = {
 }
 INSTALL = "bash scripts/setup.sh bpe installs it, which `make data-bpe` calls"
 NEXT_PIECE = 1 << 18  # characters that a call of the encoder gets, about
-
-
-class DataError(Exception):
-    """What the user can mend."""
 
 
 def vocabulary_file(name):
@@ -115,11 +113,3 @@ def ids_as_bytes(ids):
     if sys.byteorder == "big":
         packed.byteswap()
     return packed.tobytes()
-
-
-def fail(error):
-    """Prints what the user can mend; the exit code."""
-    system = isinstance(error, OSError) and error.filename is not None
-    text = f"{error.filename}: {error.strerror}" if system else str(error)
-    print(text, file=sys.stderr)
-    return 2

@@ -18,8 +18,9 @@ import shutil
 import sys
 import time
 
+import data_files
 import gpt2_bpe
-from gpt2_bpe import DataError
+from data_files import DataError
 
 BLOCK = 1 << 22  # bytes read at once
 FEWEST = 64  # bytes, of which it can be said that they are no text
@@ -177,7 +178,9 @@ def prepare(out, paths, labels, load=gpt2_bpe.load):
     if is_whole(folder):
         print(f"{labels[0]}: its tokens are in {folder}")
         return folder
-    counts, seconds = encode(folder, paths, labels, found, load())
+    encoding = load()
+    with data_files.with_room(out, "and call again"):
+        counts, seconds = encode(folder, paths, labels, found, encoding)
     total = sum(counts.values())
     print(
         f"{labels[0]}: {counts['train.bin']:,} tokens to train on and {counts['val.bin']:,} to validate, "
@@ -198,11 +201,7 @@ def main():
         labels = [f"DATASET = shakespeare: {path}" for path in paths]
     else:
         paths, labels = [options.text], [f"DATA_PATH = {options.text}"]
-    try:
-        prepare(options.out, paths, labels)
-    except (DataError, OSError) as error:
-        return gpt2_bpe.fail(error)
-    return 0
+    return data_files.run(lambda: prepare(options.out, paths, labels))
 
 
 if __name__ == "__main__":

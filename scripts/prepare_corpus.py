@@ -9,22 +9,28 @@ OUT_DIR gets llm.c's shards (256 int32: magic 20240520, version 1, count; then 1
 but the last: SOURCE_val_000000.bin, SOURCE_train_000001.bin, …; the end of a text, 50256, stands before each
 document, as llm.c has it. Beside them meta.json and vocab.bpe, for DATASET=bin. A file behind a URL lies in
 OUT_DIR while it is read, one at a time. An interrupted call goes on behind the last whole shard
-(progress.json), to the same bytes; --shards N stops after N of them, and more can be asked for later.
+(progress.json), to the same bytes; --shards N stops after N of them, and more can be asked for later: a
+download that was not read to its end stays for that. progress.json knows name, size and time of the files
+here, ETag and size of those behind URLs: a call on others than the shards were made of is refused. What is
+published may be another text tomorrow: its URLs name branches, which move.
 """
 
 import argparse
-import json
+import contextlib
 import os
+import re
 import struct
 import sys
 import time
 
 import corpus_files
+import corpus_progress
+import data_files
 import gpt2_bpe
-from gpt2_bpe import DataError
+from data_files import DataError
 
-MAGIC, VERSION, HEADER = 20240520, 1, 1024
-SHARD_TOKENS = 100_000_000
+MAGIC, VERSION = 20240520, 1
+SHARD_TOKENS, MOST_TOKENS = 100_000_000, (1 << 31) - 1  # the header's count is an int32
 HUB = "https://huggingface.co/datasets/"
 SOURCES = {
     "fineweb-edu": [
@@ -42,26 +48,13 @@ def shard_name(source, number):
     return f"{source}_{'train' if number else 'val'}_{number:06d}.bin"
 
 
-def write_json(path, value):
-    write_whole(path, (json.dumps(value, indent=1, sort_keys=True) + "\n").encode())
-
-
-def write_whole(path, content):
-    temporary = f"{path}.{os.getpid()}.tmp"
-    with open(temporary, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
-
-
 class Shard:
-    """A file that grows to `most` tokens and has its name once it is whole."""
+    """A file that grows to `most` tokens and takes its name once it is whole."""
 
     def __init__(self, path, most):
         self.path, self.most, self.count = path, most, 0
         self.file = open(f"{path}.tmp", "wb")
-        self.file.write(bytes(HEADER))
+        self.file.write(bytes(corpus_progress.HEADER))
 
     def add(self, ids):
         """Takes what there is room for; how many."""
@@ -71,8 +64,11 @@ class Shard:
         return len(taken)
 
     def discard(self):
-        self.file.close()
-        os.remove(f"{self.path}.tmp")
+        try:
+            self.file.close()
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                os.remove(f"{self.path}.tmp")
 
     def close(self):
         self.file.seek(0)
@@ -80,56 +76,9 @@ class Shard:
         self.file.flush()
         os.fsync(self.file.fileno())
         self.file.close()
+
+    def take_name(self):
         os.replace(f"{self.path}.tmp", self.path)
-
-
-class Progress:
-    """What is done, in progress.json: of what, and for each whole shard where the next one begins."""
-
-    def __init__(self, folder, made_of):
-        self.folder, self.made_of, self.shards, self.ended = folder, made_of, [], False
-        self.path = os.path.join(folder, "progress.json")
-        if not os.path.exists(self.path):
-            return
-        try:
-            with open(self.path, encoding="utf-8") as file:
-                found = json.load(file)
-            before, self.shards, self.ended = found["made_of"], found["shards"], found["ended"]
-        except (ValueError, KeyError, TypeError):
-            raise DataError(f"{self.path}: is damaged; remove it to begin anew") from None
-        for name, value in made_of.items():
-            if before.get(name) != value:
-                raise DataError(
-                    f"{self.path}: was begun with {name} = {shown(before.get(name))}, not {shown(value)}; "
-                    "give that, or another folder, or remove this one"
-                )
-        self.keep_whole()
-
-    def keep_whole(self):
-        """Shards from the first that is not whole any more are made again."""
-        for number, shard in enumerate(self.shards):
-            path = os.path.join(self.folder, shard["name"])
-            if not os.path.exists(path) or os.path.getsize(path) != HEADER + 2 * shard["tokens"]:
-                print(f"{path}: is not whole; making it and what follows again", file=sys.stderr)
-                self.shards, self.ended = self.shards[:number], False
-                return
-
-    def tokens(self):
-        return sum(shard["tokens"] for shard in self.shards)
-
-    def next(self):
-        """(input, document, token) where the next shard begins."""
-        return tuple(self.shards[-1]["next"]) if self.shards else (0, 0, 0)
-
-    def add(self, name, tokens, place, ended):
-        self.shards.append({"name": name, "tokens": tokens, "next": list(place)})
-        self.ended = ended
-        write_json(self.path, {"made_of": self.made_of, "shards": self.shards, "ended": ended})
-
-
-def shown(value):
-    text = json.dumps(value)
-    return text if len(text) <= 80 else text[:77] + "…"
 
 
 def encoded(encoding, documents):
@@ -141,34 +90,39 @@ def encoded(encoding, documents):
 
 
 class Corpus:
-    def __init__(self, inputs, options, encoding):
+    def __init__(self, inputs, options, encoding, progress):
         self.inputs, self.encoding, self.source, self.out = inputs, encoding, options.source, options.out
         self.shard_tokens, self.column, self.shard = options.shard_tokens, options.column, None
+        self.progress = progress
 
     def documents(self, place):
         """((input, document), text) from `place` on."""
         first, skip = place
         for number in range(first, len(self.inputs)):
-            with self.inputs[number].here(self.out) as path:
-                texts = corpus_files.texts(path, self.inputs[number].name, self.column, skip)
+            name = self.inputs[number].name
+            with self.inputs[number].here(self.out) as (path, fetched):
+                if fetched:
+                    self.progress.recognise(name, fetched)
+                texts = corpus_files.texts(path, name, self.column, skip)
                 for document, text in enumerate(texts, skip):
                     yield (number, document), text
             skip = 0
 
-    def write(self, progress, most_shards):
+    def write(self, most_shards):
         """Writes what is missing."""
-        if progress.ended or len(progress.shards) >= most_shards:
+        if self.progress.ended or len(self.progress.shards) >= most_shards:
             return
         try:
-            self.write_shards(progress, most_shards)
+            self.write_shards(most_shards)
             if self.shard:
-                self.close(progress, (len(self.inputs), 0, 0), ended=True)
+                self.close((len(self.inputs), 0, 0), ended=True)
         finally:
             if self.shard:
                 self.shard.discard()
 
-    def write_shards(self, progress, most_shards):
+    def write_shards(self, most_shards):
         """Writes as many; of the last tokens of all a shard is left open."""
+        progress = self.progress
         number, document, skip = progress.next()
         for (number, document), ids in encoded(self.encoding, self.documents((number, document))):
             while skip < len(ids):
@@ -178,23 +132,32 @@ class Corpus:
                 skip += self.shard.add(ids[skip:])
                 if self.shard.count < self.shard_tokens:
                     continue
-                self.close(progress, (number, document, skip), ended=False)
+                self.close((number, document, skip), ended=False)
                 if len(progress.shards) >= most_shards:
                     return
             skip = 0
 
-    def close(self, progress, place, ended):
-        shard, self.shard = self.shard, None
+    def close(self, place, ended):
+        shard = self.shard
         shard.close()
-        progress.add(os.path.basename(shard.path), shard.count, place, ended)
+        self.progress.add(os.path.basename(shard.path), shard.count, place, ended)
+        shard.take_name()
+        self.shard = None
         print(f"{shard.path}: {shard.count:,} tokens", flush=True)
 
 
 def prepare(options, tokenizer=gpt2_bpe):
-    """`tokenizer` has load(), versions(), vocabulary_file(name) and the constants of gpt2_bpe."""
+    """`tokenizer` has load(), versions() and vocabulary_file(name)."""
     inputs = corpus_files.inputs(options.input or SOURCES[options.source])
     encoding = tokenizer.load()
-    os.makedirs(options.out, exist_ok=True)
+    with (
+        data_files.alone(options.out),
+        data_files.with_room(options.out, "and call again: it goes on behind the last whole shard"),
+    ):
+        write(options, tokenizer, inputs, encoding)
+
+
+def write(options, tokenizer, inputs, encoding):
     made_of = {
         "source": options.source,
         "shard_tokens": options.shard_tokens,
@@ -202,50 +165,60 @@ def prepare(options, tokenizer=gpt2_bpe):
         "inputs": [file.identity() for file in inputs],
         "packages": tokenizer.versions(),
     }
-    progress = Progress(options.out, made_of)
-    write_whole(os.path.join(options.out, "vocab.bpe"), tokenizer.vocabulary_file("vocab.bpe"))
+    progress = corpus_progress.Progress(options.out, made_of)
+    data_files.write_whole(os.path.join(options.out, "vocab.bpe"), tokenizer.vocabulary_file("vocab.bpe"))
     meta = {"vocab_size": gpt2_bpe.VOCABULARY, "tokenizer": "gpt2"}
-    write_json(os.path.join(options.out, "meta.json"), meta)
+    corpus_progress.write_json(os.path.join(options.out, "meta.json"), meta)
     start, before = time.monotonic(), progress.tokens()
-    Corpus(inputs, options, encoding).write(progress, options.shards or sys.maxsize)
+    Corpus(inputs, options, encoding, progress).write(options.shards or sys.maxsize)
     seconds, total = time.monotonic() - start, progress.tokens()
     written = total - before
     print(
         f"{options.source}: {total:,} tokens in {len(progress.shards)} shards in {options.out}, {written:,} "
         f"of them made now ({written / max(seconds, 1e-9) / 1e6:.2f} million a second)"
     )
+    for path in filter(None, (file.kept(options.out) for file in inputs)):
+        print(f"{path}: stays for a call that asks for more shards, which would fetch it again without it")
     if not progress.shards:
         raise DataError(f"{', '.join(file.name for file in inputs)}: no document is in it")
     if len(progress.shards) < 2 and not options.shards:
         raise DataError(
             f"{options.out}: all {total:,} tokens are in the first shard, which validates: none are left to "
-            "train on; give a smaller --shard-tokens (SHARD_TOKENS after make), and another folder"
+            f"train on; {progress.anew}, with a smaller --shard-tokens (SHARD_TOKENS after make)"
         )
 
 
-def positive(text):
-    value = int(text)
-    if value < 1 or str(value) != text:
-        raise argparse.ArgumentTypeError(f"{text}: must be a whole number of at least 1")
-    return value
+def positive(name, text):
+    if not re.fullmatch("[1-9][0-9]{0,9}", text) or int(text) > MOST_TOKENS:
+        raise DataError(f"{name} = {text}: must be a whole number from 1 to {MOST_TOKENS:,}")
+    return int(text)
+
+
+def with_numbers(options):
+    options.shard_tokens = positive("SHARD_TOKENS", options.shard_tokens)
+    if options.shards is not None:
+        options.shards = positive("SHARDS", options.shards)
+    return options
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
     parser.add_argument("source", choices=sorted(SOURCES))
     parser.add_argument("out")
-    parser.add_argument("--input", nargs="+", help="files, folders, globs or URLs, in this order")
-    parser.add_argument("--shard-tokens", type=positive, default=SHARD_TOKENS)
-    parser.add_argument("--shards", type=positive, help="stop after so many")
+    parser.add_argument(
+        "--input",
+        nargs="+",
+        help="files, folders, globs or URLs, in this order; else what is published, at branches, which move",
+    )
+    parser.add_argument("--shard-tokens", metavar="N", default=str(SHARD_TOKENS), help="of each but the last")
+    parser.add_argument("--shards", metavar="N", help="stop after so many")
     parser.add_argument("--column", default="text", help="which field is the document")
+    options = parser.parse_args()
     try:
-        prepare(parser.parse_args())
-    except (DataError, OSError) as error:
-        return gpt2_bpe.fail(error)
+        return data_files.run(lambda: prepare(with_numbers(options)))
     except KeyboardInterrupt:
         print("interrupted; the same command goes on from the last whole shard", file=sys.stderr)
         return 130
-    return 0
 
 
 if __name__ == "__main__":

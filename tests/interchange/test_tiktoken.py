@@ -2,7 +2,6 @@
 "gpt2", on the plays, on all of Unicode and on random strings. Skipped where tiktoken is not installed (`make
 data-bpe` installs it in .venv)."""
 
-import array
 import contextlib
 import io
 import json
@@ -10,13 +9,12 @@ import os
 import random
 import subprocess
 import sys
-import tempfile
 import unittest
 from unittest import mock
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-ROOT = os.path.dirname(os.path.dirname(HERE))
-sys.path.insert(0, os.path.join(ROOT, "scripts"))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "kconfig"))
+from support import ROOT, FolderTest, ids_of  # noqa: E402  (it makes scripts/ known)
+
 try:
     import tiktoken
     import unicode_classes
@@ -27,6 +25,7 @@ except ImportError as fault:
 import gpt2_bpe  # noqa: E402
 import prepare_bpe  # noqa: E402
 import prepare_shakespeare  # noqa: E402
+from data_files import DataError  # noqa: E402
 
 SEED = int(os.environ.get("KABLATE_TEST_SEED") or random.SystemRandom().randrange(1 << 32))
 POINTS = [chr(p) for p in range(0x110000) if not 0xD800 <= p < 0xE000]
@@ -49,7 +48,7 @@ def random_text(draw):
     return "".join(draw.choices(some, k=draw.randrange(0, 60)))
 
 
-class Tiktoken(unittest.TestCase):
+class Tiktoken(FolderTest):
     @classmethod
     def setUpClass(cls):
         print(f"KABLATE_TEST_SEED={SEED}", flush=True)
@@ -57,23 +56,14 @@ class Tiktoken(unittest.TestCase):
         draw = random.Random(SEED)
         cls.random_texts = [random_text(draw) for _ in range(10_000)]
 
-    def setUp(self):
-        holder = tempfile.TemporaryDirectory(prefix="kablate test ")
-        self.addCleanup(holder.cleanup)
-        self.folder = holder.name
-
-    def path(self, name):
-        return os.path.join(self.folder, name)
-
     def plays(self):
         try:
             with contextlib.redirect_stdout(io.StringIO()):
                 prepare_shakespeare.prepare(self.folder)
-        except prepare_shakespeare.DataError as fault:
+        except DataError as fault:
             self.skipTest(str(fault))
         for name in ("train.txt", "validation.txt"):
-            with open(self.path(name), encoding="utf-8") as file:
-                yield file.read()
+            yield self.read(name)
 
     @staticmethod
     def unicode(form):
@@ -117,12 +107,8 @@ class Preparation(Tiktoken):
         with contextlib.redirect_stdout(io.StringIO()):
             folder = prepare_bpe.prepare(self.path("gpt2"), paths, paths)
         for name, text in zip(("train.bin", "val.bin"), texts):
-            found = array.array("H")
-            with open(os.path.join(folder, name), "rb") as file:
-                found.frombytes(file.read())
-            if sys.byteorder == "big":
-                found.byteswap()
-            self.assertTrue(list(found) == self.encoding.encode_ordinary(text), name)
+            found = ids_of(self.read_bytes(os.path.join(folder, name)))
+            self.assertTrue(found == self.encoding.encode_ordinary(text), name)
 
     def test_of_all_of_unicode(self):
         for form in AROUND:
@@ -142,8 +128,7 @@ class Program(Tiktoken):
         program = os.path.join(os.path.dirname(os.environ.get("KABLATE", "")), "engine_tests")
         if not os.path.exists(program):
             self.skipTest(f"{program} is not built")
-        with open(self.path("vocab.bpe"), "wb") as file:
-            file.write(gpt2_bpe.vocabulary_file("vocab.bpe"))
+        self.write("vocab.bpe", gpt2_bpe.vocabulary_file("vocab.bpe"))
         cases = [[text, self.encoding.encode_ordinary(text)] for text in texts]
         with open(self.path("cases"), "w", encoding="utf-8") as file:
             json.dump({"merges": self.path("vocab.bpe"), "cases": cases}, file)

@@ -1,6 +1,7 @@
 """What the tests in this folder share."""
 
 import os
+import struct
 import subprocess
 import sys
 import tempfile
@@ -11,6 +12,11 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, os.path.join(ROOT, "scripts"))
 
 import kconfig_strict as strict  # noqa: E402
+
+
+def ids_of(content):
+    """The little-endian 16-bit ids of a prepared file."""
+    return list(struct.unpack(f"<{len(content) // 2}H", content))
 
 
 class FolderTest(unittest.TestCase):
@@ -32,7 +38,10 @@ class FolderTest(unittest.TestCase):
         return self.path(name)
 
     def read(self, name):
-        with open(self.path(name), encoding="utf-8") as file:
+        return self.read_bytes(name).decode()
+
+    def read_bytes(self, name):
+        with open(self.path(name), "rb") as file:
             return file.read()
 
 

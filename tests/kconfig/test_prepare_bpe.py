@@ -1,8 +1,8 @@
 """Encoding a text for TOKENIZER=gpt2, with a stand-in for the encoder: a token for each byte. What tiktoken
 itself makes of a text: tests/interchange/test_tiktoken.py."""
 
-import array
 import contextlib
+import errno
 import hashlib
 import io
 import json
@@ -12,10 +12,11 @@ import sys
 import unittest
 from unittest import mock
 
-from support import FolderTest
+from support import FolderTest, ids_of
 
 import gpt2_bpe  # noqa: E402  (support makes scripts/ known)
 import prepare_bpe  # noqa: E402
+from data_files import DataError  # noqa: E402
 
 
 class Bytes:
@@ -92,12 +93,7 @@ class Prepare(FolderTest):
         return folder
 
     def tokens(self, folder, name):
-        found = array.array("H")
-        with open(os.path.join(folder, name), "rb") as file:
-            found.frombytes(file.read())
-        if sys.byteorder == "big":
-            found.byteswap()
-        return list(found)
+        return ids_of(self.read_bytes(os.path.join(folder, name)))
 
     def test_nine_tenths_of_the_characters_train(self):
         for text in ("é" * 90 + "x" * 10, "ab é\n" * 17, "0123456789x", "ab", "\r\n" * 20):
@@ -166,28 +162,36 @@ class Prepare(FolderTest):
                     continue
                 self.write("text", content)
                 with self.subTest(content, block=block), mock.patch.object(prepare_bpe, "BLOCK", block):
-                    with self.assertRaises(gpt2_bpe.DataError) as caught:
+                    with self.assertRaises(DataError) as caught:
                         self.prepare("text")
                     for fragment in fragments:
                         self.assertIn(fragment, str(caught.exception))
         for name in ("nowhere", "."):
-            with self.assertRaises(gpt2_bpe.DataError) as caught:
+            with self.assertRaises(DataError) as caught:
                 self.prepare(name)
             self.assertIn(f"it: {name}: ", str(caught.exception))
+        self.assertEqual(os.listdir(self.path("gpt2")), [])
+
+    def test_on_a_full_disk_the_folder_is_named(self):
+        self.write("text", "to be or not to be")
+        fault = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        with mock.patch.object(prepare_bpe, "write_tokens", side_effect=fault):
+            with self.assertRaisesRegex(DataError, "gpt2: no room is left on its disk .*and call again"):
+                self.prepare("text")
         self.assertEqual(os.listdir(self.path("gpt2")), [])
 
 
 class Vocabulary(unittest.TestCase):
     def test_a_missing_package_is_named(self):
         with mock.patch.dict(sys.modules, {"tiktoken": None}):
-            with self.assertRaises(gpt2_bpe.DataError) as caught:
+            with self.assertRaises(DataError) as caught:
                 gpt2_bpe.load()
         self.assertIn("tiktoken is missing; bash scripts/setup.sh bpe installs it", str(caught.exception))
 
     def test_another_vocabulary_is_refused(self):
         with mock.patch.object(gpt2_bpe.importlib.metadata, "distribution") as distribution:
             distribution.return_value.locate_file.return_value = os.devnull
-            with self.assertRaises(gpt2_bpe.DataError) as caught:
+            with self.assertRaises(DataError) as caught:
                 gpt2_bpe.vocabulary_file("vocab.bpe")
         self.assertIn("another vocab.bpe than OpenAI's", str(caught.exception))
 

@@ -1,10 +1,12 @@
 """Data preparation: Markdown becomes plain text, and every play is split."""
 
+import os
 import unittest
 
 from support import FolderTest
 
 import prepare_shakespeare as shakespeare  # noqa: E402  (support makes scripts/ known)
+from data_files import DataError  # noqa: E402
 
 
 class Markup(unittest.TestCase):
@@ -54,7 +56,7 @@ class Prepare(FolderTest):
     def test_the_38_plays(self):
         try:
             plays = shakespeare.find_plays()
-        except shakespeare.DataError as error:
+        except DataError as error:
             self.skipTest(str(error))
         self.assertEqual(len(plays), 38)
         shakespeare.prepare(self.folder)
@@ -66,6 +68,11 @@ class Prepare(FolderTest):
         self.write("train.txt", train[:-1])
         shakespeare.prepare(self.folder)
         self.assertEqual(self.read("train.txt"), train)
+        self.write("train.txt", train[:-1])
+        os.symlink("/dev/full", self.path(f"train.txt.{os.getpid()}.tmp"))
+        with self.assertRaisesRegex(DataError, "no room is left on its disk .*call make again"):
+            shakespeare.prepare(self.folder)
+        self.assertEqual(self.read("train.txt"), train[:-1])
 
 
 if __name__ == "__main__":
