@@ -27,9 +27,10 @@
 ##
 ## Data
 ##   make data-bpe         encode DATA_PATH's text, or the plays, for TOKENIZER=gpt2, as make does by itself
-##   make data-fineweb-edu make data-openwebtext
-##                         download and encode a corpus, for DATASET=bin DATA_PATH=data/NAME; or encode the files
-##                         that INPUT names (SHARD_TOKENS=N tokens a file, SHARDS=N of them)
+##   make data-fineweb-edu download and encode a corpus into data/fineweb-edu; or the files that INPUT names, of
+##                         which COLUMN is the text (SHARD_TOKENS=N tokens a file, SHARDS=N of them). Then
+##                           make DATASET=bin DATA_PATH=data/fineweb-edu GPT2_VOCAB_SIZE=50257
+##   make data-openwebtext the same of another corpus, into data/openwebtext
 ##
 ## Building and checking
 ##   make build            compile the program: build/kablate

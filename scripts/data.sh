@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Prepares data: data.sh plays, where the configuration reads them; data.sh tokens, where it has
+# Prepares data: data.sh plays, where the configuration reads them; then data.sh tokens, where it has
 # TOKENIZER=gpt2; data.sh bpe, those of the text or the plays, whatever TOKENIZER is; data.sh fineweb-edu and
 # data.sh openwebtext.
 # Environment: SRC and OUT, the folders of the sources and of what is made; KABLATE_SET_ and a symbol;
-# KABLATE_INPUT, KABLATE_SHARD_TOKENS, KABLATE_SHARDS.
+# KABLATE_INPUT, KABLATE_COLUMN, KABLATE_SHARD_TOKENS, KABLATE_SHARDS.
 set -euo pipefail
 
 python=$OUT/.venv/bin/python
@@ -26,11 +26,11 @@ plays() {
   "$python" "$SRC/scripts/prepare_shakespeare.py" "$OUT/data/shakespeare"
 }
 
-encode() {  # encode DATASET
+encode() {  # encode DATASET: the plays are there
   local path
   path=$(setting DATA_PATH)
   case $1 in
-    shakespeare) plays ;;
+    shakespeare) ;;
     text)
       [ -n "$path" ] ||
         fail "DATA_PATH is empty: DATASET = text needs the path of a UTF-8 text file; set DATA_PATH"
@@ -55,6 +55,7 @@ case $1 in
       fail "TOKENIZER = $KABLATE_SET_TOKENIZER: make data-bpe prepares those of gpt2; allowed: gpt2"
     # A path by itself names a text.
     [ -n "${KABLATE_SET_DATASET:-}" ] || [ -z "${KABLATE_SET_DATA_PATH:-}" ] || dataset=text
+    [ "$dataset" != shakespeare ] || plays
     encode "$dataset"
     ;;
   *)
@@ -63,6 +64,7 @@ case $1 in
     set -f  # the script looks for names
     # shellcheck disable=SC2086
     "$python" "$SRC/scripts/prepare_corpus.py" "$1" "$OUT/data/$1" ${KABLATE_INPUT:+--input $KABLATE_INPUT} \
+      ${KABLATE_COLUMN:+--column "$KABLATE_COLUMN"} \
       ${KABLATE_SHARD_TOKENS:+--shard-tokens "$KABLATE_SHARD_TOKENS"} \
       ${KABLATE_SHARDS:+--shards "$KABLATE_SHARDS"}
     ;;

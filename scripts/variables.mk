@@ -2,7 +2,7 @@
 # LDFLAGS (build.sh names them) and KABLATE_TORCH_INDEX (setup.sh does). On the command line a name that
 # nothing reads is an error; in the environment a name of ours is said to be left out.
 
-OWN := O V JOBS LIBTORCH RESULTS RUN STEPS SEEDS FRESH ROUNDS SHAPES INPUT SHARD_TOKENS SHARDS
+OWN := O V JOBS LIBTORCH RESULTS RUN STEPS SEEDS FRESH ROUNDS SHAPES INPUT COLUMN SHARD_TOKENS SHARDS
 COMPILER := CXX CXXFLAGS LDFLAGS
 FROM_ENVIRONMENT := KABLATE_TORCH_INDEX KABLATE_TEST_SEED
 # Symbols of the menu; a choice's members stand for nothing by themselves.
@@ -27,7 +27,7 @@ only_for = $(if $(filter $1,$(GOALS)),,$(if $(strip $2),$(error \
 $(call only_for,all run plan audit noise,$(filter-out DATASET TOKENIZER DATA_PATH,$(OVERRIDES)))
 $(call only_for,all run plan audit noise data-bpe,$(filter DATASET TOKENIZER,$(OVERRIDES)))
 $(call only_for,all run plan audit noise verify rerun knockout data-bpe,$(filter DATA_PATH,$(OVERRIDES)))
-$(call only_for,data-fineweb-edu data-openwebtext,$(filter INPUT SHARD_TOKENS SHARDS,$(GIVEN)))
+$(call only_for,data-fineweb-edu data-openwebtext,$(filter INPUT COLUMN SHARD_TOKENS SHARDS,$(GIVEN)))
 $(call only_for,all run plan audit verify bench,$(filter STEPS,$(GIVEN)))
 $(call only_for,all run plan audit verify,$(filter SEEDS,$(GIVEN)))
 $(call only_for,bench bench-decode,$(filter ROUNDS,$(GIVEN)))
@@ -65,6 +65,7 @@ export KABLATE_FRESH := $(value FRESH)
 export KABLATE_ROUNDS := $(value ROUNDS)
 export KABLATE_SHAPES := $(value SHAPES)
 export KABLATE_INPUT := $(value INPUT)
+export KABLATE_COLUMN := $(value COLUMN)
 export KABLATE_SHARD_TOKENS := $(value SHARD_TOKENS)
 export KABLATE_SHARDS := $(value SHARDS)
 export JOBS V

@@ -40,7 +40,7 @@ class Data(MakeTest):
         )
         self.assertEqual(
             self.calls("tokens", DATASET="shakespeare", TOKENIZER="gpt2"),
-            [f"prepare_shakespeare.py|{plays}|"] * 2 + self.encoded("--plays", plays),
+            [f"prepare_shakespeare.py|{plays}|"] + self.encoded("--plays", plays),
         )
         for goal in "verify", "rerun", "knockout":
             self.assertEqual(self.calls("data", TOKENIZER="gpt2", DATA_PATH="a"), [])
@@ -57,15 +57,17 @@ class Data(MakeTest):
         self.assertIn("DATASET = bin: its files are tokens", self.calls("data-bpe", "DATASET=bin", code=2))
 
     def test_a_corpus_is_encoded_from_what_is_named(self):
+        few = "SHARD_TOKENS=9", "SHARDS=2"
         for name in "fineweb-edu", "openwebtext":
             out = self.path(f"out/data/{name}")
             installed = [self.BPE, self.CORPUS]
             self.assertEqual(self.calls(f"data-{name}"), [*installed, f"prepare_corpus.py|{name}|{out}|"])
             self.assertEqual(
-                self.calls(f"data-{name}", "INPUT=a/*.parquet b.jsonl", "SHARD_TOKENS=9", "SHARDS=2")[-1],
-                f"prepare_corpus.py|{name}|{out}|--input|a/*.parquet|b.jsonl|--shard-tokens|9|--shards|2|",
+                self.calls(f"data-{name}", "INPUT=a/*.parquet b.jsonl", "COLUMN=a body", *few)[-1],
+                f"prepare_corpus.py|{name}|{out}|--input|a/*.parquet|b.jsonl|--column|a body|--shard-tokens|9"
+                "|--shards|2|",
             )
-        for given in "INPUT=a", "SHARDS=2", "SHARD_TOKENS=3":
+        for given in "INPUT=a", "COLUMN=b", "SHARDS=2", "SHARD_TOKENS=3":
             answer = self.make("data-bpe", given)
             self.assertIn("has no effect on 'make data-bpe', only on data-fineweb-edu", answer.stderr)
 
