@@ -49,7 +49,12 @@ encode() {  # encode DATASET: the plays are there
 dataset=$(setting DATASET)
 case $1 in
   plays) [ "$dataset" != shakespeare ] || plays ;;
-  tokens) [ "$dataset" = bin ] || [ "$(setting TOKENIZER)" != gpt2 ] || encode "$dataset" ;;
+  tokens)
+    case $dataset in
+      bin | lines) ;;  # neither reads TOKENIZER
+      *) [ "$(setting TOKENIZER)" != gpt2 ] || encode "$dataset" ;;
+    esac
+    ;;
   bpe)
     [ "${KABLATE_SET_TOKENIZER:-gpt2}" = gpt2 ] ||
       fail "TOKENIZER = $KABLATE_SET_TOKENIZER: make data-bpe prepares those of gpt2; allowed: gpt2"

@@ -33,6 +33,7 @@ def number_symbols():
     signs = {
         "at_least": ">=",
         "above": ">",
+        "above_to": "> <=",
         "from_to": ">= <=",
         "from_to_below": ">= <",
         "each_whole": ">= <=",

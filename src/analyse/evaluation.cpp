@@ -15,7 +15,7 @@ namespace kablate {
 double Evaluation::perplexity() const { return std::exp(loss); }
 
 std::optional<double> Evaluation::bits_per_byte() const {
-  if (!bytes || *bytes == 0) return {};
+  if (masked || !bytes || *bytes == 0) return {};
   return loss * static_cast<double>(tokens) / (std::numbers::ln2 * static_cast<double>(*bytes));
 }
 
@@ -25,7 +25,7 @@ Evaluation evaluate_validation(const Config& config, const Gpt& model, const Dat
   const auto windows = evaluation_windows(data.num_windows(Split::kValidation, model.spec().T), samples);
   Evaluation evaluation;
   evaluation.windows = std::ssize(windows);
-  evaluation.bytes = 0;
+  evaluation.bytes = 0, evaluation.masked = config.objective.masked();
   const auto count = [&](const Batch& batch) {
     between();
     const Tensor targets = batch.targets.masked_select(batch.targets != kIgnoreIndex);
@@ -36,8 +36,8 @@ Evaluation evaluate_validation(const Config& config, const Gpt& model, const Dat
     }
     evaluation.tokens += targets.numel();
   };
-  evaluation.loss = mean_over_windows(model, *make_objective(config), data, Split::kValidation, windows,
-                                      config.train.batch_size, device, count)
+  evaluation.loss = mean_over_windows(model, *make_objective(config, data.vocabulary()), data,
+                                      Split::kValidation, windows, config.train.batch_size, device, count)
                         .loss;
   return evaluation;
 }

@@ -16,9 +16,10 @@ struct Evaluation {
   double loss = 0;  // the objective's mean, in nats a token
   std::int64_t windows = 0, tokens = 0;
   std::optional<std::int64_t> bytes;  // of the tokens as text; none where the tokenizer does not know it
+  bool masked = false;                // of masked tokens alone, whose loss is none of the text
 
   double perplexity() const;                    // e^loss
-  std::optional<double> bits_per_byte() const;  // loss · tokens / (ln 2 · bytes)
+  std::optional<double> bits_per_byte() const;  // loss · tokens / (ln 2 · bytes); none of masked tokens
 };
 
 // The objective of `config` on `samples` evenly spaced windows of the validation split (0: all), in batches

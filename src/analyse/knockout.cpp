@@ -71,8 +71,8 @@ Means evaluate_windows(const Variant& model, const Dataset& data, c10::Device de
   const auto numbers =
       evaluation_windows(data.num_windows(Split::kValidation, config.gpt.context), config.train.eval_samples);
   return mean_over_windows(
-      Gpt(config, model.parameters), *make_objective(config), data, Split::kValidation, numbers,
-      config.train.batch_size, device, [&](const Batch&) { between(); }, /*by_sequence=*/true);
+      Gpt(config, model.parameters), *make_objective(config, data.vocabulary()), data, Split::kValidation,
+      numbers, config.train.batch_size, device, [&](const Batch&) { between(); }, /*by_sequence=*/true);
 }
 
 // ", but hardly": how much a change is, beside what a seed changes, or beside the loss where that is not

@@ -25,7 +25,9 @@ Evaluated run_model(const Config& config, const ParameterSet& parameters, const 
                     const Tensor& targets_BT, const Subject& subject) {
   Evaluated result;
   const Tensor logits = subject.logits(config, parameters, tokens_BT, Dropout());
-  cross_entropy(logits, targets_BT).backward();
+  Tensor loss = cross_entropy(logits, targets_BT);
+  if (config.objective.critic) loss = loss + subject.critic(config, parameters, tokens_BT).mean();
+  loss.backward();
   result.logits_BTV = logits.detach();
   for (const auto& [name, tensor] : parameters.by_name()) result.gradients[name] = tensor.grad();
   return result;
@@ -55,6 +57,9 @@ std::vector<GateCheck> audit_step(const AuditedStep& step, const AuditedStep& ba
   }
   const Config whole = cut({step.config}, Cut::kLong)[0], deep = cut({step.config}, Cut::kDeep)[0];
   add("causality", [&] { return causality(config, whole, subject); });
+  add("direction", [&] { return direction(config, subject); });
+  add("padding", [&] { return padding(config, whole, subject); });
+  add("objective", [&] { return objective(config, subject); });
   add("consistency", [&] { return consistency(config, subject); });
   add("positions", [&] { return positions(config, subject); });
   add("shift_invariance", [&] { return shift_invariance(config, subject); });

@@ -29,6 +29,11 @@ struct AuditedStep {
 //   liveness         each mechanism, at its weight, moves the logits by at least 1e-3 relative
 //   dead_parameters  every tensor of parameters gets a gradient that is not zero
 //   causality        tokens after i change no bit of the logits up to i, up to the whole context
+//   direction        where attention is bidirectional a token's logits hang on those after it
+//   padding          there, and where sequences are lines, what stands at padded positions changes no bit of
+//                    the others' logits
+//   objective        the loss of masked tokens, and the critic's, are the contract's: of the same masks for
+//                    every arm, of masked positions alone, of a critic that sees what was filled in alone
 //   consistency      logits depend on weights and tokens alone: not on what else is in the batch, on earlier
 //                    calls, on whether gradients are recorded, or on a dropout that drops nothing
 //   positions        the order of earlier tokens counts in a model of one block, unless it has no positions

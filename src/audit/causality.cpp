@@ -52,7 +52,7 @@ std::string leak(const Config& config, const ParameterSet& parameters, bool trai
 }  // namespace
 
 std::optional<Finding> causality(const Config& step, const Config& whole, const Subject& subject) {
-  if (step.gpt.context < 2) return {};  // there is no future
+  if (step.gpt.context < 2 || step.bidirectional()) return {};  // there is no future, or it is to be seen
   const auto drawn = random_parameters(subject.parameters(step), 9);
   const auto long_drawn = random_parameters(subject.parameters(whole), 9);
   const bool longer = whole.gpt.context > step.gpt.context;

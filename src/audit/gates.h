@@ -24,6 +24,10 @@ std::optional<Finding> symbols_act(const Config& step, const Config& base,
 std::optional<Finding> dead_parameters(const Config& step, const Subject& subject);  // liveness.cpp
 // causality.cpp; `whole` is the step cut to Cut::kLong.
 std::optional<Finding> causality(const Config& step, const Config& whole, const Subject& subject);
+std::optional<Finding> direction(const Config& step, const Subject& subject);  // direction.cpp
+std::optional<Finding> padding(const Config& step, const Config& whole,
+                               const Subject& subject);                               // direction.cpp
+std::optional<Finding> objective(const Config& step, const Subject& subject);         // objective.cpp
 std::optional<Finding> decode_parity(const Config& step, const Subject& subject);     // decode_parity.cpp
 std::optional<Finding> cache_size(const Config& step, const Subject& subject);        // decode_parity.cpp
 std::optional<Finding> consistency(const Config& step, const Subject& subject);       // consistency.cpp
@@ -53,8 +57,8 @@ std::optional<Finding> dead_twin(const Config& twin, const Config& baseline,
 std::string type_name(at::ScalarType type);         // "float64" …
 at::ScalarType trained_type(const Config& config);  // of matrix products, in the trial
 
-// Logits and the gradients of the mean cross entropy, by parameter; an undefined gradient where nothing reads
-// a parameter.
+// Logits and the gradients of the mean cross entropy, and of the critic's mean where there is one, by
+// parameter; an undefined gradient where nothing reads a parameter.
 struct Evaluated {
   Tensor logits_BTV;
   std::map<std::string, Tensor> gradients;

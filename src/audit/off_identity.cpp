@@ -20,10 +20,13 @@ std::string difference(const Config& off, at::ScalarType type, const Subject& su
   const Evaluated found = run_model(off, parameters, tokens, targets, subject);
 
   const auto own = parameters.to(at::kCPU, type == at::kDouble ? at::kDouble : at::kFloat);
-  const Tensor logits = PlainModel(off, own.by_name(), type).logits(tokens);
+  const PlainModel plain(off, own.by_name(), type);
+  const Tensor logits = plain.logits(tokens);
   if (!at::equal(found.logits_BTV, logits))
     return str("logits, by ", relative_difference(found.logits_BTV, logits), " relative");
-  cross_entropy(logits, targets).backward();
+  Tensor loss = cross_entropy(logits, targets);
+  if (off.objective.critic) loss = loss + plain.critic(tokens).mean();
+  loss.backward();
   for (const auto& [name, tensor] : own.by_name()) {
     if (!tensor.requires_grad() && !found.gradients.at(name).defined()) continue;
     if (!tensor.grad().defined()) return name + " is not in the plain model";

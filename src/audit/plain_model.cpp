@@ -93,9 +93,11 @@ Tensor PlainModel::rotated(const Tensor& x) const {
 // softmax(q·kᵀ/√width + causal)·v by what the model would use: the kernel, LibTorch's or written out; heads
 // side by side: [B, T, E]
 Tensor PlainModel::attend(const Tensor& q, const Tensor& keys, const Tensor& values, double width) const {
+  const bool causal = !c_.bidirectional();
   if (by_kernels_ && fused_attention_serves(q))
     return fused_attention(
-               {q.transpose(1, 2), keys.transpose(1, 2), values.transpose(1, 2), 1 / std::sqrt(width)}, {})
+               {q.transpose(1, 2), keys.transpose(1, 2), values.transpose(1, 2), 1 / std::sqrt(width)}, {},
+               {}, causal)
         .values_BTHC.flatten(2);
   const auto group = q.size(1) / keys.size(1);  // heads of queries that read one of keys
   const auto for_each_query = [&](const Tensor& x) {
@@ -106,12 +108,12 @@ Tensor PlainModel::attend(const Tensor& q, const Tensor& keys, const Tensor& val
   // model has them.
   const auto laid = [](const Tensor& x) { return x.transpose(1, 2).contiguous().transpose(1, 2); };
   if (dtype_ != at::kDouble)
-    return at::scaled_dot_product_attention(laid(q), laid(k), laid(v), {}, 0, /*is_causal=*/true,
-                                            1 / std::sqrt(width))
+    return at::scaled_dot_product_attention(laid(q), laid(k), laid(v), {}, 0, causal, 1 / std::sqrt(width))
         .transpose(1, 2)
         .flatten(2);
   const auto B = q.size(0), H = q.size(1), T = q.size(2), D = q.size(3);
-  const Tensor mask = at::full({1, T, T}, -std::numeric_limits<double>::infinity(), q.options()).triu(1);
+  Tensor mask = at::zeros({1, T, T}, q.options());
+  if (causal) mask = at::full_like(mask, -std::numeric_limits<double>::infinity()).triu(1);
   const Tensor scores = at::baddbmm(mask, q.reshape({B * H, T, D}), k.reshape({B * H, T, D}).transpose(1, 2),
                                     1, 1 / std::sqrt(width));
   const Tensor p = at::softmax(scores.view({B, H, T, T}), -1);
@@ -250,6 +252,16 @@ Tensor PlainModel::residual(const Tensor& x, const std::string& name, Function f
 }
 
 Tensor PlainModel::logits(const Tensor& tokens_BT) const {
+  return linear(final_values(tokens_BT), c_.gpt.tie_embeddings ? "transformer.wte" : "lm_head");
+}
+
+Tensor PlainModel::critic(const Tensor& tokens_BT) const {
+  return at::linear(final_values(tokens_BT).to(statistics_type(dtype_)), weight("critic.weight"),
+                    weight("critic.bias"))
+      .squeeze(2);
+}
+
+Tensor PlainModel::final_values(const Tensor& tokens_BT) const {
   Tensor x = at::embedding(weight("transformer.wte.weight"), tokens_BT);
   if (c_.gpt.positions == Positions::kLearned)
     x = x + weight("transformer.wpe.weight").narrow(0, 0, tokens_BT.size(1));
@@ -264,7 +276,7 @@ Tensor PlainModel::logits(const Tensor& tokens_BT) const {
     if (c_.mlp_width(i) > 0)
       x = residual(x, block + "ln_2", [&](const Tensor& in) { return mlp(in, block + "mlp."); });
   }
-  return linear(norm(x, "transformer.ln_f", dtype_), c_.gpt.tie_embeddings ? "transformer.wte" : "lm_head");
+  return norm(x, "transformer.ln_f", dtype_);
 }
 
 }  // namespace kablate

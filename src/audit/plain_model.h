@@ -21,6 +21,7 @@ class PlainModel {
   PlainModel(const Config& config, std::map<std::string, Tensor> weights, at::ScalarType dtype);
 
   Tensor logits(const Tensor& tokens_BT) const;  // [B, T, V]
+  Tensor critic(const Tensor& tokens_BT) const;  // [B, T]
 
  private:
   const Tensor& weight(const std::string& name) const { return weights_.at(name); }
@@ -42,6 +43,7 @@ class PlainModel {
   // By the MLP's map `name`: of all channels, or of each head's.
   Tensor mlp_map(const Tensor& x, const std::string& name) const;
   Tensor mlp(const Tensor& x, const std::string& name) const;
+  Tensor final_values(const Tensor& tokens_BT) const;  // [B, T, E], normed
   template <typename Function>
   Tensor residual(const Tensor& x, const std::string& name, Function f) const;
 

@@ -2,6 +2,7 @@
 
 #include <vector>
 
+#include "audit/subject.h"
 #include "base/rng.h"
 #include "config/config.h"
 
@@ -33,7 +34,8 @@ class SeededData final : public StreamDataset {
 }  // namespace
 
 std::shared_ptr<const StreamDataset> seeded_data(const Config& config) {
-  return std::make_shared<const SeededData>(config.gpt.vocabulary, config.gpt.context);
+  return std::make_shared<const SeededData>(
+      config.objective.masked() ? audited_mask_token(config) : config.gpt.vocabulary, config.gpt.context);
 }
 
 }  // namespace kablate

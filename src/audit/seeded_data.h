@@ -9,7 +9,8 @@ namespace kablate {
 
 struct Config;
 
-// Two streams of the configuration's vocabulary, long enough for its context, which no window has twice.
+// Two streams of the configuration's vocabulary, but for the mask token where there is one (the last), long
+// enough for its context, which no window has twice.
 std::shared_ptr<const StreamDataset> seeded_data(const Config& config);
 
 }  // namespace kablate

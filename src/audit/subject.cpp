@@ -58,6 +58,22 @@ Training trained(const Config& config, std::int64_t seed, const std::shared_ptr<
   return result;
 }
 
+// For the vocabulary of random_tokens().
+std::shared_ptr<const Objective> objective_of(const Config& config) {
+  return make_objective(config, audited_mask_token(config));
+}
+
+std::map<std::string, double> terms_of(const Config& config, const ParameterSet& parameters,
+                                       const Batch& batch, std::uint64_t seed) {
+  const at::NoGradGuard no_grad;
+  const auto objective = objective_of(config);
+  std::map<std::string, double> means;
+  for (const auto& term :
+       objective->run(Gpt(config, parameters), objective->keyed(batch, seed), Dropout()).terms)
+    means[term.name] = term.mean.item<double>();
+  return means;
+}
+
 }  // namespace
 
 Subject program() {
@@ -69,15 +85,30 @@ Subject program() {
           },
       .logits = [](const Config& config, const ParameterSet& parameters, const Tensor& tokens_BT,
                    const Dropout& dropout) { return Gpt(config, parameters).logits(tokens_BT, dropout); },
+      .kept_logits =
+          [](const Config& config, const ParameterSet& parameters, const Tensor& tokens_BT,
+             const Tensor& keep_BT,
+             const Dropout& dropout) { return Gpt(config, parameters).logits(tokens_BT, keep_BT, dropout); },
+      .critic =
+          [](const Config& config, const ParameterSet& parameters, const Tensor& tokens_BT) {
+            const Gpt model(config, parameters);
+            return model.critic(model.head(tokens_BT).values_BTE);
+          },
+      .terms = terms_of,
       .logits_from = [](const Config& config, const ParameterSet& parameters, const Tensor& tokens_BT,
                         std::int64_t first) { return Gpt(config, parameters).logits_from(first, tokens_BT); },
       .loss =
           [](const Config& config, const ParameterSet& parameters, const Tensor& tokens_BT,
              const Tensor& targets_BT) {
-            const Batch batch{.inputs = tokens_BT, .targets = targets_BT, .weights = {}, .samples = {}};
+            Batch batch{.inputs = tokens_BT, .targets = targets_BT};
+            if (config.objective.masked()) {
+              batch.draws = at::zeros(tokens_BT.sizes(), at::kDouble);
+              if (config.objective.schedule == MaskSchedule::kUniform)
+                batch.weights = at::full(tokens_BT.sizes(), 1.0 / static_cast<double>(tokens_BT.size(1)));
+            }
             Tensor sum;
             for (const auto& term :
-                 make_objective(config)->run(Gpt(config, parameters), batch, Dropout()).terms)
+                 objective_of(config)->run(Gpt(config, parameters), batch, Dropout()).terms)
               sum = sum.defined() ? sum + term.factor * term.mean : term.factor * term.mean;
             return sum;
           },
@@ -109,12 +140,17 @@ ParameterSet random_parameters(ParameterTable table, std::uint64_t seed) {
   return parameters;
 }
 
+std::int64_t audited_mask_token(const Config& config) {
+  return std::max<std::int64_t>(1, config.gpt.vocabulary - 2);
+}
+
 Tensor random_tokens(const Config& config, std::int64_t B, std::int64_t T, std::uint64_t seed) {
   const auto key = stream_key(seed, "audit/tokens");
+  const auto count =
+      static_cast<double>(config.objective.masked() ? audited_mask_token(config) : config.gpt.vocabulary);
   std::vector<std::int64_t> ids;
   for (std::int64_t i = 0; i < B * T; ++i)
-    ids.push_back(static_cast<std::int64_t>(random_uniform(key, static_cast<std::uint64_t>(i)) *
-                                            static_cast<double>(config.gpt.vocabulary)));
+    ids.push_back(static_cast<std::int64_t>(random_uniform(key, static_cast<std::uint64_t>(i)) * count));
   return at::tensor(ids, at::kLong).view({B, T});
 }
 

@@ -41,12 +41,26 @@ struct Subject {
   // Token ids [B, T] to logits [B, T, V].
   std::function<Tensor(const Config&, const ParameterSet&, const Tensor& tokens_BT, const Dropout&)> logits;
 
+  // The same of sequences of which some positions are padding, keep [B, T] bool.
+  std::function<Tensor(const Config&, const ParameterSet&, const Tensor& tokens_BT, const Tensor& keep_BT,
+                       const Dropout&)>
+      kept_logits;
+
+  // The critic's logits [B, T] of token ids, without dropout. REQUIRES: CRITIC = y.
+  std::function<Tensor(const Config&, const ParameterSet&, const Tensor& tokens_BT)> critic;
+
+  // What the objective finds in sequences whose masks it keys by `seed`: the means of its terms, by name,
+  // without dropout.
+  std::function<std::map<std::string, double>(const Config&, const ParameterSet&, const Batch&,
+                                              std::uint64_t seed)>
+      terms;
+
   // The same as if `first` tokens that none of these sees stood before them; without dropout.
   std::function<Tensor(const Config&, const ParameterSet&, const Tensor& tokens_BT, std::int64_t first)>
       logits_from;
 
   // What the trial minimises, of token ids [B, T] and the targets [B, T], auxiliary terms included; it has a
-  // gradient.
+  // gradient. Of masked tokens as if all were masked, and filled in with token 0.
   std::function<Tensor(const Config&, const ParameterSet&, const Tensor& tokens_BT, const Tensor& targets_BT)>
       loss;
 
@@ -75,7 +89,11 @@ Subject program();  // this program
 // from the small initial values, under which a live mechanism would hardly show.
 ParameterSet random_parameters(ParameterTable table, std::uint64_t seed);
 
-// Token ids [B, T] of the configuration's vocabulary.
+// What stands at masked places in the gates: with one more id behind it, which like it is never said, where
+// the vocabulary has room for that.
+std::int64_t audited_mask_token(const Config& config);
+
+// Token ids [B, T] of the configuration's vocabulary, of masked models those below the mask token.
 Tensor random_tokens(const Config& config, std::int64_t B, std::int64_t T, std::uint64_t seed);
 
 // ‖a − b‖ / ‖b‖ over all elements, in float64.

@@ -13,7 +13,7 @@
 #include "base/text.h"
 #include "config/mechanism.h"
 #include "data/sample_order.h"
-#include "train/closing.h"
+#include "train/contract.h"
 #include "train/token_hash.h"
 
 namespace kablate {
@@ -51,17 +51,24 @@ std::string contract_tokens(const Config& c, const StreamDataset& data, std::int
   const auto T = c.gpt.context, B = c.global_batch();
   const SampleOrder order(data_seed(c.data, seed), data.train().size(), T);
   std::vector<std::int64_t> starts;
-  for (std::int64_t j = 0; j < B; ++j)
-    starts.push_back(order.starts(static_cast<std::uint64_t>(iteration * B + j), 1)[0]);
-  return digits_of({token_sum(make_batch(data.train(), starts, T), 0)});
+  std::vector<std::uint64_t> numbers;
+  for (std::int64_t j = 0; j < B; ++j) {
+    numbers.push_back(static_cast<std::uint64_t>(iteration * B + j));
+    starts.push_back(order.starts(numbers.back(), 1)[0]);
+  }
+  Batch batch = make_batch(data.train(), starts, T);
+  batch.samples = numbers;
+  return digits_of({token_sum(contract_keyed(c, batch, data_seed(c.data, seed), data.vocabulary()), 0)});
 }
 
-Batch contract_windows(const TokenStream& stream, std::int64_t T) {
-  return make_batch(stream, contract_starts(stream.size(), T, kWindows), T);
+Batch evaluated_windows(const Config& c, const StreamDataset& data, Split split) {
+  constexpr std::uint64_t kEvaluationSeed = 0;
+  const auto numbers = contract_numbers(contract_count(data, split, c.gpt.context), kWindows);
+  return contract_keyed(c, contract_windows(c, data, split, numbers), kEvaluationSeed, data.vocabulary());
 }
 
-// The mean of each window's own mean, a window at a time.
-double contract_loss(const Config& c, const Training& trained, const Batch& batch, const Subject& subject) {
+// A window at a time.
+double loss_of(const Config& c, const Training& trained, const Batch& batch, const Subject& subject) {
   const at::NoGradGuard no_grad;
   ParameterSet parameters(subject.parameters(c));
   for (const auto& [name, tensor] : parameters.by_name()) {
@@ -69,13 +76,15 @@ double contract_loss(const Config& c, const Training& trained, const Batch& batc
     if (found == trained.weights.end()) return NAN;  // what the loop has not trained
     tensor.detach().copy_(found->second);
   }
-  double sum = 0;
+  ContractLoss loss;
   for (std::int64_t b = 0; b < batch.inputs.size(0); ++b) {
-    const Tensor logits = subject.logits(c, parameters, batch.inputs.narrow(0, b, 1), Dropout());
-    const Tensor log_p = logits[0].to(at::kDouble).log_softmax(1);
-    sum -= log_p.gather(1, batch.targets[b].unsqueeze(1)).mean().item<double>();
+    const auto one = [&](const Tensor& x) { return x.defined() ? x.narrow(0, b, 1) : x; };
+    const Batch window{
+        .inputs = one(batch.inputs), .targets = one(batch.targets), .weights = one(batch.weights)};
+    loss.add(contract_loss(c, window, subject.logits(c, parameters, window.inputs, Dropout()),
+                           audited_mask_token(c)));
   }
-  return sum / static_cast<double>(batch.inputs.size(0));
+  return loss.mean();
 }
 
 // lr·(i+1)/(warmup+1), then half a cosine to the least (spec, section 4).
@@ -160,12 +169,11 @@ std::optional<Finding> evaluation(const Config& step, const Subject& subject) {
   const auto data = seeded_data(c);
   const auto trained = subject.train(c, kSeed, data, 1);
   if (!trained.finite || !std::isfinite(trained.losses.val_loss.value_or(0))) return {};
-  const auto T = c.gpt.context;
-  const Batch of_train = contract_windows(data->train(), T),
-              of_validation = contract_windows(data->validation(), T);
+  const Batch of_train = evaluated_windows(c, *data, Split::kTrain),
+              of_validation = evaluated_windows(c, *data, Split::kValidation);
   if (trained.losses.tokens != digits_of({token_sum(of_train, 0), token_sum(of_validation, 0)}))
     return Finding{false, "it read other windows than the evenly spaced ones of each split"};
-  const double expected = contract_loss(c, trained, of_validation, subject);
+  const double expected = loss_of(c, trained, of_validation, subject);
   if (!close(trained.losses.val_loss.value_or(NAN), expected, tolerance(c) / 10))
     return Finding{false, str("the validation loss is ", trained.losses.val_loss.value_or(NAN),
                               ", its windows say ", expected)};

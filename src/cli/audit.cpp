@@ -42,8 +42,9 @@ std::string audit_text(const Plan& plan, const std::vector<GateCheck>& checks, s
 void say_unread(const PlanOptions& options) {
   const Settings settings = options.settings();
   std::vector<std::string> unread;
-  for (const auto* symbol :
-       {"EXPERIMENT_NAME", "SEEDS", "PARALLEL_TRIALS", "DATASET", "TOKENIZER", "DATA_PATH", "INIT_FROM"})
+  std::vector<std::string_view> symbols{"EXPERIMENT_NAME", "SEEDS", "PARALLEL_TRIALS", "INIT_FROM"};
+  if (!asks_data(settings.bind())) symbols.insert(symbols.end(), kDataSymbols.begin(), kDataSymbols.end());
+  for (const auto symbol : symbols)
     if (on_command_line(settings, symbol)) unread.push_back(given_value(settings, symbol));
   if (options.results != PlanOptions{}.results) unread.push_back("--results " + options.results);
   if (!unread.empty()) log_info("no gate reads: " + join(unread, "; "));

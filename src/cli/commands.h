@@ -20,6 +20,7 @@ void add_verify_command(CLI::App& app, Action& action);
 void add_rerun_command(CLI::App& app, Action& action);
 void add_diff_command(CLI::App& app, Action& action);
 void add_noise_command(CLI::App& app, Action& action);
+void add_judge_command(CLI::App& app, Action& action);
 void add_knockout_command(CLI::App& app, Action& action);
 void add_eval_command(CLI::App& app, Action& action);
 void add_import_command(CLI::App& app, Action& action);

@@ -100,8 +100,10 @@ Report of_run(const EvalCommand& command) {
 
 Report of_weights(const EvalCommand& command) {
   Config config = command.configuration.model_config(
-      "eval", {"RA_MLA_ALLOW_NONCAUSAL", "DEVICE", "KERNELS", "THREADS", "DTYPE", "DATASET", "TOKENIZER",
-               "DATA_PATH", "GPT2_BATCH_SIZE", "GPT2_EVAL_SAMPLES"});
+      "eval",
+      {"RA_MLA_ALLOW_NONCAUSAL", "DEVICE", "KERNELS", "THREADS", "DTYPE", "DATASET", "TOKENIZER", "DATA_PATH",
+       "GPT2_BATCH_SIZE", "GPT2_EVAL_SAMPLES", "MASK_RATE", "MASK_SCHEDULE"},
+      command.data_path);
   if (const auto reason = blocked_reason(config); !reason.empty()) throw UserError(reason);
   config = with_context(command, config);
   check_data_path(command, config);
@@ -118,11 +120,12 @@ void print(const Report& report) {
   if (evaluation.bytes) tokens += str(", ", grouped(*evaluation.bytes), " bytes");
   std::printf("%s: %s windows of the validation split, %s\n", label.c_str(),
               grouped(evaluation.windows).c_str(), tokens.c_str());
-  std::printf("loss         %s nats a token%s\n", shortest(evaluation.loss).c_str(),
-              recorded ? ", as summary.json has it" : "");
+  std::printf("loss         %s nats a %stoken%s\n", shortest(evaluation.loss).c_str(),
+              evaluation.masked ? "masked " : "", recorded ? ", as summary.json has it" : "");
   std::printf("perplexity   %s\n", fixed(evaluation.perplexity(), 4).c_str());
-  std::printf("bits a byte  %s\n",
-              bits ? fixed(*bits, 4).c_str() : "unknown: the data are ids without a vocabulary");
+  std::printf("bits a byte  %s\n", bits                ? fixed(*bits, 4).c_str()
+                                   : evaluation.masked ? "none: the loss is of masked tokens alone"
+                                                       : "unknown: the data are ids without a vocabulary");
 }
 
 void print_json(const Report& report) {

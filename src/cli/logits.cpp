@@ -1,3 +1,7 @@
+#include <algorithm>
+#include <sstream>
+#include <utility>
+
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 
@@ -14,48 +18,94 @@ namespace {
 
 struct LogitsOptions {
   ConfigOptions configuration;
-  std::string weights, tokens, out;
+  std::string weights, tokens, keep, out;
 };
 
-std::vector<std::int64_t> read_ids(const std::string& line, const std::string& where,
-                                   std::int64_t vocabulary) {
+struct Line {
+  std::string where;  // "ids.txt:3"
+  std::vector<std::int64_t> numbers;
+};
+
+// What a file holds: numbers from 0 to `most`.
+struct Content {
+  std::string name, allowed;
+  std::int64_t most;
+};
+
+std::vector<std::int64_t> read_numbers(const std::string& line, const std::string& where,
+                                       const Content& content) {
   constexpr std::size_t kShown = 40;  // of what may be a foreign file
-  std::vector<std::int64_t> ids;
+  std::vector<std::int64_t> numbers;
   std::istringstream words(line);
   for (std::string word; words >> word;) {
-    const auto id = parse_int(word);
-    if (!id || *id < 0 || *id >= vocabulary)
-      throw UserError(str(where, ": \"", word.substr(0, kShown), "\": allowed: token ids from 0 to ",
-                          vocabulary - 1, " separated by blanks"));
-    ids.push_back(*id);
+    const auto number = parse_int(word);
+    if (!number || *number < 0 || *number > content.most)
+      throw UserError(str(where, ": \"", word.substr(0, kShown), "\": allowed: ", content.allowed,
+                          " separated by blanks"));
+    numbers.push_back(*number);
   }
-  return ids;
+  return numbers;
+}
+
+// Those that are not blank; there is one.
+std::vector<Line> read_lines(const std::string& path, const Content& content) {
+  const std::string text = read_text(path);
+  if (text.find('\0') != std::string::npos)
+    throw UserError(str(path, ": not a text file; expected ", content.name, ", one sequence a line"));
+  std::vector<Line> lines;
+  std::int64_t number = 0;
+  for (const auto& line : split(text, '\n')) {
+    const std::string where = str(path, ":", ++number);
+    auto numbers = read_numbers(line, where, content);
+    if (!numbers.empty()) lines.push_back({where, std::move(numbers)});
+  }
+  if (lines.empty())
+    throw UserError(str(path, ": no ", content.name, "; expected one sequence a line, separated by blanks"));
+  return lines;
+}
+
+at::Tensor rows_of(const std::vector<Line>& lines) {
+  std::vector<std::int64_t> all;
+  for (const auto& line : lines) all.insert(all.end(), line.numbers.begin(), line.numbers.end());
+  return at::tensor(all, at::kLong).view({std::ssize(lines), std::ssize(lines.front().numbers)});
 }
 
 // [lines, T]: one sequence a line, all of one length.
 at::Tensor read_tokens(const std::string& path, const Config& config) {
-  std::vector<std::int64_t> all;
-  std::int64_t lines = 0, length = 0, number = 0;
-  const std::string text = read_text(path);
-  if (text.find('\0') != std::string::npos)
-    throw UserError(str(path, ": not a text file; expected token ids, one sequence a line"));
-  for (const auto& line : split(text, '\n')) {
-    const std::string where = str(path, ":", ++number);
-    const auto ids = read_ids(line, where, config.gpt.vocabulary);
-    if (ids.empty()) continue;
-    const auto size = static_cast<std::int64_t>(ids.size());
-    if (lines++ == 0) length = size;
-    if (size != length)
-      throw UserError(
-          str(where, ": ", size, " ids, the first line has ", length, "; all lines must be of one length"));
-    if (size > config.gpt.context && config.gpt.positions == Positions::kLearned)
-      throw UserError(str(where, ": ", size, " ids; allowed: at most GPT2_BLOCK_SIZE = ", config.gpt.context,
-                          " with POSITIONS = learned"));
-    all.insert(all.end(), ids.begin(), ids.end());
+  const std::int64_t most = config.gpt.vocabulary - 1;
+  const auto lines = read_lines(path, {"token ids", str("token ids from 0 to ", most), most});
+  const auto length = std::ssize(lines.front().numbers);
+  for (const auto& [where, ids] : lines) {
+    if (std::ssize(ids) != length)
+      throw UserError(str(where, ": ", ids.size(), " ids, the first line has ", length,
+                          "; all lines must be of one length"));
+    if (length > config.gpt.context && config.gpt.positions == Positions::kLearned)
+      throw UserError(str(where, ": ", length, " ids; allowed: at most GPT2_BLOCK_SIZE = ",
+                          config.gpt.context, " with POSITIONS = learned"));
   }
-  if (lines == 0)
-    throw UserError(str(path, ": no token ids; expected one sequence a line, separated by blanks"));
-  return at::tensor(all, at::kLong).view({lines, length});
+  return rows_of(lines);
+}
+
+// [lines, T] bool: which of these tokens are no padding. Undefined without a file: all.
+at::Tensor read_keep(const std::string& path, const at::Tensor& tokens) {
+  if (path.empty()) return {};
+  const auto B = tokens.size(0), T = tokens.size(1);
+  const auto lines = read_lines(path, {"numbers", "1 (keep) and 0 (padding)", 1});
+  for (std::int64_t b = 0; b < std::ssize(lines); ++b) {
+    const auto& [where, keep] = lines[static_cast<std::size_t>(b)];
+    if (b == B) throw UserError(str(where, ": a line too many; --tokens has ", B, ", one for each sequence"));
+    if (std::ssize(keep) != T)
+      throw UserError(str(where, ": ", keep.size(), " numbers, the sequences of --tokens have ", T, " ids"));
+    if (std::find(keep.begin(), keep.end(), 1) == keep.end())
+      throw UserError(
+          str(where,
+              ": a sequence without a 1: nothing of it would be read; keep a position, or leave the "
+              "sequence out of both files"));
+  }
+  if (std::ssize(lines) < B)
+    throw UserError(str(lines.back().where, ": is the last of ", lines.size(), " lines; --tokens has ", B,
+                        " sequences, and each needs one"));
+  return rows_of(lines).to(at::kBool);
 }
 
 int write_logits(const LogitsOptions& options) {
@@ -63,12 +113,21 @@ int write_logits(const LogitsOptions& options) {
       options.configuration.model_config("logits", {"RA_MLA_ALLOW_NONCAUSAL", "DEVICE", "KERNELS"});
   const LoadedModel loaded = load_model(config, options.weights);
   const at::Tensor tokens = read_tokens(options.tokens, loaded.config);
+  const at::Tensor keep = read_keep(options.keep, tokens);
   check_writable(options.out);
   const at::NoGradGuard no_grad;
-  std::vector<at::Tensor> rows;  // line by line: the file may hold more than fits in memory at once
-  for (std::int64_t line = 0; line < tokens.size(0); ++line)
-    rows.push_back(loaded.model->logits(tokens.narrow(0, line, 1).to(loaded.device)).cpu());
-  write_safetensors(options.out, {{"logits", at::cat(rows).to(at::kFloat)}});
+  std::vector<at::Tensor> rows, critic;  // line by line: the file may hold more than fits in memory at once
+  const auto row = [&](const at::Tensor& all, std::int64_t line) {
+    return all.defined() ? all.narrow(0, line, 1).to(loaded.device) : all;
+  };
+  for (std::int64_t line = 0; line < tokens.size(0); ++line) {
+    const Head head = loaded.model->head(row(tokens, line), Dropout(), row(keep, line));
+    rows.push_back(head.logits().cpu());
+    if (config.objective.critic) critic.push_back(loaded.model->critic(head.values_BTE).cpu());
+  }
+  NamedTensors written{{"logits", at::cat(rows).to(at::kFloat)}};
+  if (!critic.empty()) written["critic"] = at::cat(critic).to(at::kFloat);
+  write_safetensors(options.out, written);
   return kExitDone;
 }
 
@@ -86,7 +145,14 @@ void add_logits_command(CLI::App& app, Action& action) {
   command->add_option("--tokens", options->tokens, "One sequence of token ids a line")
       ->type_name("IDS.txt")
       ->required();
-  command->add_option("--out", options->out, "Gets the tensor `logits` [lines, T, V]")
+  command
+      ->add_option("--keep", options->keep,
+                   "For each of these ids 1, or 0 for padding, which no position reads; all 1 if not given")
+      ->type_name("FILE")
+      ->check(not_empty());
+  command
+      ->add_option("--out", options->out,
+                   "Gets the tensor `logits` [lines, T, V]; of a critic `critic` [lines, T] too")
       ->type_name("OUT.safetensors")
       ->required();
   command->callback([options, &action] { action = [options] { return write_logits(*options); }; });

@@ -54,7 +54,7 @@ void refuse_tildes(int argc, char** argv) {
 
 // The commands that train or evaluate in this process, on several threads.
 bool computes(std::string_view command) {
-  for (const auto* name : {"trial", "time", "knockout", "eval", "bench-decode", "logits", "sample"})
+  for (const auto* name : {"trial", "time", "knockout", "eval", "bench-decode", "logits", "sample", "judge"})
     if (command == name) return true;
   return false;
 }
@@ -74,6 +74,7 @@ int parse_and_run(int argc, char** argv) {
   add_rerun_command(app, action);
   add_diff_command(app, action);
   add_noise_command(app, action);
+  add_judge_command(app, action);
   add_knockout_command(app, action);
   add_eval_command(app, action);
   add_import_command(app, action);

@@ -110,10 +110,10 @@ int noise(const NoiseCommand& command) {
   catch_stop_signals();
   check(command);
   const Settings settings = command.configuration.settings();
-  const Config base = settings.bind();
-  const PlanRecord planned = describe_plan(make_plan(settings, plans_folder()));
+  const Config base = with_vocabulary(settings).bind();
+  const PlanRecord planned = describe_plan(plan_of(settings));
   const auto seeds = fresh_seeds(planned.seeds, command.fresh);
-  Plan plan = noise_plan(settings, plans_folder(), seeds, harmed_seeds(command, seeds));
+  Plan plan = noise_plan(settings, plans_folder(), seeds, harmed_seeds(command, seeds), settle);
   const ExperimentFolder folder = experiment_folder(command.results, settings.text("EXPERIMENT_NAME"));
   refuse_older_format(folder);
   const RunResult result = train(plan, base, folder);

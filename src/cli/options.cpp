@@ -1,5 +1,8 @@
 #include "cli/options.h"
 
+#include <map>
+#include <utility>
+
 #include <build_flags.h>
 #include <source_key.h>
 
@@ -8,7 +11,9 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "config/config.h"
+#include "config/enum_names.h"
 #include "config/unread.h"
+#include "data/dataset.h"
 #include "plan/plan.h"
 
 namespace kablate {
@@ -30,14 +35,34 @@ Settings ConfigOptions::settings() const {
   return settings;
 }
 
-Config ConfigOptions::model_config(std::string_view command,
-                                   const std::vector<std::string_view>& more) const {
+Config ConfigOptions::model_config(std::string_view command, std::vector<std::string_view> more,
+                                   const std::string& data_path) const {
   const Settings given = settings();
-  const Config config = given.bind();
+  if (asks_data(given.bind())) more.insert(more.end(), kDataSymbols.begin(), kDataSymbols.end());
+  const Config config = with_vocabulary(given, data_path).bind();
   validate_model(config);
   check_read(given, command, more);
   return config;
 }
+
+bool asks_data(const Config& config) { return config.gpt.vocabulary == 0; }
+
+Settings with_vocabulary(Settings settings, const std::string& data_path) {
+  static std::map<std::string, std::int64_t> known;  // the data of a plan's steps are opened once
+  Config config = settings.bind();
+  if (!asks_data(config)) return settings;
+  if (!data_path.empty()) config.data.path = data_path;
+  const auto data = str(enum_name(config.data.dataset), " ", enum_name(config.data.tokenizer), " ",
+                        config.objective.masked(), " ", config.data.path);
+  auto& ids = known[data];
+  if (ids == 0) ids = needed_vocabulary(config, data_folder());
+  settings.settle("GPT2_VOCAB_SIZE", std::to_string(ids));
+  return settings;
+}
+
+Settings settle(Settings settings) { return with_vocabulary(std::move(settings)); }
+
+Plan plan_of(const Settings& settings) { return make_plan(settings, plans_folder(), settle); }
 
 void check_source(const ConfigOptions& configuration, const std::string& run, const std::string& weights,
                   std::string_view command) {
@@ -77,7 +102,7 @@ Settings PlanOptions::settings() const {
 }
 
 Plan PlanOptions::plan() const {
-  Plan plan = make_plan(settings(), plans_folder());
+  Plan plan = plan_of(settings());
   for (const auto& note : plan.notes) log_info(note);
   return plan;
 }

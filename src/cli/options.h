@@ -1,9 +1,11 @@
 // What the subcommands share: where a configuration comes from and what it is changed by.
 #pragma once
 
+#include <array>
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <CLI/CLI.hpp>
@@ -27,8 +29,18 @@ struct ConfigOptions {
 
   // Typed, for a command that makes a model and trains none; checked for that, and that the command reads
   // what is given on its command line: symbols of the model, and `more` (config/unread.h).
-  Config model_config(std::string_view command, const std::vector<std::string_view>& more) const;
+  // GPT2_VOCAB_SIZE = 0 asks the data, as with_vocabulary, and so reads what names them.
+  Config model_config(std::string_view command, std::vector<std::string_view> more,
+                      const std::string& data_path = "") const;
 };
+
+// What names the data, where a command reads them for the sake of GPT2_VOCAB_SIZE = 0.
+inline constexpr std::array<std::string_view, 3> kDataSymbols{"DATASET", "TOKENIZER", "DATA_PATH"};
+bool asks_data(const Config& config);
+
+// The settings with GPT2_VOCAB_SIZE = 0 as the number that the data need, which are opened for it; in
+// `data_path`, where it is not empty, instead of DATA_PATH. Throws UserError as open_dataset does.
+Settings with_vocabulary(Settings settings, const std::string& data_path = "");
 
 // Of a command that takes a trained model: throws UserError unless it is given either `run`, which brings its
 // own configuration, or `weights`.
@@ -46,6 +58,10 @@ struct PlanOptions {
   Plan plan() const;
   ExperimentFolder experiment(const Settings& settings) const;
 };
+
+// with_vocabulary as make_plan takes it, and the plan of the program's plans that it makes.
+Settings settle(Settings settings);
+Plan plan_of(const Settings& settings);
 
 // Checks of an option's text: "" by mistake (an unset shell variable) would mean the default, and CLI11's own
 // conversion doesn't say what is allowed.

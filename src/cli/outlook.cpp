@@ -130,9 +130,9 @@ std::string baseline_key(const Outlook& outlook) {
 }  // namespace
 
 Outlook make_outlook(const Settings& settings, const ExperimentFolder& folder, bool measure) {
-  const Config base = settings.bind();
+  const Config base = with_vocabulary(settings).bind();
   Outlook outlook;
-  outlook.plan = make_plan(settings, plans_folder());
+  outlook.plan = plan_of(settings);
   outlook.ms_per_iter.resize(outlook.plan.steps.size());
   const bool with_data = decide_trials(outlook, base, folder);
   outlook.record = describe_plan(outlook.plan);

@@ -26,7 +26,8 @@ namespace {
 // A step may change what the data must fit; better to hear of it now than after the steps before it.
 void check_steps_against_data(const Plan& plan, const Config& base) {
   for (const auto& step : plan.steps)
-    if (step.config.gpt.vocabulary != base.gpt.vocabulary || step.config.gpt.context != base.gpt.context)
+    if (step.config.gpt.vocabulary != base.gpt.vocabulary || step.config.gpt.context != base.gpt.context ||
+        step.config.objective.masked() != base.objective.masked())
       open_dataset(step.config, data_folder());
 }
 
@@ -69,8 +70,8 @@ int say_interrupted(const ExperimentFolder& folder, const Plan& plan) {
 int run(const PlanOptions& options) {
   catch_stop_signals();
   const Settings settings = options.settings();
-  const Config base = settings.bind();
-  Plan plan = make_plan(settings, plans_folder());
+  const Config base = with_vocabulary(settings).bind();
+  Plan plan = plan_of(settings);
   for (const auto& note : plan.notes) log_info(note);
   for (const auto& note : terms_notes(plan)) log_warning(note);
   const c10::Device device = device_of_trials(base);

@@ -1,13 +1,12 @@
-#include "generate/sample.h"
-
 #include <algorithm>
-#include <bitset>
 #include <cerrno>
 #include <cstring>
 #include <limits>
 #include <span>
 
 #include <unistd.h>
+
+#include <ATen/ATen.h>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -16,8 +15,11 @@
 #include "cli/commands.h"
 #include "cli/load_model.h"
 #include "cli/options.h"
+#include "cli/stop_text.h"
 #include "data/dataset.h"
 #include "data/utf8.h"
+#include "generate/sample.h"
+#include "generate/unmask.h"
 #include "measure/cores.h"
 #include "measure/machine.h"
 #include "record/done.h"
@@ -32,8 +34,12 @@ struct SampleCommand {
   std::string run, weights;
   std::optional<std::string> prompt;  // not given: Tokenizer::first()
   std::string temperature = "1", top_p = "1", stop;
-  std::int64_t top_k = 0, seed = 1, tokens = 256, sequences = 1;
+  std::int64_t top_k = 0, seed = 1, sequences = 1;
+  std::optional<std::int64_t> tokens, steps;
+  bool critic = false;
 };
+
+constexpr std::int64_t kTokens = 256;  // to add, where no number is given
 
 // A finished run brings its own configuration, weights and vocabulary.
 struct Source {
@@ -91,115 +97,16 @@ double positive(const char* option, const std::string& text, double most, const 
   return *value;
 }
 
-// What ends a text: tokens where each is a character or a number; of byte pairs, which may cut it anywhere,
-// text.
-struct Stop {
-  std::vector<std::int64_t> ids;
-  std::string text;
-};
-
-// Of byte pairs: whether every byte of it stands in a token that may be drawn, and it is not too long for
-// all.
-void check_stop_text(const SampleCommand& options, const Tokenizer& tokenizer,
-                     const std::vector<std::int64_t>& drawable) {
-  std::bitset<256> held;
-  std::size_t longest = 0;
-  for (const auto id : drawable) {
-    const auto bytes = tokenizer.decode_next(id);
-    for (const char byte : bytes) held.set(static_cast<unsigned char>(byte));
-    longest = std::max(longest, bytes.size());
-  }
-  const std::string given = "--stop = " + options.stop;
-  for (const char byte : options.stop)
-    if (!held.test(static_cast<unsigned char>(byte)))
-      throw UserError(str(given, ": no token that may be drawn has its byte ",
-                          static_cast<int>(static_cast<unsigned char>(byte)),
-                          ", since the data or the model lacks it; leave --stop out, or give another text"));
-  if (options.stop.size() > longest * static_cast<std::size_t>(options.tokens))
-    throw UserError(str(given, ": ", options.stop.size(), " bytes, but --tokens = ", options.tokens,
-                        " tokens have no more than ", longest * static_cast<std::size_t>(options.tokens),
-                        "; give a shorter text, or more tokens"));
-}
-
-// Throws UserError where no text could ever hold it.
-Stop checked_stop(const SampleCommand& options, const Tokenizer& tokenizer,
-                  const std::vector<std::int64_t>& drawable) {
-  if (options.stop.empty()) return {};
-  const auto stop = tokenizer.encode(options.stop, "--stop");  // of byte pairs: that it is text
-  if (tokenizer.is_bpe()) {
-    check_stop_text(options, tokenizer, drawable);
-    return {.ids = {}, .text = options.stop};
-  }
-  const auto unseen = std::find_if(stop.begin(), stop.end(), [&](auto id) {
-    return !std::binary_search(drawable.begin(), drawable.end(), id);
-  });
-  const std::string given = "--stop = " + options.stop;
-  if (unseen != stop.end())
-    throw UserError(str(given, ": token ", *unseen,
-                        " is never drawn, since the data or the model lacks it; "
-                        "leave --stop out, or give another text"));
-  if (std::ssize(stop) > options.tokens)
-    throw UserError(str(given, ": ", stop.size(), " tokens, but no more than --tokens = ", options.tokens,
-                        " are drawn; give a shorter text, or more tokens"));
-  return {.ids = stop, .text = ""};
-}
-
-// One text as it is drawn.
-class Drawn {
- public:
-  Drawn(const Tokenizer& tokenizer, const Stop& stop) : tokenizer_(tokenizer), stop_(stop) {}
-
-  void add(std::int64_t id) {
-    const std::size_t before = text_.size();
-    ids_.push_back(id);
-    text_ += tokenizer_.decode_next(id);
-    ends_.push_back(text_.size());
-    if (stop_.text.empty()) return;
-    const std::size_t reach = stop_.text.size() - 1;  // it may have begun before
-    found_ = text_.find(stop_.text, before - std::min(before, reach));
-  }
-
-  bool ended() const { return ends_in(ids_, stop_.ids) || found_ != std::string::npos; }
-
-  // How much of text() can't be taken back: all but an end that may begin what stops it, or is that.
-  std::size_t settled() const {
-    if (found_ != std::string::npos) return found_;
-    const auto tokens = static_cast<std::size_t>(tokens_before_stop(ids_, stop_.ids));
-    std::size_t held = stop_.text.empty() ? 0 : std::min(stop_.text.size() - 1, text_.size());
-    while (held > 0 && !text_.ends_with(std::string_view(stop_.text).substr(0, held))) --held;
-    return (tokens == 0 ? 0 : ends_[tokens - 1]) - held;
-  }
-
-  const std::string& text() const { return text_; }
-
- private:
-  const Tokenizer& tokenizer_;
-  const Stop& stop_;
-  std::vector<std::int64_t> ids_;
-  std::string text_;                       // bytes, of byte pairs perhaps with a part of a character
-  std::vector<std::size_t> ends_;          // of each token in it
-  std::size_t found_ = std::string::npos;  // where stop_.text begins
-};
-
 SampleOptions checked(const SampleCommand& command) {
   constexpr double kAny = std::numeric_limits<double>::max();
   SampleOptions options;
-  options.tokens = command.tokens, options.top_k = command.top_k;
+  options.tokens = command.tokens.value_or(kTokens), options.top_k = command.top_k;
   options.seed = static_cast<std::uint64_t>(command.seed);
   options.temperature =
       positive("--temperature", command.temperature, kAny, "a number > 0; near 0 is greedy");
   options.top_p = positive("--top-p", command.top_p, 1, "a number > 0 and <= 1; 1 is all");
   check_source(command.configuration, command.run, command.weights, "sample");
   return options;
-}
-
-// Whether `stop` stands in the text of `ids`, of which all but the last did not hold it.
-bool last_token_ends(std::span<const std::int64_t> ids, const Tokenizer& tokenizer, const std::string& stop) {
-  std::string text = tokenizer.decode_next(ids.back());
-  const std::size_t enough = text.size() + stop.size() - 1;
-  for (auto i = ids.size() - 1; i > 0 && text.size() < enough; --i)
-    text.insert(0, tokenizer.decode_next(ids[i - 1]));
-  return text.find(stop) != std::string::npos;
 }
 
 // Text as it is drawn, without what may begin --stop until that is known.
@@ -227,24 +134,14 @@ void print_one(const Source& source, const std::vector<std::int64_t>& prompt, co
   put(mender.finish() + "\n");
 }
 
-void print_many(const Source& source, const std::vector<std::int64_t>& prompt, std::int64_t count,
-                SampleOptions options, const Stop& stop) {
+// Of each text the prompt, and what follows up to what stops it.
+void print_texts(const std::vector<std::vector<std::int64_t>>& texts, const std::vector<std::int64_t>& prompt,
+                 const Tokenizer& tokenizer, const Stop& stop) {
   constexpr std::string_view kBetween = "\n---------------\n";  // as nanoGPT's sample.py
-  const auto& [loaded, tokenizer] = source;
-  const auto drawn_from = [&, &tokenizer = tokenizer](std::span<const std::int64_t> ids) {
-    Drawn drawn(tokenizer, stop);
-    for (std::size_t i = 0; i < ids.size() && !drawn.ended(); ++i) drawn.add(ids[i]);
-    return drawn;
-  };
-  if (!stop.text.empty())
-    options.ended = [&, &tokenizer = tokenizer](std::span<const std::int64_t> ids) {
-      return last_token_ends(ids, tokenizer, stop.text);
-    };
-  const auto texts =
-      sample_sequences(*loaded.model, prompt, count, loaded.config.gpt.context, loaded.device, options);
   std::string_view before;
   for (const auto& text : texts) {
-    const Drawn drawn = drawn_from(std::span(text).subspan(prompt.size()));
+    Drawn drawn(tokenizer, stop);
+    for (auto i = prompt.size(); i < text.size() && !drawn.ended(); ++i) drawn.add(text[i]);
     Utf8Mender mender;
     const auto size = drawn.ended() ? drawn.settled() : drawn.text().size();
     const auto shown = mender.take(tokenizer.bytes(prompt) + drawn.text().substr(0, size));
@@ -252,6 +149,70 @@ void print_many(const Source& source, const std::vector<std::int64_t>& prompt, s
     before = kBetween;
   }
   put("\n");
+}
+
+void print_many(const Source& source, const std::vector<std::int64_t>& prompt, std::int64_t count,
+                SampleOptions options, const Stop& stop) {
+  const auto& [loaded, tokenizer] = source;
+  if (!stop.text.empty())
+    options.ended = [&, &tokenizer = tokenizer](std::span<const std::int64_t> ids) {
+      return last_token_ends(ids, tokenizer, stop.text);
+    };
+  print_texts(
+      sample_sequences(*loaded.model, prompt, count, loaded.config.gpt.context, loaded.device, options),
+      prompt, tokenizer, stop);
+}
+
+// All places at once, in a few steps (generate/unmask.h).
+void print_unmasked(const Source& source, const std::vector<std::int64_t>& prompt, std::int64_t count,
+                    const SampleOptions& options, const SampleCommand& command, const Stop& stop) {
+  const auto& [loaded, tokenizer] = source;
+  const auto P = std::ssize(prompt), T = P + options.tokens;
+  Tensor tokens = at::zeros({count, T}, at::kLong), fill = at::ones({count, T}, at::kBool);
+  for (std::int64_t t = 0; t < P; ++t)
+    tokens.select(1, t).fill_(prompt[static_cast<std::size_t>(t)]), fill.select(1, t).fill_(false);
+  const UnmaskOptions how{.steps = command.steps.value_or(UnmaskOptions().steps),
+                          .by_critic = command.critic,
+                          .temperature = options.temperature,
+                          .top_k = options.top_k,
+                          .top_p = options.top_p,
+                          .seed = options.seed,
+                          .ids = options.ids,
+                          .mask_token = tokenizer.vocabulary()};
+  const Tensor filled =
+      unmask(*loaded.model, tokens.to(loaded.device), fill.to(loaded.device), {}, 0, how).cpu().contiguous();
+  std::vector<std::vector<std::int64_t>> texts;
+  for (std::int64_t i = 0; i < count; ++i) {
+    const auto* ids = filled.const_data_ptr<std::int64_t>() + i * T;
+    texts.emplace_back(ids, ids + T);
+  }
+  print_texts(texts, prompt, tokenizer, stop);
+}
+
+// Of a model of masked tokens, which is filled in as a whole.
+void check_masked(const SampleCommand& command, const Source& source, const std::vector<std::int64_t>& prompt,
+                  SampleOptions& options) {
+  const Config& config = source.loaded.config;
+  if (command.critic && !config.objective.critic)
+    throw UserError("--critic: this model has none (CRITIC = n); leave --critic out");
+  const std::int64_t room = config.gpt.context - std::ssize(prompt);
+  if (room < 1)
+    throw UserError(str("--prompt: ", prompt.size(), " tokens; allowed: fewer than GPT2_BLOCK_SIZE = ",
+                        config.gpt.context, ", in which a model of masked tokens fills in the rest"));
+  if (!command.tokens) options.tokens = std::min(kTokens, room);
+  if (options.tokens > room)
+    throw UserError(str("--tokens = ", options.tokens, ": allowed: at most ", room,
+                        ", which with the prompt make GPT2_BLOCK_SIZE = ", config.gpt.context,
+                        ": a model of masked tokens fills in one sequence"));
+}
+
+void check_causal(const SampleCommand& command) {
+  for (const auto& [given, option] :
+       {std::pair{command.critic, "--critic"}, std::pair{command.steps.has_value(), "--steps"}})
+    if (given)
+      throw UserError(str(option,
+                          ": for models of masked tokens (OBJECTIVE = masked_token); this one says one "
+                          "token after the other; leave it out"));
 }
 
 // Tokens that the data never had are as they were drawn before the training.
@@ -273,13 +234,30 @@ int print_sample(const SampleCommand& command) {
   options.ids = tokenizer.ids();
   std::erase_if(options.ids, [&](auto id) { return id >= loaded.config.gpt.vocabulary; });
   if (options.ids.empty()) throw UserError("kablate sample: the model's vocabulary has no token of the data");
-  const auto prompt = command.prompt ? tokenizer.encode(*command.prompt, "--prompt")
-                                     : std::vector<std::int64_t>{tokenizer.first()};
-  if (prompt.empty()) throw UserError("--prompt = \"\": allowed: at least one token to begin with");
+  const bool masked = loaded.config.objective.masked(),
+             lines = loaded.config.data.dataset == DatasetKind::kLines;
+  if (lines && !masked && !command.prompt)
+    throw UserError(
+        "--prompt is needed: this model was trained on lines (DATASET = lines), which begin with no token of "
+        "their own; give the first characters");
+  std::vector<std::int64_t> prompt;
+  if (command.prompt)
+    prompt = tokenizer.encode(*command.prompt, "--prompt");
+  else if (!masked)
+    prompt = {tokenizer.first()};
+  if (prompt.empty() && !masked)
+    throw UserError("--prompt = \"\": allowed: at least one token to begin with");
   warn_of_unseen(prompt, tokenizer, options.ids);
-  const Stop stop = checked_stop(command, tokenizer, options.ids);
+  if (masked)
+    check_masked(command, source, prompt, options);
+  else
+    check_causal(command);
+  const std::string end = lines && command.stop.empty() ? "\n" : command.stop;  // what follows it is no line
+  const Stop stop = checked_stop(end, options.tokens, tokenizer, options.ids);
   options.stop = stop.ids;
-  if (command.sequences == 1)
+  if (masked)
+    print_unmasked(source, prompt, command.sequences, options, command, stop);
+  else if (command.sequences == 1)
     print_one(source, prompt, options, stop);
   else
     print_many(source, prompt, command.sequences, options, stop);
@@ -322,10 +300,16 @@ void add_sample_command(CLI::App& app, Action& action) {
       ->capture_default_str()
       ->type_name("N")
       ->check(whole_number(1));
-  command->add_option("--tokens", options->tokens, "How many to add")
-      ->capture_default_str()
+  command
+      ->add_option("--tokens", options->tokens, "How many to add; 256, of masked tokens as fit, if not given")
       ->type_name("N")
       ->check(whole_number(1));
+  command
+      ->add_option("--steps", options->steps, "Of models of masked tokens: in how many steps to fill in; 12")
+      ->type_name("N")
+      ->check(whole_number(1));
+  command->add_flag("--critic", options->critic,
+                    "Of models of masked tokens: the critic says what is drawn again");
   command->callback([options, &action] { action = [options] { return print_sample(*options); }; });
 }
 

@@ -22,6 +22,9 @@ constexpr Bounds from_to(double least, double most) { return {.least = least, .m
 constexpr Bounds from_to_below(double least, double most) {
   return {.least = least, .most = most, .most_allowed = false};
 }
+constexpr Bounds above_to(double least, double most) {
+  return {.least = least, .most = most, .least_allowed = false};
+}
 
 constexpr Bounds each(Bounds bounds) {
   bounds.each = true;
@@ -36,7 +39,7 @@ constexpr Bounds each_whole(double least, double most) { return each(from_to(lea
 template <typename ConfigType, typename Visitor>
 void visit_fields(ConfigType& c, Visitor&& visit) {
   using enum Scope;
-  auto& [gpt, attention, mlp, lora, gate, cross, coupler, optim, train, data, run, limits] = c;
+  auto& [gpt, attention, mlp, lora, gate, cross, coupler, objective, optim, train, data, run, limits] = c;
   visit("EXPERIMENT_NAME", run.experiment, kHarness);
   visit("ABLATION_PLAN", run.plan, kHarness);
   visit("RA_MLA_ABLATION_MODE", run.ablation, kHarness);
@@ -87,6 +90,7 @@ void visit_fields(ConfigType& c, Visitor&& visit) {
   visit("LORA_FREEZE_BASE_AT", lora.freeze_base_at, kNumbers);
 
   visit("GPT2_ATTENTION", gpt.attention, kNumbers);
+  visit("ATTENTION_DIRECTION", attention.direction, kNumbers);
   visit("ENABLE_RA_MLA", attention.latent, kNumbers);
   visit("GPT2_N_KV_HEAD", attention.key_heads, kNumbers);
   visit("QK_NORM", attention.qk_norm, kNumbers);
@@ -122,6 +126,12 @@ void visit_fields(ConfigType& c, Visitor&& visit) {
   visit("RA_MLA_MLP_RECIP_ALPHA", coupler.alpha, kNumbers, Bounds{});
   visit("RA_MLA_MLP_LATENT_DIM", coupler.bottleneck, kNumbers);
   visit("RA_MLA_MLP_TYING_MODE", coupler.tying, kNumbers);
+
+  visit("OBJECTIVE", objective.kind, kNumbers);
+  visit("MASK_RATE", objective.mask_rate, kNumbers, above_to(0, 1));
+  visit("MASK_SCHEDULE", objective.schedule, kNumbers);
+  visit("CRITIC", objective.critic, kNumbers);
+  visit("CRITIC_WEIGHT", objective.critic_weight, kNumbers, at_least(0));
 
   visit("OPTIMIZER", optim.kind, kNumbers);
   visit("GPT2_LEARNING_RATE", optim.learning_rate, kNumbers, above(0));

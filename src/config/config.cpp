@@ -21,6 +21,10 @@ void check_shapes(const Config& c) {
   if (gpt.width % gpt.num_heads != 0)
     throw UserError(str("GPT2_N_EMBD = ", gpt.width, " is no multiple of GPT2_N_HEAD = ", gpt.num_heads,
                         ": every head needs the same width; choose a multiple"));
+  if (gpt.vocabulary == 0)
+    throw UserError(
+        "GPT2_VOCAB_SIZE = 0 is as many ids as the data have, and no data are read here; set it to their "
+        "number, one more with OBJECTIVE = masked_token");
 }
 
 // The mechanisms that are on, by what switches them: "RA_MLA_MLP_ATTN_GATE = y, RA_MLA_RA_ALPHA = 0.5".
@@ -52,6 +56,28 @@ void check_mechanisms(const Config& c) {
   }
 }
 
+// A model that sees all of its sequence would copy the next token; one that sees what stands before alone
+// can't fill in what is masked.
+void check_objective(const Config& c) {
+  const bool masked = c.objective.masked();
+  if (masked && c.gpt.vocabulary == 1)
+    throw UserError(
+        "GPT2_VOCAB_SIZE = 1 with OBJECTIVE = masked_token: the mask token takes the one id; allowed: 2 or "
+        "more");
+  if (masked && !c.bidirectional())
+    throw UserError(
+        "OBJECTIVE = masked_token with ATTENTION_DIRECTION = causal: what is masked is filled in from both "
+        "sides; set ATTENTION_DIRECTION to bidirectional, or OBJECTIVE to next_token");
+  if (!masked && c.bidirectional())
+    throw UserError(
+        "ATTENTION_DIRECTION = bidirectional with OBJECTIVE = next_token: each position would see the token "
+        "that it is to predict; set OBJECTIVE to masked_token, or ATTENTION_DIRECTION to causal");
+  if (c.objective.critic && !masked)
+    throw UserError(
+        "CRITIC = y with OBJECTIVE = next_token: it judges tokens that were masked; set CRITIC to n, or "
+        "OBJECTIVE to masked_token");
+}
+
 void check_optimizer(const OptimConfig& optim) {
   if (optim.kind == OptimizerKind::kAdamWSpam && optim.spam_reset && optim.spam_warmup &&
       optim.spam_interval <= optim.spam_warmup_steps)
@@ -74,6 +100,8 @@ void add_when(bool condition, std::initializer_list<const char*> names, std::vec
 
 Config one_spelling(Config config) {
   if (config.key_heads() == config.gpt.num_heads) config.attention.key_heads = 0;
+  if (config.bidirectional() && config.gate.pool == GatePool::kSequence)  // both are the mean over all
+    config.gate.pool = GatePool::kCausalMean;
   return config;
 }
 
@@ -83,6 +111,7 @@ void validate_model(const Config& config) {
   check_shared_matrices(config);
   check_attention(config);
   check_mechanisms(config);
+  check_objective(config);
 }
 
 void validate(const Config& config) {
@@ -134,8 +163,13 @@ std::vector<std::string> unused_symbols(const Config& c) {
   add_when(c.mlp.share_layers == 1 || c.mlp.share_layers == c.gpt.num_layers, {"MLP_SHARE_PATTERN"}, names);
   add_when(!c.mlp.per_head, {"MLP_SHARE_HEADS"}, names);
   add_when(!c.mlp.learned_width, {"MLP_WIDTH_PENALTY"}, names);
-  add_when(c.data.dataset == DatasetKind::kBin, {"TOKENIZER"}, names);  // its files say what made them
+  // Its files say what made the tokens; lines are characters.
+  add_when(c.data.dataset == DatasetKind::kBin || c.data.dataset == DatasetKind::kLines, {"TOKENIZER"},
+           names);
   add_when(!c.lora.on(), {"LORA_RANK", "LORA_ALPHA", "LORA_DROPOUT"}, names);
+  add_when(!c.objective.masked(), {"MASK_SCHEDULE"}, names);
+  add_when(!c.objective.masked() || c.objective.schedule == MaskSchedule::kUniform, {"MASK_RATE"}, names);
+  add_when(!c.objective.critic, {"CRITIC_WEIGHT"}, names);
   const auto& optim = c.optim;
   const bool spam = optim.kind == OptimizerKind::kAdamWSpam;
   add_when(!spam, {"SPAM_ENABLE_CLIP", "SPAM_SPIKE_THRESHOLD", "SPAM_PERIODIC_RESET"}, names);

@@ -9,6 +9,7 @@
 
 #include "config/data_options.h"
 #include "config/model_options.h"
+#include "config/objective_options.h"
 #include "config/optim_options.h"
 
 namespace kablate {
@@ -26,8 +27,9 @@ struct GptConfig {
 };
 
 struct AttentionConfig {
-  bool latent = false;                // multi-head latent attention; false is multi-head attention
-  PerLayer<std::int64_t> latent_dim;  // L
+  Direction direction = Direction::kCausal;  // which positions a position attends to
+  bool latent = false;                       // multi-head latent attention; false is multi-head attention
+  PerLayer<std::int64_t> latent_dim;         // L
   std::int64_t reciprocal_window = 0;
   double reciprocal_alpha = 0;  // 0 is off
   bool per_head_q_latent = false, per_head_v_up = false, shared_kv = false;
@@ -64,6 +66,7 @@ struct Config {
   GateConfig gate;
   CrossTokenConfig cross;
   CouplerConfig coupler;
+  ObjectiveConfig objective;
   OptimConfig optim;
   TrainConfig train;
   DataConfig data;
@@ -83,6 +86,7 @@ struct Config {
     return attention.key_heads > 0 ? attention.key_heads : gpt.num_heads;
   }                                                                                  // K
   bool drops() const { return gpt.dropout > 0 || (lora.on() && lora.dropout > 0); }  // in training
+  bool bidirectional() const { return attention.direction == Direction::kBidirectional; }
   bool deepseek() const { return attention.latent && attention.form == MlaForm::kDeepseek; }
   bool reciprocal_attention() const { return attention.latent && attention.reciprocal_alpha > 0; }
 };

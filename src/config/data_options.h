@@ -6,7 +6,7 @@
 
 namespace kablate {
 
-enum class DatasetKind { kShakespeare, kText, kBin };
+enum class DatasetKind { kShakespeare, kText, kBin, kLines };
 enum class TokenizerKind { kCharacter, kGpt2 };  // of a text
 
 struct DataConfig {

@@ -7,6 +7,7 @@
 
 #include "config/data_options.h"
 #include "config/model_options.h"
+#include "config/objective_options.h"
 #include "config/optim_options.h"
 
 namespace kablate {
@@ -23,13 +24,16 @@ KABLATE_ENUM_NAMES(Sparsity, "topk", "none", "rms")
 KABLATE_ENUM_NAMES(GatePool, "causal_mean", "token", "sequence")
 KABLATE_ENUM_NAMES(NormPlacement, "pre", "post", "hybrid")
 KABLATE_ENUM_NAMES(NormKind, "layernorm", "rmsnorm")
+KABLATE_ENUM_NAMES(Direction, "causal", "bidirectional")
+KABLATE_ENUM_NAMES(ObjectiveKind, "next_token", "masked_token")
+KABLATE_ENUM_NAMES(MaskSchedule, "fixed", "uniform")
 KABLATE_ENUM_NAMES(Positions, "learned", "rotary", "none")
 KABLATE_ENUM_NAMES(MlaForm, "latent", "deepseek")
 KABLATE_ENUM_NAMES(LatentSource, "project", "slice", "frozen")
 KABLATE_ENUM_NAMES(Activation, "gelu", "gelu_tanh", "relu2", "swiglu")
 KABLATE_ENUM_NAMES(SharePattern, "adjacent", "cyclic")
 KABLATE_ENUM_NAMES(OptimizerKind, "adamwspam", "adamw")
-KABLATE_ENUM_NAMES(DatasetKind, "shakespeare", "text", "bin")
+KABLATE_ENUM_NAMES(DatasetKind, "shakespeare", "text", "bin", "lines")
 KABLATE_ENUM_NAMES(TokenizerKind, "character", "gpt2")
 KABLATE_ENUM_NAMES(DeviceKind, "auto", "cpu", "cuda")
 KABLATE_ENUM_NAMES(KernelKind, "auto", "portable", "avx2", "avx512")

@@ -15,6 +15,7 @@ enum class NormPlacement { kPre, kPost, kHybrid };
 enum class NormKind { kLayerNorm, kRmsNorm };
 enum class MlaForm { kLatent, kDeepseek };
 enum class LatentSource { kProject, kSlice, kFrozen };
+enum class Direction { kCausal, kBidirectional };
 enum class Positions { kLearned, kRotary, kNone };
 enum class Activation { kGelu, kGeluTanh, kRelu2, kSwiglu };
 enum class SharePattern { kAdjacent, kCyclic };

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 #include <type_traits>
+#include <utility>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -172,6 +173,12 @@ void Settings::set(std::string_view name, std::string_view text, std::string_vie
     throw UserError(str(origin, ": ", name, " = \"", text, "\": ", before.origin, " gives it too, as \"",
                         before.text, "\"; leave one of the two out"));
   entries_[symbol->name] = {std::string(text), std::string(origin)};
+}
+
+void Settings::settle(std::string_view name, std::string_view text) {
+  auto& entry = entries_.find(name)->second;
+  const std::string origin = std::exchange(entry.origin, "");
+  set(name, text, origin);
 }
 
 void Settings::set_assignment(std::string_view assignment, std::string_view origin) {

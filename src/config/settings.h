@@ -50,7 +50,10 @@ class Settings {
   // value, or two options of a command line (their origins begin with --) give it different ones.
   void set(std::string_view name, std::string_view text, std::string_view origin);
 
-  // The same from "NAME=VALUE".
+  // Replaces a value by what it stands for, which has its origin: 0, as many as needed, by their number.
+  void settle(std::string_view name, std::string_view text);
+
+  // set() from "NAME=VALUE".
   void set_assignment(std::string_view assignment, std::string_view origin);
 
   const std::string& text(std::string_view name) const { return entries_.find(name)->second.text; }

@@ -54,16 +54,21 @@ std::string one_change(std::string_view target, const Settings& settings) {
   return "";
 }
 
-// Those of training, data and runs, told by where their field lies.
+// Those of training, data and runs, told by where their field lies. Of the objective, what it is and whether
+// there is a critic belong to the model.
 std::vector<std::string> symbols_beside_the_model() {
   Config config;
   const auto holds = [](const auto& options, const void* field) {
     const std::less<const void*> before;
     return !before(field, &options) && before(field, &options + 1);
   };
+  const auto& objective = config.objective;
+  const std::vector<const void*> of_training{&objective.mask_rate, &objective.schedule,
+                                             &objective.critic_weight};
   std::vector<std::string> names;
   visit_fields(config, [&](std::string_view name, const auto& field, Scope, auto&&...) {
-    if (holds(config.optim, &field) || holds(config.train, &field) || holds(config.data, &field) ||
+    const bool trains = std::find(of_training.begin(), of_training.end(), &field) != of_training.end();
+    if (trains || holds(config.optim, &field) || holds(config.train, &field) || holds(config.data, &field) ||
         holds(config.run, &field))
       names.emplace_back(name);
   });

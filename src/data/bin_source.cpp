@@ -24,16 +24,21 @@ class BinDataset final : public StreamDataset {
  public:
   explicit BinDataset(const DataSource& source)
       : files_(open_token_files(source)), meta_(read_token_meta(files_)) {
-    bound_ = source.vocabulary;
+    bound_ = source.most_ids(), size_text_ = source.size_text(), reserved_ = source.reserved;
+    known_ = source.known > 0;
     notes_ = source.notes;
-    if (meta_ && meta_->vocabulary > bound_)
-      throw UserError(str(meta_->path, ": vocab_size = ", meta_->vocabulary, ", GPT2_VOCAB_SIZE = ", bound_,
-                          "; set GPT2_VOCAB_SIZE to ", meta_->vocabulary, " or more"));
-    if (meta_) bound_ = meta_->vocabulary;
+    check_meta(source);
     const bool look = files_.total_bytes() <= kLookedThrough;
     std::vector<std::int64_t> ids;
     if (look) ids = look_through();
-    vocabulary_ = meta_ || ids.empty() ? bound_ : ids.back() + 1;
+    if (source.vocabulary == 0 && !meta_ && !look)
+      throw UserError(str("GPT2_VOCAB_SIZE = 0: ", source.label, " holds more than ",
+                          human_bytes(static_cast<double>(kLookedThrough)),
+                          ", which are not looked through for their largest id, and no meta.json says "
+                          "vocab_size; set GPT2_VOCAB_SIZE, or write meta.json"));
+    vocabulary_ = meta_ || known_ || ids.empty() ? bound_ : ids.back() + 1;
+    // Who has the tokenizer alone must find the mask token behind its ids.
+    if (source.reserved > 0 || source.vocabulary == 0) bound_ = vocabulary_;
     tokenizer_ = tokenizer_of(std::move(ids));
     for (const auto& file : files_.train) add(train_, file, look);
     for (const auto& file : files_.validation) add(validation_, file, look);
@@ -72,6 +77,16 @@ class BinDataset final : public StreamDataset {
     const auto stride = static_cast<std::size_t>((total + kBlocks - 1) / kBlocks);
     for (std::size_t place = 0; place < bytes.size(); place += stride) take(bytes.substr(place, kBlock));
     take(bytes.substr(bytes.size() - std::min<std::size_t>(bytes.size(), kBlock)));
+  }
+
+  void check_meta(const DataSource& source) {
+    if (!meta_) return;
+    const auto has = str(meta_->path, ": vocab_size = ", meta_->vocabulary, ", ", size_text_);
+    if (known_ && meta_->vocabulary != source.known)
+      throw UserError(has + "; give data of the model's own vocabulary");
+    if (meta_->vocabulary > bound_)
+      throw UserError(str(has, "; set GPT2_VOCAB_SIZE to ", meta_->vocabulary + reserved_, " or more"));
+    bound_ = meta_->vocabulary;
   }
 
   void add(TokenStream& stream, const TokenFile& file, bool known) const {
@@ -119,11 +134,14 @@ class BinDataset final : public StreamDataset {
     if (first == tokens.end()) return;
     const std::int64_t largest = *std::max_element(tokens.begin(), tokens.end());
     const auto format = fitting_token_format(tokens, bound_);
-    throw UserError(str(file.label, ": token ", *first, " at byte ",
-                        file.header + 2 * (first - tokens.begin()), " (the largest is ", largest, "), ",
-                        meta_ ? meta_->path + " says vocab_size = " : "GPT2_VOCAB_SIZE = ", bound_,
-                        format.empty() ? "" : "; ", format, "; set ", meta_ ? "that" : "GPT2_VOCAB_SIZE",
-                        " to ", largest + 1, " or more, or use the right files"));
+    throw UserError(
+        str(file.label, ": token ", *first, " at byte ", file.header + 2 * (first - tokens.begin()),
+            " (the largest is ", largest, "), ",
+            meta_ ? str(meta_->path, " says vocab_size = ", bound_) : size_text_, format.empty() ? "" : "; ",
+            format,
+            known_ ? "; give files of the model's own ids"
+                   : str("; set ", meta_ ? "that" : "GPT2_VOCAB_SIZE", " to ",
+                         largest + 1 + (meta_ ? 0 : reserved_), " or more, or use the right files")));
   }
 
   // A file is often made at its full size and then filled: what never was is 0.
@@ -140,6 +158,9 @@ class BinDataset final : public StreamDataset {
   TokenFiles files_;
   std::optional<TokenMeta> meta_;
   std::int64_t bound_ = 0;  // ids are below it
+  std::string size_text_;   // what says so, unless meta.json does
+  std::int64_t reserved_ = 0;
+  bool known_ = false;  // the bound is that of a model's own data
 };
 
 }  // namespace

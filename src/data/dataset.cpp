@@ -5,6 +5,8 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "config/config.h"
+#include "config/enum_names.h"
+#include "data/lines_dataset.h"
 #include "data/sources.h"
 #include "data/stream_dataset.h"
 
@@ -23,20 +25,28 @@ void check_lengths(const StreamDataset& dataset, const DataSource& source, std::
   check("validation", dataset.validation().size(), context + 1, "the block size and one more");
 }
 
+constexpr std::int64_t kUnbounded = std::int64_t{1} << 24;  // GPT2_VOCAB_SIZE's most
+
 // DATA_PATH, with the mistakes that no file system would explain.
 std::filesystem::path data_path(const DataConfig& data, std::string_view wanted) {
   if (data.path.empty())
-    throw UserError(str("DATA_PATH is empty: DATASET = ", data.dataset == DatasetKind::kText ? "text" : "bin",
-                        " needs ", wanted, "; set DATA_PATH"));
+    throw UserError(
+        str("DATA_PATH is empty: DATASET = ", enum_name(data.dataset), " needs ", wanted, "; set DATA_PATH"));
   if (data.path.starts_with('~'))
     throw UserError(str("DATA_PATH = ", data.path, ": ~ is not expanded; write the whole path"));
   return data.path;
 }
 
-std::shared_ptr<const StreamDataset> open_kind(const Config& config, const std::filesystem::path& data_folder,
-                                               DataSource& source) {
-  source.vocabulary = config.gpt.vocabulary;
-  source.label = str("DATA_PATH = ", config.data.path);
+// Streams, checked for the model's context.
+std::shared_ptr<const Dataset> checked(std::shared_ptr<const StreamDataset> streams, const DataSource& source,
+                                       const Config& config) {
+  check_lengths(*streams, source, config.gpt.context);
+  return streams;
+}
+
+std::shared_ptr<const StreamDataset> open_streams(const Config& config,
+                                                  const std::filesystem::path& data_folder,
+                                                  DataSource& source) {
   const bool encoded = config.data.tokenizer == TokenizerKind::kGpt2;
   EncodedTexts texts{.texts = {}, .folder = data_folder / "gpt2"};
   switch (config.data.dataset) {
@@ -51,19 +61,45 @@ std::shared_ptr<const StreamDataset> open_kind(const Config& config, const std::
     case DatasetKind::kBin:
       source.path = data_path(config.data, "a folder with train.bin and val.bin, or a glob of such files");
       return open_bin(source);
+    case DatasetKind::kLines:
+      break;
   }
   throw std::logic_error("DATASET without a source");
 }
 
 }  // namespace
 
+std::int64_t DataSource::most_ids() const {
+  if (known > 0) return known;
+  return (vocabulary == 0 ? kUnbounded : vocabulary) - reserved;
+}
+
+std::string DataSource::size_text() const {
+  if (known > 0) return str("the model's data have ", known, " ids, and its mask token stands behind them");
+  return str("GPT2_VOCAB_SIZE = ", vocabulary,
+             reserved > 0 ? ", of which OBJECTIVE = masked_token takes one for the mask token" : "");
+}
+
 std::shared_ptr<const Dataset> open_dataset(const Config& config, const std::filesystem::path& data_folder,
                                             const Tokenizer* tokenizer) {
   DataSource source;
+  source.vocabulary = config.gpt.vocabulary;
+  source.label = str("DATA_PATH = ", config.data.path);
+  if (config.objective.masked()) source.reserved = 1;
   if (tokenizer != nullptr) source.alphabet = tokenizer->alphabet();
-  auto dataset = open_kind(config, data_folder, source);
-  check_lengths(*dataset, source, config.gpt.context);
-  return dataset;
+  if (tokenizer != nullptr && config.objective.masked()) source.known = tokenizer->vocabulary();
+  if (config.data.dataset != DatasetKind::kLines)
+    return checked(open_streams(config, data_folder, source), source, config);
+  source.path = data_path(config.data, "the path of a UTF-8 text file, a sequence a line");
+  return std::make_shared<LinesDataset>(source, config.gpt.context, !config.objective.masked());
+}
+
+std::int64_t needed_vocabulary(Config config, const std::filesystem::path& data_folder) try {
+  config.gpt.vocabulary = 0, config.gpt.context = 1;  // lengths are no matter of it
+  return open_dataset(config, data_folder)->vocabulary() + (config.objective.masked() ? 1 : 0);
+} catch (const UserError& fault) {
+  throw UserError(str("GPT2_VOCAB_SIZE = 0 is as many as the data have: ", fault.what(),
+                      "; or set GPT2_VOCAB_SIZE to a number"));
 }
 
 }  // namespace kablate

@@ -4,6 +4,7 @@
 //   DATASET=shakespeare  <data folder>/shakespeare/{train,validation}.txt, made by `make data`
 //   DATASET=text         DATA_PATH is any UTF-8 file: 90 % of its characters train, the rest validate
 //   DATASET=bin          DATA_PATH is a folder or a glob of files of 16-bit ids (data/token_files.h)
+//   DATASET=lines        DATA_PATH is any UTF-8 file: a sequence a line (data/lines_dataset.h)
 //
 // Ids of characters go by code point, over both splits together. With TOKENIZER=gpt2 the tokens of plays and
 // texts, cut into the same splits, are read from <data folder>/gpt2/, where `make data-bpe` puts them.
@@ -61,7 +62,14 @@ class Dataset {
 // here, which may repeat itself, it is a note). Throws UserError with the symbol, the value and what to do.
 // With a `tokenizer`, that of a trained model, a text is numbered by its characters instead of the text's
 // own, and may have no others.
+//
+// With OBJECTIVE=masked_token GPT2_VOCAB_SIZE has room for the mask token, id vocabulary(), which is none of
+// the tokenizer's; other data than a trained model's may then have no ids past those of its `tokenizer`.
 std::shared_ptr<const Dataset> open_dataset(const Config& config, const std::filesystem::path& data_folder,
                                             const Tokenizer* tokenizer = nullptr);
+
+// What GPT2_VOCAB_SIZE = 0 comes to, whatever it is here: the number of the data's ids, with the mask token.
+// Opens the data, and throws as open_dataset does.
+std::int64_t needed_vocabulary(Config config, const std::filesystem::path& data_folder);
 
 }  // namespace kablate

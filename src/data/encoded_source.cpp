@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "data/mapped_file.h"
 #include "data/sources.h"
+#include "data/text_file.h"
 
 namespace kablate {
 namespace {
@@ -51,9 +52,9 @@ std::string fault_of(const std::filesystem::path& folder) {
 }  // namespace
 
 std::shared_ptr<const StreamDataset> open_encoded(const DataSource& source, const EncodedTexts& encoded) {
-  if (source.vocabulary < kVocabulary)
-    throw UserError(str("TOKENIZER = gpt2 has ", kVocabulary, " tokens, GPT2_VOCAB_SIZE = ",
-                        source.vocabulary, "; set GPT2_VOCAB_SIZE to ", kVocabulary, " or more"));
+  if (source.most_ids() < kVocabulary)
+    throw UserError(str("TOKENIZER = gpt2 has ", kVocabulary, " tokens, ", source.size_text(),
+                        "; set GPT2_VOCAB_SIZE to ", kVocabulary + source.reserved, " or more"));
   DataSource tokens = source;
   tokens.path = encoded.folder / folder_name(tokens, encoded);
   tokens.may_repeat = encoded.texts.size() == 1;

@@ -29,6 +29,10 @@ class SampleOrder {
   std::int64_t context_, windows_;
 };
 
+// The same where sequences are there as such, `size` of them: each once an epoch, in a keyed order.
+std::vector<std::int64_t> keyed_sequences(std::uint64_t seed, std::int64_t size, std::uint64_t first,
+                                          std::int64_t count);
+
 // DATA_SEED, or the trial's seed where that is 0.
 std::uint64_t data_seed(const DataConfig& data, std::int64_t trial_seed);
 

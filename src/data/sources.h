@@ -1,4 +1,4 @@
-// The three kinds of data behind open_dataset, one file each family.
+// The kinds of data behind open_dataset, one file each family.
 #pragma once
 
 #include <cstdint>
@@ -14,10 +14,15 @@ namespace kablate {
 struct DataSource {
   std::filesystem::path path;   // a file or a folder, by kind
   std::string label;            // how messages name it: "DATA_PATH = x"
-  std::int64_t vocabulary = 0;  // GPT2_VOCAB_SIZE, the most ids that the data may use
+  std::int64_t vocabulary = 0;  // GPT2_VOCAB_SIZE; 0: as many as there are
+  std::int64_t reserved = 0;    // of these, the mask token's, which the data may not use
+  std::int64_t known = 0;       // the ids of the model's own data, where its mask token stands behind them
   bool may_repeat = false;      // a training split that holds the validation split is a note, no error
   std::vector<std::string> notes = {};  // of the text that the files were made of
   std::u32string alphabet = {};         // what a text's characters are numbered by; empty: the text's own
+
+  std::int64_t most_ids() const;  // the data's ids are below it
+  std::string size_text() const;  // of messages: what says so
 };
 
 // Where a text's tokens lie once `make data-bpe` has made them: a folder named by what they were made of.
@@ -25,11 +30,6 @@ struct EncodedTexts {
   std::vector<std::filesystem::path> texts;  // one, of which nine tenths train; or those of the two splits
   std::filesystem::path folder;              // of all such folders
 };
-
-// Throws UserError where these are hardly a text's bytes; and what a user may want to know of those that are.
-// Both in text_source.cpp.
-void check_is_written(std::string_view bytes, const std::string& label);
-std::vector<std::string> notes_about(std::string_view bytes, const std::string& label);
 
 // Each throws UserError that starts with the label if a file
 // is missing, unreadable, malformed or out of vocabulary.

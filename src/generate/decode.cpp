@@ -31,6 +31,10 @@ Tensor Decoder::fill(const Tensor& tokens_BT) {
 void Decoder::reset() { cache_ = empty_cache(model_.spec()); }
 
 std::string undecodable_reason(const ModelSpec& spec) {
+  if (!spec.causal)
+    return "ATTENTION_DIRECTION = bidirectional: every token's values hang on those that follow it, so they "
+           "can't be decoded one by one; text comes from `kablate sample`, which fills in all places step by "
+           "step";
   const auto hangs_on_later = [](const LayerSpec& layer) {
     return layer.gate && layer.gate->pool == GatePool::kSequence;
   };

@@ -1,7 +1,6 @@
 #include "generate/sample.h"
 
 #include <algorithm>
-#include <limits>
 #include <optional>
 #include <span>
 
@@ -11,30 +10,19 @@
 #include "base/rng.h"
 #include "base/text.h"
 #include "generate/decode.h"
+#include "generate/likeliest.h"
 
 namespace kablate {
 namespace {
 
 using Ids = std::vector<std::int64_t>;
-constexpr double kNever = -std::numeric_limits<double>::infinity();
-
-// Without those that the likeliest before them make up `most` of the probability.
-Tensor within_top_p(const Tensor& scaled_I, double most) {
-  const auto [sorted_I, order_I] = scaled_I.softmax(0).sort(/*stable=*/true, 0, /*descending=*/true);
-  const Tensor out_I = sorted_I.cumsum(0) - sorted_I >= most;
-  return scaled_I.masked_fill(at::empty_like(out_I).scatter_(0, order_I, out_I), kNever);
-}
 
 // The id at which the cumulative probability of `ids` passes `u`.
 std::int64_t draw(const Tensor& logits_V, const Tensor& ids, double u, const SampleOptions& options) {
   const Tensor drawn_I = logits_V.to(at::kCPU, at::kDouble).index_select(0, ids);
   Tensor scaled_I = (drawn_I - drawn_I.max()) / options.temperature;  // the largest is 0 at any temperature
   const std::int64_t count = ids.numel();
-  if (options.top_k > 0 && options.top_k < count) {
-    const Tensor least = std::get<0>(scaled_I.topk(options.top_k)).min();
-    scaled_I = scaled_I.masked_fill(scaled_I < least, kNever);
-  }
-  if (options.top_p < 1) scaled_I = within_top_p(scaled_I, options.top_p);
+  scaled_I = likeliest(scaled_I, options.top_k, options.top_p);
   const Tensor cumulative_I = scaled_I.softmax(0).cumsum(0);
   const auto* sums = cumulative_I.const_data_ptr<double>();
   // Rounding may leave the last sum a little under 1: then it is the last that may be drawn.

@@ -29,7 +29,7 @@ Tensor FeedForward::forward(const Tensor& x_BTE, const AttentionOutput& attentio
     return values(x_BTE, attention, above, decoding, pass);
   Pass inner = pass;
   inner.recomputes = false;
-  Inputs inputs = inputs_of(x_BTE.to(pass.dtype), {}, attention);
+  Inputs inputs = inputs_of(x_BTE.to(pass.dtype), {}, attention, pass);
   if (const auto& samples = pass.dropout.samples(); !samples.empty())  // some sequences at a time
     inputs.samples_B = at::tensor(std::vector<std::int64_t>(samples.begin(), samples.end()), at::kLong);
   const auto outputs =
@@ -38,6 +38,7 @@ Tensor FeedForward::forward(const Tensor& x_BTE, const AttentionOutput& attentio
                     BlockContext context;
                     Pass piece = inner;
                     piece.dropout = inner.dropout.of_samples(in.samples_B);
+                    piece.span.keep_BT = in.keep_BT;
                     const Tensor y_BTE = self->values(in.x, in.attention, context, nullptr, piece);
                     return {y_BTE, context.gate_BTH, context.latent_BTL};
                   },
@@ -87,11 +88,13 @@ Tensor FeedForward::recomputed_hidden(const Mlp::Linear& before, const Attention
       .compute = [self = shared_from_this(), pass](const Tensors& list) -> Tensors {
         const Inputs in = Inputs::of(list);
         BlockContext context;
-        const Tensor u_BTF = self->enriched({in.x, in.gate}, in.attention.keys_BTL, context, pass);
+        Pass piece = pass;
+        piece.span.keep_BT = in.keep_BT;
+        const Tensor u_BTF = self->enriched({in.x, in.gate}, in.attention.keys_BTL, context, piece);
         if (!self->cross_) return {u_BTF, context.latent_BTL};
-        return {u_BTF, self->cross_->routed(u_BTF, in.attention.rows, pass), context.latent_BTL};
+        return {u_BTF, self->cross_->routed(u_BTF, in.attention.rows, piece), context.latent_BTL};
       },
-      .inputs = inputs_of(before.a_BTF, before.gate_BTF, attention).list(),
+      .inputs = inputs_of(before.a_BTF, before.gate_BTF, attention, pass).list(),
       .parameters = maps_,
       .rows = recomputed_rows_};
   const auto outputs =
@@ -111,8 +114,8 @@ Tensor FeedForward::enriched(const Mlp::Linear& before, const Tensor& keys_BTL, 
 }
 
 FeedForward::Inputs FeedForward::inputs_of(const Tensor& x, const Tensor& gate,
-                                           const AttentionOutput& attention) const {
-  Inputs in{x, gate, {}, {}};
+                                           const AttentionOutput& attention, const Pass& pass) const {
+  Inputs in{x, gate, {}, {}, pass.span.keep_BT};
   if (coupler_) in.attention.keys_BTL = attention.keys_BTL;
   if (cross_) in.attention.rows = attention.rows;
   return in;
@@ -127,11 +130,12 @@ Tensors FeedForward::Inputs::list() const {
           rows.mean_BTT,
           rows.largest_BTk,
           rows.columns_BTk,
-          samples_B};
+          samples_B,
+          keep_BT};
 }
 
 FeedForward::Inputs FeedForward::Inputs::of(const Tensors& list) {
-  Inputs in{list[0], list[1], {}, list[7]};
+  Inputs in{list[0], list[1], {}, list[7], list[8]};
   in.attention.keys_BTL = list[2];
   in.attention.rows = {
       .by_head_BHTT = list[3], .mean_BTT = list[4], .largest_BTk = list[5], .columns_BTk = list[6]};

@@ -70,11 +70,13 @@ class FeedForward : public std::enable_shared_from_this<FeedForward> {
     Tensor x, gate;             // x_BTE, or what stands before the activation
     AttentionOutput attention;  // keys and rows, where a mechanism reads them
     Tensor samples_B;           // whose dropout it is, where anything drops
+    Tensor keep_BT;             // as Span::keep_BT
 
     Tensors list() const;
     static Inputs of(const Tensors& list);
   };
-  Inputs inputs_of(const Tensor& x, const Tensor& gate, const AttentionOutput& attention) const;
+  Inputs inputs_of(const Tensor& x, const Tensor& gate, const AttentionOutput& attention,
+                   const Pass& pass) const;
 
   bool recompute_;
   std::int64_t recomputed_rows_;  // Limits::recomputed_rows

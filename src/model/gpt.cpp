@@ -23,6 +23,7 @@ Gpt::Gpt(const ModelSpec& spec, const ParameterSet& parameters)
       head_weight_(parameters["lm_head.weight"]),
       norm_(parameters, "transformer.ln_f", spec.norm) {
   dtype_ = computing_type(spec, token_embedding_);
+  if (spec_.critic) critic_weight_ = parameters["critic.weight"], critic_bias_ = parameters["critic.bias"];
   if (spec_.rotary_width() > 0) rotation_ = rotation(0, spec_.T);
   for (const auto& layer : spec_.layers) blocks_.push_back(std::make_unique<const Block>(layer, parameters));
 }
@@ -31,23 +32,33 @@ Tensor Gpt::logits(const Tensor& tokens_BT, const Dropout& dropout) const {
   return head(tokens_BT, dropout).logits();
 }
 
-Tensor Gpt::logits_from(std::int64_t first, const Tensor& tokens_BT) const {
-  return head(first, tokens_BT, Dropout()).logits();
+Tensor Gpt::logits(const Tensor& tokens_BT, const Tensor& keep_BT, const Dropout& dropout) const {
+  return head(0, tokens_BT, keep_BT, dropout).logits();
 }
 
-Head Gpt::head(std::int64_t first, const Tensor& tokens_BT, const Dropout& dropout) const {
+Tensor Gpt::logits_from(std::int64_t first, const Tensor& tokens_BT) const {
+  return head(first, tokens_BT, {}, Dropout()).logits();
+}
+
+Head Gpt::head(std::int64_t first, const Tensor& tokens_BT, const Tensor& keep_BT,
+               const Dropout& dropout) const {
   const std::int64_t T = tokens_BT.size(1);
   check_length(first + T);
-  return {.values_BTE = final_values(tokens_BT, nullptr, make_pass(first, T, dropout)),
+  return {.values_BTE = final_values(tokens_BT, nullptr, make_pass(first, T, dropout, keep_BT)),
           .weight_VE = head_weight_,
           .type = dtype_,
           .limits = spec_.compute.limits};
 }
 
-std::vector<BlockObservation> Gpt::observe(const Tensor& tokens_BT) const {
+Tensor Gpt::critic(const Tensor& values_BTE) const {
+  TORCH_CHECK(critic_weight_.defined(), "this model has no critic");
+  return at::linear(values_BTE.to(statistics_type(dtype_)), critic_weight_, critic_bias_).squeeze(2);
+}
+
+std::vector<BlockObservation> Gpt::observe(const Tensor& tokens_BT, const Tensor& keep_BT) const {
   const at::NoGradGuard no_grad;
   std::vector<BlockObservation> observations;
-  Pass pass = make_pass(0, tokens_BT.size(1), {});
+  Pass pass = make_pass(0, tokens_BT.size(1), {}, keep_BT);
   pass.observations = &observations;
   final_values(tokens_BT, nullptr, pass);
   return observations;
@@ -97,12 +108,16 @@ Rotation Gpt::rotation(std::int64_t first, std::int64_t T) const {
                        token_embedding_.options().dtype(statistics_type(dtype_)));
 }
 
-Pass Gpt::make_pass(std::int64_t first, std::int64_t T, const Dropout& dropout) const {
-  Pass pass{.dtype = dtype_, .first_position = first, .rotation = rotation(first, T), .dropout = dropout};
+Pass Gpt::make_pass(std::int64_t first, std::int64_t T, const Dropout& dropout, const Tensor& keep_BT) const {
+  Pass pass{.dtype = dtype_,
+            .first_position = first,
+            .span = {.causal = spec_.causal, .keep_BT = keep_BT},
+            .rotation = rotation(first, T),
+            .dropout = dropout};
   const auto pools = [](const LayerSpec& layer) {
     return layer.gate && layer.makes_context && layer.gate->pool == GatePool::kCausalMean;
   };
-  if (std::any_of(spec_.layers.begin(), spec_.layers.end(), pools))
+  if (pass.span.plainly_causal() && std::any_of(spec_.layers.begin(), spec_.layers.end(), pools))
     pass.causal_mean_TT = causal_mean(T, token_embedding_.options().dtype(statistics_type(dtype_)));
   return pass;
 }

@@ -24,13 +24,21 @@ class Gpt {
   Tensor logits(const Tensor& tokens_BT) const { return logits(tokens_BT, Dropout()); }
   Tensor logits(const Tensor& tokens_BT, const Dropout& dropout) const;
 
+  // Of sequences of which some positions are padding: keep [B, T] bool. No kept position reads a padded one;
+  // what stands at those is unspecified. REQUIRES: every sequence keeps one.
+  Tensor logits(const Tensor& tokens_BT, const Tensor& keep_BT, const Dropout& dropout) const;
+
   // The same as if `first` tokens that none of these sees stood before them.
   Tensor logits_from(std::int64_t first, const Tensor& tokens_BT) const;
 
   // The same before the product with the head's weight, for a loss.
-  Head head(const Tensor& tokens_BT, const Dropout& dropout = {}) const {
-    return head(0, tokens_BT, dropout);
+  Head head(const Tensor& tokens_BT, const Dropout& dropout = {}, const Tensor& keep_BT = {}) const {
+    return head(0, tokens_BT, keep_BT, dropout);
   }
+
+  // The critic's logit that a token is not the one that stood there, [B, T], from Head::values_BTE. REQUIRES:
+  // spec().critic.
+  Tensor critic(const Tensor& values_BTE) const;
 
   // The logits [B, V] after one token more, tokens [B], for sequences whose earlier tokens went into `cache`:
   // what logits() gives at that position, up to rounding. generate/decode.h is the way to use it.
@@ -40,7 +48,7 @@ class Gpt {
   Tensor fill(const Tensor& tokens_BT, DecodeCache& cache) const;
 
   // What the mechanisms of each block do on these sequences, from the lowest up: one pass without dropout.
-  std::vector<BlockObservation> observe(const Tensor& tokens_BT) const;
+  std::vector<BlockObservation> observe(const Tensor& tokens_BT, const Tensor& keep_BT = {}) const;
 
   // Where the MLPs' widths are learned: the mean of σ(gate) over all units of all layers, and what is left of
   // each layer's width, 0 where it has no MLP (model/mlp.h).
@@ -50,9 +58,10 @@ class Gpt {
   const ModelSpec& spec() const { return spec_; }
 
  private:
-  Head head(std::int64_t first, const Tensor& tokens_BT, const Dropout& dropout) const;
+  Head head(std::int64_t first, const Tensor& tokens_BT, const Tensor& keep_BT, const Dropout& dropout) const;
   // For T tokens from position `first` on: sequences, or a step of one.
-  Pass make_pass(std::int64_t first, std::int64_t T, const Dropout& dropout) const;
+  Pass make_pass(std::int64_t first, std::int64_t T, const Dropout& dropout,
+                 const Tensor& keep_BT = {}) const;
   Rotation rotation(std::int64_t first, std::int64_t T) const;
   void check_length(std::int64_t T) const;
   // Before the output head, [B, T, E]; with a cache, of the token after those that it has seen, [B, 1, E],
@@ -61,8 +70,9 @@ class Gpt {
 
   ModelSpec spec_;
   at::ScalarType dtype_;
-  Tensor token_embedding_, position_embedding_, head_weight_;  // position_embedding_ undefined without one
-  Rotation rotation_;                                          // of the spec's T positions, where rotary
+  Tensor token_embedding_, position_embedding_, head_weight_, critic_weight_,
+      critic_bias_;    // position_embedding_ undefined without one
+  Rotation rotation_;  // of the spec's T positions, where rotary
   std::vector<std::unique_ptr<const Block>> blocks_;
   Norm norm_;
 };

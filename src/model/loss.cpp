@@ -1,6 +1,7 @@
 #include "model/loss.h"
 
 #include <algorithm>
+#include <limits>
 #include <optional>
 
 #include <ATen/ATen.h>
@@ -17,14 +18,23 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
+// Logits [..., V] with that of `never` at minus infinity, where there is such an id.
+Tensor without(const Tensor& logits, std::int64_t never) {
+  if (never < 0) return logits;
+  return logits.index_fill(-1, at::tensor({never}, at::kLong).to(logits.device()),
+                           -std::numeric_limits<double>::infinity());
+}
+
 // Some rows of the head: their summed loss and, where it is wanted, the gradient of the mean over `counted`.
 class Piece {
  public:
   // `weights` of the targets' losses [N], undefined: 1.
-  Piece(const Tensor& x_NE, const Tensor& weight_VE, const Tensor& targets_N, const Tensor& weights_N)
+  Piece(const Tensor& x_NE, const Tensor& weight_VE, const Tensor& targets_N, const Tensor& weights_N,
+        std::int64_t never)
       : x_(x_NE), weight_(weight_VE), ignored_N1_(targets_N.eq(kIgnoreIndex).unsqueeze(1)) {
     targets_N1_ = targets_N.unsqueeze(1).masked_fill(ignored_N1_, 0);
-    log_p_NV_ = linear_values(x_, weight_, {}).to(statistics_type(x_.scalar_type())).log_softmax(1);
+    log_p_NV_ =
+        without(linear_values(x_, weight_, {}).to(statistics_type(x_.scalar_type())), never).log_softmax(1);
     if (weights_N.defined()) weights_N1_ = weights_N.unsqueeze(1).to(log_p_NV_.scalar_type());
   }
 
@@ -49,7 +59,7 @@ class Piece {
 struct PiecedCrossEntropy : torch::autograd::Function<PiecedCrossEntropy> {
   static Tensor forward(AutogradContext* ctx, const Tensor& x_NE, const Tensor& weight_VE,
                         const Tensor& targets_N, const std::optional<Tensor>& given_N, std::int64_t rows,
-                        bool gradients) {
+                        std::int64_t never, bool gradients) {
     const Tensor weight = weight_VE.to(x_NE.scalar_type()), weights_N = given_N.value_or(Tensor());
     const double counted = counted_targets(targets_N, weights_N).sum().item<double>();
     Tensor of_x, of_weight, sum = at::zeros({}, x_NE.options().dtype(at::kDouble));
@@ -60,7 +70,7 @@ struct PiecedCrossEntropy : torch::autograd::Function<PiecedCrossEntropy> {
     for (std::int64_t first = 0; first < x_NE.size(0); first += rows) {
       const auto count = std::min(rows, x_NE.size(0) - first);
       Piece piece(x_NE.narrow(0, first, count), weight, targets_N.narrow(0, first, count),
-                  weights_N.defined() ? weights_N.narrow(0, first, count) : weights_N);
+                  weights_N.defined() ? weights_N.narrow(0, first, count) : weights_N, never);
       sum += piece.summed().to(at::kDouble);
       if (gradients) piece.add_gradients(counted, of_x.narrow(0, first, count), of_weight);
     }
@@ -74,7 +84,7 @@ struct PiecedCrossEntropy : torch::autograd::Function<PiecedCrossEntropy> {
     ctx->saved_data["asked"] = true;
     const auto gradients = ctx->get_saved_variables();
     const auto scaled = [&](const Tensor& x) { return x.defined() ? x.mul_(grad_outputs[0]) : x; };
-    return {scaled(gradients[0]), scaled(gradients[1]), {}, {}, {}, {}};
+    return {scaled(gradients[0]), scaled(gradients[1]), {}, {}, {}, {}, {}};
   }
 };
 
@@ -94,7 +104,23 @@ Tensor counted_targets(const Tensor& targets, const Tensor& weights) {
   return weights.defined() ? labelled * weights : labelled;
 }
 
-Tensor Head::logits() const { return linear(values_BTE, weight_VE, {}, type); }
+Tensor Head::logits() const { return without(linear(values_BTE, weight_VE, {}, type), never); }
+
+Head at_places(const Head& head, const Tensor& places_M) {
+  Head some = head;
+  some.values_BTE = head.values_BTE.flatten(0, 1).index_select(0, places_M).unsqueeze(0);
+  return some;
+}
+
+void for_logits(const Head& head, const std::function<void(std::int64_t, const Tensor&)>& use) {
+  const Tensor values_NE = head.values_BTE.flatten(0, 1);
+  const auto N = values_NE.size(0), most = head_rows(N, head.weight_VE.size(0), head.limits);
+  Head some = head;
+  for (std::int64_t first = 0; first < N; first += most) {
+    some.values_BTE = values_NE.narrow(0, first, std::min(most, N - first)).unsqueeze(0);
+    use(first, some.logits()[0]);
+  }
+}
 
 Tensor cross_entropy(const Tensor& logits_BTV, const Tensor& targets_BT, const Tensor& weights_BT) {
   if (weights_BT.defined())
@@ -121,7 +147,7 @@ Tensor pieced_cross_entropy(const Head& head, const Tensor& targets_BT, std::int
       at::GradMode::is_enabled() && (head.values_BTE.requires_grad() || head.weight_VE.requires_grad());
   return PiecedCrossEntropy::apply(
       head.values_BTE.flatten(0, 1).to(head.type), head.weight_VE, targets_BT.flatten(),
-      weights_BT.defined() ? std::optional(weights_BT.flatten()) : std::nullopt, rows, gradients);
+      weights_BT.defined() ? std::optional(weights_BT.flatten()) : std::nullopt, rows, head.never, gradients);
 }
 
 }  // namespace kablate

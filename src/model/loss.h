@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 
 #include "config/model_options.h"
 #include "model/dims.h"
@@ -14,9 +15,16 @@ struct Head {
   Tensor values_BTE, weight_VE;
   at::ScalarType type = at::kFloat;
   Limits limits = {};
+  std::int64_t never = -1;  // an id that is never said: the softmax is without it
 
   Tensor logits() const;  // [B, T, V]
 };
+
+// The head at some of its B·T positions alone, [1, M] beside each other.
+Head at_places(const Head& head, const Tensor& places_M);
+
+// Calls use(first, logits [m, V]) for the head's positions in turn, as few at a time as a loss makes.
+void for_logits(const Head& head, const std::function<void(std::int64_t first, const Tensor& logits)>& use);
 
 // The weights of the targets that count (1 without `weights`), 0 of the others: their sum is what a mean is
 // over.

@@ -39,6 +39,12 @@ Tensor Dropout::apply(const Tensor& x, const std::string& site) const {
   return x * mask.to(x.device(), x.scalar_type());
 }
 
+Tensor Span::visible(std::int64_t T, const at::TensorOptions& options) const {
+  const Tensor ones_1TT = at::ones({1, T, T}, options);
+  const Tensor seen_1TT = causal ? ones_1TT.tril() : ones_1TT;
+  return keep_BT.defined() ? seen_1TT * keep_BT.unsqueeze(1).to(seen_1TT.scalar_type()) : seen_1TT;
+}
+
 bool Pass::may_recompute() const {
   return recomputes && observations == nullptr && at::GradMode::is_enabled();
 }

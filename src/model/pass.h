@@ -50,6 +50,8 @@ struct Span {
   Tensor keep_BT = {};  // bool, of the tokens that are no padding; undefined: all. What stands at a padded
                         // position is unspecified, and no other position reads it.
   bool plainly_causal() const { return causal && !keep_BT.defined(); }
+  // 1 where position t sees s, else 0: [B, T, T], or [1, T, T] where nothing is padded.
+  Tensor visible(std::int64_t T, const at::TensorOptions& options) const;
 };
 
 struct Pass {

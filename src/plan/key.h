@@ -28,9 +28,9 @@ struct Build {
 
 // What a trial's numbers depend on beside its configuration and seed.
 struct KeyContext {
-  std::string data_hash;     // Dataset::hash()
-  std::string init_hash;     // of INIT_FROM's file; "" where weights are drawn
-  std::int64_t threads = 1;  // of one trial
+  std::string data_hash;       // Dataset::hash()
+  std::string init_hash = {};  // of INIT_FROM's file; "" where weights are drawn
+  std::int64_t threads = 1;    // of one trial
   std::int64_t ranks = 1;
   std::string device;         // the class: "cpu" or a GPU's name
   std::string kernels;        // what KERNELS comes to there: "portable", "avx2", "avx512"

@@ -44,10 +44,11 @@ std::vector<std::int64_t> fresh_seeds(const std::vector<std::int64_t>& planned, 
 }
 
 Plan noise_plan(const Settings& base, const std::filesystem::path& plans_folder,
-                const std::vector<std::int64_t>& seeds, const std::vector<std::int64_t>& harmed) {
+                const std::vector<std::int64_t>& seeds, const std::vector<std::int64_t>& harmed,
+                const Settle& settle) {
   Settings all = base;
   all.set("RA_MLA_ABLATION_STEPS", "", "kablate noise");
-  const Plan whole = make_plan(all, plans_folder);
+  const Plan whole = make_plan(all, plans_folder, settle);
   const Step& baseline = *whole.find_step(whole.baseline);
   check_baseline_overrides(all, baseline);
   Plan plan;

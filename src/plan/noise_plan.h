@@ -19,6 +19,7 @@ std::vector<std::int64_t> fresh_seeds(const std::vector<std::int64_t>& planned, 
 // `harmed`: a harm that any test must find. Throws UserError as make_plan does, and where such a baseline
 // can't be without attention.
 Plan noise_plan(const Settings& base, const std::filesystem::path& plans_folder,
-                const std::vector<std::int64_t>& seeds, const std::vector<std::int64_t>& harmed);
+                const std::vector<std::int64_t>& seeds, const std::vector<std::int64_t>& harmed,
+                const Settle& settle = {});
 
 }  // namespace kablate

@@ -46,7 +46,7 @@ void name_cells(Steps& steps, const PlanFile& file) {
 }
 
 // All steps of the file, resolved; validate() is left to the selected ones.
-Steps resolve(const Settings& base, const PlanFile& file) {
+Steps resolve(const Settings& base, const PlanFile& file, const Settle& settle) {
   Steps steps;
   std::map<std::int64_t, std::int64_t> reruns;
   for (const auto& [number, written] : file.steps) {
@@ -55,6 +55,7 @@ Steps resolve(const Settings& base, const PlanFile& file) {
     step.after = written.rerun_of ? file.steps.at(*written.rerun_of).after : written.after;
     step.origin = written.origin;
     step.settings = with_deltas(base, deltas(file, written));
+    if (settle) step.settings = settle(std::move(step.settings));
     step.config = step.settings.bind();
     step.blocked = blocked_reason(step.config);
     step.name = step_name(step.config, file, written);
@@ -244,13 +245,13 @@ void Plan::block(std::int64_t number, const std::string& reason) {
     if (trial.step == number && trial.blocked.empty()) trial.blocked = reason;
 }
 
-Plan make_plan(const Settings& base, const std::filesystem::path& plans_folder) {
+Plan make_plan(const Settings& base, const std::filesystem::path& plans_folder, const Settle& settle) {
   const bool ladder = base.text("RA_MLA_ABLATION_MODE") == "y";
   const auto file = ladder ? read_plan_file(plans_folder, base.text("ABLATION_PLAN")) : single_step();
   Plan plan;
   plan.name = file.name, plan.text = file.text, plan.baseline = file.baseline, plan.factors = file.factors;
   plan.seeds = parse_list(base.text("SEEDS"), base.origin("SEEDS") + ": SEEDS", 1);
-  const auto steps = resolve(base, file);
+  const auto steps = resolve(base, file, settle);
   plan.baseline_config = steps.at(file.baseline).config;
   plan.about = asked_symbols(steps, file);
   for (const auto& [number, step] : steps) plan.arms += !step.rerun_of && number != file.baseline;

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -70,18 +71,23 @@ struct Plan {
   void block(std::int64_t number, const std::string& reason);
 };
 
+// What a step's settings come to before they are read: GPT2_VOCAB_SIZE = 0 is a number that only the data
+// know.
+using Settle = std::function<Settings(Settings)>;
+
 // The plan that a configuration asks for: ABLATION_PLAN of `plans_folder`, its steps RA_MLA_ABLATION_STEPS
 // ("" is all), SEEDS. With RA_MLA_ABLATION_MODE = n it is the one step 0, the base itself. --steps and
 // --seeds are values of those symbols (Settings::set with the option as origin). A value whose origin begins
 // with -- and that reaches no selected step is an error (plan/overrides.h). Throws UserError for a step
 // that does not exist, for seeds that are none, for a step that validate() refuses, for one whose loss would
 // be measured on other tokens than the table's others (terms.h), for one that trains what another trains and
-// is no rerun of it, and for a control that can't be made; the message names the step. Needs no data.
+// is no rerun of it, and for a control that can't be made; the message names the step. Needs no data of
+// its own; without `settle` GPT2_VOCAB_SIZE = 0 is refused.
 //
 // A control's number is selected like any other. None is made, and a note says so, of an arm that is blocked
 // or, for parameters and flops, whose own amount is within 0.5 % of the baseline's. A dead_twin without a
 // list is of the arm with the most parameters that can have one, the highest number of equals.
-Plan make_plan(const Settings& base, const std::filesystem::path& plans_folder);
+Plan make_plan(const Settings& base, const std::filesystem::path& plans_folder, const Settle& settle = {});
 
 // Of each step that is not trained on the terms of what it is compared with: in what they differ, and whether
 // its difference is paired all the same.

@@ -53,8 +53,8 @@ struct StepFile {
   std::optional<std::int64_t> rerun_of;  // then `set` is empty
   bool from_grid = false;
   std::optional<std::int64_t> cell;  // of the factorial: bit i is set where factor i is on
-  std::optional<std::int64_t>
-      after;  // of a stair but the first: the step before it, whose deltas `set` holds
+  // Of a stair but the first: the step before it, whose deltas `set` holds.
+  std::optional<std::int64_t> after = {};
 };
 
 struct ControlFile {

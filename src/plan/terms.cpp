@@ -17,7 +17,10 @@ struct Term {
 };
 
 // `data` is the line of a trial's key with the data's hash.
-constexpr std::array<Term, 12> kTerms{{{"DATASET", TermKind::kMeasured},
+constexpr std::array<Term, 15> kTerms{{{"OBJECTIVE", TermKind::kMeasured},
+                                       {"MASK_SCHEDULE", TermKind::kMeasured},
+                                       {"MASK_RATE", TermKind::kMeasured},
+                                       {"DATASET", TermKind::kMeasured},
                                        {"data", TermKind::kMeasured},
                                        {"GPT2_BLOCK_SIZE", TermKind::kMeasured},
                                        {"GPT2_EVAL_SAMPLES", TermKind::kMeasured},

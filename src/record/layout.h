@@ -67,6 +67,7 @@ class ExperimentFolder {
   Path threads() const { return path_ / "threads.json"; }
   Path peak() const { return path_ / "peak.json"; }
   Path noise() const { return path_ / "noise.json"; }
+  Path judge() const { return path_ / "judge.json"; }
   Path checked() const { return path_ / "checked.json"; }
   Path looks() const { return path_ / "looks.jsonl"; }
   Path audit() const { return path_ / "audit.json"; }

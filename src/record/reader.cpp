@@ -183,7 +183,7 @@ void refuse_older_format(const ExperimentFolder& folder) {
     } catch (const UserError&) {  // damaged: whoever needs the file says so
     }
   };
-  for (const auto& file : {folder.plan(), folder.threads(), folder.noise(), folder.audit()})
+  for (const auto& file : {folder.plan(), folder.threads(), folder.noise(), folder.judge(), folder.audit()})
     check([&] { read_sealed(file); });
   check([&] { read_looks(folder); });
 }

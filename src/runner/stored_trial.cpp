@@ -65,7 +65,8 @@ StoredTrial read_stored_trial(const TrialFolder& folder, const Program& program)
 const KeysHere::Opened& KeysHere::opened(const StoredTrial& trial) {
   const auto& config = trial.config;
   const auto source = str(static_cast<int>(config.data.dataset), " ", static_cast<int>(config.data.tokenizer),
-                          " ", config.gpt.vocabulary, " ", config.gpt.context, " ", config.data.path);
+                          " ", config.gpt.vocabulary, " ", config.gpt.context, " ", config.objective.masked(),
+                          " ", config.data.path);
   auto& found = opened_[source];
   if (!found.data) {
     found.data = open_data(trial, program_.data_folder);

@@ -6,14 +6,16 @@
 namespace kablate {
 namespace {
 
-// Scores and weighted values, 2 a channel, pair and head, over half of the pairs.
+// Scores and weighted values, 2 a channel, pair and head, over all of the pairs, or half of them.
 double pair_flops(const LayerSpec& s) {
-  return static_cast<double>(s.T * s.H * s.query_width()) + static_cast<double>(s.T * s.E);
+  const double half = static_cast<double>(s.T * s.H * s.query_width()) + static_cast<double>(s.T * s.E);
+  return s.causal ? half : 2 * half;
 }
 
-// The reciprocal term needs the scores above the diagonal within the window as well.
+// The reciprocal term needs the scores above the diagonal within the window, which only a causal attention
+// has not made.
 double reciprocal_flops(const LayerSpec& s) {
-  if (!s.reciprocal_attention()) return 0;
+  if (!s.reciprocal_attention() || !s.causal) return 0;
   return 2.0 * static_cast<double>(std::min(s.reciprocal_window, s.T) * s.E);
 }
 
@@ -44,6 +46,8 @@ ActivationBytes activations(const LayerSpec& s) {
       (s.qk_norm ? value * (E + 2 * keys) : 0) +
       (keeps_sums ? kFloatBytes * static_cast<double>(s.H) : pairs * (kFloatBytes + (copies ? value : 0)));
   if (s.has_latents()) bytes.attention_kept += latent_kept_bytes(s);
+  // LibTorch's attention keeps the mask that says what is padding.
+  if (s.compute.padded && keeps_sums) bytes.attention_kept += value * static_cast<double>(s.T);
   if (keeps_sums) {
     bytes.attention_passing = 2 * value * (E + keys) + copies_of_keys + rotary + kFloatBytes * E;
     return bytes;

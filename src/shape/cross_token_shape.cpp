@@ -12,6 +12,7 @@ constexpr const char* kPart = "cross_token";
 // counted.
 double kept_columns(const LayerSpec& s) {
   const std::int64_t k = s.cross->sparsity == Sparsity::kTopK ? std::min(s.cross->top_k, s.T) : s.T;
+  if (!s.causal) return static_cast<double>(k);
   // Rows 0 to k-1 have fewer than k columns to keep.
   return static_cast<double>(k * (k + 1) / 2 + k * (s.T - k)) / static_cast<double>(s.T);
 }

@@ -56,14 +56,16 @@ std::int64_t recomputed_at_once(const ModelSpec& model, std::int64_t B) {
   return (B + pieces - 1) / pieces * model.T;
 }
 
-// What the head and the loss have in flight over N tokens, beside copies of the weights: the logarithms of
-// the probabilities, their gradient and that of the logits in float32. In pieces (model/loss.h), the logits
-// of one and their logarithms, the gradients that are made beside them, and the weight once more.
-double head_bytes(const ModelSpec& model, std::int64_t N) {
+// What the head and the loss have in flight over the N of `read` tokens of which anything is said, beside
+// copies of the weights: the logarithms of the probabilities, their gradient and that of the logits in
+// float32. In pieces (model/loss.h), the logits of one and their logarithms, the gradients that are made
+// beside them, and the weight once more.
+double head_bytes(const ModelSpec& model, std::int64_t read, std::int64_t N) {
   const auto rows = head_rows(N, model.V, model.compute.limits);
   const double tokens = static_cast<double>(N), value = value_bytes(model.compute),
                E = static_cast<double>(model.E), V = static_cast<double>(model.V);
-  const double input = tokens * norm_kept_bytes(model.layers.front());
+  const double input = static_cast<double>(read) * norm_kept_bytes(model.layers.front()) +
+                       (N < read ? tokens * value * E : 0);  // those that were taken out
   if (rows == N) return input + tokens * V * 3 * kFloatBytes;
   const double copied = value < kFloatBytes ? value : 0;
   return input + static_cast<double>(rows) * V * (2 * kFloatBytes + copied) + tokens * value * E +
@@ -93,7 +95,11 @@ std::int64_t peak_tensor_bytes(const Config& config) {
   const double stays = weights + 2 * trained + (accumulates ? trained : 0);
   const double copied = value < kFloatBytes ? value * V * E : 0;
 
-  double peak = stays + kept + copied + head_bytes(model, N);
+  const auto said = static_cast<std::int64_t>(tokens * config.objective.most_said(model.T));
+  // The pass that a critic reads keeps as much again, and is done with first.
+  const double of_critic = model.critic ? kept + tokens * norm_kept_bytes(model.layers.front()) : 0;
+  kept += of_critic;
+  double peak = stays + kept + copied + head_bytes(model, N, said);
   const double of_embedding = accumulates || model.frozen_base ? 0 : kFloatBytes * V * E;
   double gradients = of_embedding;
   for (const auto& layer : layers) {
@@ -107,6 +113,9 @@ std::int64_t peak_tensor_bytes(const Config& config) {
     kept -= tokens * in.attention_kept + layer.weights_kept;
     peak = std::max({peak, forward, at_mlp, at_attention});
   }
+  // What the critic's pass has left behind stands beside the other pass's values and its loss.
+  if (model.critic)
+    peak = std::max(peak, stays + gradients + of_critic + copied + head_bytes(model, N, said));
   const double at_end = weights + 3 * trained + of_embedding;  // the embedding's gradient, before it is added
   return static_cast<std::int64_t>(std::max(peak, at_end));
 }

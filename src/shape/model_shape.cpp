@@ -46,6 +46,10 @@ ParameterTable model_parameters(const ModelSpec& model) {
     table.uses[kHead] = kEmbedding;
   else
     add(kHead, model.V, Part::kHead);
+  if (model.critic) {
+    all.push_back(linear("critic.weight", 1, model.E, kLinearDeviation, Part::kHead));
+    all.push_back(constant("critic.bias", 1, 0, Part::kHead));
+  }
   return table;
 }
 
@@ -74,8 +78,12 @@ std::map<std::string, std::int64_t> parameters_by_part(const ModelSpec& model) {
 
 double flops_per_iteration(const Config& config) {
   const ModelSpec model(config);
-  double forward = 2.0 * static_cast<double>(model.E * model.V);  // the output head
-  for_each_part(model, [&](const PartShape& part) { forward += part.flops_per_token; });
+  double blocks = 0;
+  for_each_part(model, [&](const PartShape& part) { blocks += part.flops_per_token; });
+  const double head = 2.0 * static_cast<double>(model.E * model.V) * config.objective.share_said(model.T);
+  double forward = head + blocks;
+  // Of what was filled in; and the head once more, for the draws, which have no gradient.
+  if (model.critic) forward += blocks + 2.0 * static_cast<double>(model.E) + head / 3;
   return 3.0 * forward * static_cast<double>(config.tokens_per_iteration());
 }
 
@@ -88,12 +96,14 @@ double flops_per_iteration_nanogpt(const Config& config) {
 }
 
 std::int64_t decode_cache_bytes_per_token(const ModelSpec& model) {
+  if (!model.causal) return 0;
   std::int64_t values = 0;
   for_each_part(model, [&](const PartShape& part) { values += part.cache_values_per_token; });
   return values * static_cast<std::int64_t>(value_bytes(model.compute));
 }
 
 std::int64_t decode_cache_bytes_fixed(const ModelSpec& model) {
+  if (!model.causal) return 0;
   std::int64_t values = 0;
   for_each_part(model, [&](const PartShape& part) { values += part.cache_values_fixed; });
   return values * static_cast<std::int64_t>(value_bytes(model.compute));

@@ -28,7 +28,8 @@ double flops_per_iteration(const Config& config);
 // The same by nanoGPT's rule: (6 N + 12 layers E T) a token, N without position embeddings.
 double flops_per_iteration_nanogpt(const Config& config);
 
-// What decoding must keep, summed over layers, at DTYPE's width (spec, section 3).
+// What decoding must keep, summed over layers, at DTYPE's width (spec, section 3); 0 of a bidirectional
+// model, which is not decoded.
 std::int64_t decode_cache_bytes_per_token(const ModelSpec& model);
 std::int64_t decode_cache_bytes_fixed(const ModelSpec& model);
 

@@ -1,6 +1,7 @@
 #include "shape/model_spec.h"
 
 #include <cmath>
+#include <stdexcept>
 
 #include "config/config.h"
 #include "shape/parameter.h"
@@ -46,6 +47,7 @@ LayerSpec resolve_layer(const Config& c, std::int64_t index) {
   s.residual_deviation = kLinearDeviation / std::sqrt(2.0 * static_cast<double>(c.gpt.num_layers));
   s.norm_placement = c.gpt.norm_placement, s.norm = c.gpt.norm;
   s.attention = attention_kind(c);
+  s.causal = !c.bidirectional();
   s.H = c.gpt.num_heads, s.D = c.head_dim();
   s.K = s.attention == AttentionKind::kMultiHead ? c.key_heads() : s.H;
   if (c.gpt.positions == Positions::kRotary) s.R = s.has_latents() ? c.attention.rope_dim : s.D;
@@ -79,12 +81,16 @@ ModelSpec::ModelSpec(const Config& c)
       positions(c.gpt.positions),
       rope_base(c.gpt.rope_base),
       frozen_base(c.lora.freeze_base_at == 1),
+      causal(!c.bidirectional()),
+      critic(c.objective.critic),
       compute{.dtype = c.run.dtype,
               .device = c.run.device,
               .kernels = c.run.kernels,
               .dropout = c.gpt.dropout,
+              .padded = c.data.dataset == DatasetKind::kLines,
               .recompute = c.train.recompute,
               .limits = c.limits} {
+  if (V == 0) throw std::logic_error("GPT2_VOCAB_SIZE = 0 is no size of a model yet");
   for (std::int64_t i = 0; i < c.gpt.num_layers; ++i) {
     layers.push_back(resolve_layer(c, i));
     layers.back().compute = compute;

@@ -20,6 +20,7 @@ struct ComputeSpec {
   DeviceKind device = DeviceKind::kAuto;
   KernelKind kernels = KernelKind::kAuto;
   double dropout = 0;
+  bool padded = false;     // a batch says which positions are padding
   bool recompute = false;  // all of an MLP, in the backward pass
   Limits limits;
   bool operator==(const ComputeSpec&) const = default;
@@ -48,6 +49,7 @@ struct LayerSpec {
   NormOptions norm;
 
   AttentionKind attention = AttentionKind::kNone;
+  bool causal = true;         // a position attends to none after itself
   std::int64_t H = 0, D = 0;  // heads, and the width of one
   std::int64_t K = 0;         // heads of keys and values: H, or fewer in multi-head attention
   std::int64_t R = 0;         // the last R channels of a head's query and key are rotated; 0: none. MLA has
@@ -101,6 +103,8 @@ struct ModelSpec {
   Positions positions = Positions::kLearned;
   double rope_base = 0;
   bool frozen_base = false;  // embeddings, head and main matrices stand still
+  bool causal = true;        // in all layers
+  bool critic = false;       // a head that judges tokens
   ComputeSpec compute;
   std::vector<LayerSpec> layers;
 

@@ -105,7 +105,8 @@ bool attends_by_kernels(const LayerSpec& s) {
   const bool pairs = s.compute.dtype == DType::kFloat32 || (s.D % 2 == 0 && s.query_width() % 2 == 0);
   const bool drops = s.compute.dropout == 0 || drops_in_kernels(s.H, s.T);
   const bool portable = s.compute.device == DeviceKind::kCuda || s.compute.kernels == KernelKind::kPortable;
-  return !portable && pairs && drops && s.query_width() <= kMostHeadWidth;
+  const bool beyond = s.compute.padded || (s.reciprocal_attention() && !s.causal);
+  return !beyond && !portable && pairs && drops && s.query_width() <= kMostHeadWidth;
 }
 
 bool attends_by_library(const LayerSpec& s) {

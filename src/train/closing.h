@@ -14,11 +14,6 @@
 
 namespace kablate {
 
-// Where the windows of an evaluation start: window j of k is number ⌊j·w/k⌋ of the w that follow one another
-// from token 0; k is `samples`, or w where that is fewer or `samples` is 0.
-std::vector<std::int64_t> contract_starts(std::int64_t num_tokens, std::int64_t context,
-                                          std::int64_t samples);
-
 // Whether a loss of float32 or bfloat16 is what float64 finds: to 1e-5 of it, 1e-3 in bfloat16, and 1e-6,
 // since a small loss is the difference of float32 numbers that are not.
 bool is_same_loss(double said, double found, DType dtype);

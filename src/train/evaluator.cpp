@@ -13,9 +13,6 @@
 namespace kablate {
 namespace {
 
-// What an evaluation draws is the same for every trial, whatever its seeds.
-constexpr std::uint64_t kEvaluationSeed = 0;
-
 // A mean of means, each by its count.
 class Sum {
  public:

@@ -15,6 +15,9 @@ namespace kablate {
 
 struct Config;
 
+// By which an objective keys what it draws for an evaluation: the same for every trial, whatever its seeds.
+constexpr std::uint64_t kEvaluationSeed = 0;
+
 // The means of an objective's terms over some windows of a split, without dropout or gradient.
 struct Means {
   double loss = 0;                      // the objective

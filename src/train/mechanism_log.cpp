@@ -7,6 +7,7 @@
 
 #include "config/mechanism.h"
 #include "data/sample_order.h"
+#include "train/evaluator.h"
 
 namespace kablate {
 
@@ -16,8 +17,12 @@ std::vector<MechanismRow> mechanism_rows(const Config& config, const Gpt& model,
   const std::int64_t T = config.gpt.context;
   const auto numbers = evaluation_windows(data.num_windows(Split::kValidation, T), config.train.eval_samples);
   const auto count = std::min(numbers.size(), static_cast<std::size_t>(config.train.batch_size));
-  const Batch batch = data.windows(Split::kValidation, std::span(numbers).first(count), T);
-  const auto observations = model.observe(batch.inputs.to(device));
+  // As an evaluation reads them: what an objective masks is masked.
+  const Batch batch = on_device(
+      make_objective(config, data.vocabulary())
+          ->keyed(data.windows(Split::kValidation, std::span(numbers).first(count), T), kEvaluationSeed),
+      device);
+  const auto observations = model.observe(batch.inputs, batch.keep);
   std::vector<MechanismRow> rows;
   for (std::size_t block = 0; block < observations.size(); ++block)
     if (!observations[block].empty())

@@ -5,6 +5,7 @@
 #include "config/config.h"
 #include "model/loss.h"
 #include "shape/policy.h"
+#include "train/masked_token.h"
 
 namespace kablate {
 namespace {
@@ -17,7 +18,7 @@ Tensor means_of_sequences(const Head& head, const Batch& batch) {
   std::vector<Tensor> means;
   for (std::int64_t b = 0; b < batch.targets.size(0); ++b) {
     const auto one = [&](const Tensor& all) { return all.defined() ? all.narrow(0, b, 1) : all; };
-    const Head alone{one(head.values_BTE), head.weight_VE, head.type, head.limits};
+    const Head alone{one(head.values_BTE), head.weight_VE, head.type, head.limits, head.never};
     means.push_back(sequence_cross_entropy(alone.logits(), one(batch.targets), one(batch.weights)));
   }
   return at::cat(means);
@@ -35,7 +36,7 @@ class NextToken final : public Objective {
   }
 
   Outcome run(const Gpt& model, const Batch& batch, const Dropout& dropout, bool by_sequence) const override {
-    const Head head = model.head(batch.inputs, dropout);
+    const Head head = model.head(batch.inputs, dropout, batch.keep);
     Outcome outcome{
         .terms = {{.name = "loss", .mean = head_cross_entropy(head, batch.targets, batch.weights)}},
         .by_sequence_B = {}};
@@ -54,12 +55,13 @@ class NextToken final : public Objective {
 
 Batch Objective::keyed(Batch batch, std::uint64_t) const { return batch; }
 
-std::shared_ptr<const Objective> make_objective(const Config& config) {
+std::shared_ptr<const Objective> make_objective(const Config& config, std::int64_t mask_token) {
+  if (config.objective.masked()) return make_masked_token(config, mask_token);
   return std::make_shared<const NextToken>(config.mlp);
 }
 
 Batch on_device(Batch batch, c10::Device device) {
-  for (Tensor* tensor : {&batch.inputs, &batch.targets, &batch.weights})
+  for (Tensor* tensor : {&batch.inputs, &batch.targets, &batch.weights, &batch.draws, &batch.keep})
     if (tensor->defined()) *tensor = tensor->to(device);
   return batch;
 }

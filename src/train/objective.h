@@ -45,8 +45,10 @@ class Objective {
 };
 
 // The objective of a configuration: cross entropy of the next token, in nats, over all targets. Beside it,
-// where the MLPs' widths are learned, "unit_gate", the mean of σ over their gates, by MLP_WIDTH_PENALTY.
-std::shared_ptr<const Objective> make_objective(const Config& config);
+// where the MLPs' widths are learned, "unit_gate", the mean of σ over their gates, by MLP_WIDTH_PENALTY. With
+// OBJECTIVE = masked_token: that of the tokens which were masked, over them or, where each sequence has a
+// rate of its own, over sequences; `mask_token` stands in their places and is never said.
+std::shared_ptr<const Objective> make_objective(const Config& config, std::int64_t mask_token);
 
 // The tensors of a batch on a device.
 Batch on_device(Batch batch, c10::Device device);

@@ -26,7 +26,7 @@ Session::Session(const Config& c, std::int64_t seed, std::shared_ptr<const Datas
       stage(at_update(c, 0)),
       device(resolve_device(c.run.device)),
       data(std::move(dataset)),
-      objective(make_objective(c)),
+      objective(make_objective(c, data->vocabulary())),
       parameters(ParameterSet::initialized(model_parameters(stage), static_cast<std::uint64_t>(seed))
                      .to(device, at::kFloat)),
       model(stage, parameters),

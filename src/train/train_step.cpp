@@ -37,6 +37,7 @@ StepResult TrainStep::run(std::int64_t iteration) {
   TORCH_CHECK(totals[0] > 0, "iteration ", iteration, ": nothing in its batch counts");
   StepResult result;
   for (const auto& piece : pieces) accumulate(piece, totals, result);
+  give_all_gradients();
   sum_over_ranks(result);
   if (!std::isfinite(result.loss)) {
     result.update.finite = false;
@@ -97,6 +98,15 @@ void TrainStep::accumulate(const Piece& piece, const std::vector<double>& totals
   if (minimised.defined()) minimised.backward();
 }
 
+// What no piece reached: another rank's may have, or by chance nothing that it makes counts in this batch.
+void TrainStep::give_all_gradients() const {
+  for (std::size_t i = 0; i < parameters_.specs().size(); ++i) {
+    const auto& tensor = parameters_.tensors()[i];
+    if (parameters_.specs()[i].trained && !tensor.grad().defined())
+      tensor.mutable_grad() = at::zeros_like(tensor);
+  }
+}
+
 void TrainStep::sum_over_ranks(StepResult& result) const {
   if (ranks_.size() == 1) return;
   std::vector<double> means{result.loss};
@@ -105,9 +115,7 @@ void TrainStep::sum_over_ranks(StepResult& result) const {
   const Tensor tokens = at::full({1}, static_cast<std::int64_t>(result.tokens), at::kLong);
   std::vector<Tensor> sums{terms, tokens};
   for (const auto& tensor : parameters_.tensors()) {
-    // What this rank's pieces did not reach another's may have.
-    if (!tensor.grad().defined()) tensor.mutable_grad() = at::zeros_like(tensor);
-    sums.push_back(tensor.grad());
+    if (tensor.grad().defined()) sums.push_back(tensor.grad());
   }
   ranks_.all_reduce_sum(sums);
   const auto* summed = terms.const_data_ptr<double>();

@@ -47,6 +47,7 @@ class TrainStep {
   std::vector<Piece> own_pieces(std::int64_t iteration) const;               // of this rank
   std::vector<double> total_counts(const std::vector<Piece>& pieces) const;  // over all ranks
   void accumulate(const Piece& piece, const std::vector<double>& totals, StepResult& result);
+  void give_all_gradients() const;
   void sum_over_ranks(StepResult& result) const;
 
   const Config& config_;

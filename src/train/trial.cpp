@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "generate/sample.h"
+#include "generate/unmask.h"
 #include "interchange/weights.h"
 #include "measure/arithmetic.h"
 #include "measure/machine.h"
@@ -219,6 +220,21 @@ TrialSummary TrialLoop::summary() const {
 
 std::string TrialLoop::sample() const {
   const auto& session = trainer_.session();
+  if (config_.objective.masked()) {  // a whole context, from nothing
+    const std::vector<std::int64_t> shape{1, config_.gpt.context};
+    const Tensor filled = unmask(session.model, at::zeros(shape, at::kLong).to(session.device),
+                                 at::ones(shape, at::kBool).to(session.device), {}, 0,
+                                 {.by_critic = config_.objective.critic,
+                                  .seed = static_cast<std::uint64_t>(order_.seed),
+                                  .ids = session.data->tokenizer().ids(),
+                                  .mask_token = session.data->vocabulary()})
+                              .cpu();
+    const auto* ids = filled.const_data_ptr<std::int64_t>();
+    return session.data->tokenizer().decode({ids, ids + filled.numel()});
+  }
+  std::vector<std::int64_t> stop;
+  if (config_.data.dataset == DatasetKind::kLines)
+    stop = session.data->tokenizer().encode("\n", "a line's end");
   const std::int64_t window = 0;
   const std::int64_t first = session.data->windows(Split::kValidation, {&window, 1}, config_.gpt.context)
                                  .inputs[0][0]
@@ -228,7 +244,8 @@ std::string TrialLoop::sample() const {
                                      .temperature = 0.8,
                                      .top_k = 0,
                                      .seed = static_cast<std::uint64_t>(order_.seed),
-                                     .ids = session.data->tokenizer().ids()},
+                                     .ids = session.data->tokenizer().ids(),
+                                     .stop = stop},
                                     [](std::int64_t) {
                                       throw_if_stop_requested();
                                       return true;

@@ -32,7 +32,8 @@ class KnockoutTest : public testing::Test {
     return knock_out(config, parameters, *data_, at::kCPU, {0, 0.5, 1, 2}, [] {});
   }
   double loss(const Config& config, const ParameterSet& parameters) const {
-    return evaluate(config, Gpt(config, parameters), *make_objective(config), *data_, at::kCPU, [] {})
+    return evaluate(config, Gpt(config, parameters), *make_objective(config, data_->vocabulary()), *data_,
+                    at::kCPU, [] {})
         .validation.loss;
   }
   static const Knockout& row(const KnockoutStudy& study, const std::string& mechanism, double scale) {

@@ -31,7 +31,7 @@ class BadInput(ProgramTest):
             (assign("GPT2_BIAS=yes"), "GPT2_BIAS", '"yes"', "y or n"),
             (assign("ROPE_BASE=0"), "ROPE_BASE", '"0"', "a decimal number > 0"),
             (assign("OPTIMIZER=sgd"), "OPTIMIZER", '"sgd"', "adamwspam, adamw"),
-            (assign("DATASET=wiki"), "DATASET", '"wiki"', "shakespeare, text, bin"),
+            (assign("DATASET=wiki"), "DATASET", '"wiki"', "shakespeare, text, bin, lines"),
             (assign("TOKENIZER=bpe"), "TOKENIZER", '"bpe"', "character, gpt2"),
             (assign("EXPERIMENT_NAME=a/b"), "EXPERIMENT_NAME", '"a/b"', "without /"),
             (assign("ABLATION_PLAN=nope"), "ABLATION_PLAN", '"nope"', "ra-mla"),
@@ -178,6 +178,28 @@ class BadData(ProgramTest):
         self.refused("not UTF-8 at byte", DATA_PATH=self.program)
         self.refused("21 distinct characters", "GPT2_VOCAB_SIZE = 20", "21 or more", GPT2_VOCAB_SIZE=20)
         self.assertFalse(os.path.exists(self.path("results")))
+
+    def test_lines(self):
+        whole = "".join(f"{word}\n" for word in words(30).split())
+        self.refused("has 1 line", "needs 2 or more", DATASET="lines")
+        self.refused("empty:2: an empty line (2 of 33 lines are)", "next_token", DATASET="lines",
+                     DATA_PATH=self.write("empty", f"the\n\n{whole}\n"))
+        self.refused("DATA_PATH is empty: DATASET = lines needs", DATASET="lines", DATA_PATH="")
+        self.refused("characters", "GPT2_VOCAB_SIZE = 5", DATASET="lines", GPT2_VOCAB_SIZE=5,
+                     DATA_PATH=self.write("lines", whole))
+        self.refused("TOKENIZER", "nothing reads it", DATASET="lines", TOKENIZER="gpt2",
+                     DATA_PATH=self.path("lines"))
+        self.assertFalse(os.path.exists(self.path("results")))
+
+    def test_as_many_ids_as_the_data_have(self):
+        self.refused("GPT2_VOCAB_SIZE = 0 is as many as the data have: DATA_PATH = /nowhere", "no such file",
+                     "to a number", GPT2_VOCAB_SIZE=0, DATA_PATH="/nowhere")
+        init = ["init", "--out", self.path("out")]
+        for command in (["plan"], ["noise"], ["audit"], ["bench-decode"], init):
+            with self.subTest(command=command):
+                ended = self.call(*command, GPT2_VOCAB_SIZE=0, DATA_PATH="/nowhere")
+                self.assert_refused(ended, "GPT2_VOCAB_SIZE = 0", "/nowhere", "no such file")
+        self.assert_refused(self.call("run", GPT2_VOCAB_SIZE=-1), "GPT2_VOCAB_SIZE", "from 0 to")
 
     def test_token_files(self):
         os.mkdir(self.path("tokens"))

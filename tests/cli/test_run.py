@@ -1,6 +1,7 @@
 """`run` and `report`: the table, the files behind it, and which trials a second run makes."""
 
 import csv
+import glob
 import hashlib
 import io
 import json
@@ -12,7 +13,7 @@ import sys
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from support import (COLUMNS, ProgramTest, finish_again, flip, metrics, read_bytes,  # noqa: E402
+from support import (COLUMNS, ProgramTest, finish_again, flip, loss_log, metrics, read_bytes,  # noqa: E402
                      read_json, read_text, sha256)
 
 
@@ -341,6 +342,54 @@ class Environment(ProgramTest):
         process.stderr.close()
         process.wait()
         self.assertTrue(os.path.exists(os.path.join(self.trials("here")[0, 1], "DONE")))
+
+
+class Vocabulary(ProgramTest):
+    """GPT2_VOCAB_SIZE = 0 is a number before a model is made: the text has 21 characters."""
+
+    symbols = {"RA_MLA_ABLATION_MODE": "n", "GPT2_MAX_ITERS": 4}
+
+    def trial_config(self, results):
+        folder, = glob.glob(self.path(results, "small", "trials", "*"))
+        return folder, read_text(folder, "config")
+
+    def test_is_what_the_data_need(self):
+        self.done("run", GPT2_VOCAB_SIZE=0)
+        folder, config = self.trial_config("results")
+        self.assertIn("CONFIG_GPT2_VOCAB_SIZE=21\n", config)
+        self.assertIn("GPT2_VOCAB_SIZE = 21\n", read_text(folder, "key.txt"))
+        self.done("run", results="given", GPT2_VOCAB_SIZE=21)
+        given, _ = self.trial_config("given")
+        self.assertEqual(os.path.basename(given), os.path.basename(folder), "one key")
+        self.assertEqual(loss_log(given), loss_log(folder))
+        self.assertEqual(read_bytes(given, "weights.safetensors"), read_bytes(folder, "weights.safetensors"))
+        again = self.done("run", GPT2_VOCAB_SIZE=0).stderr
+        self.assertNotIn("started as process", again)
+        self.assertIn("equal bit for bit", self.done("verify", self.path("results", "small")).stdout)
+        plan = json.loads(self.done("plan", "--json", GPT2_VOCAB_SIZE=0).stdout)
+        self.assertEqual([trial["action"] for trial in plan["trials"]], ["skip"])
+        self.done("noise", "--fresh", "4", GPT2_VOCAB_SIZE=0)
+        self.done("audit", GPT2_VOCAB_SIZE=0)
+        self.done("bench-decode", "--contexts", "4", GPT2_VOCAB_SIZE=0)
+
+    def test_of_lines(self):
+        """Both objectives: the mask token stands behind the characters."""
+        text = "".join(f"{word}\n" for word in read_text(self.path("text")).split())
+        lines = {"DATASET": "lines", "DATA_PATH": self.write("lines", text), "GPT2_VOCAB_SIZE": 0}
+        masked = {"OBJECTIVE": "masked_token", "ATTENTION_DIRECTION": "bidirectional"}
+        for results, symbols, more in (("next", {}, 0), ("masked", masked, 1)):
+            with self.subTest(**symbols):
+                self.done("run", results=results, **lines, **symbols)
+                folder, config = self.trial_config(results)
+                self.assertIn(f"CONFIG_GPT2_VOCAB_SIZE={len(set(text)) + more}\n", config)
+                self.assertIn("equal bit for bit", self.done("verify", self.path(results, "small")).stdout)
+                self.assertIn("as summary.json has it", self.done("eval", "--run", folder).stdout)
+                drawn = self.done("sample", "--run", folder, "--prompt", "k", "--sequences", "4", "--tokens",
+                                  "12")
+                for line in drawn.stdout.rstrip("\n").split("\n---------------\n"):
+                    self.assertRegex(line, r"\Ak\w*\Z")
+                if more == 0:
+                    self.assert_refused(self.call("sample", "--run", folder), "--prompt", "DATASET = lines")
 
 
 if __name__ == "__main__":

@@ -20,11 +20,11 @@ class WeightsTest(ProgramTest):
         self.done("init", "--out", self.path(name), *arguments, **symbols)
         return self.path(name)
 
-    def logits(self, weights, tokens="0 1 2 3\n29 0 0 7\n", **symbols):
+    def logits(self, weights, tokens="0 1 2 3\n29 0 0 7\n", *arguments, **symbols):
         """(shape, values)"""
         self.write("ids", tokens)
         self.done("logits", "--weights", weights, "--tokens", self.path("ids"), "--out", self.path("logits"),
-                  **symbols)
+                  *arguments, **symbols)
         tensors = read_safetensors(self.path("logits"))
         self.assertEqual(list(tensors), ["logits"])
         return tensors["logits"]
@@ -120,6 +120,90 @@ class Logits(WeightsTest):
         moved = [(a != b) for a, b in zip(untied[1], expected[1])]
         self.assertTrue(any(moved[::30]) and not any(flag for i, flag in enumerate(moved) if i % 30),
                         "token 0's only")
+
+    def test_no_kept_position_reads_padding(self):
+        """Bit for bit, whatever stands there and wherever it stands."""
+        keep = [[1, 1, 1, 0], [0, 1, 0, 1], [1, 1, 1, 1]]
+        one, other = "0 1 2 3\n29 4 0 7\n1 2 3 4\n", "0 1 2 9\n5 4 28 7\n1 2 3 4\n"
+        self.write("keep", "".join(" ".join(map(str, line)) + "\n" for line in keep))
+        both = {"OBJECTIVE": "masked_token", "ATTENTION_DIRECTION": "bidirectional"}
+        for symbols in ({**MHA, **both}, both, {}):
+            with self.subTest(**symbols):
+                weights = self.init("weights", **symbols)
+                first, second = (self.kept(weights, ids, keep, **symbols) for ids in (one, other))
+                self.assertEqual(first, second)
+                self.write("all", "1 1 1 1\n" * 3)
+                for near, far in zip(self.logits(weights, one, "--keep", self.path("all"), **symbols)[1],
+                                     self.logits(weights, one, **symbols)[1]):
+                    self.assertAlmostEqual(near, far, 5)
+                self.assertNotEqual(self.kept(weights, one, keep, "all", **symbols), first)
+
+    def test_what_a_critic_says_stands_beside_them(self):
+        """By hand: with only a bias it says that of every token."""
+        both = {"OBJECTIVE": "masked_token", "ATTENTION_DIRECTION": "bidirectional", "CRITIC": "y"}
+        weights = self.init("weights", **both)
+        tensors = read_safetensors(weights)
+        self.assertEqual(tensors["critic.weight"][0], [1, 16])
+        self.assertEqual(tensors["critic.bias"], ([1], [0.0]))
+        self.write("ids", "0 1 2 3\n29 0 0 7\n")
+
+        def said():
+            self.done("logits", "--weights", weights, "--tokens", self.path("ids"), "--out", self.path("out"),
+                      **both)
+            found = read_safetensors(self.path("out"))
+            self.assertEqual([found["logits"][0], found["critic"][0]], [[2, 4, 30], [2, 4]])
+            return found["critic"][1]
+
+        self.assertEqual(len(set(said())), 8)
+        write_safetensors(weights, {**tensors, "critic.weight": ([1, 16], [0.0] * 16),
+                                    "critic.bias": ([1], [0.25])})
+        self.assertEqual(said(), [0.25] * 8)
+
+    def kept(self, weights, ids, keep, mask="keep", **symbols):
+        """The logits [V] of each position that is 1 in `keep`."""
+        shape, values = self.logits(weights, ids, "--keep", self.path(mask), **symbols)
+        flags = [flag for line in keep for flag in line]
+        self.assertEqual(shape, [len(keep), len(keep[0]), 30])
+        return [values[30 * i:30 * (i + 1)] for i, flag in enumerate(flags) if flag]
+
+    def test_keep_has_the_form_of_the_ids(self):
+        weights = self.init("weights")
+        self.write("ids", "0 1 2\n\n3 4 5\n")
+        place = self.path("keep")
+        call = ["logits", "--weights", weights, "--tokens", self.path("ids"), "--out", self.path("none"),
+                "--keep"]
+        for content, *fragments in [
+                ("1 1 0\n", f"{place}:1: is the last of 1 lines", "2 sequences"),
+                ("1 1 0\n\n1 0\n", f"{place}:3: 2 numbers", "3 ids"),
+                ("1 1 0\n1 1 1\n1 1 1\n", f"{place}:3: a line too many", "has 2"),
+                ("1 1 1\n0 0 0\n", f"{place}:2: a sequence without a 1"),
+                ("1 1 1\n0 2 0\n", f'{place}:2: "2"', "1 (keep) and 0 (padding)"),
+                ("\n", f"{place}: no numbers", "one sequence a line"),
+                (b"\0", f"{place}: not a text file")]:
+            with self.subTest(content=content):
+                self.write("keep", content)
+                self.assert_refused(self.call(*call, place), *fragments)
+        self.assert_refused(self.call(*call, self.path("nothing")), "no such file")
+
+    def test_as_many_ids_as_the_data_have(self):
+        """GPT2_VOCAB_SIZE = 0 with the text's 21 characters; another number is another model."""
+        weights = self.init("weights", GPT2_VOCAB_SIZE=0)
+        self.assertEqual(read_bytes(weights), read_bytes(self.init("given", GPT2_VOCAB_SIZE=21)))
+        self.assertEqual(self.logits(weights, "0 1 20\n", GPT2_VOCAB_SIZE=0),
+                         self.logits(weights, "0 1 20\n", GPT2_VOCAB_SIZE=21))
+        masked = {"OBJECTIVE": "masked_token", "ATTENTION_DIRECTION": "bidirectional"}
+        self.assertEqual(read_bytes(self.init("masked", GPT2_VOCAB_SIZE=0, **masked)),
+                         read_bytes(self.init("given", GPT2_VOCAB_SIZE=22, **masked)))
+        other = self.write("other", read_text(self.path("text")).replace("k", "Q") * 3)
+        for source in (["--data-path", other], []):
+            self.assertEqual(
+                *(self.done("eval", "--weights", weights, *source, GPT2_VOCAB_SIZE=size).stdout
+                  for size in (0, 21)))
+        self.write("other", "k" + read_text(self.path("text")).replace("k", "Q") * 3)
+        self.assert_refused(self.call("eval", "--weights", weights, "--data-path", other, GPT2_VOCAB_SIZE=0),
+                            "transformer.wte.weight", "[22, 16]", "[21, 16]")
+        self.assertIn("the", self.done("sample", "--weights", weights, "--prompt", "the", "--tokens", "4",
+                                       GPT2_VOCAB_SIZE=0).stdout)
 
     def test_double_precision_weights(self):
         tensors = read_safetensors(self.init("weights"))

@@ -15,11 +15,15 @@ std::string advice(std::string_view symbol, const Deltas& deltas = {}) {
 }
 
 TEST(Unread, NamesTheChangeThatWouldMakeASymbolBeRead) {
-  EXPECT_EQ(advice("DATA_PATH"), "DATASET = text or bin");
+  EXPECT_EQ(advice("DATA_PATH"), "DATASET = text or bin or lines");
   EXPECT_EQ(advice("TOKENIZER", {{"DATASET", "bin"}}), "DATASET = shakespeare or text");
   EXPECT_EQ(advice("ABLATION_PLAN", {{"RA_MLA_ABLATION_MODE", "n"}}), "RA_MLA_ABLATION_MODE = y");
   EXPECT_EQ(advice("RA_MLA_MLP_GATE_DIM", mechanisms(false, true, true)), "RA_MLA_MLP_ATTN_GATE = y");
   EXPECT_EQ(advice("SPAM_THETA", {{"OPTIMIZER", "adamw"}}), "OPTIMIZER = adamwspam");
+  EXPECT_EQ(advice("MASK_SCHEDULE"), "OBJECTIVE = masked_token");
+  EXPECT_EQ(advice("MASK_RATE", {{"OBJECTIVE", "masked_token"}, {"MASK_SCHEDULE", "uniform"}}),
+            "MASK_SCHEDULE = fixed");
+  EXPECT_EQ(advice("CRITIC_WEIGHT"), "CRITIC = y");
   EXPECT_EQ(advice("ROPE_BASE"), "POSITIONS = rotary");
   EXPECT_EQ(advice("RA_MLA_RA_WINDOW"), "RA_MLA_RA_ALPHA = 0.1");
   EXPECT_EQ(advice("MLP_SHARE_PATTERN"), "MLP_SHARE_LAYERS = 2");
@@ -54,8 +58,16 @@ TEST(Unread, OnACommandLineIsAnError) {
   settings.set("RA_MLA_MLP_ATTN_GATE", "y", "--set");
   settings.set("DEVICE", "cpu", "--set");
   EXPECT_NO_THROW(check(settings));
+  auto masked = settings;
+  masked.set("OBJECTIVE", "masked_token", "--set"),
+      masked.set("ATTENTION_DIRECTION", "bidirectional", "--set");
+  masked.set("CRITIC", "y", "--set");
+  EXPECT_NO_THROW(check(masked)) << "the model's";
+  masked.set("MASK_RATE", "0.3", "--set");
+  expect_error([&] { check(masked); }, {"MASK_RATE = \"0.3\"", "`kablate logits` does not read it"});
   settings.set("DATA_PATH", "x", "--set");
-  expect_error([&] { check(settings); }, {"DATA_PATH = \"x\": nothing reads it", "DATASET = text or bin"});
+  expect_error([&] { check(settings); },
+               {"DATA_PATH = \"x\": nothing reads it", "DATASET = text or bin or lines"});
 }
 
 TEST(Unread, BesideTheModelIsAnErrorForACommandThatTrainsNothing) {

@@ -43,6 +43,31 @@ TEST(Validate, RefusesMechanismsWithoutWhatTheyNeed) {
                    {"MLP_EXPANSION = 0"});
 }
 
+TEST(Validate, RefusesObjectivesThatTheDirectionOfAttentionDefeats) {
+  expect_refused({"OBJECTIVE=masked_token"},
+                 {"OBJECTIVE = masked_token", "ATTENTION_DIRECTION = causal", "bidirectional"});
+  expect_refused({"ATTENTION_DIRECTION=bidirectional"},
+                 {"ATTENTION_DIRECTION = bidirectional", "OBJECTIVE = next_token", "masked_token"});
+  expect_refused({"CRITIC=y"}, {"CRITIC = y", "OBJECTIVE = next_token"});
+  EXPECT_NO_THROW(
+      validate(config({"OBJECTIVE=masked_token", "ATTENTION_DIRECTION=bidirectional", "CRITIC=y"})));
+  for (const auto* rate : {"MASK_RATE=0", "MASK_RATE=1.01", "MASK_RATE=-0.1"})
+    expect_error(
+        [&] {
+          config({"OBJECTIVE=masked_token", "ATTENTION_DIRECTION=bidirectional", rate});
+        },
+        {"MASK_RATE", "> 0", "<= 1"});
+  EXPECT_NO_THROW(config({"MASK_RATE=1"}));
+}
+
+// All positions are pooled over in either way, so that nobody sees a future that he should not.
+TEST(Blocked, IsNoGateOverASequenceThatAllSee) {
+  EXPECT_NE(blocked_reason(config({"RA_MLA_MLP_GATE_POOL=sequence"})), "");
+  EXPECT_EQ(blocked_reason(config({"RA_MLA_MLP_GATE_POOL=sequence", "OBJECTIVE=masked_token",
+                                   "ATTENTION_DIRECTION=bidirectional"})),
+            "");
+}
+
 TEST(Validate, RefusesWhatNeedsAnAttentionWithoutOne) {
   const std::vector<const char*> off = {"RA_MLA_MLP_ATTN_GATE=n", "RA_MLA_MLP_CROSS_TOKEN=n",
                                         "RA_MLA_MLP_LATENT_RECIP=n", "GPT2_ATTENTION=n"};

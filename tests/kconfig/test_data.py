@@ -32,6 +32,7 @@ class Data(MakeTest):
         plays = self.path("out/data/shakespeare")
         self.assertEqual(self.calls("tokens", DATA_PATH="a b"), [])
         self.assertEqual(self.calls("tokens", DATASET="bin", TOKENIZER="gpt2"), [])
+        self.assertEqual(self.calls("tokens", DATASET="lines", TOKENIZER="gpt2"), [])
         self.assertEqual(
             self.calls("tokens", TOKENIZER="gpt2", DATA_PATH='a \\"b\\\\'), self.encoded("--text", 'a "b\\')
         )

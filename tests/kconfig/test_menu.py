@@ -18,7 +18,7 @@ BOOLS = {
     "RA_MLA_MLP_SPARSE_HEAD_AVERAGE GPT2_DECAY_LR SPAM_ENABLE_CLIP SPAM_PERIODIC_RESET SPAM_WARMUP",
     "n": "RA_MLA_ALLOW_NONCAUSAL RA_MLA_SHARED_KV RA_MLA_LATENT_NORM RA_MLA_LATENT_SCALE "
     "RA_MLA_MLP_CROSS_DETACH RECOMPUTE MLP_PER_HEAD MLP_LEARNED_WIDTH QK_NORM "
-    "SHARE_MAIN_MATRICES USE_LORA_ATTN USE_LORA_MLP",
+    "SHARE_MAIN_MATRICES USE_LORA_ATTN USE_LORA_MLP CRITIC",
 }
 INTS = {
     "GPT2_N_KV_HEAD": 0,
@@ -53,6 +53,8 @@ INTS = {
     "LORA_FREEZE_BASE_AT": 0,
 }
 STRINGS = {
+    "MASK_RATE": "0.15",
+    "CRITIC_WEIGHT": "0.1",
     "RA_MLA_RA_ALPHA": "0.0",
     "RA_MLA_MLP_GATE_ALPHA": "0.1",
     "RA_MLA_MLP_CROSS_ALPHA": "0.3",
@@ -85,7 +87,7 @@ CHOICES = {
     "RA_MLA_MLP_TYING_MODE": "tied_transpose untied per_head_scalar",
     "RA_MLA_MLP_SPARSE_MODE": "topk none rms",
     "OPTIMIZER": "adamwspam adamw",
-    "DATASET": "shakespeare text bin",
+    "DATASET": "shakespeare text bin lines",
     "TOKENIZER": "character gpt2",
     "DEVICE": "auto cpu cuda",
     "KERNELS": "auto portable avx2 avx512",
@@ -93,6 +95,9 @@ CHOICES = {
     "NORM_PLACEMENT": "pre post hybrid",
     "NORM_KIND": "layernorm rmsnorm",
     "POSITIONS": "learned rotary none",
+    "ATTENTION_DIRECTION": "causal bidirectional",
+    "OBJECTIVE": "next_token masked_token",
+    "MASK_SCHEDULE": "fixed uniform",
     "RA_MLA_FORM": "latent deepseek",
     "RA_MLA_LATENT_SOURCE": "project slice frozen",
     "GPT2_ACTIVATION": "gelu gelu_tanh relu2 swiglu",

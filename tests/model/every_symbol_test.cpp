@@ -30,7 +30,23 @@ struct Row {
 const Deltas kGate{{"RA_MLA_MLP_ATTN_GATE", "y"}}, kCross{{"RA_MLA_MLP_CROSS_TOKEN", "y"}},
     kRecip{{"RA_MLA_MLP_LATENT_RECIP", "y"}}, kRms{{"RA_MLA_MLP_SPARSE_MODE", "rms"}},
     kLora{{"USE_LORA_ATTN", "y"}}, kMha{{"ENABLE_RA_MLA", "n"}}, kUntied{{"RA_MLA_MLP_TYING_MODE", "untied"}},
+    kRoom{{"GPT2_VOCAB_SIZE", "12"}},  // for a mask token
+    kMasked = kRoom + Deltas{{"OBJECTIVE", "masked_token"}, {"ATTENTION_DIRECTION", "bidirectional"}},
     kAllClipped{{"SPAM_THETA", "0.5"}}, kResets{{"SPAM_INTERVAL", "6"}, {"SPAM_WARMUP_STEPS", "3"}};
+
+// With the direction of attention that goes with an objective, and the other way round: each alone is
+// refused.
+std::function<std::string(const Settings&)> paired(std::string (*observe)(const Settings&)) {
+  return [observe](Settings settings) {
+    const bool masked = settings.text("OBJECTIVE") == "masked_token",
+               both_ways = settings.text("ATTENTION_DIRECTION") == "bidirectional";
+    if (masked || both_ways) {
+      settings.set("OBJECTIVE", "masked_token", "");
+      settings.set("ATTENTION_DIRECTION", "bidirectional", "");
+    }
+    return observe(settings);
+  };
+}
 
 std::vector<Row> model_rows() {
   return {{"GPT2_N_LAYER", "2", "3", observe::logits, {}},
@@ -49,6 +65,7 @@ std::vector<Row> model_rows() {
           {"GPT2_N_KV_HEAD", "0", "1", observe::logits, kMha},
           {"QK_NORM", "n", "y", observe::logits, kMha},
           {"GPT2_ATTENTION", "y", "n", observe::logits, {}},
+          {"ATTENTION_DIRECTION", "causal", "bidirectional", paired(observe::logits), {}},
           {"ENABLE_RA_MLA", "y", "n", observe::logits, {}},
           {"RA_MLA_LATENT_DIM", "6", "8", observe::logits, {}},
           {"RA_MLA_SHARED_KV", "y", "n", observe::logits, {}},
@@ -126,6 +143,11 @@ std::vector<Row> training_rows() {
           {"GPT2_EVAL_INTERVAL", "4", "5", observe::log, {{"GPT2_MAX_ITERS", "12"}}},
           {"GPT2_EVAL_SAMPLES", "5", "6", observe::evaluation, {}},
           {"GPT2_LOG_INTERVAL", "3", "4", observe::log, {{"GPT2_MAX_ITERS", "12"}}},
+          {"OBJECTIVE", "next_token", "masked_token", paired(observe::evaluation), kRoom},
+          {"MASK_RATE", "0.15", "0.3", observe::training, kMasked},
+          {"MASK_SCHEDULE", "fixed", "uniform", observe::training, kMasked},
+          {"CRITIC", "y", "n", observe::training, kMasked},
+          {"CRITIC_WEIGHT", "0.1", "1", observe::training, kMasked + Deltas{{"CRITIC", "y"}}},
           {"MLP_WIDTH_PENALTY", "0", "0.5", observe::training, {{"MLP_LEARNED_WIDTH", "y"}}},
           {"MLP_UNSHARE_AT", "0", "5", observe::training, {{"MLP_SHARE_LAYERS", "3"}}},
           {"LORA_DROPOUT", "0", "0.5", observe::training, kLora},

@@ -28,11 +28,14 @@ class ReferenceLoss {
 
   double operator()() const {
     std::vector<reference::Matrix> logits;
+    double critic = 0, said = 0;
     for (std::size_t b = 0; b < held_.size(); ++b) {
       const reference::Options options{.held = &held_[b], .drop = nullptr};
-      logits.push_back(reference::forward(config_, weights_, sequences_.inputs[b], options).logits);
+      const auto output = reference::forward(config_, weights_, sequences_.inputs[b], options);
+      logits.push_back(output.logits);
+      for (const auto& row : output.critic) critic += row[0], ++said;
     }
-    return reference::cross_entropy(logits, sequences_.targets);
+    return reference::cross_entropy(logits, sequences_.targets) + (said > 0 ? critic / said : 0);
   }
 
   // dL/dε of weight `name` + ε·direction, by central differences of the fourth order: error about 1e-12. The

@@ -149,7 +149,7 @@ TEST_P(CausalArm, SeesNoFuture) {
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(Causality, CausalArm, testing::ValuesIn(arms()), arm_test_name);
+INSTANTIATE_TEST_SUITE_P(Causality, CausalArm, testing::ValuesIn(causal_arms()), arm_test_name);
 
 ParameterSet initialized(const Config& config, std::uint64_t seed) {
   return ParameterSet::initialized(model_parameters(config), seed);

@@ -34,11 +34,11 @@ struct Moments {
 void add_rows(const Matrix& R, Moments& distance, Moments& entropy) {
   for (std::size_t t = 0; t < R.size(); ++t) {
     double sum = 0, far = 0, bits = 0;
-    for (std::size_t s = 0; s <= t; ++s) sum += R[t][s];
+    for (const double weight : R[t]) sum += weight;
     if (sum == 0) continue;
-    for (std::size_t s = 0; s <= t; ++s) {
+    for (std::size_t s = 0; s < R.size(); ++s) {
       const double p = R[t][s] / sum;
-      far += p * static_cast<double>(t - s);
+      far += p * static_cast<double>(std::max(s, t) - std::min(s, t));
       if (p > 0) bits -= p * std::log(p);
     }
     distance.add(far), entropy.add(bits);

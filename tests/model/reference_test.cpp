@@ -73,6 +73,59 @@ TEST_P(EveryArm, EqualsTheReference) {
   }
 }
 
+// About two thirds of T positions, at least one.
+std::vector<bool> some_kept(std::int64_t T, std::uint64_t seed) {
+  std::mt19937_64 random(seed);
+  std::vector<bool> keep;
+  for (std::int64_t t = 0; t < T; ++t) keep.push_back(random() % 3 != 0);
+  keep[random() % keep.size()] = true;
+  return keep;
+}
+
+// What is said at the positions that are kept, in float64.
+double difference_where_padded(const Config& config, std::uint64_t seed, std::int64_t T) {
+  const at::NoGradGuard no_grad;
+  const auto parameters = random_parameters(config, seed);
+  const auto inputs = random_sequences(config, 3, T, seed).inputs;
+  const auto weights = plain_weights(parameters);
+  std::vector<Tensor> masks, expected;
+  for (std::size_t b = 0; b < inputs.size(); ++b) {
+    const auto keep = some_kept(T, seed + b);
+    std::vector<std::int64_t> mask(keep.begin(), keep.end());
+    masks.push_back(at::tensor(mask, at::kLong).to(at::kBool));
+    const auto output = reference::forward(config, weights, inputs[b], {.keep = keep});
+    for (std::size_t t = 0; t < keep.size(); ++t)
+      if (keep[t]) expected.push_back(at::tensor(output.logits[t], at::kDouble));
+  }
+  const Tensor keep = at::stack(masks);
+  const auto model = in_double(parameters);
+  const Tensor found = Gpt(config, model).logits(as_tensor(inputs), keep, Dropout());
+  return relative_difference(found.index({keep}), at::stack(expected));
+}
+
+TEST_P(EveryArm, EqualsTheReferenceWhereSomeIsPadding) {
+  const Config config = small_config(GetParam().deltas);
+  for (const std::int64_t T : {8, 5}) EXPECT_LE(difference_where_padded(config, 16, T), kDoubleTolerance);
+}
+
+TEST(Critic, EqualsTheReferences) {
+  for (const auto& arm : arms()) {
+    const Config config = small_config(arm.deltas);
+    if (!config.objective.critic) continue;
+    SCOPED_TRACE(arm.name);
+    const auto parameters = random_parameters(config, 17);
+    const auto inputs = random_sequences(config, 1, 8, 17).inputs;
+    const auto expected = reference::forward(config, plain_weights(parameters), inputs[0]).critic;
+    const at::NoGradGuard no_grad;
+    for (const auto& [model, tolerance] :
+         {std::pair{in_double(parameters), kDoubleTolerance}, std::pair{parameters, kFloatTolerance}}) {
+      const Gpt gpt(config, model);
+      const Tensor found = gpt.critic(gpt.head(as_tensor(inputs)).values_BTE);
+      EXPECT_LE(relative_difference(found.unsqueeze(2), {expected}), tolerance);
+    }
+  }
+}
+
 // Positions that are not learned go on past the context that was trained on.
 TEST(ALongerContext, EqualsTheReferenceWherePositionsAllowIt) {
   for (const Deltas& deltas :
@@ -152,6 +205,9 @@ Deltas draw(Random& random) {
                 {"ROPE_BASE", pick(random, {"10000", "3"})},
                 {"QK_NORM", pick(random, {"y", "n", "n"})},
                 {"GPT2_N_KV_HEAD", pick(random, {"0", "0", "1", "2"})},
+                {"ATTENTION_DIRECTION", pick(random, {"causal", "causal", "bidirectional"})},
+                {"OBJECTIVE", pick(random, {"next_token", "next_token", "masked_token"})},
+                {"CRITIC", pick(random, {"y", "n", "n"})},
                 {"MLP_EXPANSION", pick(random, {"0", "1", "1.3", "2", "4", "1,0,2", "0,3", "2,0"})},
                 {"MLP_SHARE_LAYERS", pick(random, {"1", "1", "2", "3"})},
                 {"MLP_SHARE_PATTERN", pick(random, {"adjacent", "cyclic"})},
@@ -190,6 +246,7 @@ TEST(RandomConfigurations, EqualTheReference) {
     const auto result = compare(config, seed, 2, T);
     ASSERT_LE(result.in_double, kDoubleTolerance);
     ASSERT_LE(result.in_float, kFloatTolerance);
+    if (seed % 4 == 0) ASSERT_LE(difference_where_padded(config, seed, T), kDoubleTolerance);
     total.sequences += result.sequences;
     total.set_aside += result.set_aside;
   }

@@ -58,6 +58,32 @@ TEST(Plan, AppliesEachStepsDeltasToTheBase) {
   EXPECT_TRUE(plan.steps[5].config.coupler.enabled) << "a rerun has its target's deltas";
 }
 
+// GPT2_VOCAB_SIZE = 0 becomes a number for each step and its controls, and counts as what the base gives.
+TEST(Plan, SettlesEachStepsSettings) {
+  const TemporaryFolder folder;
+  folder.write("p.yaml",
+               "name: p\nbaseline: 0\nsteps:\n  0: {set: {MLP_EXPANSION: \"2\"}}\n"
+               "  1: {set: {MLP_EXPANSION: \"4\"}}\n"
+               "  2: {set: {OBJECTIVE: masked_token, ATTENTION_DIRECTION: bidirectional}}\n"
+               "controls:\n  - parameters: [1]\n");
+  const auto base = settings({"ABLATION_PLAN=p", "RA_MLA_ABLATION_STEPS=0,1,3", "GPT2_VOCAB_SIZE=0"});
+  const auto settle = [](Settings settings) {
+    settings.settle("GPT2_VOCAB_SIZE", settings.bind().objective.masked() ? "31" : "30");
+    return settings;
+  };
+  const auto plan = make_plan(base, folder.path(), settle);
+  ASSERT_EQ(plan.steps.size(), 3u);
+  for (const auto& step : plan.steps) {
+    EXPECT_EQ(step.config.gpt.vocabulary, 30) << step.name;
+    EXPECT_EQ(step.settings.origin("GPT2_VOCAB_SIZE"), "--set");
+  }
+  EXPECT_EQ(plan.baseline_config.gpt.vocabulary, 30);
+  auto masked = settings({"ABLATION_PLAN=p", "RA_MLA_ABLATION_STEPS=2", "GPT2_VOCAB_SIZE=0"});
+  EXPECT_EQ(make_plan(masked, folder.path(), settle).steps.at(0).config.gpt.vocabulary, 31);
+  expect_error([&] { make_plan(base, folder.path()); },
+               {"GPT2_VOCAB_SIZE = 0", "no data are read here", "set it to"});
+}
+
 TEST(Plan, RunsEveryStepOfASeedBeforeTheNextSeed) {
   const auto plan = make_plan(settings({"SEEDS=7,2", "RA_MLA_ABLATION_STEPS=3,0"}), kPlans);
   using Pairs = std::vector<std::pair<std::int64_t, std::int64_t>>;

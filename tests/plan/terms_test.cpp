@@ -79,10 +79,28 @@ TEST(Terms, AreThoseOfMeasureSamplesAndSchedule) {
   EXPECT_THAT(term_differences(values({"GPT2_DROPOUT=0.2", "GPT2_VOCAB_SIZE=60000"}), values({})), IsEmpty());
 }
 
+// A loss of masked tokens is none of next ones, nor one of another share of them.
+TEST(Terms, OfObjectivesAreWhatIsMeasured) {
+  const Assignments masked{"OBJECTIVE=masked_token", "ATTENTION_DIRECTION=bidirectional"};
+  const auto with = [&](const char* more) {
+    Assignments all = masked;
+    all.push_back(more);
+    return values(all);
+  };
+  for (const auto& other : {values({}), with("MASK_RATE=0.3"), with("MASK_SCHEDULE=uniform")}) {
+    const auto differences = term_differences(values(masked), other);
+    EXPECT_TRUE(has_kind(differences, TermKind::kMeasured)) << text_of(differences);
+    EXPECT_FALSE(are_paired(differences, {"OBJECTIVE", "MASK_RATE", "MASK_SCHEDULE"}));
+  }
+  EXPECT_THAT(term_differences(values(masked), with("CRITIC=y")), IsEmpty());
+}
+
 TEST(Terms, OfATableMeasureOneLoss) {
   expect_error([] { step_with("GPT2_EVAL_SAMPLES: 4"); },
                {"p.yaml:5", "step 1 (mla", "GPT2_EVAL_SAMPLES = 4, and 200 in step 0 (mla)", "other tokens"});
   expect_error([] { step_with("GPT2_BLOCK_SIZE: 512"); }, {"step 1", "GPT2_BLOCK_SIZE = 512, and 1024"});
+  expect_error([] { step_with("OBJECTIVE: masked_token, ATTENTION_DIRECTION: bidirectional"); },
+               {"step 1", "OBJECTIVE = masked_token, and next_token in step 0"});
   expect_error([] { plan_of("grid: {GPT2_EVAL_SAMPLES: [8, 16]}\n"); }, {"step 1", "GPT2_EVAL_SAMPLES = 16"});
   EXPECT_EQ(step_with("GPT2_EVAL_SAMPLES: 4", {"RA_MLA_ABLATION_STEPS=1"}).steps.size(), 1u)
       << "alone it is compared with nothing";

@@ -125,8 +125,9 @@ void expect_formulas(const Config& c) {
       fixed += c.gate.dim;
   }
   const Int bytes = c.run.dtype == DType::kBFloat16 ? 2 : 4;
-  EXPECT_EQ(decode_cache_bytes_per_token(c), token * bytes);
-  EXPECT_EQ(decode_cache_bytes_fixed(c), fixed * bytes);
+  const bool decodes = c.attention.direction == Direction::kCausal;
+  EXPECT_EQ(decode_cache_bytes_per_token(c), decodes ? token * bytes : 0);
+  EXPECT_EQ(decode_cache_bytes_fixed(c), decodes ? fixed * bytes : 0);
 
   Int sum = 0;
   for (const auto& [part, count] : parameters_by_part(c)) sum += count;
@@ -224,6 +225,18 @@ TEST(Flops, EqualTheSumDoneByHand) {
   EXPECT_DOUBLE_EQ(flops_per_token(off), mla);
   EXPECT_DOUBLE_EQ(flops_per_token(off + Deltas{{"RA_MLA_SHARED_KV", "y"}}), mla - 2 * 48);
   EXPECT_DOUBLE_EQ(flops_per_token(off + Deltas{{"RA_MLA_PER_HEAD_Q_LATENT", "n"}}), mla - 2 * 24);
+  // Of all pairs, and the head at three tenths of the tokens; a critic reads another pass of the blocks.
+  const Deltas masked{
+      {"OBJECTIVE", "masked_token"}, {"ATTENTION_DIRECTION", "bidirectional"}, {"MASK_RATE", "0.3"}};
+  const double blocks = 2 * (384 + 128 + 128 + 1024);
+  EXPECT_DOUBLE_EQ(flops_per_token(off + mha + masked), blocks + 160 * 0.3);
+  EXPECT_DOUBLE_EQ(flops_per_token(off + mha + masked + Deltas{{"CRITIC", "y"}}),
+                   2 * blocks + 160 * 0.3 * (1 + 1.0 / 3) + 2 * 8);
+  // A rate from 1/4 to 1, on average 5/8; every row keeps its two columns, of which each of 32 channels is
+  // routed.
+  EXPECT_DOUBLE_EQ(
+      flops_per_token(mechanisms(false, true, false) + mha + masked + Deltas{{"MASK_SCHEDULE", "uniform"}}),
+      blocks + 160 * 5.0 / 8 + 2 * (2048 + 64 * 2));
   // All kept: 1, 2, 3, 4.
   EXPECT_DOUBLE_EQ(
       flops_per_token(mechanisms(false, true, false) + Deltas{{"RA_MLA_MLP_SPARSE_MODE", "none"}}),

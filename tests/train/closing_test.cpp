@@ -19,9 +19,10 @@
 namespace kablate {
 namespace {
 
-using testing::ElementsAre;
 using testing::HasSubstr;
 using testing_support::SmallTrial;
+
+const Deltas kMasked{{"OBJECTIVE", "masked_token"}, {"ATTENTION_DIRECTION", "bidirectional"}};
 
 class OtherData final : public StreamDataset {
  public:
@@ -68,16 +69,10 @@ class Closing : public testing::Test {
   EvaluationRow before_last, last;
 };
 
-TEST(ContractStarts, AreEvenlySpacedWindowsFromTokenZero) {
-  EXPECT_THAT(contract_starts(101, 10, 4), ElementsAre(0, 20, 50, 70));
-  EXPECT_THAT(contract_starts(100, 30, 0), ElementsAre(0, 30, 60));
-  EXPECT_THAT(contract_starts(100, 30, 9), ElementsAre(0, 30, 60));
-  EXPECT_THAT(contract_starts(90, 30, 0), ElementsAre(0, 30));  // the last target needs a token
-}
-
 TEST_F(Closing, PassesWhatTheTrialReports) {
   for (const auto& deltas : {Deltas{}, Deltas{{"GPT2_EVAL_SAMPLES", "0"}}, Deltas{{"GPT2_EVAL_SAMPLES", "5"}},
-                             Deltas{{"DTYPE", "bfloat16"}},
+                             Deltas{{"DTYPE", "bfloat16"}}, kMasked,
+                             kMasked + Deltas{{"MASK_SCHEDULE", "uniform"}, {"CRITIC", "y"}},
                              Deltas{{"RA_MLA_MLP_ATTN_GATE", "y"}, {"RA_MLA_MLP_CROSS_TOKEN", "y"}}}) {
     train(deltas);
     EXPECT_EQ(fault(last), "");

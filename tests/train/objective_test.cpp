@@ -159,7 +159,7 @@ TEST(NextToken, WeightsItsTargets) {
   const Session session(trial.config, 1, trial.data);
   const std::vector<std::int64_t> numbers{0, 1, 2};
   Batch batch = trial.data->windows(Split::kValidation, numbers, trial.config.gpt.context);
-  const auto objective = make_objective(trial.config);
+  const auto objective = make_objective(trial.config, trial.data->vocabulary());
   const at::NoGradGuard no_grad;
   const auto plain = objective->run(session.model, batch, {}, true);
   EXPECT_EQ(objective->counts(batch)[0], batch.targets.numel());

@@ -7,7 +7,7 @@ namespace kablate {
 namespace {
 
 std::string sees_future(const Config& c) {
-  if (c.gate.pool != GatePool::kSequence) return "";
+  if (c.gate.pool != GatePool::kSequence || c.bidirectional()) return "";
   return "RA_MLA_MLP_GATE_POOL = sequence averages over the whole sequence, so a token sees its future: use "
          "causal_mean or token";
 }

@@ -55,7 +55,9 @@ Tensor for_each_query_head(const Tensor& x_BTKC, std::int64_t H) {
 
 bool kernels_serve(const AttentionInput& in, const Pass& pass) {
   const bool drops = !pass.dropout.active() || drops_in_kernels(in.q.size(2), in.q.size(1));
-  return pass.span.plainly_causal() && drops && fused_attention_serves(in.q) && fused_attention_serves(in.v);
+  const bool reciprocal = in.reciprocal.alpha > 0 && !pass.span.causal;
+  return !pass.span.keep_BT.defined() && !reciprocal && drops && fused_attention_serves(in.q) &&
+         fused_attention_serves(in.v);
 }
 
 // Its dropout has random numbers of its own, and it knows no reciprocal term.
@@ -101,7 +103,7 @@ Attended attend(const AttentionInput& in, const RowsRequest& rows, const Pass& p
               " heads, keys of ", in.k.size(2), " and values of ", in.v.size(2));
   TORCH_CHECK(in.reciprocal.alpha == 0 || in.k.size(2) == in.q.size(2),
               "reciprocal attention needs a head of keys for each of queries");
-  if (kernels_serve(in, pass)) return fused_attention(in, rows, pass.dropout);
+  if (kernels_serve(in, pass)) return fused_attention(in, rows, pass.dropout, pass.span.causal);
   if (library_serves(in, pass)) return attend_by_library(in, rows, pass);
   return attend_written_out(in, pass);
 }

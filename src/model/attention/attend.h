@@ -40,8 +40,9 @@ Attended attend(const AttentionInput& input, const RowsRequest& rows, const Pass
 
 // Scores, softmax, weighted values, one after the other, with P of every head as rows: the plain reference.
 // It also serves in float64, and where the kernels do not (other devices and CPUs, KERNELS = portable, heads
-// that are odd in bfloat16 or wider than 256, spans that are not plainly causal, dropout over a T that is no
-// multiple of 4) under dropout and for reciprocal attention, which LibTorch's attention has not.
+// that are odd in bfloat16 or wider than 256, padding, dropout over a T that is no multiple of 4, and
+// reciprocal attention that is not causal) under dropout and for reciprocal attention, which LibTorch's
+// attention has not.
 Attended attend_written_out(const AttentionInput& input, const Pass& pass);
 
 }  // namespace kablate

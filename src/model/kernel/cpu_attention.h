@@ -30,10 +30,11 @@ struct WeightDropout {
 
 struct AttentionProblem {
   std::int64_t T = 0, H = 0, K = 0;  // K a divisor of H
+  bool causal = true;                // P over s <= t; else over all s
   std::int64_t D = 0, C = 0;         // of q and k, and of v: <= kMostHeadWidth; even in bfloat16
   bool bfloat16 = false;             // else float32
   float scale = 1;                   // of q·k
-  float reciprocal_alpha = 0;        // Z[t,s] += alpha·Z[s,t] where t-s <= window; 0 is off, K = H else
+  float reciprocal_alpha = 0;  // Z[t,s] += alpha·Z[s,t] where t-s <= window; 0 is off, K = H and causal else
   std::int64_t reciprocal_window = 0;
   HeadsView q, k, v;  // [B, T, H, D], [B, T, K, D], [B, T, K, C]
   WeightDropout dropout;

@@ -1,4 +1,4 @@
-// Causal attention backward, tile by tile as forward: probabilities are recomputed from scores and their
+// Attention backward, tile by tile as forward: probabilities are recomputed from scores and their
 // logarithmic sums. Include after a vector_*.h; internal linkage, as in tile_products.h.
 #pragma once
 
@@ -77,7 +77,7 @@ template <class E>
 void add_rows_to_delta(const AttentionProblem& p, const AttentionBackward& result, Tile tile,
                        const BackwardBuffers<E>& buffers) {
   const Vector slope = spread(p.scale * kLog2E);
-  for (tile.s0 = 0; tile.s0 <= tile.q0; tile.s0 += kBlock) {
+  for (tile.s0 = 0; tile.s0 < keys_end(p, tile.q0); tile.s0 += kBlock) {
     tile.m = smaller(kBlock, p.T - tile.s0);
     if (!rows_gradient(p, result.rows, tile, buffers.from_rows)) continue;
     make_scores<E>(p, tile, buffers);
@@ -210,7 +210,7 @@ void make_weight_gradient(const AttentionProblem& p, const AttentionBackward& re
 template <class E>
 void begin_block(const AttentionProblem& p, const AttentionBackward& result, const Tile& tile,
                  const BackwardBuffers<E>& buffers) {
-  const auto [b, h, q0, n, s0, m] = tile;
+  const auto [b, h, q0, n, s0, m, causal] = tile;
   const int64_t width = buffers.width;
   pack_lanes<E>(p.q, b, q0, h, n, p.D, buffers.queries);
   pack_lanes<E>(result.values_gradient, b, q0, h, n, p.C, buffers.grad_output);
@@ -254,10 +254,10 @@ template <class E>
 void backward_of_queries(const AttentionProblem& p, const AttentionBackward& result, int64_t b, int64_t h,
                          const BackwardBuffers<E>& buffers) {
   for (int64_t q0 = 0; q0 < p.T; q0 += kBlock) {
-    Tile tile{b, h, q0, smaller(kBlock, p.T - q0), 0, 0};
+    Tile tile{b, h, q0, smaller(kBlock, p.T - q0), 0, 0, p.causal};
     begin_block<E>(p, result, tile, buffers);
     add_rows_to_delta<E>(p, result, tile, buffers);
-    for (; tile.s0 <= q0; tile.s0 += kBlock) {
+    for (; tile.s0 < keys_end(p, q0); tile.s0 += kBlock) {
       tile.m = smaller(kBlock, p.T - tile.s0);
       make_scores<E>(p, tile, buffers);
       make_weight_gradient<E>(p, result, tile, buffers);

@@ -1,4 +1,4 @@
-// Causal attention forward, in tiles of 64 queries x 64 keys, one query a lane: scores stand transposed,
+// Attention forward, in tiles of 64 queries x 64 keys, one query a lane: scores stand transposed,
 // Sᵀ[s, t], so that maxima, sums and the mask need no work across lanes. Include after a vector_*.h; internal
 // linkage, as in tile_products.h.
 #pragma once
@@ -24,13 +24,17 @@ struct ScoreBuffers {
 // A tile: n queries from q0, m keys from s0.
 struct Tile {
   int64_t b, h, q0, n, s0, m;
-  bool diagonal() const { return q0 == s0; }
+  bool causal;  // nothing above the diagonal counts
+  bool diagonal() const { return causal && q0 == s0; }
   int64_t vectors() const { return (n + kWidth - 1) / kWidth; }
   // Keys that a vector of queries sees, up to the piece that holds its diagonal.
   int64_t keys_of(int64_t vector) const {
     return diagonal() ? smaller(m, (vector * kWidth / kPiece + 1) * kPiece) : m;
   }
 };
+
+// Past the last key that a block of queries from q0 sees, in whole blocks.
+inline int64_t keys_end(const AttentionProblem& p, int64_t q0) { return p.causal ? q0 + kBlock : p.T; }
 
 // The head of keys and values that query head h reads.
 inline int64_t key_head(const AttentionProblem& p, int64_t h) { return h / (p.H / p.K); }
@@ -192,11 +196,11 @@ void forward(const AttentionProblem& p, const AttentionForward& result, int64_t 
   const ForwardBuffers<E> buffers(p, arena);
   pack_pairs<E>(p.v, b, key_head(p, h), p.T, p.C, buffers.value_pairs);
   for (int64_t q0 = 0; q0 < p.T; q0 += kBlock) {
-    Tile tile{b, h, q0, smaller(kBlock, p.T - q0), 0, 0};
+    Tile tile{b, h, q0, smaller(kBlock, p.T - q0), 0, 0, p.causal};
     pack_lanes<E>(p.q, b, q0, h, tile.n, p.D, buffers.queries);
     if (p.reciprocal_alpha != 0) pack_lanes<E>(p.k, b, q0, h, tile.n, p.D, buffers.keys);
     for (int64_t i = 0; i < kBlock; ++i) buffers.most[i] = -__builtin_inff(), buffers.sum[i] = 0;
-    for (; tile.s0 <= q0; tile.s0 += kBlock) {
+    for (; tile.s0 < keys_end(p, q0); tile.s0 += kBlock) {
       tile.m = smaller(kBlock, p.T - tile.s0);
       make_scores<E>(p, tile, buffers);
       make_factors(p, tile, buffers);

@@ -26,7 +26,7 @@ void add_head(const AttentionProblem& p, const RoutingRows& rows, Tile tile, con
   const float* log_sum = rows.log_sum + (tile.b * p.H + tile.h) * p.T + tile.q0;
   for (int64_t t = 0; t < kBlock; ++t) buffers.log_sum[t] = t < tile.n ? log_sum[t] * kLog2E : 0;
   const Vector slope = spread(p.scale * kLog2E);
-  for (tile.s0 = 0; tile.s0 <= tile.q0; tile.s0 += kBlock) {
+  for (tile.s0 = 0; tile.s0 < keys_end(p, tile.q0); tile.s0 += kBlock) {
     tile.m = smaller(kBlock, p.T - tile.s0);
     make_scores<E>(p, tile, buffers);
     for (int64_t v = 0; v < tile.vectors(); ++v) {
@@ -41,14 +41,14 @@ void add_head(const AttentionProblem& p, const RoutingRows& rows, Tile tile, con
 }
 
 // The `most` largest of each query, largest first; of equal ones the lower key comes first.
-inline void select(const Tile& tile, int64_t most, const float* strip, float* best, float* place) {
+inline void select(const Tile& tile, int64_t T, int64_t most, const float* strip, float* best, float* place) {
   constexpr float kNone = -1;  // below every weight
   for (int64_t i = 0; i < most * kBlock; ++i) best[i] = kNone, place[i] = kNone;
   for (int64_t v = 0; v < tile.vectors(); ++v) {
-    const int64_t end = smaller(tile.q0 + (v + 1) * kWidth, tile.q0 + tile.n);
+    const int64_t end = tile.causal ? smaller(tile.q0 + (v + 1) * kWidth, tile.q0 + tile.n) : T;
     for (int64_t s = 0; s < end; ++s) {
       Vector weight = load(strip + s * kBlock + v * kWidth);
-      if (const int64_t first = s - tile.q0 - v * kWidth; first > 0)
+      if (const int64_t first = s - tile.q0 - v * kWidth; tile.causal && first > 0)
         weight = from_lane(static_cast<int>(first), weight, spread(kNone));
       float* last = best + (most - 1) * kBlock + v * kWidth;
       if (!any_greater(weight, load(last))) continue;
@@ -66,18 +66,19 @@ inline void select(const Tile& tile, int64_t most, const float* strip, float* be
   }
 }
 
-// All of the rows of a tile's queries, from [key, query] to [query, key] with 0 past the diagonal.
+// All of the rows of a tile's queries, from [key, query] to [query, key] with 0 where a key isn't seen.
 inline void write_rows(const AttentionProblem& p, const Tile& tile, const float* strip, float part,
                        float* to) {
   for (int64_t t = 0; t < tile.n; ++t)
-    for (int64_t s = 0; s < p.T; ++s) to[t * p.T + s] = s <= tile.q0 + t ? part * strip[s * kBlock + t] : 0;
+    for (int64_t s = 0; s < p.T; ++s)
+      to[t * p.T + s] = !p.causal || s <= tile.q0 + t ? part * strip[s * kBlock + t] : 0;
 }
 
 template <class E>
 void write_selected(const AttentionProblem& p, const RoutingRows& result, const Tile& tile, float part,
                     const RowsBuffers<E>& buffers) {
   const int64_t most = result.most;
-  select(tile, most, buffers.strip, buffers.best, buffers.place);
+  select(tile, p.T, most, buffers.strip, buffers.best, buffers.place);
   for (int64_t t = 0; t < tile.n; ++t)
     for (int64_t rank = 0; rank < most; ++rank) {
       const int64_t to = (tile.b * p.T + tile.q0 + t) * most + rank;
@@ -91,9 +92,9 @@ template <class E>
 void rows(const AttentionProblem& p, const RoutingRows& result, int64_t b, int64_t q0, void* scratch) {
   Arena arena(scratch);
   const RowsBuffers<E> buffers(p, result, arena);
-  Tile tile{b, 0, q0, smaller(kBlock, p.T - q0), 0, 0};
+  Tile tile{b, 0, q0, smaller(kBlock, p.T - q0), 0, 0, p.causal};
   const auto clear = [&] {
-    for (int64_t i = 0; i < smaller(p.T, q0 + kBlock) * kBlock; ++i) buffers.strip[i] = 0;
+    for (int64_t i = 0; i < smaller(p.T, keys_end(p, q0)) * kBlock; ++i) buffers.strip[i] = 0;
   };
   clear();
   for (tile.h = 0; tile.h < p.H; ++tile.h) {

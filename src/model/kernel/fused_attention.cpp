@@ -50,10 +50,12 @@ struct Call {
   double drop = 0;  // probability that a weight is dropped
   std::int64_t stream = 0;
   std::vector<std::int64_t> samples;
+  bool causal = true;
 
   // Kept for the backward pass.
   c10::IValue to_value() const {
-    const std::vector<std::int64_t> integers = {reciprocal.window, rows.most, rows.by_head, stream, H};
+    const std::vector<std::int64_t> integers = {
+        reciprocal.window, rows.most, rows.by_head, stream, H, causal};
     return c10::ivalue::Tuple::create(
         {std::vector<double>{scale, reciprocal.alpha, drop}, integers, samples});
   }
@@ -67,7 +69,8 @@ struct Call {
             {.wanted = true, .by_head = integers[2] != 0, .most = integers[1]},
             numbers[2],
             integers[3],
-            parts[2].toIntVector()};
+            parts[2].toIntVector(),
+            integers[5] != 0};
   }
 
   kernel::WeightDropout dropout() const {
@@ -79,8 +82,8 @@ struct Call {
   }
 };
 
-Call call_of(const AttentionInput& in, const RowsRequest& rows, const Dropout& dropout) {
-  Call call{in.q.size(2), in.scale, in.reciprocal, rows, 0, 0, {}};
+Call call_of(const AttentionInput& in, const RowsRequest& rows, const Dropout& dropout, bool causal) {
+  Call call{in.q.size(2), in.scale, in.reciprocal, rows, 0, 0, {}, causal};
   if (!dropout.active()) return call;
   dropout.check_samples(in.q.size(0), in.site);
   const auto& samples = dropout.samples();
@@ -90,7 +93,8 @@ Call call_of(const AttentionInput& in, const RowsRequest& rows, const Dropout& d
           rows,
           dropout.probability(),
           static_cast<std::int64_t>(dropout.stream(in.site)),
-          {samples.begin(), samples.end()}};
+          {samples.begin(), samples.end()},
+          causal};
 }
 
 // Queries, keys and values from three tensors, or from one with H heads of queries first.
@@ -110,6 +114,7 @@ AttentionProblem problem_of(const Heads& heads, const Call& call) {
   return {.T = heads.q.size(1),
           .H = heads.q.size(2),
           .K = heads.k.size(2),
+          .causal = call.causal,
           .D = heads.q.size(3),
           .C = heads.v.size(3),
           .bfloat16 = heads.q.scalar_type() == at::kBFloat16,
@@ -240,8 +245,10 @@ bool fused_attention_serves(const Tensor& heads_BTHD) {
   return heads_BTHD.is_cpu() && type && D <= kernel::kMostHeadWidth && kernel::cpu_kernels() != nullptr;
 }
 
-Attended fused_attention(const AttentionInput& in, const RowsRequest& rows, const Dropout& dropout) {
-  const Call call = call_of(in, rows, dropout);
+Attended fused_attention(const AttentionInput& in, const RowsRequest& rows, const Dropout& dropout,
+                         bool causal) {
+  TORCH_CHECK(causal || in.reciprocal.alpha == 0, "the tiles' reciprocal attention is causal");
+  const Call call = call_of(in, rows, dropout, causal);
   if (in.packed.defined())
     return unpack(
         Fused::apply(in.packed.contiguous(), std::optional<Tensor>(), std::optional<Tensor>(), call));

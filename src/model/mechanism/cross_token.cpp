@@ -35,7 +35,7 @@ Router make_routing(const CrossTokenConfig& config, const AttentionRows& rows, c
   Tensor R = rows.mean_BTT.defined() ? rows.mean_BTT : rows.by_head_BHTT;
   if (config.head_average && R.dim() == 4) R = R.mean(1);
   if (config.detach) R = R.detach();
-  const Tensor routing = sparsify(R, config).to(pass.dtype);
+  const Tensor routing = sparsify(R, config, pass.span).to(pass.dtype);
   if (auto* seen = pass.observed()) observe_routing(routing, *seen);
   return [=](const Tensor& u_BTF) { return route(routing, u_BTF); };
 }

@@ -14,11 +14,18 @@ ReciprocalGate::ReciprocalGate(const LayerSpec& layer, const ParameterSet& param
 Tensor ReciprocalGate::make(const Tensor& u_BTF, Tensor* sum_BG, const Pass& pass) const {
   // Sums over a thousand positions in bfloat16 would lose most of their digits.
   Tensor pooled_BTG = linear(u_BTF, proj_, pass).to(statistics_type(pass));
-  if (pool_ == GatePool::kCausalMean) {
+  const Span& span = pass.span;
+  if (pool_ == GatePool::kCausalMean && span.causal) {
     if (sum_BG != nullptr) *sum_BG = pooled_BTG.sum(1);
-    pooled_BTG = at::matmul(pass.causal_mean_TT, pooled_BTG);
-  } else if (pool_ == GatePool::kSequence) {
-    pooled_BTG = pooled_BTG.mean(1, /*keepdim=*/true).expand_as(pooled_BTG);
+    pooled_BTG =
+        at::matmul(span.keep_BT.defined() ? visible_mean(span, pooled_BTG) : pass.causal_mean_TT, pooled_BTG);
+  } else if (pool_ != GatePool::kToken) {
+    Tensor mean_B1G = pooled_BTG.mean(1, /*keepdim=*/true);
+    if (span.keep_BT.defined()) {
+      const Tensor kept_BT1 = span.keep_BT.unsqueeze(2).to(pooled_BTG.scalar_type());
+      mean_B1G = (pooled_BTG * kept_BT1).sum(1, /*keepdim=*/true) / kept_BT1.sum(1, /*keepdim=*/true);
+    }
+    pooled_BTG = mean_B1G.expand_as(pooled_BTG);
   }
   const Tensor gate_BTH = at::sigmoid(linear(pooled_BTG, to_heads_, pass));
   if (auto* seen = pass.observed()) observe_gate(gate_BTH, *seen);
@@ -34,6 +41,11 @@ Tensor ReciprocalGate::step(const Tensor& u_B1F, std::int64_t length, Tensor& su
     pooled_B1G = sum_BG.unsqueeze(1) / length;
   }
   return at::sigmoid(linear(pooled_B1G, to_heads_, pass));
+}
+
+Tensor visible_mean(const Span& span, const Tensor& x_BTG) {
+  const Tensor visible_BTT = span.visible(x_BTG.size(1), x_BTG.options().requires_grad(false));
+  return visible_BTT / visible_BTT.sum(2, /*keepdim=*/true).clamp_min(1);
 }
 
 Tensor causal_mean(std::int64_t T, at::TensorOptions options) {

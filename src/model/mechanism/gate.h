@@ -13,9 +13,10 @@ class ReciprocalGate {
   // REQUIRES: the layer has a gate and makes context.
   ReciprocalGate(const LayerSpec& layer, const ParameterSet& parameters);
 
-  // g = σ(pool(u·gate_proj)·gate_to_heads), [B, T, H], for the block above. The pooling is over positions <=
-  // t, none, or over the whole sequence, which lets a token see its future. The first reads the pass's
-  // causal_mean_TT. `sum` is null, or gets what step() keeps after these tokens.
+  // g = σ(pool(u·gate_proj)·gate_to_heads), [B, T, H], for the block above. The pooling is over kept
+  // positions <= t, none, or over the whole sequence, which lets a token see its future, as the first does
+  // where attention is bidirectional. The first reads the pass's causal_mean_TT, where there is one. `sum` is
+  // null, or gets what step() keeps after these tokens.
   Tensor make(const Tensor& u_BTF, Tensor* sum_BG, const Pass& pass) const;
 
   // The same for one token, the `length`-th of its sequence: u [B, 1, F], g [B, 1, H]; `sum` [B, G] is kept
@@ -27,6 +28,10 @@ class ReciprocalGate {
   GatePool pool_;
   LinearMap proj_, to_heads_;
 };
+
+// What a mean over the positions that each sees multiplies with, [B, T, T] or [1, T, T]; a padded one has
+// what it sees.
+Tensor visible_mean(const Span& span, const Tensor& x_BTG);
 
 // What a mean over positions <= t multiplies with, [T, T]: the running sum has no deterministic kernel on a
 // GPU.

@@ -58,11 +58,12 @@ Tensor top_k_mask(const Tensor& rows, std::int64_t k) {
   return mask;
 }
 
-Tensor rms_mask(const Tensor& routing_TT, double threshold) {
+Tensor rms_mask(const Tensor& routing_TT, double threshold, const Span& span) {
   const Tensor w = routing_TT.detach();
-  const Tensor count_T1 = at::arange(1, w.size(-1) + 1, w.options()).unsqueeze(1);
-  const Tensor rms_T1 = (w.square().sum(-1, /*keepdim=*/true) / count_T1).sqrt();
-  return w.ge(rms_T1 * threshold).to(w.scalar_type()).tril();
+  Tensor seen = span.visible(w.size(-1), w.options());
+  if (w.dim() == 4) seen = seen.unsqueeze(1);
+  const Tensor rms_T1 = (w.square().sum(-1, /*keepdim=*/true) / seen.sum(-1, /*keepdim=*/true)).sqrt();
+  return w.ge(rms_T1 * threshold).to(w.scalar_type()) * seen;
 }
 
 Tensor rms_mask_row(const Tensor& row_t, double threshold) {
@@ -70,10 +71,10 @@ Tensor rms_mask_row(const Tensor& row_t, double threshold) {
   return row_t.ge(rms * threshold).to(row_t.scalar_type());
 }
 
-Tensor sparsify(const Tensor& routing_TT, const CrossTokenConfig& config) {
+Tensor sparsify(const Tensor& routing_TT, const CrossTokenConfig& config, const Span& span) {
   if (config.sparsity == Sparsity::kNone) return routing_TT;
   const Tensor mask = config.sparsity == Sparsity::kTopK ? top_k_mask(routing_TT, config.top_k)
-                                                         : rms_mask(routing_TT, config.rms_threshold);
+                                                         : rms_mask(routing_TT, config.rms_threshold, span);
   return keep(routing_TT, mask, config);
 }
 

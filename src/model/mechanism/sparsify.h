@@ -3,13 +3,14 @@
 
 #include "config/model_options.h"
 #include "model/dims.h"
+#include "model/pass.h"
 
 namespace kablate {
 
-// R [..., T, T], rows causal (0 where s > t), becomes the kept entries, zero elsewhere, divided by the row's
-// kept sum where `normalize` says so (a sum below 1e-8 counts as 1e-8; `none` keeps rows that sum to 1
+// R [..., T, T], 0 where the span lets t not see s, becomes the kept entries, zero elsewhere, divided by the
+// row's kept sum where `normalize` says so (a sum below 1e-8 counts as 1e-8; `none` keeps rows that sum to 1
 // already). Gradient flows through the kept values, not through the selection.
-Tensor sparsify(const Tensor& routing_TT, const CrossTokenConfig& config);
+Tensor sparsify(const Tensor& routing_TT, const CrossTokenConfig& config, const Span& span = {});
 
 // Rows [..., k] divided by their sums, each at least 1e-8.
 Tensor normalize_rows(const Tensor& kept);
@@ -21,8 +22,8 @@ Tensor sparsify_row(const Tensor& row_t, const CrossTokenConfig& config);
 Tensor top_k_mask(const Tensor& rows, std::int64_t k);            // on the CPU a selection in linear time
 Tensor top_k_mask_reference(const Tensor& rows, std::int64_t k);  // by a stable sort, on any device
 
-// 1 where w >= τ·√(mean over the row's s <= t of w²), 0 elsewhere; rows [..., T, T].
-Tensor rms_mask(const Tensor& routing_TT, double threshold);
+// 1 where w >= τ·√(mean over the s that the row sees of w²), 0 elsewhere; rows [..., T, T].
+Tensor rms_mask(const Tensor& routing_TT, double threshold, const Span& span = {});
 Tensor rms_mask_row(const Tensor& row_t, double threshold);  // the last row alone
 
 }  // namespace kablate

@@ -31,6 +31,7 @@ struct Case {
   Reciprocal reciprocal;
   double scale;
   double drop;  // of the weights
+  bool causal;
 
   Dropout dropout() const {
     constexpr std::uint64_t kSeed = 3, kFar = std::uint64_t{1} << 40;
@@ -41,7 +42,7 @@ struct Case {
 std::string text_of(const Case& c) {
   return str("B ", c.B, ", T ", c.T, ", H ", c.H, ", K ", c.K, ", D ", c.D, ", C ", c.C, ", ",
              c.type == at::kFloat ? "float32" : "bfloat16", ", alpha ", c.reciprocal.alpha, ", window ",
-             c.reciprocal.window, ", dropout ", c.drop);
+             c.reciprocal.window, ", dropout ", c.drop, c.causal ? "" : ", bidirectional");
 }
 
 class Shapes {
@@ -56,7 +57,8 @@ class Shapes {
     const auto width = [&] { return half ? 2 * pick(1, widest / 2) : pick(1, widest); };
     const auto T = drops ? 4 * pick(1, 50) : pick(1, 200), D = width(), C = pick(0, 1) == 0 ? D : width();
     const auto K = pick(1, 3), group = pick(0, 1) == 0 ? 1 : pick(2, 4);
-    const double alpha = group == 1 && pick(0, 2) == 0 ? 0.3 : 0;
+    const bool causal = pick(0, 2) > 0;
+    const double alpha = causal && group == 1 && pick(0, 2) == 0 ? 0.3 : 0;
     return {drops ? 3 : pick(1, 3),
             T,
             K * group,
@@ -66,7 +68,8 @@ class Shapes {
             half ? at::kBFloat16 : at::kFloat,
             {alpha, pick(0, 2 * T)},
             0.5 / std::sqrt(static_cast<double>(D)),
-            drops ? 0.3 : 0};
+            drops ? 0.3 : 0,
+            causal};
   }
 
  private:
@@ -82,7 +85,8 @@ struct Inputs {
   // rows are added up.
   void expect_equal(const Case& c, const Tensor& o, const Tensor& exact_o, const Tensor& above,
                     const Tensor& rows_above = {}) const {
-    AttentionCase numbers{q.exact, k.exact, v.exact, above.to(at::kDouble), c.scale, c.reciprocal, {}, {}};
+    AttentionCase numbers{q.exact, k.exact, v.exact, above.to(at::kDouble), c.scale, c.reciprocal,
+                          {},      {},      c.causal};
     if (c.drop > 0)
       numbers.kept_BHTT = c.dropout().apply(at::ones({c.B, c.H, c.T, c.T}, at::kDouble), "site");
     if (rows_above.defined()) numbers.rows_above_BHTT = rows_above.to(at::kDouble);
@@ -101,8 +105,8 @@ struct Inputs {
   Twin q, k, v;
 };
 
-Pass pass_of(at::ScalarType dtype, const Dropout& dropout = {}) {
-  return {.dtype = dtype, .dropout = dropout};
+Pass pass_of(at::ScalarType dtype, const Dropout& dropout = {}, bool causal = true) {
+  return {.dtype = dtype, .span = {.causal = causal}, .dropout = dropout};
 }
 
 AttentionInput input_of(const Case& c, const Tensor& q, const Tensor& k, const Tensor& v) {
@@ -114,11 +118,11 @@ AttentionInput input_of(const Case& c, const Tensor& q, const Tensor& k, const T
 // The kernels' and the reference's, of the same weights dropped.
 Attended fused(const Case& c, const Tensor& q, const Tensor& k, const Tensor& v,
                const RowsRequest& rows = {}) {
-  return fused_attention(input_of(c, q, k, v), rows, c.dropout());
+  return fused_attention(input_of(c, q, k, v), rows, c.dropout(), c.causal);
 }
 Attended written_out(const Case& c, const Inputs& in) {
   return attend_written_out(input_of(c, in.q.exact, in.k.exact, in.v.exact),
-                            pass_of(at::kDouble, c.dropout()));
+                            pass_of(at::kDouble, c.dropout(), c.causal));
 }
 
 class FusedAttention : public KernelTest {};
@@ -187,7 +191,8 @@ TEST_P(FusedAttention, ReadsAHeadOfKeysForSeveralOfQueriesWithoutACopy) {
 TEST_P(FusedAttention, LooksAtNoLaterToken) {
   Shapes shapes;
   for (int i = 0; i < 20; ++i) {
-    const Case c = shapes.draw();
+    Case c = shapes.draw();
+    c.causal = true;
     SCOPED_TRACE(text_of(c));
     const auto seen = c.T / 2;
     const auto like = [&](const Tensor& x) { return at::randn(x.sizes()).to(c.type); };

@@ -32,7 +32,7 @@ AttentionRounding attention_rounding(const AttentionCase& c, double r) {
   const auto T = q.size(2);
   const Tensor raw = at::matmul(q, turned(k)) * c.scale;
   const Tensor band = at::ones({T, T}, at::kDouble).tril(0).triu(-c.reciprocal.window) * c.reciprocal.alpha;
-  const Tensor future = at::ones({T, T}, at::kBool).triu(1);
+  const Tensor all = at::ones({T, T}, at::kBool), future = c.causal ? all.triu(1) : all.logical_not();
   const Tensor scores =
       (raw + turned(raw) * band).masked_fill(future, -std::numeric_limits<double>::infinity());
   const Tensor p = at::softmax(scores, -1), kept = c.kept_BHTT.defined() ? c.kept_BHTT : at::ones_like(p);

@@ -13,6 +13,7 @@ struct AttentionCase {
   Reciprocal reciprocal;
   at::Tensor kept_BHTT;        // what weights are multiplied by: 0 or 1/(1-p); undefined without dropout
   at::Tensor rows_above_BHTT;  // gradient of P itself; undefined where rows are not used
+  bool causal = true;
 };
 
 // Standard deviations of ‖error‖ of each tensor.

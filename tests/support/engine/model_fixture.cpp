@@ -46,7 +46,9 @@ const std::pair<std::string, std::string> kMha{"ENABLE_RA_MLA", "n"}, kGate{"RA_
     kSwiglu{"GPT2_ACTIVATION", "swiglu"}, kPerHeadMlp{"MLP_PER_HEAD", "y"}, kFourLayers{"GPT2_N_LAYER", "4"},
     kShared{"MLP_SHARE_LAYERS", "2"}, kCyclic{"MLP_SHARE_PATTERN", "cyclic"},
     kLearned{"MLP_LEARNED_WIDTH", "y"}, kDeepseek{"RA_MLA_FORM", "deepseek"},
-    kSharedMain{"SHARE_MAIN_MATRICES", "y"}, kLoraAttn{"USE_LORA_ATTN", "y"}, kLoraMlp{"USE_LORA_MLP", "y"};
+    kMasked{"OBJECTIVE", "masked_token"}, kBothWays{"ATTENTION_DIRECTION", "bidirectional"},
+    kCritic{"CRITIC", "y"}, kSharedMain{"SHARE_MAIN_MATRICES", "y"}, kLoraAttn{"USE_LORA_ATTN", "y"},
+    kLoraMlp{"USE_LORA_MLP", "y"};
 
 std::pair<std::string, std::string> pool(const char* value) { return {"RA_MLA_MLP_GATE_POOL", value}; }
 std::pair<std::string, std::string> sparse(const char* value) { return {"RA_MLA_MLP_SPARSE_MODE", value}; }
@@ -230,6 +232,36 @@ const std::vector<Arm>& arms() {
       {"LoraFrozenBase", {kMha, kLoraAttn, kLoraMlp, {"LORA_FREEZE_BASE_AT", "1"}}},
       {"AllSharedMatricesLoraFrozenBase",
        {kGate, kCross, kRecip, kSharedMain, kLoraAttn, kLoraMlp, {"LORA_FREEZE_BASE_AT", "1"}}},
+      {"Bidirectional", {kMha, kMasked, kBothWays}},
+      {"BidirectionalMla", {kMasked, kBothWays, {"GPT2_WEIGHT_TYING", "n"}}},
+      {"BidirectionalRotaryGroups",
+       {kMha,
+        kMasked,
+        kBothWays,
+        kRotary,
+        {"GPT2_N_EMBD", "24"},
+        {"GPT2_N_HEAD", "6"},
+        {"GPT2_N_KV_HEAD", "2"},
+        {"NORM_KIND", "rmsnorm"}}},
+      {"BidirectionalDeepseek",
+       {kMasked, kBothWays, kDeepseek, kRotary, {"RA_MLA_ROPE_DIM", "2"}, {"MASK_SCHEDULE", "uniform"}}},
+      {"BidirectionalReciprocal", {kMasked, kBothWays, kRa}},
+      {"BidirectionalGateToken", {kMasked, kBothWays, kGate, pool("token")}},
+      {"BidirectionalGateSequence", {kMha, kMasked, kBothWays, kGate, pool("sequence")}},
+      {"BidirectionalCrossRmsPerHead",
+       {kMha,
+        kMasked,
+        kBothWays,
+        kCross,
+        sparse("rms"),
+        kPerHead,
+        {"RA_MLA_MLP_SPARSE_RMS_THRESHOLD", "0.73"}}},
+      {"BidirectionalCrossNone", {kMasked, kBothWays, kCross, sparse("none"), kRa}},
+      {"AllBidirectional", {kGate, kCross, kRecip, kMasked, kBothWays}},
+      {"Critic", {kMha, kMasked, kBothWays, kCritic, {"MASK_RATE", "0.4"}}},
+      {"AllCriticUniform",
+       {kGate, kCross, kRecip, kMasked, kBothWays, kCritic, {"MASK_SCHEDULE", "uniform"}}},
+      {"SharedMatricesLoraCritic", {kMha, kMasked, kBothWays, kCritic, kSharedMain, kLoraAttn, kLoraMlp}},
       {"UntiedHead", {{"GPT2_WEIGHT_TYING", "n"}}},
       {"WithoutMlp", {{"MLP_EXPANSION", "0"}}},
       {"WithoutAttention", {{"GPT2_ATTENTION", "n"}}},
@@ -240,6 +272,13 @@ const std::vector<Arm>& arms() {
       {"OneLayerCrossRecip", {kCross, kRecip, kUntied, {"GPT2_N_LAYER", "1"}}},
   };
   return all;
+}
+
+std::vector<Arm> causal_arms() {
+  std::vector<Arm> causal;
+  for (const auto& arm : arms())
+    if (!small_config(arm.deltas).bidirectional()) causal.push_back(arm);
+  return causal;
 }
 
 void PrintTo(const Arm& arm, std::ostream* out) { *out << arm.name; }
@@ -289,8 +328,11 @@ double relative_difference(const Tensor& a_BTV, const std::vector<reference::Mat
 
 std::map<std::string, Tensor> loss_gradients(const Config& config, const ParameterSet& parameters,
                                              const Sequences& sequences) {
-  const Tensor logits = Gpt(config, parameters).logits(as_tensor(sequences.inputs));
-  cross_entropy(logits, as_tensor(sequences.targets)).backward();
+  const Gpt model(config, parameters);
+  const Head head = model.head(as_tensor(sequences.inputs));
+  Tensor loss = cross_entropy(head.logits(), as_tensor(sequences.targets));
+  if (config.objective.critic) loss = loss + model.critic(head.values_BTE).mean();
+  loss.backward();
   std::map<std::string, Tensor> gradients;
   for (const auto& [name, tensor] : parameters.by_name()) {
     gradients[name] = tensor.grad().defined() ? tensor.grad().clone() : at::zeros_like(tensor);

@@ -28,6 +28,7 @@ struct Arm {
   Deltas deltas;
 };
 const std::vector<Arm>& arms();
+std::vector<Arm> causal_arms();
 void PrintTo(const Arm& arm, std::ostream* out);
 std::string arm_test_name(const testing::TestParamInfo<Arm>& info);
 
@@ -46,7 +47,8 @@ reference::Weights plain_weights(const ParameterSet& parameters);
 
 // ‖a − b‖ / ‖b‖ over all elements; a is [B, T, V].
 double relative_difference(const Tensor& a_BTV, const std::vector<reference::Matrix>& b);
-// The gradients of the mean cross entropy by parameter name.
+// The gradients of the mean cross entropy, and of the mean of what the critic says where there is one, by
+// parameter name.
 std::map<std::string, Tensor> loss_gradients(const Config& config, const ParameterSet& parameters,
                                              const Sequences& sequences);
 

@@ -1,6 +1,7 @@
 #include "support/engine/reference_latent.h"
 
 #include <cmath>
+#include <cstdlib>
 
 namespace kablate::reference {
 namespace {
@@ -125,8 +126,8 @@ class Heads {
   void add_reciprocal(Matrix& z) const {
     const Matrix before = z;
     for (std::size_t t = 0; t < T_; ++t)
-      for (std::size_t s = 0; s <= t; ++s)
-        if (static_cast<std::int64_t>(t - s) <= mla_.reciprocal_window)
+      for (std::size_t s = 0; s < T_; ++s)
+        if (std::abs(static_cast<std::int64_t>(t) - static_cast<std::int64_t>(s)) <= mla_.reciprocal_window)
           z[t][s] += mla_.reciprocal_alpha * before[s][t];
   }
 

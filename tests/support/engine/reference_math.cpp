@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numbers>
 
 namespace kablate::reference {
@@ -69,15 +70,15 @@ double activate(Activation activation, double a) {
   return 0.5 * a * (1 + std::tanh(std::sqrt(2 / std::numbers::pi) * (a + 0.044715 * a * a * a)));
 }
 
-// Row t of scores over s <= t.
-Matrix causal_softmax(const Matrix& scores) {
+Matrix softmax(const Matrix& scores, const Sight& sight) {
   Matrix p = zeros(scores.size(), scores.size());
   for (std::size_t t = 0; t < scores.size(); ++t) {
-    const double most =
-        *std::max_element(scores[t].begin(), scores[t].begin() + static_cast<std::ptrdiff_t>(t) + 1);
-    double sum = 0;
-    for (std::size_t s = 0; s <= t; ++s) sum += p[t][s] = std::exp(scores[t][s] - most);
-    for (std::size_t s = 0; s <= t; ++s) p[t][s] /= sum;
+    double most = -std::numeric_limits<double>::infinity(), sum = 0;
+    for (std::size_t s = 0; s < scores.size(); ++s)
+      if (sight.sees(t, s)) most = std::max(most, scores[t][s]);
+    for (std::size_t s = 0; s < scores.size(); ++s)
+      if (sight.sees(t, s)) sum += p[t][s] = std::exp(scores[t][s] - most);
+    for (auto& value : p[t]) value /= sum > 0 ? sum : 1;
   }
   return p;
 }
@@ -85,30 +86,34 @@ Matrix causal_softmax(const Matrix& scores) {
 void route(const Matrix& weights, const Matrix& x, std::size_t first, std::size_t end, Matrix& out,
            std::size_t shift) {
   for (std::size_t t = 0; t < x.size(); ++t)
-    for (std::size_t s = 0; s <= t; ++s)
-      for (std::size_t c = first; c < end; ++c) out[t][c] += weights[t][s] * x[s][shift + c];
+    for (std::size_t s = 0; s < x.size(); ++s)
+      for (std::size_t c = first; c < end && weights[t][s] != 0; ++c)
+        out[t][c] += weights[t][s] * x[s][shift + c];
 }
 
-Matrix pooled(const Matrix& x, GatePool pool) {
+Matrix pooled(const Matrix& x, GatePool pool, const Sight& sight) {
   Matrix mean = zeros(x.size(), x[0].size());
+  const Sight all{.causal = sight.causal && pool == GatePool::kCausalMean, .keep = sight.keep};
   for (std::size_t t = 0; t < x.size(); ++t) {
-    std::size_t first = 0, end = t + 1;  // causal_mean
-    if (pool == GatePool::kToken) first = t;
-    if (pool == GatePool::kSequence) end = x.size();
-    for (std::size_t s = first; s < end; ++s)
-      for (std::size_t g = 0; g < x[s].size(); ++g) mean[t][g] += x[s][g] / static_cast<double>(end - first);
+    double count = 0;
+    for (std::size_t s = 0; s < x.size(); ++s) {
+      if (pool == GatePool::kToken ? s != t : !all.sees(t, s)) continue;
+      ++count;
+      for (std::size_t g = 0; g < x[s].size(); ++g) mean[t][g] += x[s][g];
+    }
+    for (auto& value : mean[t]) value /= std::max(count, 1.0);
   }
   return mean;
 }
 
-Vector keep_top_k(const Vector& row, std::size_t t, std::size_t k, double& margin) {
+Vector keep_top_k(const Vector& row, std::size_t t, std::size_t k, double& margin, const Sight& sight) {
   Vector kept(row.size(), 0);
   double last = 0;
-  for (std::size_t round = 0; round <= std::min(k, t);
-       ++round) {  // one more than are kept, to see the distance
+  for (std::size_t round = 0; round <= k; ++round) {  // one more than are kept, to see the distance
     std::size_t best = row.size();
-    for (std::size_t s = 0; s <= t; ++s)
-      if (kept[s] == 0 && (best == row.size() || row[s] > row[best])) best = s;
+    for (std::size_t s = 0; s < row.size(); ++s)
+      if (sight.sees(t, s) && kept[s] == 0 && (best == row.size() || row[s] > row[best])) best = s;
+    if (best == row.size()) break;
     if (round == k) {
       margin = std::min(margin, (last - row[best]) / last);
     } else {
@@ -119,12 +124,14 @@ Vector keep_top_k(const Vector& row, std::size_t t, std::size_t k, double& margi
   return kept;
 }
 
-Vector keep_rms(const Vector& row, std::size_t t, double threshold, double& margin) {
-  double mean_square = 0;
-  for (std::size_t s = 0; s <= t; ++s) mean_square += row[s] * row[s] / static_cast<double>(t + 1);
-  const double limit = threshold * std::sqrt(mean_square);
+Vector keep_rms(const Vector& row, std::size_t t, double threshold, double& margin, const Sight& sight) {
+  double squares = 0, count = 0;
+  for (std::size_t s = 0; s < row.size(); ++s)
+    if (sight.sees(t, s)) squares += row[s] * row[s], ++count;
+  const double limit = threshold * std::sqrt(squares / std::max(count, 1.0));
   Vector kept(row.size(), 0);
-  for (std::size_t s = 0; s <= t; ++s) {
+  for (std::size_t s = 0; s < row.size(); ++s) {
+    if (!sight.sees(t, s)) continue;
     kept[s] = row[s] >= limit ? 1 : 0;
     if (limit > 0) margin = std::min(margin, std::abs(row[s] - limit) / limit);
   }

@@ -17,6 +17,13 @@ struct Weight {
   Vector values;
 };
 
+// Which positions a position sees: those up to its own, or all; of them those that are kept.
+struct Sight {
+  bool causal = true;
+  std::vector<bool> keep = {};  // empty: all
+  bool sees(std::size_t t, std::size_t s) const { return (!causal || s <= t) && (keep.empty() || keep[s]); }
+};
+
 Matrix zeros(std::size_t rows, std::size_t columns);
 void add(Matrix& x, const Matrix& y, double factor = 1);  // x <- x + factor·y
 
@@ -34,22 +41,22 @@ void rotate(Matrix& x, std::size_t first, std::size_t width, double base);
 
 double activate(Activation activation, double a);  // of one number: not kSwiglu
 
-// Each row t over its s <= t; 0 elsewhere.
-Matrix causal_softmax(const Matrix& scores);
+// Each row t over the s that it sees; 0 elsewhere, and in a row that sees none.
+Matrix softmax(const Matrix& scores, const Sight& sight);
 
-// out[t][c] += Σ over s <= t of weights[t][s]·x[s][shift + c], for columns c from `first` to before `end`
+// out[t][c] += Σ_s weights[t][s]·x[s][shift + c], for columns c from `first` to before `end`
 void route(const Matrix& weights, const Matrix& x, std::size_t first, std::size_t end, Matrix& out,
            std::size_t shift = 0);
 
 // Row t: the mean of the rows that the pooling takes for it.
-Matrix pooled(const Matrix& x, GatePool pool);
+Matrix pooled(const Matrix& x, GatePool pool, const Sight& sight);
 
-// 1 at the k largest of row[0..t], the lower column winning a tie; 0 elsewhere. `margin` is lowered to the
-// relative distance between the last kept weight and the first that is not.
-Vector keep_top_k(const Vector& row, std::size_t t, std::size_t k, double& margin);
+// 1 at the k largest of the row[s] that t sees, the lower column winning a tie; 0 elsewhere. `margin` is
+// lowered to the relative distance between the last kept weight and the first that is not.
+Vector keep_top_k(const Vector& row, std::size_t t, std::size_t k, double& margin, const Sight& sight = {});
 
-// 1 where row[s] >= threshold · √(mean over s <= t of row[s]²); `margin` likewise.
-Vector keep_rms(const Vector& row, std::size_t t, double threshold, double& margin);
+// 1 where row[s] >= threshold · √(mean over the s that t sees of row[s]²); `margin` likewise.
+Vector keep_rms(const Vector& row, std::size_t t, double threshold, double& margin, const Sight& sight = {});
 
 // Mean of -log softmax(logits)[target] over the positions of all sequences.
 double cross_entropy(const std::vector<Matrix>& logits,

@@ -34,6 +34,7 @@ class Sequence {
         weights_(weights),
         held_(options.held),
         drop_(options.drop),
+        sight_{.causal = config.attention.direction == Direction::kCausal, .keep = options.keep},
         E_(static_cast<std::size_t>(config.gpt.width)),
         H_(static_cast<std::size_t>(config.gpt.num_heads)),
         K_(config.attention.key_heads > 0 ? static_cast<std::size_t>(config.attention.key_heads) : H_),
@@ -56,7 +57,9 @@ class Sequence {
     x = norm(x, "transformer.ln_f");
     const Matrix logits =
         linear(x, weight(c_.gpt.tie_embeddings ? "transformer.wte.weight" : "lm_head.weight"));
-    return {logits, routing_, traces_};
+    Matrix critic;
+    if (c_.objective.critic) critic = linear(x, weight("critic.weight"), &weight("critic.bias"));
+    return {logits, critic, routing_, traces_};
   }
 
  private:
@@ -163,7 +166,7 @@ class Sequence {
         for (std::size_t s = 0; s < T; ++s)
           for (std::size_t d = 0; d < D_; ++d)
             scores[t][s] += qkv[t][h * D_ + d] * qkv[s][key + d] / std::sqrt(static_cast<double>(D_));
-      attention.weights.push_back(causal_softmax(scores));
+      attention.weights.push_back(softmax(scores, sight_));
       route(dropped(attention.weights[h], h), qkv, h * D_, (h + 1) * D_, heads, value - h * D_);
     }
     gate_heads(heads, below.gate);
@@ -184,7 +187,7 @@ class Sequence {
     trace.keys = made.latent, attention.keys = made.keys;
     Matrix heads = zeros(x.size(), E_);
     for (std::size_t h = 0; h < H_; ++h) {
-      attention.weights.push_back(causal_softmax(made.scores[h]));
+      attention.weights.push_back(softmax(made.scores[h], sight_));
       route(dropped(attention.weights[h], h), made.values, h * D_, (h + 1) * D_, heads);
     }
     gate_heads(heads, below.gate);
@@ -262,7 +265,7 @@ class Sequence {
   // Mechanism 1: g = σ(pool(u·gate_proj)·gate_to_heads)
   Matrix make_gate(const Matrix& u) const {
     const Matrix narrow = linear(u, weight(name("mlp.gate_proj.weight")));
-    Matrix gate = linear(pooled(narrow, c_.gate.pool), weight(name("mlp.gate_to_heads.weight")));
+    Matrix gate = linear(pooled(narrow, c_.gate.pool, sight_), weight(name("mlp.gate_to_heads.weight")));
     for (auto& row : gate)
       for (auto& value : row) value = 1 / (1 + std::exp(-value));
     return gate;
@@ -294,15 +297,15 @@ class Sequence {
           kept[t] = Vector(T, 1);
           break;
         case Sparsity::kTopK:
-          kept[t] = keep_top_k(rows[t], t, static_cast<std::size_t>(c_.cross.top_k), routing_.margin);
+          kept[t] = keep_top_k(rows[t], t, static_cast<std::size_t>(c_.cross.top_k), routing_.margin, sight_);
           break;
         case Sparsity::kRms:
-          kept[t] = keep_rms(rows[t], t, c_.cross.rms_threshold, routing_.margin);
+          kept[t] = keep_rms(rows[t], t, c_.cross.rms_threshold, routing_.margin, sight_);
           break;
       }
       if (held_ != nullptr) kept[t] = held_->kept[block_][group][t];
       double sum = 0;
-      for (std::size_t s = 0; s <= t; ++s) sum += r[t][s] *= kept[t][s];
+      for (std::size_t s = 0; s < T; ++s) sum += r[t][s] *= kept[t][s];
       if (c_.cross.normalize && c_.cross.sparsity != Sparsity::kNone)
         for (auto& value : r[t]) value /= std::max(sum, 1e-8);
     }
@@ -348,6 +351,7 @@ class Sequence {
   const Weights& weights_;
   const Routing* held_;
   Drop drop_;
+  Sight sight_;
   std::size_t E_, H_, K_, D_, blocks_, block_ = 0, L_ = 0, F_ = 0;  // the block at hand, and its widths
   Routing routing_;
   std::vector<Trace> traces_;

@@ -36,6 +36,7 @@ struct Trace {
 
 struct Output {
   Matrix logits;  // [T][V]
+  Matrix critic;  // [T][1], where there is one
   Routing routing;
   std::vector<Trace> traces;  // by block
 };
@@ -47,6 +48,7 @@ using Drop = std::function<double(const std::string& site, std::size_t element)>
 struct Options {
   const Routing* held = nullptr;  // the selection to use, and the rows where RA_MLA_MLP_CROSS_DETACH is y
   Drop drop = nullptr;            // none: evaluation
+  std::vector<bool> keep = {};    // of the tokens that are no padding; empty: all
 };
 
 Output forward(const Config& config, const Weights& weights, const std::vector<std::int64_t>& tokens,

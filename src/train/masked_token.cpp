@@ -1,0 +1,154 @@
+#include "train/masked_token.h"
+
+#include <vector>
+
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+
+#include "config/config.h"
+#include "model/draw.h"
+#include "model/loss.h"
+#include "train/masking.h"
+
+namespace kablate {
+namespace {
+
+// Rows of [B, T, ...] at places of its B·T positions.
+Tensor rows_of(const Tensor& x_BT, const Tensor& places_M) {
+  return x_BT.flatten(0, 1).index_select(0, places_M);
+}
+
+// The masked positions of a batch, and what the head says there: [1, M] beside each other, since the others'
+// logits are asked for by nobody.
+struct Masked {
+  Tensor places_M, targets_M, weights_M;
+  Head head;
+
+  Masked(const Head& all, const Batch& batch) {
+    places_M = batch.targets.flatten().ne(kIgnoreIndex).nonzero().squeeze(1);
+    targets_M = rows_of(batch.targets, places_M);
+    // Their sum is what a sum of losses is divided by, and multiplied by again.
+    if (batch.weights.defined()) weights_M = rows_of(batch.weights, places_M).to(at::kDouble);
+    head = at_places(all, places_M);
+  }
+
+  bool none() const { return places_M.numel() == 0; }
+
+  Tensor mean() const {
+    if (none()) return head.values_BTE.sum();
+    return head_cross_entropy(head, targets_M.unsqueeze(0),
+                              weights_M.defined() ? weights_M.unsqueeze(0) : Tensor());
+  }
+
+  // -log p of each, float64.
+  Tensor losses_M() const {
+    std::vector<Tensor> losses{at::empty({0}, head.values_BTE.options().dtype(at::kDouble))};
+    for_logits(head, [&](std::int64_t first, const Tensor& logits) {
+      const Tensor targets = targets_M.narrow(0, first, logits.size(0)).unsqueeze(1);
+      losses.push_back(sequence_cross_entropy(logits.unsqueeze(1), targets));
+    });
+    return at::cat(losses);
+  }
+
+  // A token for each, by draws [M].
+  Tensor filled_M(const Tensor& draws_M) const {
+    std::vector<Tensor> ids{at::empty({0}, targets_M.options())};
+    for_logits(head, [&](std::int64_t first, const Tensor& logits) {
+      const Tensor scores = logits.detach().narrow(1, 0, head.never);
+      ids.push_back(draw_rows(scores, draws_M.narrow(0, first, logits.size(0))));
+    });
+    return at::cat(ids);
+  }
+};
+
+class MaskedToken final : public Objective {
+ public:
+  MaskedToken(const ObjectiveConfig& objective, const MlpConfig& mlp, std::int64_t mask_token)
+      : mlp_(mlp),
+        critic_(objective.critic),
+        critic_weight_(objective.critic_weight),
+        masking_{.rate = objective.mask_rate,
+                 .schedule = objective.schedule,
+                 .token = mask_token,
+                 .fills = objective.critic} {}
+
+  Batch keyed(Batch batch, std::uint64_t seed) const override {
+    return masked(std::move(batch), seed, masking_);
+  }
+
+  std::vector<double> counts(const Batch& batch) const override {
+    const double targets = counted_targets(batch.targets).sum().item<double>();
+    std::vector<double> counts{uniform() ? static_cast<double>(batch.inputs.size(0)) : targets};
+    if (mlp_.learned_width) counts.push_back(counts[0]);
+    if (critic_) counts.insert(counts.end(), 3, targets);
+    return counts;
+  }
+
+  Outcome run(const Gpt& model, const Batch& batch, const Dropout& dropout, bool by_sequence) const override {
+    Head head = model.head(batch.inputs, dropout, batch.keep);
+    head.never = masking_.token;
+    const Masked masked(head, batch);
+    Outcome outcome{.terms = {{.name = "loss", .mean = scaled(masked, batch)}}, .by_sequence_B = {}};
+    if (mlp_.learned_width)
+      outcome.terms.push_back(
+          {.name = "unit_gate", .mean = model.mean_unit_gate(), .factor = mlp_.width_penalty});
+    if (critic_) add_critic(model, masked, batch, dropout, outcome.terms);
+    if (by_sequence) outcome.by_sequence_B = by_sequences(masked, batch);
+    return outcome;
+  }
+
+ private:
+  bool uniform() const { return masking_.schedule == MaskSchedule::kUniform; }
+
+  // Over sequences: the weights are those of a sum.
+  Tensor scaled(const Masked& masked, const Batch& batch) const {
+    const Tensor mean = masked.mean();
+    if (!uniform() || masked.none()) return mean;
+    return mean * (masked.weights_M.sum().item<double>() / static_cast<double>(batch.inputs.size(0)));
+  }
+
+  Tensor by_sequences(const Masked& masked, const Batch& batch) const {
+    const auto B = batch.inputs.size(0), T = batch.inputs.size(1);
+    const Tensor owners_M = masked.places_M.div(T, "floor"), losses_M = masked.losses_M();
+    const auto sums = [&](const Tensor& x_M) {
+      return at::zeros({B}, losses_M.options()).index_add_(0, owners_M, x_M);
+    };
+    if (uniform()) return sums(losses_M * masked.weights_M);
+    return sums(losses_M) / sums(at::ones_like(losses_M));
+  }
+
+  void add_critic(const Gpt& model, const Masked& masked, const Batch& batch, const Dropout& dropout,
+                  std::vector<Term>& terms) const {
+    Tensor filled_BT = batch.inputs.clone(), changed_M;
+    {
+      const at::NoGradGuard no_grad;
+      const Tensor filled_M = masked.filled_M(rows_of(batch.draws, masked.places_M));
+      filled_BT.view({-1}).index_copy_(0, masked.places_M, filled_M);
+      changed_M = filled_M.ne(masked.targets_M);
+    }
+    const Tensor said_BT = model.critic(model.head(filled_BT, dropout, batch.keep).values_BTE),
+                 said_M = rows_of(said_BT, masked.places_M), wanted_M = changed_M.to(said_M.scalar_type());
+    const auto mean = [&](const Tensor& x_M) { return masked.none() ? x_M.sum() : x_M.mean(); };
+    terms.push_back(
+        {.name = "critic",
+         .mean = mean(at::binary_cross_entropy_with_logits(said_M, wanted_M, {}, {}, at::Reduction::None)),
+         .factor = critic_weight_});
+    terms.push_back({.name = "critic_accuracy",
+                     .mean = mean(said_M.detach().gt(0).eq(changed_M).to(said_M.scalar_type())),
+                     .factor = 0});
+    terms.push_back({.name = "critic_changed", .mean = mean(wanted_M), .factor = 0});
+  }
+
+  MlpConfig mlp_;
+  bool critic_;
+  double critic_weight_;
+  Masking masking_;
+};
+
+}  // namespace
+
+std::shared_ptr<const Objective> make_masked_token(const Config& config, std::int64_t mask_token) {
+  return std::make_shared<const MaskedToken>(config.objective, config.mlp, mask_token);
+}
+
+}  // namespace kablate
