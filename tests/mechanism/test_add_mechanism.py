@@ -41,7 +41,7 @@ struct HeadGateConfig {
 };
 """),
     ("src/config/config.h", "  CouplerConfig coupler;\n", "  HeadGateConfig head_gate;\n"),
-    ("src/config/binding.h", " coupler, optim, ", " coupler, head_gate, optim, ", "replaced"),
+    ("src/config/binding.h", " coupler, objective, ", " coupler, head_gate, objective, ", "replaced"),
     ("src/config/binding.h", '  visit("RA_MLA_MLP_TYING_MODE", coupler.tying, kNumbers);\n', """
   visit("HEAD_GATE", head_gate.enabled, kNumbers);
   visit("HEAD_GATE_ALPHA", head_gate.alpha, kNumbers, Bounds{});
