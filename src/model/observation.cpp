@@ -19,9 +19,12 @@ void observe_gate(const Tensor& gate_BTH, BlockObservation& seen) {
 void observe_routing(const Tensor& routing, BlockObservation& seen) {
   const Tensor R = widened(routing);
   const Tensor places_T = at::arange(R.size(-1), R.options());
-  const Tensor away_TT = (places_T.unsqueeze(1) - places_T).abs();
   const Tensor sum = R.sum(-1).to(at::kDouble), kept = sum.gt(0);
-  const Tensor distance = (R * away_TT).sum(-1).to(at::kDouble) / sum;
+  // Of rows that see nothing after them the mean distance is their place less the mean place.
+  const Tensor mean_place = at::matmul(R, places_T).to(at::kDouble) / sum;
+  const bool ahead = R.triu(1).ne(0).any().item<bool>();
+  const Tensor distance = ahead ? (R * (places_T.unsqueeze(1) - places_T).abs()).sum(-1).to(at::kDouble) / sum
+                                : places_T.to(at::kDouble) - mean_place;
   const Tensor entropy = sum.log() - at::xlogy(R, R).sum(-1).to(at::kDouble) / sum;
   seen["routing_distance"] = distance.masked_select(kept).mean().item<double>();
   seen["routing_entropy"] = entropy.masked_select(kept).mean().item<double>();
