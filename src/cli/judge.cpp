@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <map>
 #include <memory>
 #include <optional>
 
@@ -11,6 +10,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "cli/commands.h"
+#include "cli/judge_table.h"
 #include "cli/options.h"
 #include "interchange/weights.h"
 #include "measure/machine.h"
@@ -22,7 +22,6 @@
 #include "record/seal.h"
 #include "report/render.h"
 #include "runner/stored_trial.h"
-#include "stats/verdict.h"
 #include "train/stop_signal.h"
 
 namespace kablate {
@@ -40,21 +39,6 @@ struct Loaded {
   StoredTrial trial;
   c10::Device device;
   std::unique_ptr<Gpt> model;
-};
-
-// An arm's texts by one way of choosing what is drawn again, over its seeds.
-struct Row {
-  std::int64_t step = 0;
-  std::string name, sampler;  // "probability" or "critic"
-  std::map<std::int64_t, Reading> readings;
-  std::map<std::int64_t, Repair> repairs;
-};
-
-struct Judged {
-  std::string judge;                     // "step 0 mha of results/judge"
-  std::int64_t texts = 0;                // of each trial: no more than there are validation windows
-  std::map<std::int64_t, Reading> data;  // these themselves
-  std::vector<Row> rows;                 // the first is what the others are held against
 };
 
 // The experiment's finished trials, opened as they are asked for.
@@ -143,8 +127,8 @@ void check_reads(const StoredTrial& judge, const StoredTrial& arm) {
                         arm.label(), ")"));
 }
 
-std::vector<Row> empty_rows(const JudgeCommand& command, const Trials& trials) {
-  std::vector<Row> rows;
+std::vector<JudgedRow> empty_rows(const JudgeCommand& command, const Trials& trials) {
+  std::vector<JudgedRow> rows;
   for (const auto& step : trials.plan().steps) {
     const auto config = trials.config_of(step.number);
     if (!config || step.rerun_of || !config->objective.masked()) continue;
@@ -160,6 +144,8 @@ std::vector<Row> empty_rows(const JudgeCommand& command, const Trials& trials) {
 Judged judge_experiment(const JudgeCommand& command, Trials& trials, const Trials& by) {
   const auto step = judge_of(command, by);
   Judged judged{str("step ", step, " ", by.plan().find_step(step)->name, " of ", command.by),
+                command.steps,
+                command.seed,
                 0,
                 {},
                 empty_rows(command, trials)};
@@ -168,8 +154,9 @@ Judged judge_experiment(const JudgeCommand& command, Trials& trials, const Trial
     auto judge = by.load(step, seed);  // or of the first that is there
     for (const auto other : by.plan().seeds)
       if (!judge) judge = by.load(step, other);
+    std::optional<Loaded> arm;
     for (auto& row : judged.rows) {
-      const auto arm = trials.load(row.step, seed);
+      if (!arm || arm->trial.summary.step != row.step) arm = trials.load(row.step, seed);
       if (!arm) continue;
       check_reads(judge->trial, arm->trial);
       const auto data = trials.data(arm->trial);
@@ -191,146 +178,6 @@ Judged judge_experiment(const JudgeCommand& command, Trials& trials, const Trial
   return judged;
 }
 
-template <typename Values, typename Get>
-std::vector<double> all_of(const Values& by_seed, Get get) {
-  std::vector<double> values;
-  for (const auto& [seed, value] : by_seed) values.push_back(get(value));
-  return values;
-}
-
-double loss_of(const Reading& reading) { return reading.loss; }
-double repaired_of(const Repair& repair) { return repair.repaired; }
-
-// Each row against the first, by the seeds that both have; the first has none.
-template <typename Values, typename Get>
-std::vector<std::optional<Difference>> against_first(const std::vector<Row>& rows, Values Row::*values,
-                                                     Get get) {
-  std::vector<std::optional<Difference>> differences;
-  for (std::size_t i = 1; i < rows.size(); ++i) {
-    std::vector<double> own, first;
-    for (const auto& [seed, value] : rows[i].*values)
-      if (const auto other = (rows[0].*values).find(seed); other != (rows[0].*values).end())
-        own.push_back(get(value)), first.push_back(get(other->second));
-    differences.push_back(own.empty() ? std::nullopt : std::optional(paired_difference(own, first)));
-  }
-  return differences;
-}
-
-struct Compared {
-  std::vector<std::optional<Difference>> loss, repaired;
-  std::vector<std::optional<Verdict>> loss_verdicts, repaired_verdicts;
-
-  explicit Compared(const Judged& judged)
-      : loss(against_first(judged.rows, &Row::readings, loss_of)),
-        repaired(against_first(judged.rows, &Row::repairs, repaired_of)),
-        loss_verdicts(verdicts(loss, Better::kLess)),
-        repaired_verdicts(verdicts(repaired, Better::kMore)) {}
-};
-
-std::string percent(double share) { return fixed(100 * share, 1) + " %"; }
-
-std::string difference_text(const std::optional<Difference>& difference, double scale, int digits) {
-  if (!difference) return "";
-  std::string text = signed_fixed(scale * difference->mean, digits);
-  if (difference->interval)
-    text += str(" [", fixed(scale * difference->interval->low, digits), ", ",
-                fixed(scale * difference->interval->high, digits), "]");
-  return text;
-}
-
-TextTable table_of(const Judged& judged, const Compared& compared) {
-  TextTable table{{"step", "name", "drawn again by", "judge's loss", "difference", "distinct", "right",
-                   "repaired", "difference", "broken"},
-                  {true, false, false, true, true, true, true, true, true, true},
-                  {}};
-  const auto mean = [](const auto& values, auto get) { return mean_sd(all_of(values, get)).mean; };
-  for (std::size_t i = 0; i < judged.rows.size(); ++i) {
-    const Row& row = judged.rows[i];
-    if (row.readings.empty()) continue;
-    table.rows.push_back({std::to_string(row.step), row.name, row.sampler,
-                          fixed(mean(row.readings, loss_of), 4),
-                          i == 0 ? "" : difference_text(compared.loss[i - 1], 1, 4),
-                          percent(mean(row.readings, [](const Reading& r) { return r.distinct; })),
-                          percent(mean(row.repairs, [](const Repair& r) { return r.right; })),
-                          percent(mean(row.repairs, repaired_of)),
-                          i == 0 ? "" : difference_text(compared.repaired[i - 1], 100, 1),
-                          percent(mean(row.repairs, [](const Repair& r) { return r.broken; }))});
-  }
-  table.rows.push_back({"", "the data", "", fixed(mean(judged.data, loss_of), 4), "",
-                        percent(mean(judged.data, [](const Reading& r) { return r.distinct; })), "", "", "",
-                        ""});
-  return table;
-}
-
-Json to_json(const Judged& judged, const Compared& compared, const JudgeCommand& command) {
-  Json rows = Json::array();
-  const auto difference = [](const std::optional<Difference>& d, const std::optional<Verdict>& verdict) {
-    if (!d) return Json();
-    return Json{{"mean", d->mean},
-                {"n", d->n},
-                {"ci_low", d->interval ? Json(d->interval->low) : Json()},
-                {"ci_high", d->interval ? Json(d->interval->high) : Json()},
-                {"p", d->p ? Json(*d->p) : Json()},
-                {"verdict", verdict ? Json(verdict->text) : Json()}};
-  };
-  for (std::size_t i = 0; i < judged.rows.size(); ++i) {
-    const Row& row = judged.rows[i];
-    Json seeds = Json::array();
-    for (const auto& [seed, reading] : row.readings) {
-      const Repair& repair = row.repairs.at(seed);
-      seeds.push_back({{"seed", seed},
-                       {"loss", reading.loss},
-                       {"distinct", reading.distinct},
-                       {"right", repair.right},
-                       {"repaired", repair.repaired},
-                       {"broken", repair.broken}});
-    }
-    rows.push_back(
-        {{"step", row.step},
-         {"name", row.name},
-         {"sampler", row.sampler},
-         {"seeds", seeds},
-         {"loss_difference",
-          i == 0 ? Json() : difference(compared.loss[i - 1], compared.loss_verdicts[i - 1])},
-         {"repaired_difference",
-          i == 0 ? Json() : difference(compared.repaired[i - 1], compared.repaired_verdicts[i - 1])}});
-  }
-  Json data = Json::array();
-  for (const auto& [seed, reading] : judged.data)
-    data.push_back({{"seed", seed}, {"loss", reading.loss}, {"distinct", reading.distinct}});
-  return {{"judge", judged.judge}, {"texts", judged.texts}, {"steps", command.steps},
-          {"seed", command.seed},  {"rows", rows},          {"data", data}};
-}
-
-void print(const Judged& judged, const Compared& compared, const JudgeCommand& command) {
-  const auto width = output_width();
-  const auto line = [&](const std::string& text) { return wrapped(text, width); };
-  std::string text =
-      line(str(judged.texts, " texts of each trial, filled in by ", command.steps, " steps, read by ",
-               judged.judge, "; means over ", judged.data.size(), " seeds"));
-  text += aligned(table_of(judged, compared), width) + "\n";
-  for (std::size_t i = 1; i < judged.rows.size(); ++i) {
-    const Row& row = judged.rows[i];
-    const auto said = [](const std::optional<Verdict>& verdict) {
-      return verdict ? verdict->text : std::string("no pair of seeds");
-    };
-    text += line(str("step ", row.step, " ", row.name, ", by ", row.sampler, ": judge's loss ",
-                     said(compared.loss_verdicts[i - 1]), "; tokens repaired ",
-                     said(compared.repaired_verdicts[i - 1])));
-  }
-  const Row& first = judged.rows[0];
-  text += "\n" + line(str("Differences, paired by seed, are from step ", first.step, " ", first.name, ", by ",
-                          first.sampler, ", with their 95 % intervals; verdicts are adjusted for ",
-                          judged.rows.size() - 1, " rows (Holm, ", shortest(kAlpha), ")."));
-  text += line(
-      "judge's loss: nats a token that a model of next tokens needs to read the texts; a text that repeats "
-      "itself is read easily, so that it says little without distinct, the share of different runs of four "
-      "tokens. right: filled tokens of masked validation windows that stood there; the half that is least "
-      "sure is drawn once more: repaired, those of the wrong ones that are right then; broken, of the right "
-      "ones those that are wrong then.");
-  std::printf("%s", text.c_str());
-}
-
 int judge(const JudgeCommand& command) {
   catch_stop_signals();
   const ExperimentFolder folder = existing_experiment(command.experiment);
@@ -340,12 +187,12 @@ int judge(const JudgeCommand& command) {
   const Trials by(of_judge);
   const Judged judged = judge_experiment(command, trials, by);
   const Compared compared(judged);
-  const Json json = to_json(judged, compared, command);
+  const Json json = to_json(judged, compared);
   write_file(folder.judge(), sealed_text(json));
   if (command.json)
     std::printf("%s\n", json.dump(2).c_str());
   else
-    print(judged, compared, command);
+    std::printf("%s", text_of(judged, compared, output_width()).c_str());
   return kExitDone;
 }
 

@@ -114,6 +114,7 @@ Pass Gpt::make_pass(std::int64_t first, std::int64_t T, const Dropout& dropout, 
             .span = {.causal = spec_.causal, .keep_BT = keep_BT},
             .rotation = rotation(first, T),
             .dropout = dropout};
+  if (keep_BT.defined()) pass.span.bias_BTT = pass.span.bias(T, token_embedding_.options().dtype(dtype_));
   const auto pools = [](const LayerSpec& layer) {
     return layer.gate && layer.makes_context && layer.gate->pool == GatePool::kCausalMean;
   };

@@ -1,5 +1,7 @@
 #include "model/pass.h"
 
+#include <limits>
+
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
@@ -43,6 +45,16 @@ Tensor Span::visible(std::int64_t T, const at::TensorOptions& options) const {
   const Tensor ones_1TT = at::ones({1, T, T}, options);
   const Tensor seen_1TT = causal ? ones_1TT.tril() : ones_1TT;
   return keep_BT.defined() ? seen_1TT * keep_BT.unsqueeze(1).to(seen_1TT.scalar_type()) : seen_1TT;
+}
+
+Tensor Span::bias(std::int64_t T, const at::TensorOptions& options) const {
+  if (bias_BTT.defined()) return bias_BTT.to(options.dtype());
+  const auto none = -std::numeric_limits<double>::infinity();
+  const auto plain = options.requires_grad(false);
+  const Tensor bias_TT = causal ? at::full({T, T}, none, plain).triu(1) : at::zeros({T, T}, plain);
+  if (!keep_BT.defined()) return bias_TT.unsqueeze(0);
+  const Tensor self_TT = at::eye(T, plain.dtype(at::kBool));
+  return bias_TT.masked_fill(keep_BT.logical_not().unsqueeze(1).logical_and(self_TT.logical_not()), none);
 }
 
 bool Pass::may_recompute() const {

@@ -46,10 +46,14 @@ class Dropout {
 
 // Which positions a position attends to.
 struct Span {
-  bool causal = true;   // none after itself
-  Tensor keep_BT = {};  // bool, of the tokens that are no padding; undefined: all. What stands at a padded
-                        // position is unspecified, and no other position reads it.
+  bool causal = true;    // none after itself
+  Tensor keep_BT = {};   // bool, of the tokens that are no padding; undefined: all. What stands at a padded
+                         // position is unspecified, and no other position reads it.
+  Tensor bias_BTT = {};  // bias(), made once for all layers, where anything is padded
   bool plainly_causal() const { return causal && !keep_BT.defined(); }
+  // 0 where position t sees s, else -inf: [B, T, T], or [1, T, T] where nothing is padded. A padded position
+  // sees itself, so that no row is empty.
+  Tensor bias(std::int64_t T, const at::TensorOptions& options) const;
   // 1 where position t sees s, else 0: [B, T, T], or [1, T, T] where nothing is padded.
   Tensor visible(std::int64_t T, const at::TensorOptions& options) const;
 };

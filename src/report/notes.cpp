@@ -4,6 +4,7 @@
 #include <set>
 
 #include "base/text.h"
+#include "plan/key.h"
 #include "record/looks.h"
 #include "report/pairing.h"
 #include "report/parts.h"
@@ -189,6 +190,15 @@ std::vector<std::string> plan_notes(const ExperimentRecord& experiment) {
           str("Step ", step.number, " (", step.name,
               ") is NOT CAUSAL: RA_MLA_MLP_GATE_POOL = sequence lets a token see its future, and "
               "RA_MLA_ALLOW_NONCAUSAL = y let it be trained. Its loss says nothing about a language model."));
+  const auto finished = std::find_if(experiment.trials.begin(), experiment.trials.end(),
+                                     [](const TrialRecord& trial) { return !trial.key_text.empty(); });
+  if (finished != experiment.trials.end()) {
+    auto values = key_values(finished->key_text);  // all steps of a table measure one loss
+    if (values["OBJECTIVE"] == "masked_token")
+      notes.push_back(str("The loss is of masked tokens alone (MASK_SCHEDULE = ", values["MASK_SCHEDULE"],
+                          values.contains("MASK_RATE") ? ", MASK_RATE = " + values["MASK_RATE"] : "",
+                          "): not to be compared with one of next tokens, or of another share."));
+  }
   notes.insert(notes.end(), plan.notes.begin(), plan.notes.end());
   const auto seeds = plan.seeds.size(), needed = pairs_to_claim(plan.family());
   std::string note = str(seeds, seeds == 1 ? " seed" : " seeds",

@@ -46,8 +46,6 @@ ActivationBytes activations(const LayerSpec& s) {
       (s.qk_norm ? value * (E + 2 * keys) : 0) +
       (keeps_sums ? kFloatBytes * static_cast<double>(s.H) : pairs * (kFloatBytes + (copies ? value : 0)));
   if (s.has_latents()) bytes.attention_kept += latent_kept_bytes(s);
-  // LibTorch's attention keeps the mask that says what is padding.
-  if (s.compute.padded && keeps_sums) bytes.attention_kept += value * static_cast<double>(s.T);
   if (keeps_sums) {
     bytes.attention_passing = 2 * value * (E + keys) + copies_of_keys + rotary + kFloatBytes * E;
     return bytes;

@@ -87,6 +87,7 @@ std::int64_t peak_tensor_bytes(const Config& config) {
   std::vector<LayerBytes> layers;  // from the top
   std::set<std::string> met;
   double kept = model.compute.dropout > 0 ? tokens * kFloatBytes * E : 0;  // the mask of the embeddings
+  if (model.compute.padded) kept += tokens * value * static_cast<double>(model.T);  // what says what is seen
   for (auto layer = model.layers.rbegin(); layer != model.layers.rend(); ++layer) {
     layers.push_back(layer_bytes(*layer, met));
     const auto& [activations, weights_kept, map_passing, gradients] = layers.back();

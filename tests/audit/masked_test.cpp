@@ -1,5 +1,8 @@
 // Gates of masked models: they pass, and masks of an arm's own, a critic that sees the answer, losses of what
 // was not masked and values that padding reaches are caught.
+#include <map>
+#include <string>
+
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
@@ -47,35 +50,41 @@ TEST(PlantedFault, MasksOfAnArmsOwnAreCaught) {
   EXPECT_TRUE(fails(audit(small_config(kMasked), subject), "evaluation", "other windows"));
 }
 
+// The program whose objective finds something else, `change`d with the batch before its masks and after.
+template <typename Change>
+Subject with_terms(Change change) {
+  Subject subject = program();
+  subject.terms = [=](const Config& config, const ParameterSet& parameters, const Batch& batch,
+                      std::uint64_t seed) {
+    auto terms = program().terms(config, parameters, batch, seed);
+    change(terms, config, parameters, batch, contract_keyed(config, batch, seed, audited_mask_token(config)));
+    return terms;
+  };
+  return subject;
+}
+using Terms = std::map<std::string, double>;
+
 // Its second pass reads the tokens that stood there.
 TEST(PlantedFault, ACriticThatSeesTheAnswerIsCaught) {
-  Subject subject = program();
-  subject.terms = [](const Config& config, const ParameterSet& parameters, const Batch& batch,
-                     std::uint64_t seed) {
-    auto terms = program().terms(config, parameters, batch, seed);
-    const Batch keyed = contract_keyed(config, batch, seed, audited_mask_token(config));
+  const auto subject = with_terms([](Terms& terms, const Config& config, const ParameterSet& parameters,
+                                     const Batch& batch, const Batch& keyed) {
     const Tensor said =
         program().critic(config, parameters, batch.inputs).index({keyed.targets.ne(kIgnoreIndex)});
     terms["critic"] = at::softplus(said).mean().item<double>();
-    return terms;
-  };
+  });
   EXPECT_TRUE(fails(audit(small_config(kCritic), subject), "objective", "critic is"));
 }
 
 // Over all positions, those that were not masked too.
 TEST(PlantedFault, ALossOfWhatWasNotMaskedIsCaught) {
-  Subject subject = program();
-  subject.terms = [](const Config& config, const ParameterSet& parameters, const Batch& batch,
-                     std::uint64_t seed) {
-    auto terms = program().terms(config, parameters, batch, seed);
-    const Batch keyed = contract_keyed(config, batch, seed, audited_mask_token(config));
+  const auto subject = with_terms([](Terms& terms, const Config& config, const ParameterSet& parameters,
+                                     const Batch& batch, const Batch& keyed) {
     Batch all = keyed;
     all.targets = batch.inputs;
     terms["loss"] = contract_loss(config, all, program().logits(config, parameters, keyed.inputs, Dropout()),
                                   audited_mask_token(config))
                         .mean();
-    return terms;
-  };
+  });
   EXPECT_TRUE(fails(audit(small_config(kMasked), subject), "objective", "loss is"));
 }
 

@@ -260,6 +260,10 @@ class Memory(PlanTest):
                "GPT2_MAX_ITERS": 2}
 
     def test_is_what_is_measured(self):
+        masked = {"OBJECTIVE": "masked_token", "ATTENTION_DIRECTION": "bidirectional"}
+        text = words(4000).split()
+        rows = "".join(" ".join(text[i:i + 12]) + "\n" for i in range(0, len(text), 12))
+        lines = {"DATASET": "lines", "DATA_PATH": self.write("lines", rows)}
         for steps, symbols in [
                 ("0,3", {}),
                 ("2", {"ENABLE_RA_MLA": "n", "OPTIMIZER": "adamw", "GPT2_N_LAYER": 2}),
@@ -281,7 +285,12 @@ class Memory(PlanTest):
                 ("0", {"ENABLE_RA_MLA": "n", "GPT2_N_KV_HEAD": 2, "QK_NORM": "y", "NORM_AFFINE": "n",
                        "DTYPE": "bfloat16", "POSITIONS": "rotary"}),
                 ("0", {"ENABLE_RA_MLA": "n", "GPT2_N_KV_HEAD": 1, "NORM_KIND": "rmsnorm",
-                       "KERNELS": "portable", "POSITIONS": "rotary"})]:
+                       "KERNELS": "portable", "POSITIONS": "rotary"}),
+                ("0,3", {**masked, "MASK_RATE": "0.4"}),
+                ("0", {**masked, "MASK_RATE": "1", "CRITIC": "y", "DTYPE": "bfloat16"}),
+                ("0,3", {**masked, "CRITIC": "y", "GPT2_VOCAB_SIZE": 4000}),
+                ("0", {**masked, **lines, "MASK_RATE": "1"}),
+                ("0", lines)]:
             plan = self.plan("--steps", steps, **symbols)
             self.done("run", "--steps", steps, **symbols)
             table = self.table()

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "plan/key.h"
+#include "support/configure.h"
 #include "support/core/report_experiment.h"
 #include "support/temporary_folder.h"
 
@@ -136,6 +138,21 @@ TEST(Report, SaysThatAnArmIsNotCausal) {
   EXPECT_THAT(Experiment(plan).report().notes, Not(Contains(HasSubstr("NOT CAUSAL"))));
   plan.steps[1].noncausal = true;
   EXPECT_THAT(Experiment(plan).report().notes, Contains(HasSubstr("Step 1 (arm1) is NOT CAUSAL")));
+}
+
+TEST(Report, SaysThatALossIsOfMaskedTokens) {
+  const auto notes = [](const Deltas& deltas) {
+    Experiment e(ladder(1, {1}));
+    e.done(0, 1, 3);
+    e.key(0, 1, key_text(configure(deltas), 0, 0, 1, KeyContext{}));
+    return e.report().notes;
+  };
+  const Deltas masked{{"OBJECTIVE", "masked_token"}, {"ATTENTION_DIRECTION", "bidirectional"}};
+  EXPECT_THAT(notes({}), Not(Contains(HasSubstr("masked"))));
+  EXPECT_THAT(notes(masked + Deltas{{"MASK_RATE", "0.4"}}),
+              Contains(HasSubstr("of masked tokens alone (MASK_SCHEDULE = fixed, MASK_RATE = 0.4)")));
+  EXPECT_THAT(notes(masked + Deltas{{"MASK_SCHEDULE", "uniform"}}),
+              Contains(HasSubstr("of masked tokens alone (MASK_SCHEDULE = uniform)")));
 }
 
 TEST(Report, SaysHowFarItsSeedsCarry) {

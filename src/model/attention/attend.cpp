@@ -1,6 +1,5 @@
 #include "model/attention/attend.h"
 
-#include <limits>
 #include <optional>
 
 #include <ATen/ATen.h>
@@ -10,18 +9,6 @@
 
 namespace kablate {
 namespace {
-
-// 0 where a position is seen, -inf elsewhere: [1, T, T], or [B, T, T] where some are padded. A padded
-// position sees itself, so that no row is empty.
-Tensor span_bias(std::int64_t T, const Span& span, const at::TensorOptions& options) {
-  const auto none = -std::numeric_limits<double>::infinity();
-  const auto plain = options.requires_grad(false);
-  Tensor bias = span.causal ? at::full({T, T}, none, plain).triu(1) : at::zeros({T, T}, plain);
-  if (!span.keep_BT.defined()) return bias.unsqueeze(0);
-  const Tensor self_TT = at::eye(T, plain.dtype(at::kBool));
-  const Tensor hidden_BTT = span.keep_BT.logical_not().unsqueeze(1).logical_and(self_TT.logical_not());
-  return bias.masked_fill(hidden_BTT, none);
-}
 
 // Z[b,h,t,s] = scale · Σ_d q[b,t,h,d] k[b,s,h,d] + α·(band ⊙ Zᵀ) + bias
 Tensor reciprocal_scores(const Tensor& q_BHTD, const Tensor& k_BHTD, double scale,
@@ -33,14 +20,13 @@ Tensor reciprocal_scores(const Tensor& q_BHTD, const Tensor& k_BHTD, double scal
                              .tril(pass.span.causal ? 0 : reciprocal.window)
                              .triu(-reciprocal.window) *
                          reciprocal.alpha;
-  return raw_BHTT + raw_BHTT.transpose(-1, -2) * band_TT +
-         span_bias(T, pass.span, raw_BHTT.options()).unsqueeze(1);
+  return raw_BHTT + raw_BHTT.transpose(-1, -2) * band_TT + pass.span.bias(T, raw_BHTT.options()).unsqueeze(1);
 }
 
 // The mask goes in with the product: one pass over [B, H, T, T] less than adding it afterwards.
 Tensor plain_scores(const Tensor& q_BHTD, const Tensor& k_BHTD, double scale, const Span& span) {
   const auto B = q_BHTD.size(0), H = q_BHTD.size(1), T = q_BHTD.size(2), D = q_BHTD.size(3);
-  Tensor bias = span_bias(T, span, q_BHTD.options());
+  Tensor bias = span.bias(T, q_BHTD.options());
   if (bias.size(0) > 1) bias = bias.repeat_interleave(H, 0);
   const Tensor z = at::baddbmm(bias, q_BHTD.reshape({B * H, T, D}),
                                k_BHTD.reshape({B * H, T, D}).transpose(1, 2), /*beta=*/1, /*alpha=*/scale);
@@ -70,7 +56,7 @@ Attended attend_by_library(const AttentionInput& in, const RowsRequest& rows, co
   const auto H = in.q.size(2);
   const Tensor q_BHTD = in.q.transpose(1, 2), k_BHTD = for_each_query_head(in.k, H);
   std::optional<Tensor> mask;  // its own way of being causal where nothing else is asked
-  if (pass.span.keep_BT.defined()) mask = span_bias(q_BHTD.size(2), pass.span, q_BHTD.options()).unsqueeze(1);
+  if (pass.span.keep_BT.defined()) mask = pass.span.bias(q_BHTD.size(2), q_BHTD.options()).unsqueeze(1);
   const Tensor o_BHTC =
       at::scaled_dot_product_attention(q_BHTD, k_BHTD, for_each_query_head(in.v, H), mask, /*dropout_p=*/0,
                                        /*is_causal=*/pass.span.plainly_causal(), in.scale);
