@@ -18,8 +18,10 @@ endforeach()
 target_include_directories(libtorch SYSTEM INTERFACE "${KABLATE_LIBTORCH}/include"
                            "${KABLATE_LIBTORCH}/include/torch/csrc/api/include")
 target_compile_definitions(libtorch INTERFACE USE_C10D_GLOO USE_DISTRIBUTED USE_RPC USE_TENSORPIPE)  # as it was built
-# A library registers its kernels and devices when it is loaded, named by us or not.
-target_link_options(libtorch INTERFACE LINKER:--no-as-needed)
+# A library registers its kernels and devices when it is loaded, named by us or not. The C++ library comes first:
+# LibTorch's libraries export parts of copies of it, which would be found instead. The CUDA build of 2.11 has two,
+# and std::filesystem::remove_all, half of one and half of another, ended the program with signal 11.
+target_link_options(libtorch INTERFACE LINKER:--no-as-needed,-lstdc++)
 
 # A CUDA build of the Python package takes NVIDIA's libraries from the packages beside it.
 if(TARGET libtorch::torch_cuda)

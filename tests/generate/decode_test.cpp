@@ -202,7 +202,8 @@ class RandomConfig {
 double rounding_of_full_pass(const Config& config, const ParameterSet& parameters, const Tensor& tokens_BT) {
   const Tensor exact = Gpt(config, in_double(parameters)).logits(tokens_BT);
   const Tensor rounded = Gpt(config, parameters).logits(tokens_BT).to(at::kDouble);
-  const Tensor by_position_T = (rounded - exact).norm(2, {0, 2}) / exact.norm(2, {0, 2});
+  const Tensor by_position_T =
+      at::linalg_vector_norm(rounded - exact, 2, {{0, 2}}) / at::linalg_vector_norm(exact, 2, {{0, 2}});
   return by_position_T.max().item<double>();
 }
 
