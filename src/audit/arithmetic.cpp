@@ -10,6 +10,7 @@
 #include "base/rng.h"
 #include "base/text.h"
 #include "config/mechanism.h"
+#include "measure/machine.h"
 #include "model/loss.h"
 
 namespace kablate {
@@ -51,8 +52,9 @@ struct LossAndGradients {
 
 LossAndGradients trained_loss(const Config& config, const ParameterSet& given, const Tensor& tokens_BT,
                               const Tensor& targets_BT, const Subject& subject) {
-  const auto parameters = given.to(at::kCPU, given.tensors()[0].scalar_type());
-  const Tensor loss = subject.loss(config, parameters, tokens_BT, targets_BT);
+  const auto device = given.tensors()[0].device();
+  const auto parameters = given.to(device, given.tensors()[0].scalar_type());
+  const Tensor loss = subject.loss(config, parameters, tokens_BT.to(device), targets_BT.to(device));
   loss.backward();
   LossAndGradients result{loss.item<double>(), {}};
   for (const auto& [name, tensor] : parameters.by_name()) result.gradients[name] = tensor.grad();
@@ -203,7 +205,7 @@ std::optional<Finding> gradients(const Config& given, const Subject& subject) {
                            " tensors are the derivatives of the loss, in float64, at once and in pieces")};
 }
 
-// The trial's type against float64 at the whole context, with the mechanisms that select off: there rounding
+// The trial's type, on the trial's device, against float64 on the CPU at the whole context, with the mechanisms that select off: there rounding
 // can decide what is kept.
 std::optional<Finding> arithmetic(const Config& whole, const Subject& subject) {
   if (whole.gpt.context < 2) return {};
@@ -212,7 +214,8 @@ std::optional<Finding> arithmetic(const Config& whole, const Subject& subject) {
     if (mechanism->selects != nullptr && mechanism->selects(whole)) mechanism->switch_off(step);
   const auto type = trained_type(step);
   double most_values = type == at::kFloat ? 1e-5 : 3e-2, most_gradients = type == at::kFloat ? 1e-4 : 0.25;
-  const auto own = random_parameters(subject.parameters(step), 38);
+  const auto device = device_here(step.run.device);
+  const auto own = random_parameters(subject.parameters(step), 38).to(device, at::kFloat);
   const auto wide = own.to(at::kCPU, at::kDouble);
   const Tensor tokens = random_tokens(step, 1, step.gpt.context, 39),
                targets = random_tokens(step, 1, step.gpt.context, 40);
@@ -232,10 +235,10 @@ std::optional<Finding> arithmetic(const Config& whole, const Subject& subject) {
   const Tensor halves = tokens.narrow(1, 0, tokens.size(1) / 2 * 2).view({2, -1});
   if (const auto what = differs_in_pieces(step, own, halves, subject, most_gradients); !what.empty())
     return Finding{false, str("in ", type_name(type), " ", what)};
-  return Finding{
-      values <= most_values && worst <= most_gradients,
-      str(type_name(type), " is float64 to ", scientific(values, 1), " relative in the logits and to ",
-          scientific(worst, 1), " in the gradients (", where, "), with ", step.gpt.context, " tokens")};
+  return Finding{values <= most_values && worst <= most_gradients,
+                 str(type_name(type), " is float64 to ", scientific(values, 1),
+                     " relative in the logits and to ", scientific(worst, 1), " in the gradients (", where,
+                     "), with ", step.gpt.context, " tokens", device.is_cpu() ? "" : ", on the GPU")};
 }
 
 }  // namespace kablate

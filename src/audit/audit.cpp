@@ -21,15 +21,18 @@ at::ScalarType trained_type(const Config& config) {
   return config.run.dtype == DType::kBFloat16 ? at::kBFloat16 : at::kFloat;
 }
 
-Evaluated run_model(const Config& config, const ParameterSet& parameters, const Tensor& tokens_BT,
+Evaluated run_model(const Config& config, const ParameterSet& parameters, const Tensor& given_BT,
                     const Tensor& targets_BT, const Subject& subject) {
   Evaluated result;
+  const auto device = parameters.tensors().front().device();
+  const Tensor tokens_BT = given_BT.to(device);
   const Tensor logits = subject.logits(config, parameters, tokens_BT, Dropout());
-  Tensor loss = cross_entropy(logits, targets_BT);
+  Tensor loss = cross_entropy(logits, targets_BT.to(device));
   if (config.objective.critic) loss = loss + subject.critic(config, parameters, tokens_BT).mean();
   loss.backward();
-  result.logits_BTV = logits.detach();
-  for (const auto& [name, tensor] : parameters.by_name()) result.gradients[name] = tensor.grad();
+  result.logits_BTV = logits.detach().cpu();
+  for (const auto& [name, tensor] : parameters.by_name())
+    result.gradients[name] = tensor.grad().defined() ? tensor.grad().cpu() : Tensor();
   return result;
 }
 

@@ -58,7 +58,8 @@ std::string type_name(at::ScalarType type);         // "float64" …
 at::ScalarType trained_type(const Config& config);  // of matrix products, in the trial
 
 // Logits and the gradients of the mean cross entropy, and of the critic's mean where there is one, by
-// parameter; an undefined gradient where nothing reads a parameter.
+// parameter; an undefined gradient where nothing reads a parameter. Computed where the parameters are, handed
+// over on the CPU.
 struct Evaluated {
   Tensor logits_BTV;
   std::map<std::string, Tensor> gradients;

@@ -9,6 +9,7 @@
 #include "base/rng.h"
 #include "data/sample_order.h"
 #include "generate/decode.h"
+#include "measure/machine.h"
 #include "model/gpt.h"
 #include "shape/model_shape.h"
 #include "train/objective.h"
@@ -40,8 +41,10 @@ std::map<std::string, Tensor> copies(const ParameterSet& parameters) {
   return tensors;
 }
 
-Training trained(const Config& config, std::int64_t seed, const std::shared_ptr<const Dataset>& data,
+// A GPU that this machine lacks is no reason to refuse the gates.
+Training trained(Config config, std::int64_t seed, const std::shared_ptr<const Dataset>& data,
                  std::int64_t updates) {
+  if (device_here(config.run.device).is_cpu()) config.run.device = DeviceKind::kCpu;
   Trainer trainer(config, seed, data);
   Training result;
   result.start = copies(trainer.session().parameters);
@@ -102,9 +105,10 @@ Subject program() {
              const Tensor& targets_BT) {
             Batch batch{.inputs = tokens_BT, .targets = targets_BT};
             if (config.objective.masked()) {
-              batch.draws = at::zeros(tokens_BT.sizes(), at::kDouble);
+              batch.draws = at::zeros(tokens_BT.sizes(), tokens_BT.options().dtype(at::kDouble));
               if (config.objective.schedule == MaskSchedule::kUniform)
-                batch.weights = at::full(tokens_BT.sizes(), 1.0 / static_cast<double>(tokens_BT.size(1)));
+                batch.weights = at::full(tokens_BT.sizes(), 1.0 / static_cast<double>(tokens_BT.size(1)),
+                                         tokens_BT.options().dtype(at::kFloat));
             }
             Tensor sum;
             for (const auto& term :

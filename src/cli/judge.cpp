@@ -72,12 +72,14 @@ class Trials {
     return 1;
   }
 
-  std::optional<Loaded> load(std::int64_t step, std::int64_t seed) const {
+  // On the device of its own experiment, or on this one.
+  std::optional<Loaded> load(std::int64_t step, std::int64_t seed,
+                             const std::optional<c10::Device>& where = {}) const {
     auto trial = stored(step, seed);
     if (!trial) return {};
     check_file(trial->folder, trial->folder.weights());
     const Config config = config_of_weights(trial->config, trial->folder.weights());
-    const c10::Device device = resolve_device(config.run.device);
+    const c10::Device device = where ? *where : resolve_device(config.run.device);
     use_kernels(config.run.kernels, device);
     auto model = std::make_unique<Gpt>(config, read_parameters(config, trial->folder.weights(), device));
     return Loaded{std::move(*trial), device, std::move(model)};
@@ -150,10 +152,11 @@ Judged judge_experiment(const JudgeCommand& command, Trials& trials, const Trial
                 {},
                 empty_rows(command, trials)};
   make_deterministic(trials.threads());
+  const auto device = resolve_device(trials.config_of(judged.rows.front().step)->run.device);
   for (const auto seed : trials.plan().seeds) {
-    auto judge = by.load(step, seed);  // or of the first that is there
+    auto judge = by.load(step, seed, device);  // or of the first that is there
     for (const auto other : by.plan().seeds)
-      if (!judge) judge = by.load(step, other);
+      if (!judge) judge = by.load(step, other, device);
     std::optional<Loaded> arm;
     for (auto& row : judged.rows) {
       if (!arm || arm->trial.summary.step != row.step) arm = trials.load(row.step, seed);

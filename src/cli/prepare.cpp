@@ -50,7 +50,7 @@ c10::Device device_of_trials(const Config& base) {
 void prepare_gates(const Plan& plan) {
   make_deterministic(/*threads=*/1);                // the models are small
   const auto& run = plan.steps.front().config.run;  // no step changes either
-  // A GPU that this machine lacks is no reason to refuse the gates, which run on the CPU.
+  // A GPU that this machine lacks is no reason to refuse the gates: what they need one for runs on the CPU.
   const bool gpu = run.device == DeviceKind::kCuda;
   use_kernels(run.kernels, gpu ? c10::Device(c10::kCUDA, 0) : resolve_device(run.device));
 }

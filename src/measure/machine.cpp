@@ -53,6 +53,10 @@ c10::Device resolve_device(DeviceKind kind) {
   return kind == DeviceKind::kCpu || !cuda ? c10::Device(c10::kCPU) : c10::Device(c10::kCUDA, 0);
 }
 
+c10::Device device_here(DeviceKind kind) {
+  return resolve_device(kind == DeviceKind::kCuda ? DeviceKind::kAuto : kind);
+}
+
 std::string device_class(c10::Device device) {
   return c10::DeviceTypeName(device.type(), /*lower_case=*/true);
 }
@@ -89,6 +93,7 @@ double matmul_flops_per_second(c10::Device device, DType dtype, const std::funct
     return watch.seconds();
   };
   std::int64_t n = kSmallest;
+  at::mm(at::ones({n, n}, options), at::ones({n, n}, options))[0][0].item<float>();  // libraries load here
   while (seconds_of_product(at::ones({n, n}, options)) < kLong && n < largest) n *= 2;
   const at::Tensor a = at::ones({n, n}, options);
   for (int round = 0; round < 5; ++round) seconds_of_product(a);

@@ -17,6 +17,9 @@ namespace kablate {
 // The device that DEVICE names; `auto` is cuda where there is one. Throws UserError for cuda without one.
 c10::Device resolve_device(DeviceKind kind);
 
+// The same, and the CPU for cuda without one: for what needs no GPU to be true.
+c10::Device device_here(DeviceKind kind);
+
 // "cpu" or "cuda": what a trial's key knows of the device.
 std::string device_class(c10::Device device);
 

@@ -8,6 +8,7 @@
 
 #include "base/rng.h"
 #include "model/adapter.h"
+#include "model/dropout_mask.h"
 
 namespace kablate {
 
@@ -31,6 +32,10 @@ Tensor Dropout::apply(const Tensor& x, const std::string& site) const {
   if (probability_ == 0) return x;
   check_samples(x.size(0), site);
   const auto key = stream(site);
+  if (!x.is_cpu()) {
+    const Tensor kept = kept_by_dropout(key, samples_, probability_, x.numel() / x.size(0), x.device());
+    return x * kept.view(x.sizes()).to(x.scalar_type()).mul_(1 / (1 - probability_));
+  }
   Tensor mask = at::empty(x.sizes(), at::kFloat);
   const std::int64_t row = x.numel() / x.size(0);
   at::parallel_for(0, x.size(0), 1, [&](std::int64_t begin, std::int64_t end) {
@@ -38,7 +43,7 @@ Tensor Dropout::apply(const Tensor& x, const std::string& site) const {
       fill_dropout(key, samples_[static_cast<std::size_t>(b)], probability_,
                    static_cast<float>(1 / (1 - probability_)), mask.data_ptr<float>() + b * row, row);
   });
-  return x * mask.to(x.device(), x.scalar_type());
+  return x * mask.to(x.scalar_type());
 }
 
 Tensor Span::visible(std::int64_t T, const at::TensorOptions& options) const {

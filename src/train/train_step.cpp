@@ -36,7 +36,9 @@ StepResult TrainStep::run(std::int64_t iteration) {
   const auto totals = total_counts(pieces);
   TORCH_CHECK(totals[0] > 0, "iteration ", iteration, ": nothing in its batch counts");
   StepResult result;
-  for (const auto& piece : pieces) accumulate(piece, totals, result);
+  std::vector<Addend> found;  // read last: a device works on while the next pass is told to it
+  for (const auto& piece : pieces) accumulate(piece, totals, result, found);
+  for (const auto& [sum, part] : found) *sum += part.item<double>();
   give_all_gradients();
   sum_over_ranks(result);
   if (!std::isfinite(result.loss)) {
@@ -76,7 +78,8 @@ std::vector<double> TrainStep::total_counts(const std::vector<Piece>& pieces) co
 // A term's part of the global mean is its own, divided by how many times its count the global batch has: a
 // whole number where all targets count, so that equal pieces give the bits of a plain division by their
 // number.
-void TrainStep::accumulate(const Piece& piece, const std::vector<double>& totals, StepResult& result) {
+void TrainStep::accumulate(const Piece& piece, const std::vector<double>& totals, StepResult& result,
+                           std::vector<Addend>& found) {
   result.tokens += token_sum(piece.batch, piece.place);
   const auto device = parameters_.tensors().front().device();
   const Dropout dropout =
@@ -90,7 +93,7 @@ void TrainStep::accumulate(const Piece& piece, const std::vector<double>& totals
     double& mean = i == 0 ? result.loss : result.terms[terms[i].name];
     if (piece.counts[i] == 0) continue;
     const Tensor part = terms[i].mean / (totals[i] / piece.counts[i]);
-    mean += part.item<double>();
+    found.push_back({&mean, part.detach()});
     if (terms[i].factor == 0) continue;
     const Tensor scaled = terms[i].factor == 1 ? part : part * terms[i].factor;
     minimised = minimised.defined() ? minimised + scaled : scaled;

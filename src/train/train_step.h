@@ -46,7 +46,13 @@ class TrainStep {
   };
   std::vector<Piece> own_pieces(std::int64_t iteration) const;               // of this rank
   std::vector<double> total_counts(const std::vector<Piece>& pieces) const;  // over all ranks
-  void accumulate(const Piece& piece, const std::vector<double>& totals, StepResult& result);
+  // A number of a StepResult, and what a piece adds to it.
+  struct Addend {
+    double* sum;
+    Tensor part;
+  };
+  void accumulate(const Piece& piece, const std::vector<double>& totals, StepResult& result,
+                  std::vector<Addend>& found);
   void give_all_gradients() const;
   void sum_over_ranks(StepResult& result) const;
 
