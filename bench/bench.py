@@ -1,12 +1,14 @@
 """Times an iteration of our steps and of peer.py's, in turn, on the same shapes, and prints the ratios.
 
     bench.py --program build/kablate --peer-python VENV/bin/python [--rounds N] [--shapes small,medium]
-             [--steps mha,0,1,2,3,modern,gqa,deepseek] [--query-latent N]
+             [--steps mha,0,1,2,3,modern,gqa,deepseek] [--query-latent N] [--device cpu|cuda]
 
 Every figure is of a process of its own that has the machine for itself: the median of its iterations. A
 round runs each program once; a ratio is taken within a round, so that what the machine does in the
 meantime meets both sides. Printed are medians over rounds with the least and the most, and the number of
-parameters, which must be the same in both programs. Steps mha to 3 are the ladder's; modern (multi-head),
+parameters, which must be the same in both programs. With --device cuda four columns
+more say how many GiB of tensors each had at most. The shape gpt2, 124 million parameters and 16 x 1,024
+tokens, is for a GPU and timed where it is named. Steps mha to 3 are the ladder's; modern (multi-head),
 gqa (a quarter as many heads of keys) and deepseek (latent attention of that form; --query-latent 0: its
 queries come from the input) have rotary positions, RMSNorm and SwiGLU.
 """
@@ -22,17 +24,22 @@ RATIOS = (("published", "bfloat16"), ("careful", "bfloat16"), ("published", "flo
 
 
 def time_peer(options, shape, step, kind, expected):
-    """Milliseconds; ends the program where the model has another number of parameters than `expected`."""
+    """Milliseconds and GiB; ends the program where the model has another number of parameters than `expected`."""
     script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "peer.py")
-    command = [options.peer_python, script, "--kind", kind, "--step", step, "--vocabulary", str(VOCABULARY),
+    command = [options.peer_python, script, "--kind", kind, "--step", step, "--device", options.device,
                "--threads", str(options.threads)]
-    for name, value in {**shape, **modern(shape, step)}.items():
+    for name, value in {"vocabulary": VOCABULARY, **shape, **modern(shape, step)}.items():
         command += ["--" + name, str(value)]
-    ms, _, count = output_of(start(command)).split()
+    ms, mib, count = output_of(start(command)).split()
     if int(count) != expected:
         sys.exit(f"step {step}: the program's model has {expected} parameters, the {kind} kind of peer.py "
                  f"{count}: not one model.")
-    return float(ms)
+    return float(ms), float(mib) / 1024
+
+
+def time_ours(options, shape, step, dtype):
+    ms, most = cost(options.program, shape, step, dtype, options.threads, DEVICE=options.device)
+    return ms, most / 2**30
 
 
 def spread(values, digits):
@@ -43,12 +50,13 @@ def spread(values, digits):
 def measure(options, shape, step):
     rounds, count = [], parameters(options.program, config_text(shape, step, "float32"))
     for _ in range(options.rounds):
-        rounds.append({name: cost(options.program, shape, step, name, options.threads)[0]
-                       if name in ("bfloat16", "float32") else time_peer(options, shape, step, name, count)
-                       for name in PROGRAMS})
+        rounds.append({name: time_ours(options, shape, step, name) if name in ("bfloat16", "float32")
+                       else time_peer(options, shape, step, name, count) for name in PROGRAMS})
     cells = [f"{count:,}"]
-    cells += [spread([times[name] for times in rounds], 1) for name in PROGRAMS]
-    cells += [spread([times[slow] / times[fast] for times in rounds], 2) for slow, fast in RATIOS]
+    cells += [spread([costs[name][0] for costs in rounds], 1) for name in PROGRAMS]
+    cells += [spread([costs[slow][0] / costs[fast][0] for costs in rounds], 2) for slow, fast in RATIOS]
+    if options.device == "cuda":  # of a CPU each program counts something else
+        cells += [spread([costs[name][1] for costs in rounds], 2) for name in PROGRAMS]
     return cells
 
 
@@ -58,7 +66,8 @@ def parse():
     parser.add_argument("--peer-python", required=True)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
-    parser.add_argument("--shapes", default=",".join(SHAPES))
+    parser.add_argument("--shapes", default="small,medium")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--steps", default=",".join(STEPS))
     parser.add_argument("--query-latent", type=int, default=0)
     options = parser.parse_args()
@@ -74,6 +83,8 @@ def main():
     print(f"ms an iteration, {options.threads} threads, {options.rounds} rounds: median [least, most]\n")
     heads = ["shape", "step", "parameters of each", "ours bfloat16", "ours float32", "published", "careful"]
     heads += [f"{slow} / ours {fast}" for slow, fast in RATIOS]
+    if options.device == "cuda":
+        heads += ["GiB: ours bfloat16", "ours float32", "published", "careful"]
     print("| " + " | ".join(heads) + " |\n|" + "---|" * len(heads), flush=True)
     for shape in options.shapes.split(","):
         sized = {**SHAPES[shape], "query-latent": options.query_latent}

@@ -12,8 +12,10 @@ SHAPES = {
               "iterations": 60},
     "medium": {"layers": 6, "heads": 6, "width": 384, "context": 256, "batch": 8, "latent": 128,
                "iterations": 8},
+    "gpt2": {"layers": 12, "heads": 12, "width": 768, "context": 1024, "batch": 16, "latent": 256,
+             "iterations": 20, "vocabulary": 50304},
 }
-VOCABULARY = 80  # of the prepared plays
+VOCABULARY = 80  # of the prepared plays, where a shape names no other
 SWITCHES = ("RA_MLA_MLP_ATTN_GATE", "RA_MLA_MLP_CROSS_TOKEN", "RA_MLA_MLP_LATENT_RECIP")
 LADDER = {"mha": 0, "0": 0, "1": 1, "2": 2, "3": 3}  # how many of the switches are on
 MODERN = ("modern", "gqa", "deepseek")  # all with rotary positions, RMSNorm and SwiGLU
@@ -57,7 +59,7 @@ def config_text(shape, step, dtype, **more):
     """The .config of a step; `more` are further symbols: numbers, "y" and "n", strings, choices by name."""
     values = {"GPT2_N_LAYER": shape["layers"], "GPT2_N_HEAD": shape["heads"], "GPT2_N_EMBD": shape["width"],
               "GPT2_BLOCK_SIZE": shape["context"], "GPT2_BATCH_SIZE": shape["batch"],
-              "RA_MLA_LATENT_DIM": shape["latent"], "GPT2_VOCAB_SIZE": VOCABULARY,
+              "RA_MLA_LATENT_DIM": shape["latent"], "GPT2_VOCAB_SIZE": shape.get("vocabulary", VOCABULARY),
               "GPT2_GRADIENT_ACCUMULATION": 1, "GPT2_DROPOUT": '"0.0"', "GPT2_BIAS": "n",
               "OPTIMIZER": '"adamw"', "ADAM_BETA2": '"0.99"', "DTYPE": f'"{dtype}"',
               "DATASET": '"shakespeare"', **modern_symbols(shape, step)}
