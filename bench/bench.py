@@ -24,7 +24,7 @@ RATIOS = (("published", "bfloat16"), ("careful", "bfloat16"), ("published", "flo
 
 
 def time_peer(options, shape, step, kind, expected):
-    """Milliseconds and GiB; ends the program where the model has another number of parameters than `expected`."""
+    """Milliseconds and GiB; ends the program where the model has not `expected` parameters."""
     script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "peer.py")
     command = [options.peer_python, script, "--kind", kind, "--step", step, "--device", options.device,
                "--threads", str(options.threads)]

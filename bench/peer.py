@@ -9,8 +9,8 @@ brackets. `published` computes in float32 with attention written out and latent 
 latent space, as the scripts that the ladder comes from do. `careful` is what an experienced user would do:
 bfloat16 by autocast, keys as wide as a head, scaled_dot_product_attention wherever nothing reads the
 attention's weights. Both use fused AdamW. Trains on random tokens; prints the median milliseconds of an
-iteration, the peak memory in MiB (on a GPU of tensors, else of the process) and the number of parameters. Its mathematics is src/model/'s,
-but its numbers are nobody's result.
+iteration, the peak memory in MiB (on a GPU of tensors, else of the process) and the number of parameters.
+Its mathematics is src/model/'s, but its numbers are nobody's result.
 """
 import argparse
 import resource
