@@ -205,8 +205,8 @@ std::optional<Finding> gradients(const Config& given, const Subject& subject) {
                            " tensors are the derivatives of the loss, in float64, at once and in pieces")};
 }
 
-// The trial's type, on the trial's device, against float64 on the CPU at the whole context, with the mechanisms that select off: there rounding
-// can decide what is kept.
+// The trial's type, on the trial's device, against float64 on the CPU at the whole context, with the
+// mechanisms that select off: there rounding can decide what is kept.
 std::optional<Finding> arithmetic(const Config& whole, const Subject& subject) {
   if (whole.gpt.context < 2) return {};
   Config step = whole;

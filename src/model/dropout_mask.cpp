@@ -22,7 +22,7 @@ struct Block {
 Tensor low(const Tensor& x) { return x.bitwise_and(kWord); }
 Tensor high(const Tensor& x) { return x.bitwise_right_shift(32).bitwise_and_(kWord); }
 
-// Philox4x32-10 (Salmon et al. 2011, section 3.3): the low 64 bits of an int64 product are the unsigned one's.
+// Philox4x32-10 (Salmon et al. 2011, section 3.3). The bits of a product of int64 are those of the unsigned.
 Block philox(Block counter, std::uint64_t key) {
   constexpr int kRounds = 10;
   constexpr std::int64_t kMultiplier0 = 0xD2511F53, kMultiplier1 = 0xCD9E8D57;

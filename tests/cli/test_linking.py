@@ -10,7 +10,7 @@ BINDING = re.compile(r"binding file (\S+) \[0\] to (\S+) \[0\]: normal symbol `(
 
 class Linking(unittest.TestCase):
     def test_the_c_plus_plus_library_is_its_own(self):
-        """LibTorch's libraries export copies of std::filesystem; the parts of two copies don't fit together."""
+        """LibTorch's libraries export copies of std::filesystem, and the parts of two don't fit together."""
         done = subprocess.run([PROGRAM, "report", "no/such/folder"], capture_output=True, text=True,
                               env={**os.environ, "LD_DEBUG": "bindings"}, check=False)
         self.assertEqual(done.returncode, 2)
