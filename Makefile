@@ -47,6 +47,7 @@
 ##   RESULTS=DIR           where results go (default: results/ beside the Makefile)
 ##   SYMBOL=VALUE          any symbol of the menu, for this run only: make DATASET=text DATA_PATH=my.txt
 ##   DATA_PATH=PATH        of data-bpe: a text; of verify, rerun and knockout: where the data of the trials lie now
+##   INIT_FROM=FILE        weights to start from; of verify and rerun: where those of the trials lie now
 ##   O=DIR                 folder for .config, build, .venv and prepared data (default: here)
 ##   V=1                   show every command
 ##   JOBS=N                compile N files at once (default: one a core)

@@ -19,6 +19,9 @@ esac
 case $command in
   verify | rerun | knockout)
     [ -z "${KABLATE_SET_DATA_PATH:-}" ] || arguments+=(--data-path "$KABLATE_SET_DATA_PATH")
+    ;;&
+  verify | rerun)
+    [ -z "${KABLATE_SET_INIT_FROM:-}" ] || arguments+=(--init-from "$KABLATE_SET_INIT_FROM")
     ;;
 esac
 case $command in

@@ -24,9 +24,10 @@ endif
 GOALS := $(or $(MAKECMDGOALS),all)
 only_for = $(if $(filter $1,$(GOALS)),,$(if $(strip $2),$(error \
                $(strip $2): has no effect on 'make $(GOALS)', only on $1)))
-$(call only_for,all run plan audit noise,$(filter-out DATASET TOKENIZER DATA_PATH,$(OVERRIDES)))
+$(call only_for,all run plan audit noise,$(filter-out DATASET TOKENIZER DATA_PATH INIT_FROM,$(OVERRIDES)))
 $(call only_for,all run plan audit noise data-bpe,$(filter DATASET TOKENIZER,$(OVERRIDES)))
 $(call only_for,all run plan audit noise verify rerun knockout data-bpe,$(filter DATA_PATH,$(OVERRIDES)))
+$(call only_for,all run plan audit noise verify rerun,$(filter INIT_FROM,$(OVERRIDES)))
 $(call only_for,data-fineweb-edu data-openwebtext,$(filter INPUT COLUMN SHARD_TOKENS SHARDS,$(GIVEN)))
 $(call only_for,all run plan audit verify bench,$(filter STEPS,$(GIVEN)))
 $(call only_for,all run plan audit verify,$(filter SEEDS,$(GIVEN)))
@@ -37,7 +38,7 @@ $(call only_for,report verify rerun knockout,$(filter RUN,$(GIVEN)))
 $(call only_for,noise,$(filter FRESH,$(GIVEN)))
 $(if $(word 2,$(filter RESULTS RUN,$(GIVEN))),$(error \
     RESULTS=$(value RESULTS) and RUN=$(value RUN): RUN is the whole folder to read; leave one of the two out))
-$(foreach v,O LIBTORCH RESULTS RUN DATA_PATH INPUT,$(if $(filter ~%,$(firstword $(value $v))),$(error \
+$(foreach v,O LIBTORCH RESULTS RUN DATA_PATH INIT_FROM INPUT,$(if $(filter ~%,$(firstword $(value $v))),$(error \
     $v=$(value $v): the shell left ~ as it is; write the folder's whole path, or ./$(value $v))))
 
 # --- The environment

@@ -12,7 +12,7 @@ namespace kablate {
 namespace {
 
 struct RerunCommand {
-  std::string folder, data_path;
+  std::string folder, data_path, init_from;
 };
 
 void print(const std::string& finding) { std::printf("%s", finding_line(finding, terminal_width()).c_str()); }
@@ -39,7 +39,7 @@ std::string explanation(const Causes& causes) {
 
 int rerun_trial(const RerunCommand& command) {
   catch_stop_signals();
-  const Program program{data_folder(), source_folder(), this_build(), command.data_path};
+  const Program program{data_folder(), source_folder(), this_build(), command.data_path, command.init_from};
   const RerunPlan plan = plan_rerun(existing_trial(command.folder), program);
   print_differences(plan);
   log_info(str("training ", plan.stored.label(), " again, ", plan.stored.threads,
@@ -71,6 +71,9 @@ void add_rerun_command(CLI::App& app, Action& action) {
   parser->add_option("RUN", command->folder, "A trial's folder")->required();
   parser->add_option("--data-path", command->data_path, "Where the data of DATA_PATH lie now")
       ->type_name("PATH")
+      ->check(not_empty());
+  parser->add_option("--init-from", command->init_from, "Where the weights of INIT_FROM lie now")
+      ->type_name("FILE")
       ->check(not_empty());
   parser->callback([command, &action] { action = [command] { return rerun_trial(*command); }; });
 }

@@ -16,7 +16,7 @@ namespace kablate {
 namespace {
 
 struct VerifyCommand {
-  std::string folder, steps, seeds, data_path;
+  std::string folder, steps, seeds, data_path, init_from;
   bool no_retrain = false;
 };
 
@@ -67,7 +67,7 @@ bool report_table(const ExperimentFolder& folder) {
 int verify(const VerifyCommand& command) {
   catch_stop_signals();
   const auto trials = trials_of(command);
-  const Program program{data_folder(), source_folder(), this_build(), command.data_path};
+  const Program program{data_folder(), source_folder(), this_build(), command.data_path, command.init_from};
   make_deterministic(1);
   const auto result = verify_trials(trials, program, !command.no_retrain, [](const TrialFinding& finding) {
     std::printf("%s", finding_line(str(finding.label, ": ", finding.text), terminal_width()).c_str());
@@ -103,6 +103,9 @@ void add_verify_command(CLI::App& app, Action& action) {
   parser->add_option("--seeds", command->seeds, "Only these")->type_name("LIST")->check(not_empty());
   parser->add_option("--data-path", command->data_path, "Where the data of DATA_PATH lie now")
       ->type_name("PATH")
+      ->check(not_empty());
+  parser->add_option("--init-from", command->init_from, "Where the weights of INIT_FROM lie now")
+      ->type_name("FILE")
       ->check(not_empty());
   parser->add_flag("--no-retrain", command->no_retrain,
                    "Only files, and the validation loss of the stored weights");

@@ -15,7 +15,7 @@ namespace {
 std::string cause_of(const std::string& phrase) {
   constexpr std::string_view kVariable = "arithmetic.variables.";
   const std::string name = phrase.substr(0, phrase.find_first_of(" :"));
-  for (const auto* known : {"sources", "LibTorch", "data", "threads", "ranks", "device", "kernels",
+  for (const auto* known : {"sources", "LibTorch", "data", "init", "threads", "ranks", "device", "kernels",
                             "compiler", "flags", "system"})
     if (name == known) return name;
   if (name.starts_with(kVariable)) return name.substr(kVariable.size());

@@ -53,6 +53,12 @@ StoredTrial read_stored_trial(const TrialFolder& folder, const Program& program)
             "another training"));
   Settings settings = read_trial_config(folder);
   if (!program.data_path.empty()) settings.set("DATA_PATH", program.data_path, "--data-path");
+  if (!program.init_from.empty()) {
+    if (settings.text("INIT_FROM").empty())
+      throw UserError(str("--init-from = ", program.init_from, ": ", folder.path().string(),
+                          " started from weights of its own (INIT_FROM is empty); leave --init-from out"));
+    settings.set("INIT_FROM", program.init_from, "--init-from");
+  }
   StoredTrial trial{
       .folder = folder, .summary = *summary, .key_text = read_key_text(folder), .config = settings.bind()};
   validate(trial.config);
@@ -80,7 +86,9 @@ const std::string& KeysHere::initial_hash(const StoredTrial& trial) {
   try {
     if (hash.empty()) hash = initial_weights_hash(trial.config);
   } catch (const UserError& fault) {
-    throw UserError(str(trial.label(), " needs the weights that it started from: ", fault.what()));
+    throw UserError(
+        str(trial.label(), " needs the weights that it started from: ", fault.what(),
+            "; put them there, or say where they lie: --init-from FILE, or INIT_FROM=FILE after make"));
   }
   return hash;
 }

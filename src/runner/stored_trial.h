@@ -22,13 +22,14 @@ struct Program {
   Build build;
   std::string data_path =
       {};  // stands for a trial's DATA_PATH where the data have moved; "" is the trial's own
+  std::string init_from = {};  // likewise for its INIT_FROM
 };
 
 struct StoredTrial {
   TrialFolder folder;
   TrialSummary summary;
   std::string key_text;  // key.txt
-  Config config;         // with Program::data_path
+  Config config;         // with the Program's paths
   std::int64_t threads = 1, rerun_index = 0;
 
   std::string label() const;  // "step 2 gate+cross, seed 1"

@@ -44,6 +44,26 @@ class InitFrom(ProgramTest):
         self.done("rerun", trial)
         self.done("verify", self.path("results", "small"))
 
+    def test_a_file_that_has_moved(self):
+        start = self.weights()
+        trial = self.run_from(start)
+        os.rename(start, self.path("moved"))
+        experiment = self.path("results", "small")
+        for command in (["rerun", trial], ["verify", experiment]):
+            self.assertIn("--init-from", self.done(*command, code=2).stderr)
+            self.done(*command, "--init-from", self.path("moved"))
+        other = self.weights("other", GPT2_BIAS="y")
+        tensors = read_safetensors(other)
+        tensors["transformer.wte.weight"][1][0] += 1
+        write_safetensors(other, tensors)
+        self.assertIn("weights", self.done("rerun", trial, "--init-from", other, code=1).stdout)
+
+    def test_a_trial_that_had_no_file_takes_none(self):
+        self.done("run")
+        (_, trial), = self.trials().items()
+        said = self.done("rerun", trial, "--init-from", "some", code=2).stderr
+        self.assertIn("leave --init-from out", said)
+
     def test_starts_where_the_file_says(self):
         """The weights of seed 5 train as seed 5's do where nothing else hangs on the seed."""
         fixed = {"GPT2_DROPOUT": "0", "DATA_SEED": 3}

@@ -155,6 +155,12 @@ class Variables(MakeTest):
             self.assertEqual(
                 self.arguments_of("RUN=r", "DATA_PATH=a b", goal=goal), [goal, "--data-path", "a b", "r"]
             )
+        for goal in ("verify", "rerun"):
+            self.assertEqual(
+                self.arguments_of("RUN=r", "INIT_FROM=a b", goal=goal), [goal, "--init-from", "a b", "r"]
+            )
+        refused = self.make("knockout", "INIT_FROM=x").stderr
+        self.assertIn("INIT_FROM: has no effect on 'make knockout'", refused)
 
     def test_noise_takes_overrides_and_calibrate_has_its_own(self):
         self.assertEqual(
