@@ -1,4 +1,4 @@
-// How wide a line may be.
+// How wide a line may be, and whether it may have colours.
 #pragma once
 
 #include <cstddef>
@@ -12,5 +12,8 @@ std::size_t terminal_width();
 
 // The same; kPlainWidth where it is none. For tables and text, which nobody reads by lines.
 std::size_t output_width();
+
+// Whether standard output is a terminal that shows colours: NO_COLOR and TERM = dumb say that it does not.
+bool output_has_colour();
 
 }  // namespace kablate

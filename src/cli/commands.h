@@ -22,6 +22,7 @@ void add_diff_command(CLI::App& app, Action& action);
 void add_noise_command(CLI::App& app, Action& action);
 void add_judge_command(CLI::App& app, Action& action);
 void add_knockout_command(CLI::App& app, Action& action);
+void add_heads_command(CLI::App& app, Action& action);
 void add_eval_command(CLI::App& app, Action& action);
 void add_import_command(CLI::App& app, Action& action);
 void add_export_command(CLI::App& app, Action& action);

@@ -1,16 +1,15 @@
 #include <algorithm>
-#include <sstream>
 #include <utility>
 
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 
 #include "base/error.h"
-#include "base/file.h"
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/load_model.h"
 #include "cli/options.h"
+#include "cli/token_lines.h"
 #include "interchange/safetensors.h"
 
 namespace kablate {
@@ -21,76 +20,11 @@ struct LogitsOptions {
   std::string weights, tokens, keep, out;
 };
 
-struct Line {
-  std::string where;  // "ids.txt:3"
-  std::vector<std::int64_t> numbers;
-};
-
-// What a file holds: numbers from 0 to `most`.
-struct Content {
-  std::string name, allowed;
-  std::int64_t most;
-};
-
-std::vector<std::int64_t> read_numbers(const std::string& line, const std::string& where,
-                                       const Content& content) {
-  constexpr std::size_t kShown = 40;  // of what may be a foreign file
-  std::vector<std::int64_t> numbers;
-  std::istringstream words(line);
-  for (std::string word; words >> word;) {
-    const auto number = parse_int(word);
-    if (!number || *number < 0 || *number > content.most)
-      throw UserError(str(where, ": \"", word.substr(0, kShown), "\": allowed: ", content.allowed,
-                          " separated by blanks"));
-    numbers.push_back(*number);
-  }
-  return numbers;
-}
-
-// Those that are not blank; there is one.
-std::vector<Line> read_lines(const std::string& path, const Content& content) {
-  const std::string text = read_text(path);
-  if (text.find('\0') != std::string::npos)
-    throw UserError(str(path, ": not a text file; expected ", content.name, ", one sequence a line"));
-  std::vector<Line> lines;
-  std::int64_t number = 0;
-  for (const auto& line : split(text, '\n')) {
-    const std::string where = str(path, ":", ++number);
-    auto numbers = read_numbers(line, where, content);
-    if (!numbers.empty()) lines.push_back({where, std::move(numbers)});
-  }
-  if (lines.empty())
-    throw UserError(str(path, ": no ", content.name, "; expected one sequence a line, separated by blanks"));
-  return lines;
-}
-
-at::Tensor rows_of(const std::vector<Line>& lines) {
-  std::vector<std::int64_t> all;
-  for (const auto& line : lines) all.insert(all.end(), line.numbers.begin(), line.numbers.end());
-  return at::tensor(all, at::kLong).view({std::ssize(lines), std::ssize(lines.front().numbers)});
-}
-
-// [lines, T]: one sequence a line, all of one length.
-at::Tensor read_tokens(const std::string& path, const Config& config) {
-  const std::int64_t most = config.gpt.vocabulary - 1;
-  const auto lines = read_lines(path, {"token ids", str("token ids from 0 to ", most), most});
-  const auto length = std::ssize(lines.front().numbers);
-  for (const auto& [where, ids] : lines) {
-    if (std::ssize(ids) != length)
-      throw UserError(str(where, ": ", ids.size(), " ids, the first line has ", length,
-                          "; all lines must be of one length"));
-    if (length > config.gpt.context && config.gpt.positions == Positions::kLearned)
-      throw UserError(str(where, ": ", length, " ids; allowed: at most GPT2_BLOCK_SIZE = ",
-                          config.gpt.context, " with POSITIONS = learned"));
-  }
-  return rows_of(lines);
-}
-
 // [lines, T] bool: which of these tokens are no padding. Undefined without a file: all.
 at::Tensor read_keep(const std::string& path, const at::Tensor& tokens) {
   if (path.empty()) return {};
   const auto B = tokens.size(0), T = tokens.size(1);
-  const auto lines = read_lines(path, {"numbers", "1 (keep) and 0 (padding)", 1});
+  const auto lines = read_number_lines(path, {"numbers", "1 (keep) and 0 (padding)", 1});
   for (std::int64_t b = 0; b < std::ssize(lines); ++b) {
     const auto& [where, keep] = lines[static_cast<std::size_t>(b)];
     if (b == B) throw UserError(str(where, ": a line too many; --tokens has ", B, ", one for each sequence"));
@@ -112,7 +46,7 @@ int write_logits(const LogitsOptions& options) {
   const Config config =
       options.configuration.model_config("logits", {"RA_MLA_ALLOW_NONCAUSAL", "DEVICE", "KERNELS"});
   const LoadedModel loaded = load_model(config, options.weights);
-  const at::Tensor tokens = read_tokens(options.tokens, loaded.config);
+  const at::Tensor tokens = rows_of(read_token_lines(options.tokens, loaded.config));
   const at::Tensor keep = read_keep(options.keep, tokens);
   check_writable(options.out);
   const at::NoGradGuard no_grad;

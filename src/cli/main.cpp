@@ -54,7 +54,8 @@ void refuse_tildes(int argc, char** argv) {
 
 // The commands that train or evaluate in this process, on several threads.
 bool computes(std::string_view command) {
-  for (const auto* name : {"trial", "time", "knockout", "eval", "bench-decode", "logits", "sample", "judge"})
+  for (const auto* name :
+       {"trial", "time", "knockout", "eval", "bench-decode", "logits", "sample", "judge", "heads"})
     if (command == name) return true;
   return false;
 }
@@ -76,6 +77,7 @@ int parse_and_run(int argc, char** argv) {
   add_noise_command(app, action);
   add_judge_command(app, action);
   add_knockout_command(app, action);
+  add_heads_command(app, action);
   add_eval_command(app, action);
   add_import_command(app, action);
   add_export_command(app, action);

@@ -43,10 +43,12 @@ ResidualStream Block::forward(const ResidualStream& stream, BlockContext& contex
 AttentionOutput Block::attend(const Tensor& x_BTE, const BlockContext& below, const Decoding* decoding,
                               const Pass& pass) const {
   const Tensor addition = below.latent_BTL.defined() ? below.latent_BTL * spec_.coupler->alpha : Tensor();
-  const RowsRequest rows = feed_forward_ != nullptr ? feed_forward_->wanted_rows() : RowsRequest{};
+  RowsRequest rows = feed_forward_ != nullptr ? feed_forward_->wanted_rows() : RowsRequest{};
+  if (pass.rows_observer != nullptr) rows = {.wanted = true, .by_head = true};
   AttentionCache* const cache = decoding == nullptr ? nullptr : &decoding->cache.attention;
   const auto attention = is_step(decoding) ? attention_->step(x_BTE, addition, *cache, pass)
                                            : attention_->attend(x_BTE, addition, rows, cache, pass);
+  if (pass.rows_observer != nullptr) (*pass.rows_observer)(spec_.index, attention.rows.by_head_BHTT);
   if (addition.defined())
     pass.observe("context_relative_norm",
                  [&] { return relative_norm(addition, attention.keys_BTL - addition); });

@@ -20,6 +20,7 @@ class Block {
   ResidualStream forward(const ResidualStream& stream, BlockContext& context, const Decoding* decoding,
                          const Pass& pass) const;
 
+  const Attention* attention() const { return attention_.get(); }  // null where the layer has none
   const Mlp* mlp() const { return feed_forward_ == nullptr ? nullptr : &feed_forward_->mlp(); }
 
  private:

@@ -5,6 +5,8 @@
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 
+#include "model/adapter.h"
+
 namespace kablate {
 namespace {
 
@@ -62,6 +64,37 @@ std::vector<BlockObservation> Gpt::observe(const Tensor& tokens_BT, const Tensor
   pass.observations = &observations;
   final_values(tokens_BT, nullptr, pass);
   return observations;
+}
+
+Head Gpt::observe_rows(const Tensor& tokens_BT, const RowsObserver& observer) const {
+  const at::NoGradGuard no_grad;
+  Pass pass = make_pass(0, tokens_BT.size(1), {});
+  pass.rows_observer = &observer;
+  check_length(tokens_BT.size(1));
+  return {.values_BTE = final_values(tokens_BT, nullptr, pass),
+          .weight_VE = head_weight_,
+          .type = dtype_,
+          .limits = spec_.compute.limits};
+}
+
+// (V_hᵀ·O_hᵀ)·X and O_hᵀ·X·V_hᵀ, X = W_U·W_E, have the same eigenvalues other than 0.
+std::vector<Tensor> Gpt::copying_maps() const {
+  const at::NoGradGuard no_grad;
+  const Tensor through_EE = at::mm(head_weight_.to(at::kDouble).t(), token_embedding_.to(at::kDouble));
+  std::vector<Tensor> maps;
+  for (const auto& block : blocks_) {
+    const Attention* const attention = block->attention();
+    if (attention == nullptr) {
+      maps.emplace_back();
+      continue;
+    }
+    const Tensor value_HDE = attention->value_maps().to(at::kDouble);
+    const Tensor output_EHD = effective_weight(attention->output_map())
+                                  .to(at::kDouble)
+                                  .unflatten(1, {value_HDE.size(0), value_HDE.size(1)});
+    maps.push_back(at::matmul(at::matmul(output_EHD.permute({1, 2, 0}), through_EE), value_HDE.mT()));
+  }
+  return maps;
 }
 
 Tensor Gpt::mean_unit_gate() const {

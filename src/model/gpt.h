@@ -50,6 +50,15 @@ class Gpt {
   // What the mechanisms of each block do on these sequences, from the lowest up: one pass without dropout.
   std::vector<BlockObservation> observe(const Tensor& tokens_BT, const Tensor& keep_BT = {}) const;
 
+  // The head on these sequences; `observer` gets what every head attends to, P [B, H, T, T], layer after
+  // layer from the lowest up. One pass without dropout or gradients.
+  Head observe_rows(const Tensor& tokens_BT, const RowsObserver& observer) const;
+
+  // Of each head its OV map through head and embeddings, with M = value_mapᵀ·output_mapᵀ·W_U·W_E [E, E] as
+  // x·M has it, in the D channels of its values: [H, D, D] in float64, with the eigenvalues of M but for
+  // E - D that are 0. Undefined where the layer has no attention.
+  std::vector<Tensor> copying_maps() const;
+
   // Where the MLPs' widths are learned: the mean of σ(gate) over all units of all layers, and what is left of
   // each layer's width, 0 where it has no MLP (model/mlp.h).
   Tensor mean_unit_gate() const;

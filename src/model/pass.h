@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "model/attention/rows.h"
 #include "model/dims.h"
 #include "model/kernel/fused_rotation.h"
 #include "model/linear.h"
@@ -68,6 +69,7 @@ struct Pass {
   bool recomputes = true;  // the backward pass recomputes what is cheap to compute (model/recompute.h)
   // Gets what each block did, one after the other; null in training and evaluation, where nobody asks.
   std::vector<BlockObservation>* observations = nullptr;
+  const RowsObserver* rows_observer = nullptr;  // gets P of each layer; likewise
 
   // Whether a backward pass will come that may recompute values.
   bool may_recompute() const;

@@ -47,6 +47,7 @@ class TrialFolder {
   Path tokenizer() const { return path_ / "tokenizer.json"; }
   Path sample() const { return path_ / "sample.txt"; }
   Path summary() const { return path_ / "summary.json"; }
+  Path heads() const { return path_ / "heads.json"; }  // written later (heads_record.h)
   Path failure() const { return path_ / "failure.json"; }
   Path done() const { return path_ / "DONE"; }
 

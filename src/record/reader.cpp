@@ -65,6 +65,13 @@ void read_rows(const TrialFolder& folder, TrialRecord& record, std::vector<std::
   }
 }
 
+void add_heads(const TrialFolder& folder, TrialRecord& record, std::vector<std::string>& problems) {
+  if (!record.summary) return;
+  std::string problem;
+  record.heads = read_heads(folder, record.summary->weights_sha256, &problem);
+  if (!problem.empty()) problems.push_back(problem);
+}
+
 // Fills state and reason of a trial that has no valid DONE.
 void judge_unfinished(const TrialFolder& folder, TrialRecord& record) {
   if (claim_owner(folder)) {
@@ -219,6 +226,7 @@ ExperimentRecord read_experiment(const ExperimentFolder& folder, const PlanRecor
       experiment.problems.push_back(record.reason);
     else
       read_rows(trial_folder, record, experiment.problems);
+    add_heads(trial_folder, record, experiment.problems);
     const auto* step = experiment.plan.find_step(trial.step);
     if (step != nullptr && !step->blocked.empty())
       record.state = TrialState::kBlocked, record.reason = step->blocked;

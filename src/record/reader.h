@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "config/settings.h"
+#include "record/heads_record.h"
 #include "record/layout.h"
 #include "record/metrics_row.h"
 #include "record/plan_record.h"
@@ -44,6 +45,7 @@ struct TrialRecord {
   std::vector<MechanismRow> mechanisms;
   std::vector<TokenHash> trained_on;    // a logged iteration each: together they cover every iteration
   std::vector<TokenHash> evaluated_on;  // an evaluation each
+  std::optional<HeadsRecord> heads;     // of a finished trial, where somebody looked at it
 };
 
 struct ExperimentRecord {

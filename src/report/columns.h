@@ -34,6 +34,7 @@ TextTable make_table(const Report& report, const std::vector<Column>& columns, s
 TextTable control_table(const Report& report);  // arms against their matched controls
 TextTable effect_table(const Report& report);   // main effects and interactions
 TextTable mechanism_table(const Report& report);
+TextTable heads_table(const Report& report);  // a row a step and kind of sequences
 TextTable trial_table(const Report& report);
 TextTable gate_table(const Report& report);  // a row a step, and the details of the gates that failed
 

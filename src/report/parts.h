@@ -27,6 +27,9 @@ std::vector<FactorialEffect> effects_of(const ExperimentRecord& experiment);
 // Of the finished trials.
 std::vector<MechanismUse> mechanism_uses(const ExperimentRecord& experiment);
 
+// Likewise, of those whose heads were looked at.
+std::vector<StepHeads> heads_of_steps(const ExperimentRecord& experiment);
+
 // The notes that a whole report calls for, apart from compare_rows'.
 std::vector<std::string> plan_notes(const ExperimentRecord& experiment);
 std::vector<std::string> statistics_notes(const ExperimentFolder& folder, const ExperimentRecord& experiment,

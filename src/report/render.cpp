@@ -31,6 +31,12 @@ std::string effects_title(const Report& report) {
 
 constexpr const char* kTestsTitle = "How sure each difference is";
 constexpr const char* kControlsTitle = "Against matched controls";
+constexpr const char* kHeadsTitle = "Induction heads";
+constexpr const char* kHeadsMeaning =
+    "Of the trials that `kablate heads` looked at (heads.json): in how many seeds some head gives what "
+    "followed the same id before more than 0.4 of its attention, the strongest such head of each seed with "
+    "its layer and head from 0, how much its OV map copies, the most attention that any head gives the id "
+    "before, and the loss on the second copies minus that on the first. Means are over seeds.";
 constexpr const char* kEffectsMeaning =
     "A main effect is the mean loss with the mechanism on minus the mean with it off, over all settings "
     "of the others; an interaction of two is half the difference between the one's effect with the other on "
@@ -78,6 +84,7 @@ std::string render_terminal(const Report& report, std::size_t width) {
     add("", costs);
   if (const auto controls = control_table(report); !controls.rows.empty()) add(kControlsTitle, controls);
   if (const auto effects = effect_table(report); !effects.rows.empty()) add(effects_title(report), effects);
+  if (const auto heads = heads_table(report); !heads.rows.empty()) add(kHeadsTitle, heads);
   text += str("\nchange: to ", compared_with(report), ", in ", measures().front().unit, "\n");
   for (const auto& note : report.notes) text += wrapped(note, width);
   return text;
@@ -112,6 +119,7 @@ std::string render_markdown(const Report& report) {
   text += row_section(report, "What it cost", cost_columns(), "");
   text += section("How the mechanisms were used", mechanism_table(report),
                   "At the first evaluation and at the last; mean over seeds and blocks.");
+  text += section(kHeadsTitle, heads_table(report), kHeadsMeaning);
   text += section("Gates before training", gate_table(report), "`kablate audit` prints what each found.");
   return text + section("Trials", trial_table(report),
                         "Each ran in a process of its own; `went on` counts how often it resumed.");

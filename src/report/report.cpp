@@ -88,6 +88,7 @@ Report make_report(const ExperimentFolder& folder, const PlanRecord& plan) {
   if (!report.faults.empty()) withhold_verdicts(report);
   report.effects = effects_of(experiment);
   report.uses = mechanism_uses(experiment);
+  report.heads = heads_of_steps(experiment);
   append(report.notes, statistics_notes(folder, experiment, report));
   append(report.notes, run_notes(experiment, report));
   return report;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "record/gate_check.h"
+#include "record/heads_record.h"
 #include "record/measure.h"
 #include "record/noise.h"
 #include "record/peak.h"
@@ -80,6 +81,21 @@ struct MechanismUse {
   std::map<std::string, double> values;
 };
 
+// What the heads of a step's trials do, of those that `kablate heads` looked at: on sequences of one kind,
+// which the steps of a table may have different ones of.
+struct StepHeads {
+  struct Seed {
+    std::int64_t seed = 0;
+    HeadScores induction, previous;  // the heads that have most of it
+    double loss_difference = 0;      // of the second copies to the first
+  };
+  std::int64_t step = 0;
+  std::string sequences;  // HeadsRecord::sequences_text()
+  std::vector<Seed> seeds;
+
+  std::int64_t with_induction() const;  // seeds that have a head above kInductionHead
+};
+
 struct Report {
   std::string name, folder;
   std::int64_t baseline = 0;
@@ -92,6 +108,7 @@ struct Report {
   std::vector<std::string> factors;      // symbols of a factorial plan, bit 0 first
   std::vector<FactorialEffect> effects;  // of a factorial of which two seeds or more are whole
   std::vector<MechanismUse> uses;        // of each step that has them: the first evaluation, then the last
+  std::vector<StepHeads> heads;          // of each step that has them
   std::optional<NoiseFloor> noise;       // of this baseline
   std::vector<GateCheck> gates;          // what the run found before it trained
   std::vector<Peak> peaks;               // what utilisation is against

@@ -164,7 +164,8 @@ class ProgramTest(unittest.TestCase):
         line = [self.program, command, *arguments]
         if command in ("run", "plan", "noise"):
             line += ["--results", self.path(results)]
-        if command not in FOLDER_COMMANDS and "--config" not in arguments and "--run" not in arguments:
+        of_folder = command in FOLDER_COMMANDS or command == "heads" and "--weights" not in arguments
+        if not of_folder and "--config" not in arguments and "--run" not in arguments:
             line += ["--config", self.path("small.config")]
             for name, value in symbols.items():
                 line += ["--set", f"{name}={value}"]

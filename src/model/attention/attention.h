@@ -36,6 +36,10 @@ class Attention {
                                const Pass& pass) const = 0;
 
   virtual LinearMap output_map() const = 0;  // heads [B, T, H·D] to [B, T, E]
+
+  // The linear map from x to each head's values, [H, D, E]: with adapters, without biases, and without norms
+  // that lie between.
+  virtual Tensor value_maps() const = 0;
 };
 
 // The kind that the layer has; null where it has none.
@@ -51,6 +55,7 @@ class MultiHeadAttention : public Attention {
   AttentionOutput step(const Tensor& x_B1E, const Tensor& key_addition_B1L, AttentionCache& cache,
                        const Pass& pass) const override;
   LinearMap output_map() const override;
+  Tensor value_maps() const override;
 
  private:
   // Heads of queries, of keys and of values, [B, T, H + 2K, D], normed and rotated as far as they are.

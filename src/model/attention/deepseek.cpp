@@ -4,6 +4,8 @@
 
 #include <ATen/ATen.h>
 
+#include "model/adapter.h"
+
 namespace kablate {
 namespace {
 
@@ -108,6 +110,14 @@ AttentionOutput DeepseekAttention::step(const Tensor& x_B1E, const Tensor& key_a
   AttentionOutput output{.heads_BTHD = o_BHD.unsqueeze(1), .rows = {}, .keys_BTL = c_k_B1L};
   output.rows.by_head_BHTT = p_BHt.unsqueeze(2);
   return output;
+}
+
+// v_h = (x·down)·V_hᵀ, the latent's rows of kv_a_proj or the input's first channels being down
+Tensor DeepseekAttention::value_maps() const {
+  const bool mapped = kv_a_.weight.defined() && kv_a_.weight.size(0) > R_;
+  const Tensor down_LE = mapped ? effective_weight(kv_a_).narrow(0, 0, L_)
+                                : at::eye(L_, q_.weight.size(1), kv_b_.options().requires_grad(false));
+  return scaled_latent(at::matmul(up_map(1), down_LE), latent_scale_);
 }
 
 }  // namespace kablate

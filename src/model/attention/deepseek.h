@@ -23,6 +23,7 @@ class DeepseekAttention : public Attention {
   AttentionOutput step(const Tensor& x_B1E, const Tensor& key_addition_B1L, AttentionCache& cache,
                        const Pass& pass) const override;
   LinearMap output_map() const override { return out_; }
+  Tensor value_maps() const override;
 
  private:
   struct Latents {

@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include "model/adapter.h"
+
 namespace kablate {
 
 LatentSourceMap::LatentSourceMap(LinearMap map, std::int64_t L, Tensor norm_weight, double epsilon)
@@ -12,6 +14,10 @@ LatentSourceMap::LatentSourceMap(LinearMap map, std::int64_t L, Tensor norm_weig
 Tensor LatentSourceMap::operator()(const Tensor& x_BTE, const Pass& pass) const {
   const Tensor c_BTL = map_.weight.defined() ? linear(x_BTE, map_, pass) : x_BTE.narrow(2, 0, L_);
   return normed_ ? normed_latent(c_BTL, norm_, pass) : c_BTL;
+}
+
+Tensor LatentSourceMap::map(std::int64_t E, const at::TensorOptions& options) const {
+  return map_.weight.defined() ? effective_weight(map_) : at::eye(L_, E, options.requires_grad(false));
 }
 
 Tensor normed_latent(const Tensor& x, const NormFunction& norm, const Pass& pass) {

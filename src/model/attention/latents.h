@@ -21,6 +21,9 @@ class LatentSourceMap {
 
   Tensor operator()(const Tensor& x_BTE, const Pass& pass) const;
 
+  // The same as one map of E channels, without the norm: [L, E].
+  Tensor map(std::int64_t E, const at::TensorOptions& options) const;
+
  private:
   LinearMap map_;
   std::int64_t L_ = 0;

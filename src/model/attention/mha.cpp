@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include "model/adapter.h"
 #include "model/attention/attention.h"
 
 namespace kablate {
@@ -56,5 +57,10 @@ Tensor MultiHeadAttention::queries_keys_values(const Tensor& x_BTE, const Pass& 
 }
 
 LinearMap MultiHeadAttention::output_map() const { return proj_; }
+
+Tensor MultiHeadAttention::value_maps() const {
+  const Tensor maps_JDE = effective_weight(attn_).unflatten(0, {H_ + 2 * K_, D_});
+  return maps_JDE.narrow(0, H_ + K_, K_).repeat_interleave(H_ / K_, 0);
+}
 
 }  // namespace kablate

@@ -151,4 +151,11 @@ Tensor LatentAttention::heads_from_latent(const Tensor& routed_BHL, const Pass& 
 
 LinearMap LatentAttention::output_map() const { return out_; }
 
+// v_h = (x·down)·U_h
+Tensor LatentAttention::value_maps() const {
+  const Tensor down_LE = (shared_kv_ ? keys_ : values_).map(q_.weight.size(1), v_up_.options());
+  const Tensor up_HDL = per_head_v_up_ ? v_up_.transpose(1, 2) : v_up_.unsqueeze(0).expand({H_, D_, L_});
+  return scaled_latent(at::matmul(up_HDL, down_LE), latent_scale_);
+}
+
 }  // namespace kablate

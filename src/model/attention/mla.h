@@ -18,6 +18,7 @@ class LatentAttention : public Attention {
   AttentionOutput step(const Tensor& x_B1E, const Tensor& key_addition_B1L, AttentionCache& cache,
                        const Pass& pass) const override;
   LinearMap output_map() const override;
+  Tensor value_maps() const override;
 
  private:
   Tensor latent_queries(const Tensor& q_BHD, const Pass& pass) const;          // q·A_h, [B, H, L]

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 
 #include "model/dims.h"
 
@@ -13,6 +14,9 @@ struct RowsRequest {
   bool by_head = false;   // P of every head, not their mean
   std::int64_t most = 0;  // of each row of the mean the k largest entries; 0: all
 };
+
+// Gets P of every head of a layer, as AttentionRows::by_head_BHTT, where somebody looks at a model's heads.
+using RowsObserver = std::function<void(std::int64_t layer, const Tensor& by_head_BHTT)>;
 
 // In the form that was made, which may hold more than was asked for.
 struct AttentionRows {

@@ -128,6 +128,7 @@ class Sequence {
       return drop(name("attn"), out);
     };
     const Matrix mixed = c_.gpt.attention ? residual(x, "ln_1", attend) : x;
+    traces_.back().weights = attention.weights;
     if (F_ == 0) return mixed;
     return residual(mixed, "ln_2", [&](const Matrix& in) {
       Matrix out = mlp(in, attention, context);

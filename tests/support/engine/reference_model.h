@@ -26,10 +26,11 @@ struct Routing {
   double margin = std::numeric_limits<double>::infinity();
 };
 
-// What the mechanisms of a block made and added in one sequence; empty where off.
+// What the attention and the mechanisms of a block made and added in one sequence; empty where off.
 struct Trace {
-  Matrix gate;                // [T][H], for the block above
-  Matrix keys, key_addition;  // [T][L]: c_k before α_recip·context, and that
+  std::vector<Matrix> weights;  // [head][T][T]: P before dropout
+  Matrix gate;                  // [T][H], for the block above
+  Matrix keys, key_addition;    // [T][L]: c_k before α_recip·context, and that
   Matrix u, enrichment, u_enriched,
       cross;  // [T][F]: u before α_recip·enrich, that, u before α_cross·cross, that
 };

@@ -1,0 +1,71 @@
+#include <algorithm>
+#include <vector>
+
+#include "base/text.h"
+#include "report/columns.h"
+#include "report/heads_map.h"
+#include "report/pairing.h"
+#include "report/parts.h"
+
+namespace kablate {
+namespace {
+
+template <typename Value>
+double mean_over(const StepHeads& heads, Value value) {
+  double sum = 0;
+  for (const auto& seed : heads.seeds) sum += value(seed);
+  return sum / static_cast<double>(heads.seeds.size());
+}
+
+}  // namespace
+
+std::int64_t StepHeads::with_induction() const {
+  return std::count_if(seeds.begin(), seeds.end(),
+                       [](const Seed& seed) { return seed.induction.induction > kInductionHead; });
+}
+
+std::vector<StepHeads> heads_of_steps(const ExperimentRecord& experiment) {
+  std::vector<StepHeads> steps;
+  for (const auto& step : experiment.plan.steps) {
+    const auto first = std::ssize(steps);
+    for (const auto* trial : finished_trials(experiment, step.number)) {
+      if (!trial->heads || trial->heads->heads.empty()) continue;
+      const HeadsRecord& record = *trial->heads;
+      auto found = std::find_if(steps.begin() + first, steps.end(),
+                                [&](const auto& s) { return s.sequences == record.sequences_text(); });
+      if (found == steps.end()) {
+        steps.push_back({step.number, record.sequences_text(), {}});
+        found = steps.end() - 1;
+      }
+      found->seeds.push_back({trial->planned.seed, *record.most(&HeadScores::induction),
+                              *record.most(&HeadScores::previous), record.loss_difference()});
+    }
+  }
+  return steps;
+}
+
+TextTable heads_table(const Report& report) {
+  TextTable table{{"step", "arm", "seeds", "above .4", "induction", "by seed", "copying", "previous",
+                   "loss 2nd - 1st", "sequences"},
+                  {true, false, true, true, true, false, true, true, true, false},
+                  {}};
+  for (const auto& heads : report.heads) {
+    const auto* row = report.find_row(heads.step);
+    std::vector<std::string> strongest;
+    for (const auto& seed : heads.seeds)
+      strongest.push_back(
+          str(seed.induction.layer, ".", seed.induction.head, " ", score_text(seed.induction.induction)));
+    table.rows.push_back({std::to_string(heads.step), row == nullptr ? "" : arm_text(*row),
+                          std::to_string(heads.seeds.size()),
+                          str(heads.with_induction(), " of ", heads.seeds.size()),
+                          score_text(mean_over(heads, [](const auto& s) { return s.induction.induction; })),
+                          join(strongest, ", "),
+                          score_text(mean_over(heads, [](const auto& s) { return s.induction.copying; })),
+                          score_text(mean_over(heads, [](const auto& s) { return s.previous.previous; })),
+                          signed_fixed(mean_over(heads, [](const auto& s) { return s.loss_difference; }), 4),
+                          heads.sequences});
+  }
+  return table;
+}
+
+}  // namespace kablate
