@@ -36,7 +36,9 @@ constexpr const char* kHeadsMeaning =
     "Of the trials that `kablate heads` looked at (heads.json): in how many seeds some head gives what "
     "followed the same id before more than 0.4 of its attention, the strongest such head of each seed with "
     "its layer and head from 0, how much its OV map copies, the most attention that any head gives the id "
-    "before, and the loss on the second copies minus that on the first. Means are over seeds.";
+    "before, and the loss on the second copies minus that on the first. Means are over seeds. `change` is "
+    "the strongest head's induction against the baseline's, by seed; verdicts are at Holm's level in the "
+    "family of the arms.";
 constexpr const char* kEffectsMeaning =
     "A main effect is the mean loss with the mechanism on minus the mean with it off, over all settings "
     "of the others; an interaction of two is half the difference between the one's effect with the other on "

@@ -40,6 +40,8 @@ void find_faults(Report& report) {
 void withhold_verdicts(Report& report) {
   for (auto& row : report.rows)
     if (row.verdict) row.verdict = Verdict{VerdictKind::kWithheld, "withheld", {}};
+  for (auto& heads : report.heads)
+    if (heads.verdict) heads.verdict = Verdict{VerdictKind::kWithheld, "withheld", {}};
 }
 
 void append(std::vector<std::string>& notes, const std::vector<std::string>& more) {
@@ -85,10 +87,10 @@ Report make_report(const ExperimentFolder& folder, const PlanRecord& plan) {
   }
   find_faults(report);
   append(report.faults, sample_faults(experiment));
+  report.heads = heads_of_steps(experiment);
   if (!report.faults.empty()) withhold_verdicts(report);
   report.effects = effects_of(experiment);
   report.uses = mechanism_uses(experiment);
-  report.heads = heads_of_steps(experiment);
   append(report.notes, statistics_notes(folder, experiment, report));
   append(report.notes, run_notes(experiment, report));
   return report;

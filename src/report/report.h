@@ -92,6 +92,10 @@ struct StepHeads {
   std::int64_t step = 0;
   std::string sequences;  // HeadsRecord::sequences_text()
   std::vector<Seed> seeds;
+  // Of an arm against the baseline on the same sequences: of the strongest head's induction, over the seeds
+  // of which both were looked at; judged as the losses are, more being better.
+  std::optional<Difference> change;
+  std::optional<Verdict> verdict;
 
   std::int64_t with_induction() const;  // seeds that have a head above kInductionHead
 };

@@ -13,6 +13,7 @@
 namespace kablate {
 namespace {
 
+using testing::_;
 using testing::HasSubstr;
 using testing::Not;
 
@@ -65,10 +66,34 @@ TEST(StepHeads, AreCountedBySeedAndStep) {
   EXPECT_EQ(report.heads[2].step, 1) << "other sequences are another row";
   const auto table = heads_table(report);
   ASSERT_EQ(table.rows.size(), 3u);
-  EXPECT_THAT(table.rows[0], testing::ElementsAre("0", "arm0", "2", "0 of 2", ".30", "0.1 .20, 0.1 .39",
-                                                  "-1.00", ".50", "-0.2500", HasSubstr("2 x 8 ids, seed 1")));
+  EXPECT_THAT(table.rows[0],
+              testing::ElementsAre("0", "arm0", "2", "0 of 2", ".30", "0.1 .20, 0.1 .39", "-1.00", ".50",
+                                   "-0.2500", "", "", "", HasSubstr("2 x 8 ids, seed 1")));
+  EXPECT_THAT(table.rows[1],
+              testing::ElementsAre("1", "arm1", "1", "1 of 1", ".41", "0.1 .41", "-1.00", ".50", "-0.2500",
+                                   "+0.2100", "", HasSubstr("not enough seeds"), _));
   EXPECT_THAT(table.rows[2].back(), HasSubstr("2 x 16 ids"));
   EXPECT_THAT(render_markdown(report), HasSubstr("## Induction heads"));
+}
+
+// Ten seeds, of which each gains as much, but for a little.
+TEST(StepHeads, AreJudgedAgainstTheBaselineAsMoreIsBetter) {
+  const auto seeds = testing_support::seeds(10);
+  const testing_support::Experiment e(testing_support::ladder(3, seeds));
+  for (const auto seed : seeds)
+    for (const std::int64_t step : {0, 1, 2}) {
+      HeadsRecord record = model(2, 2, 0.3 + 0.01 * static_cast<double>(seed % 3) + (step == 1 ? 0.4 : 0));
+      for (auto& head : record.heads)
+        if (step == 2) head.induction += seed % 2 == 0 ? 0.01 : -0.01;
+      record.weights_sha256 = e.done(step, seed, 2).weights_sha256;
+      write_heads(e.trial(step, seed), record);
+    }
+  const auto report = e.report();
+  ASSERT_EQ(report.heads.size(), 3u);
+  EXPECT_FALSE(report.heads[0].verdict);
+  EXPECT_NEAR(report.heads[1].change->mean, 0.4, 1e-9);
+  EXPECT_EQ(report.heads[1].verdict->kind, VerdictKind::kBetter);
+  EXPECT_EQ(report.heads[2].verdict->kind, VerdictKind::kNoDifference);
 }
 
 }  // namespace
