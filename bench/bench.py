@@ -6,11 +6,11 @@
 Every figure is of a process of its own that has the machine for itself: the median of its iterations. A
 round runs each program once; a ratio is taken within a round, so that what the machine does in the
 meantime meets both sides. Printed are medians over rounds with the least and the most, and the number of
-parameters, which must be the same in both programs. With --device cuda four columns
-more say how many GiB of tensors each had at most. The shape gpt2, 124 million parameters and 16 x 1,024
-tokens, is for a GPU and timed where it is named. Steps mha to 3 are the ladder's; modern (multi-head),
-gqa (a quarter as many heads of keys) and deepseek (latent attention of that form; --query-latent 0: its
-queries come from the input) have rotary positions, RMSNorm and SwiGLU.
+parameters, which must be the same in both programs. With --device cuda four columns more say how many GiB of
+tensors each had at most. The shape gpt2, 124 million parameters and 16 x 1,024 tokens, is for a GPU and timed
+where it is named. Steps mha to 3 are the ladder's; modern (multi-head), gqa (a quarter as many heads of keys)
+and deepseek (latent attention of that form; --query-latent 0: its queries come from the input) have rotary
+positions, RMSNorm and SwiGLU.
 """
 import argparse
 import os

@@ -41,7 +41,7 @@ struct AuditedStep {
 //   sharing          a shared MLP computes and learns as equal ones would, of those alone that share it
 //   gradients        every tensor's gradient is the derivative of the loss, in float64
 //   every_layer      at the real depth and number of heads every row of every map gets a gradient
-//   arithmetic       the trial's type gives float64's logits and gradients, at the whole context
+//   arithmetic       the trial's type and device give float64's logits and gradients, at the whole context
 //   initial_values   every map is drawn by the seed, no two alike, with the deviation that it should have
 //   decode_parity    decoding token by token from the cache gives the logits of the full pass
 //   cache_size       decoding keeps as many bytes as the formulas declare

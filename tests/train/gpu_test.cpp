@@ -1,14 +1,13 @@
 // Every arm on a GPU beside the same arm on the CPU: what the objective gives and its gradients in float64,
 // decoding, and the trial's own updates. Skipped where LibTorch finds no GPU.
+#include <cmath>
+
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
 
-#include "base/text.h"
 #include "data/dataset.h"
 #include "generate/decode.h"
-#include "measure/machine.h"
-#include "optim/optimizer.h"
 #include "support/engine/model_fixture.h"
 #include "support/engine/observables.h"
 #include "train/objective.h"
