@@ -34,6 +34,7 @@ def number_symbols():
         "at_least": ">=",
         "above": ">",
         "above_to": "> <=",
+        "between": "> <",
         "from_to": ">= <=",
         "from_to_below": ">= <",
         "each_whole": ">= <=",

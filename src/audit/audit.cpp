@@ -79,6 +79,7 @@ std::vector<GateCheck> audit_step(const AuditedStep& step, const AuditedStep& ba
   add("evaluation", [&] { return evaluation(config, subject); });
   add("optimizer", [&] { return optimizer(config, subject); });
   if (!step.dead_twin) add("updates", [&] { return updates(config, subject); });
+  add("pruning", [&] { return pruning(config, subject); });
   add("twin_training", [&] { return twin_training(config, subject); });
   if (step.number == baseline.number) return checks;
   if (!step.dead_twin) add("symbols", [&] { return symbols_act(config, base, subject); });

@@ -50,6 +50,7 @@ struct AuditedStep {
 //   optimizer        equal gradients move all tensors as the optimizer's equations do
 //   updates          pieces give the loss and gradient of the whole batch; rates follow the schedule; every
 //                    tensor moves
+//   pruning          maps lose the entries of least score when they are due, as many as are due, and for good
 //   twin_training    with the mechanisms' weights 0 the loop trains as without them, to the bit
 //   pairing          what is shared with the baseline starts from the same bits, on the same samples
 //   dead_twin        a declared dead twin has the baseline's logits and gradients to the bit

@@ -48,6 +48,7 @@ std::optional<Finding> evaluation(const Config& step, const Subject& subject);
 std::optional<Finding> updates(const Config& step, const Subject& subject);
 std::optional<Finding> optimizer(const Config& step, const Subject& subject);
 std::optional<Finding> twin_training(const Config& step, const Subject& subject);
+std::optional<Finding> pruning(const Config& step, const Subject& subject);  // pruning.cpp
 // pairing.cpp; `asked` are the configurations before they were cut, which decide the samples.
 std::optional<Finding> pairing(const Config& step, const Config& baseline, const Config& step_asked,
                                const Config& baseline_asked, const Subject& subject);

@@ -76,6 +76,7 @@ std::string parts_with_other_moments(const Config& step, const Subject& subject)
   Config c = step;
   c.optim.kind = OptimizerKind::kAdamW;
   c.optim.grad_clip = 0;
+  c.optim.prune.kind = PruneKind::kNone;  // which takes moments away
   Config never = c;
   never.mlp.unshare_at = 0;
   const auto data = seeded_data(c);

@@ -1,11 +1,14 @@
-#include "analyse/heads.h"
+#include "cli/heads.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <optional>
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 
+#include "analyse/heads.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/terminal.h"
@@ -14,12 +17,14 @@
 #include "cli/load_model.h"
 #include "cli/options.h"
 #include "cli/token_lines.h"
+#include "config/attention_checks.h"
 #include "data/dataset.h"
 #include "interchange/weights.h"
 #include "measure/cores.h"
 #include "measure/machine.h"
 #include "model/stored_parameters.h"
 #include "record/done.h"
+#include "record/reader.h"
 #include "report/heads_map.h"
 #include "report/table.h"
 #include "runner/stored_trial.h"
@@ -102,13 +107,7 @@ Source from_weights(const HeadsCommand& command) {
 }
 
 void check_model(const Config& config) {
-  if (config.attention.direction != Direction::kCausal)
-    throw UserError(
-        str(config.objective.masked() ? "OBJECTIVE = masked_token with " : "",
-            "ATTENTION_DIRECTION = bidirectional: a model that sees what follows needs to find it "
-            "nowhere; allowed: models with ATTENTION_DIRECTION = causal"));
-  if (!config.gpt.attention)
-    throw UserError("GPT2_ATTENTION = n: this model has no heads to look at; name one with attention");
+  if (const auto why = why_no_heads(config); !why.empty()) throw UserError(why);
   if (const auto reason = blocked_reason(config); !reason.empty()) throw UserError(reason);
 }
 
@@ -147,8 +146,6 @@ HeadsRecord look(const HeadsCommand& command, Source& source) {
   } else {
     sequences = read_sequences(command.tokens, source.config);
   }
-  catch_stop_signals();
-  make_deterministic(source.threads);
   const Config config = config_of_weights(source.config, source.weights);
   const c10::Device device = resolve_device(config.run.device);
   const Gpt model(config, read_parameters(config, source.weights, device).to(device, at::kDouble));
@@ -168,6 +165,8 @@ void print(const Source& source, const HeadsRecord& record) {
 int look_at_model(const HeadsCommand& command) {
   check_options(command);
   Source source = command.run.empty() ? from_weights(command) : from_run(command);
+  catch_stop_signals();
+  make_deterministic(source.threads);
   const HeadsRecord record = look(command, source);
   if (source.trial) write_heads(source.trial->folder, record);
   if (command.json)
@@ -177,7 +176,40 @@ int look_at_model(const HeadsCommand& command) {
   return kExitDone;
 }
 
+// As `kablate heads TRIAL_DIR` does, but of two copies that fit into a context: at distances beyond it the
+// model was never trained.
+void measure_trial(const TrialFolder& folder) {
+  HeadsCommand command;
+  command.run = folder.path().string();
+  Source source = from_run(command);
+  command.length = std::min(kLength, source.config.gpt.context / 2);
+  at::set_num_threads(static_cast<int>(source.threads));
+  write_heads(folder, look(command, source));
+}
+
 }  // namespace
+
+void measure_heads(const ExperimentFolder& experiment, const Plan& plan) {
+  std::int64_t measured = 0;
+  for (const auto& trial : plan.trials) {
+    if (!trial.config.run.measure_heads) continue;
+    throw_if_stop_requested();
+    const auto folder =
+        experiment.trial({.step = trial.step, .name = trial.name, .seed = trial.seed, .key = trial.key});
+    std::string problem;  // of a file that is written anew
+    const auto summary = finished(folder);
+    if (!summary || read_heads(folder, summary->weights_sha256, &problem)) continue;
+    try {
+      measure_trial(folder);
+      ++measured;
+    } catch (const UserError& fault) {
+      log_warning(str("heads are not looked at: ", fault.what()));
+    } catch (const WorkError& fault) {
+      log_warning(str(folder.path().string(), ": its heads are not looked at: ", fault.what()));
+    }
+  }
+  if (measured > 0) log_info(str("looked at the heads of ", measured, measured == 1 ? " trial" : " trials"));
+}
 
 void add_heads_command(CLI::App& app, Action& action) {
   const auto options = std::make_shared<HeadsCommand>();

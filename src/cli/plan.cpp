@@ -65,6 +65,13 @@ std::string steps_table(const Outlook& outlook, std::size_t width) {
   table.headings = {"step",   "name",        "role",        "parameters", "GFLOP/iter",
                     "memory", "cache/token", "cache fixed", "a trial"};
   table.right = {false, false, false, true, true, true, true, true, true};
+  const auto& steps = outlook.record.steps;
+  const bool prunes = std::any_of(steps.begin(), steps.end(),
+                                  [](const auto& step) { return step.nonzero_parameters.has_value(); });
+  if (prunes) {  // beside the parameters
+    table.headings.insert(table.headings.begin() + 4, "not 0");
+    table.right.insert(table.right.begin() + 4, true);
+  }
   for (std::size_t i = 0; i < outlook.record.steps.size(); ++i) {
     const auto& step = outlook.record.steps[i];
     const auto seconds = expected_seconds(outlook, i);
@@ -74,6 +81,9 @@ std::string steps_table(const Outlook& outlook, std::size_t width) {
                           human_bytes(static_cast<double>(step.decode_cache_bytes_per_token)),
                           human_bytes(static_cast<double>(step.decode_cache_bytes_fixed)),
                           seconds ? human_duration(*seconds) : "unknown"});
+    if (!prunes) continue;
+    auto& row = table.rows.back();
+    row.insert(row.begin() + 4, grouped(step.nonzero_parameters.value_or(step.parameters)));
   }
   return aligned(table, width);
 }

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "cli/commands.h"
+#include "cli/heads.h"
 #include "cli/prepare.h"
 #include "interchange/weights.h"
 #include "measure/checkout.h"
@@ -99,6 +100,7 @@ int run(const PlanOptions& options) {
   if (count_to_run(folder, plan) > 0) order.peak_flops = peaks_of_trials(plan, folder, threads, device);
   const RunResult result = run_plan(folder, plan, order);
   if (result.interrupted) return say_interrupted(folder, plan);
+  measure_heads(folder, plan);
   const Report report = make_report(folder, record);  // another run may have written its own plan meanwhile
   std::printf("%s\n", render_terminal(report, output_width()).c_str());
   std::fflush(stdout);

@@ -105,6 +105,26 @@ void check_attention(const Config& c) {
                         c.gpt.width, " channels; choose a width of at most that, or another source"));
 }
 
+std::string why_no_heads(const Config& c) {
+  if (c.bidirectional())
+    return str(c.objective.masked() ? "OBJECTIVE = masked_token with " : "",
+               "ATTENTION_DIRECTION = bidirectional: a model that sees what follows needs to find it "
+               "nowhere; allowed: models with ATTENTION_DIRECTION = causal");
+  if (!c.gpt.attention)
+    return "GPT2_ATTENTION = n: this model has no heads to look at; name one with attention";
+  return "";
+}
+
+void check_heads_measured(const Config& c) {
+  if (!c.run.measure_heads) return;
+  constexpr std::int64_t kLeast = 4;  // two copies of two ids
+  auto why = why_no_heads(c);
+  if (why.empty() && c.gpt.context < kLeast)
+    why = str("GPT2_BLOCK_SIZE = ", c.gpt.context,
+              ": heads are looked at on two copies of some ids; allowed: at least ", kLeast);
+  if (!why.empty()) throw UserError(str("MEASURE_HEADS = y with ", why, ". Or set MEASURE_HEADS to n"));
+}
+
 std::vector<std::string> unused_attention_symbols(const Config& c) {
   std::vector<std::string> names;
   const auto add_when = [&names](bool condition, std::initializer_list<const char*> more) {

@@ -26,6 +26,10 @@ constexpr Bounds above_to(double least, double most) {
   return {.least = least, .most = most, .least_allowed = false};
 }
 
+constexpr Bounds between(double least, double most) {
+  return {.least = least, .most = most, .least_allowed = false, .most_allowed = false};
+}
+
 constexpr Bounds each(Bounds bounds) {
   bounds.each = true;
   return bounds;
@@ -51,6 +55,7 @@ void visit_fields(ConfigType& c, Visitor&& visit) {
   visit("KERNELS", run.kernels, kHarness);  // and what it comes to on this machine
   visit("DTYPE", run.dtype, kNumbers);
   visit("RA_MLA_ALLOW_NONCAUSAL", run.allow_noncausal, kHarness);
+  visit("MEASURE_HEADS", run.measure_heads, kHarness);
 
   visit("DATASET", data.dataset, kNumbers);
   visit("TOKENIZER", data.tokenizer, kNumbers);
@@ -150,6 +155,12 @@ void visit_fields(ConfigType& c, Visitor&& visit) {
   visit("SPAM_INTERVAL", optim.spam_interval, kNumbers);
   visit("SPAM_WARMUP", optim.spam_warmup, kNumbers);
   visit("SPAM_WARMUP_STEPS", optim.spam_warmup_steps, kNumbers);
+
+  visit("PRUNE", optim.prune.kind, kNumbers);
+  visit("PRUNE_SPARSITY", optim.prune.sparsity, kNumbers, between(0, 1));
+  visit("PRUNE_BEGIN", optim.prune.begin, kNumbers);
+  visit("PRUNE_END", optim.prune.end, kNumbers);
+  visit("PRUNE_INTERVAL", optim.prune.interval, kNumbers);
 
   visit("GPT2_MAX_ITERS", train.max_iters, kNumbers);
   visit("GPT2_BATCH_SIZE", train.batch_size, kNumbers);

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "config/attention_checks.h"
 #include "config/mechanism.h"
+#include "config/pruning.h"
 #include "config/settings.h"
 
 namespace kablate {
@@ -118,6 +119,8 @@ void validate(const Config& config) {
   validate_model(config);
   check_stages(config);
   check_optimizer(config.optim);
+  check_pruning(config);
+  check_heads_measured(config);
 }
 
 std::string blocked_reason(const Config& c) {
@@ -177,6 +180,7 @@ std::vector<std::string> unused_symbols(const Config& c) {
   add_when(!spam || !optim.spam_reset, {"SPAM_INTERVAL", "SPAM_WARMUP"}, names);
   add_when(!spam || !optim.spam_reset || !optim.spam_warmup, {"SPAM_WARMUP_STEPS"}, names);
   add_when(!optim.decay_learning_rate, {"GPT2_MIN_LR"}, names);
+  add_when(!optim.prune.on(), {"PRUNE_SPARSITY", "PRUNE_BEGIN", "PRUNE_END", "PRUNE_INTERVAL"}, names);
   std::vector<std::string> in_order;
   for (const auto& symbol : symbols())
     if (std::find(names.begin(), names.end(), symbol.name) != names.end()) in_order.push_back(symbol.name);

@@ -52,6 +52,7 @@ struct TrainConfig {
 struct RunConfig {
   std::string experiment, plan, steps, seeds;
   bool ablation = false, allow_noncausal = false;
+  bool measure_heads = false;  // of finished trials
   DeviceKind device = DeviceKind::kAuto;
   KernelKind kernels = KernelKind::kAuto;
   DType dtype = DType::kFloat32;

@@ -6,6 +6,15 @@
 namespace kablate {
 
 enum class OptimizerKind { kAdamWSpam, kAdamW };
+enum class PruneKind { kNone, kMagnitude, kMoments };
+
+// Entries of maps that are set to 0 while they train (config/pruning.h says when and how many).
+struct PruneConfig {
+  PruneKind kind = PruneKind::kNone;  // by which score: |w|, or |w|·√v̂
+  double sparsity = 0;                // reached at `end`
+  std::int64_t begin = 0, end = 0, interval = 0;
+  bool on() const { return kind != PruneKind::kNone; }
+};
 
 struct OptimConfig {
   OptimizerKind kind = OptimizerKind::kAdamWSpam;
@@ -16,6 +25,7 @@ struct OptimConfig {
   bool spam_clip = false, spam_reset = false, spam_warmup = false;
   double spam_theta = 0, spam_spike_threshold = 0;
   std::int64_t spam_interval = 0, spam_warmup_steps = 0;
+  PruneConfig prune;
 };
 
 }  // namespace kablate

@@ -16,8 +16,6 @@
 namespace kablate {
 namespace {
 
-constexpr const char* kUpdates = "bias_updates";
-
 std::vector<at::Tensor> pick(const std::vector<at::Tensor>& tensors, const std::vector<std::size_t>& places) {
   std::vector<at::Tensor> picked;
   picked.reserve(places.size());
@@ -105,7 +103,7 @@ void Moments::save(std::map<std::string, at::Tensor>& state) const {
     state["m." + parameters_.names[i]] = first_[i];
     state["v." + parameters_.names[i]] = second_[i];
   }
-  state[kUpdates] = counter_tensor(updates_);
+  state[kBiasUpdates] = counter_tensor(updates_);
 }
 
 void Moments::check(const std::map<std::string, at::Tensor>& state, const std::vector<std::string>& counters,
@@ -118,7 +116,7 @@ void Moments::check(const std::map<std::string, at::Tensor>& state, const std::v
       check_tensor(state, name, at::kFloat, first_[i].sizes());
     }
   auto all_counters = counters;
-  all_counters.push_back(kUpdates);
+  all_counters.push_back(kBiasUpdates);
   for (const auto& name : all_counters) {
     known.insert(name);
     check_tensor(state, name, at::kLong, {1});
@@ -134,7 +132,7 @@ void Moments::load(const std::map<std::string, at::Tensor>& state) {
     first_[i].copy_(state.at("m." + parameters_.names[i]));
     second_[i].copy_(state.at("v." + parameters_.names[i]));
   }
-  updates_ = counter_value(state.at(kUpdates));
+  updates_ = counter_value(state.at(kBiasUpdates));
 }
 
 at::Tensor counter_tensor(std::int64_t value) { return at::full({1}, value, at::kLong); }

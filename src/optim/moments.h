@@ -13,6 +13,8 @@
 
 namespace kablate {
 
+constexpr const char* kBiasUpdates = "bias_updates";  // of a state: the updates since the moments were last 0
+
 class Moments {
  public:
   Moments(const OptimConfig& config, NamedParameters parameters);
@@ -34,7 +36,7 @@ class Moments {
   std::int64_t updates() const { return updates_; }  // t so far
   const std::vector<at::Tensor>& second() const { return second_; }
 
-  // For Optimizer::state: the moments and t ("bias_updates").
+  // For Optimizer::state: the moments and t (kBiasUpdates).
   void save(std::map<std::string, at::Tensor>& state) const;
   // Names, types and shapes against this object's own; `counters` are the further int64 [1] tensors that
   // belong in the state, `others` names that the caller checks itself. Throws WorkError.

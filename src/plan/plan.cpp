@@ -94,6 +94,7 @@ void validate_steps(const std::vector<Step>& steps) {
   for (const auto& step : steps) {
     try {
       validate(step.config);
+      check_prunes(step.config);
     } catch (const UserError& fault) {
       throw UserError(str("step ", step.number, " (", step.name, "): ", fault.what()));
     }

@@ -10,7 +10,7 @@ namespace kablate {
 namespace {
 
 // What a field is, beside its name.
-enum class Role { kPlain, kLoss, kClock };
+enum class Role { kPlain, kLoss, kClock, kSometimes };  // kSometimes: absent where there is no value
 
 // The one list of each kind's keys. A visitor takes (name, role, value).
 template <typename Row, typename Visitor>
@@ -20,6 +20,7 @@ void visit_train(Row& r, Visitor&& field) {
   field("grad_norm", kPlain, r.grad_norm), field("learning_rate", kPlain, r.learning_rate);
   field("clipped_elements", kPlain, r.clipped_elements), field("spikes", kPlain, r.spikes);
   field("resets", kPlain, r.resets), field("tokens", kPlain, r.tokens), field("terms", kPlain, r.terms);
+  field("sparsity", kSometimes, r.sparsity);
   field("ms", kClock, r.ms), field("tokens_per_s", kClock, r.tokens_per_s);
   field("mfu", kClock, r.mfu), field("mfu_nanogpt", kClock, r.mfu_nanogpt);
 }
@@ -56,7 +57,8 @@ class Writer {
   void operator()(const char* name, Role, const T& value) {
     json_[name] = value;
   }
-  void operator()(const char* name, Role, const std::optional<double>& value) {
+  void operator()(const char* name, Role role, const std::optional<double>& value) {
+    if (role == Role::kSometimes && !value) return;
     json_[name] = value && std::isfinite(*value) ? Json(*value) : Json();
   }
   void operator()(const char* name, Role, const std::map<std::string, double>& values) {
@@ -98,6 +100,7 @@ class Reader {
   }
   void operator()(const char* name, Role, std::string& value) { take(name).get_to(value); }
   void operator()(const char* name, Role role, std::optional<double>& value) {
+    if (role == Role::kSometimes && !json_.contains(name)) return;
     const auto& field = take(name);
     if (field.is_null()) return;
     if (!field.is_number()) throw std::out_of_range(name);
@@ -168,7 +171,9 @@ std::optional<MetricsRow> metrics_row_from_json(const Json& json) {
   return {};
 }
 
-Json without_clock(const MetricsRow& row) { return selected(row, {Role::kPlain, Role::kLoss}); }
+Json without_clock(const MetricsRow& row) {
+  return selected(row, {Role::kPlain, Role::kLoss, Role::kSometimes});
+}
 
 Json losses_of(const MetricsRow& row) {
   if (std::holds_alternative<MechanismRow>(row)) return {};

@@ -24,6 +24,7 @@ struct TrainRow {
   std::string tokens = {};
   // Means of the objective's other terms, by name, if it has some.
   std::map<std::string, double> terms = {};
+  Real sparsity = {};  // of all prunable maps together, after the update; absent without PRUNE
   // Of the clock: no part of the loss log.
   Real ms = {}, tokens_per_s = {}, mfu = {}, mfu_nanogpt = {};
   bool operator==(const TrainRow&) const = default;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "config/config.h"
 #include "config/mechanism.h"
 #include "shape/model_shape.h"
 
@@ -67,6 +68,8 @@ PlannedStep describe_step(std::int64_t number, const std::string& name, std::opt
       .noncausal = !why_future_is_seen(config).empty() && config.run.allow_noncausal,
       .parameters = parameter_count(config),
       .trained_parameters = trained_parameter_count(config),
+      .nonzero_parameters =
+          config.optim.prune.on() ? std::optional(nonzero_parameter_count(config)) : std::nullopt,
       .parameters_by_part = parameters_by_part(config),
       .flops_per_iteration = flops_per_iteration(config),
       .flops_per_iteration_nanogpt = flops_per_iteration_nanogpt(config),
@@ -89,6 +92,7 @@ Json to_json(const PlannedStep& step) {
           {"noncausal", step.noncausal},
           {"parameters", step.parameters},
           {"trained_parameters", step.trained_parameters},
+          {"nonzero_parameters", optional_number(step.nonzero_parameters)},
           {"parameters_by_part", step.parameters_by_part},
           {"flops_per_iteration", step.flops_per_iteration},
           {"flops_per_iteration_nanogpt", step.flops_per_iteration_nanogpt},
@@ -111,6 +115,8 @@ PlannedStep planned_step_from_json(const Json& json) {
   json.at("noncausal").get_to(step.noncausal);
   json.at("parameters").get_to(step.parameters);
   step.trained_parameters = json.value("trained_parameters", step.parameters);
+  if (json.contains("nonzero_parameters"))
+    step.nonzero_parameters = optional_number_at(json, "nonzero_parameters");
   json.at("parameters_by_part").get_to(step.parameters_by_part);
   json.at("flops_per_iteration").get_to(step.flops_per_iteration);
   json.at("flops_per_iteration_nanogpt").get_to(step.flops_per_iteration_nanogpt);

@@ -22,6 +22,7 @@ void visit(Summary& s, Visitor&& field) {
   field("peak_tensor_bytes", s.peak_tensor_bytes), field("peak_resident_bytes", s.peak_resident_bytes);
   field("parameters", s.parameters), field("mlp_widths", s.mlp_widths), field("threads", s.threads),
       field("beside", s.beside);
+  field("sparsity", s.sparsity), field("nonzero_parameters", s.nonzero_parameters);
   field("device", s.device), field("dtype", s.dtype), field("arithmetic", s.arithmetic), field("pid", s.pid),
       field("host", s.host);
   field("started", s.started), field("ended", s.ended);
@@ -60,7 +61,10 @@ struct FromJson {
     if (const auto field = json.find(name); field != json.end() && !field->is_null())
       value = field->template get<T>();
   }
-  void operator()(const char* name, std::vector<std::int64_t>& values) {
+  void operator()(const char* name, std::vector<std::int64_t>& values) { if_there(name, values); }
+  void operator()(const char* name, std::map<std::string, double>& values) { if_there(name, values); }
+  template <typename T>
+  void if_there(const char* name, T& values) {
     if (const auto field = json.find(name); field != json.end()) field->get_to(values);
   }
 };

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -31,7 +32,11 @@ struct TrialSummary {
   Integer peak_tensor_bytes, peak_resident_bytes;
   Integer parameters, threads;
   std::vector<std::int64_t> mlp_widths;  // what is left of each layer's, where widths are learned
-  Integer beside;                        // the most other trials of its run that can have run at once
+  // With PRUNE: the part of each prunable map's entries that is 0 at the end, by name, and how many
+  // parameters of all are not 0.
+  std::map<std::string, double> sparsity;
+  Integer nonzero_parameters;
+  Integer beside;  // the most other trials of its run that can have run at once
   std::string device, dtype;
   std::string arithmetic;  // measure/arithmetic.h's; "A+B" where it began with A and went on with B
   Integer pid;

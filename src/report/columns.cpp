@@ -132,6 +132,7 @@ std::vector<Column> terminal_columns() {
       step_column(),
       name_column(),
       {"params", true, [](Row r) { return shown(r.parameters, human_count); }, 2},
+      {"not 0", true, [](Row r) { return shown(r.nonzero_parameters, human_count); }, 2},
       mean_column(0),
       against_column(),
       {"change", true, [](Row r) { return change_text(r.delta); }},
@@ -150,7 +151,8 @@ std::vector<Column> finding_columns() {
                               {"role", false, [](Row r) { return r.role; }},
                               {"seeds", true, [](Row r) { return std::to_string(r.seeds); }},
                               {"status", false, [](Row r) { return r.status; }},
-                              {"params", true, [](Row r) { return shown(r.parameters, grouped); }}};
+                              {"params", true, [](Row r) { return shown(r.parameters, grouped); }},
+                              {"not 0", true, [](Row r) { return shown(r.nonzero_parameters, grouped); }}};
   for (std::size_t i = 0; i < measures().size(); ++i) columns.push_back(mean_column(i));
   columns.push_back(against_column());
   columns.push_back({"change", true, [](Row r) { return change_text(r.delta); }});

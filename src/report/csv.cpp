@@ -133,6 +133,11 @@ Cells terms_cells(const ReportRow& r, const Report& report) {
           {"withheld", join(report.faults, "; ")}};
 }
 
+bool prunes(const Report& report) {
+  return std::any_of(report.rows.begin(), report.rows.end(),
+                     [](const auto& row) { return row.nonzero_parameters.has_value(); });
+}
+
 Cells cells_of(const ReportRow& r, const Report& report) {
   Cells cells = specified_cells(r);
   add(cells, trial_cells(r));
@@ -148,6 +153,7 @@ Cells cells_of(const ReportRow& r, const Report& report) {
   add(cells, delta_cells("versus_control", r.versus_control));
   add(cells, change_cells(r));
   add(cells, terms_cells(r, report));
+  if (prunes(report)) cells.push_back({"nonzero_parameters", csv_text(r.nonzero_parameters)});
   return cells;
 }
 

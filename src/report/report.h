@@ -42,6 +42,7 @@ struct ReportRow {
   std::size_t seeds = 0;  // finished ones: all means are over them
   std::string status;     // "done", "partial (2 of 3): …", "blocked: …", "diverged", "missing" …
   Integer parameters;
+  Integer nonzero_parameters;                // of what was pruned: at the end, the most of any seed
   std::vector<std::optional<MeanSd>> means;  // of measures(), in their order
   std::vector<std::optional<Difference>>
       changes;                      // likewise, to the baseline, or `against`, over the seeds that both have

@@ -72,6 +72,23 @@ double head_bytes(const ModelSpec& model, std::int64_t read, std::int64_t N) {
          ((model.frozen_base ? 0 : kFloatBytes) + value) * V * E;
 }
 
+// Of pruning: which entries are 0, a byte each, and in flight the scores of the largest map, in float64.
+struct PruningBytes {
+  double masks = 0, selecting = 0;
+};
+
+PruningBytes pruning_bytes(const Config& config) {
+  PruningBytes bytes;
+  if (!config.optim.prune.on()) return bytes;
+  for (const auto& parameter : model_parameters(config)) {
+    if (!parameter.prunable()) continue;
+    const auto count = static_cast<double>(parameter.count());
+    bytes.masks += count;
+    bytes.selecting = std::max(bytes.selecting, sizeof(double) * count);
+  }
+  return bytes;
+}
+
 }  // namespace
 
 std::int64_t peak_tensor_bytes(const Config& config) {
@@ -93,7 +110,8 @@ std::int64_t peak_tensor_bytes(const Config& config) {
     const auto& [activations, weights_kept, map_passing, gradients] = layers.back();
     kept += tokens * (activations.attention_kept + activations.mlp_kept) + weights_kept;
   }
-  const double stays = weights + 2 * trained + (accumulates ? trained : 0);
+  const auto [masks, selecting] = pruning_bytes(config);
+  const double stays = weights + 2 * trained + (accumulates ? trained : 0) + masks;
   const double copied = value < kFloatBytes ? value * V * E : 0;
 
   const auto said = static_cast<std::int64_t>(tokens * config.objective.most_said(model.T));
@@ -117,7 +135,8 @@ std::int64_t peak_tensor_bytes(const Config& config) {
   // What the critic's pass has left behind stands beside the other pass's values and its loss.
   if (model.critic)
     peak = std::max(peak, stays + gradients + of_critic + copied + head_bytes(model, N, said));
-  const double at_end = weights + 3 * trained + of_embedding;  // the embedding's gradient, before it is added
+  // The embedding's gradient, before it is added; and after the update what is pruned by.
+  const double at_end = weights + 3 * trained + masks + std::max(of_embedding, selecting);
   return static_cast<std::int64_t>(std::max(peak, at_end));
 }
 

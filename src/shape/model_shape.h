@@ -21,6 +21,12 @@ std::int64_t trained_parameter_count(const ModelSpec& model);  // without those 
 std::map<std::string, std::int64_t> parameters_by_part(
     const ModelSpec& model);  // every part, 0 where it has none
 
+// Those that are not 0 once the last update is made, of the model that trains then: with PRUNE maps have lost
+// entries (config/pruning.h), and those that stand still keep what they had lost before.
+std::int64_t nonzero_parameter_count(const Config& config);
+// Throws UserError where PRUNE is on and no map would lose an entry.
+void check_prunes(const Config& config);
+
 // Floating-point operations of one optimizer update (forward and backward over the global batch): 2 a
 // multiply-add, backward twice forward, causal attention counted half (spec, section 3).
 double flops_per_iteration(const Config& config);

@@ -19,6 +19,8 @@ struct Part {
 
 // By its name: a matrix [n, F] may be the biases of n maps.
 inline bool is_bias(std::string_view name) { return name.ends_with("bias"); }
+// The map that chooses experts.
+inline bool is_router(std::string_view name) { return name.ends_with("router.weight"); }
 
 struct Parameter {
   std::string name;  // spec, section 5: the key in a checkpoint
@@ -34,6 +36,13 @@ struct Parameter {
     std::int64_t product = 1;
     for (const auto size : shape) product *= size;
     return product;
+  }
+
+  // Whether PRUNE sets entries of it to 0: a map, and none of embeddings, head, critic, router and adapters;
+  // and not what keeps its values, as long as it does.
+  bool prunable() const {
+    return trained && shape.size() >= 2 && part != Part::kEmbedding && part != Part::kHead &&
+           part != Part::kAdapter && !is_router(name) && !is_bias(name);
   }
 };
 

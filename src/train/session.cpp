@@ -1,5 +1,7 @@
 #include "train/session.h"
 
+#include <cstring>
+
 #include <ATen/core/grad_mode.h>
 
 #include "measure/machine.h"
@@ -8,14 +10,23 @@
 namespace kablate {
 namespace {
 
-NamedParameters trained(const ParameterSet& parameters) {
+template <typename Predicate>
+NamedParameters those(const ParameterSet& parameters, Predicate of_them) {
   NamedParameters list;
   for (std::size_t i = 0; i < parameters.specs().size(); ++i) {
-    if (!parameters.specs()[i].trained) continue;
+    if (!of_them(parameters.specs()[i])) continue;
     list.names.push_back(parameters.specs()[i].name);
     list.tensors.push_back(parameters.tensors()[i]);
   }
   return list;
+}
+
+NamedParameters trained(const ParameterSet& parameters) {
+  return those(parameters, [](const Parameter& spec) { return spec.trained; });
+}
+
+NamedParameters prunable(const ParameterSet& parameters) {
+  return those(parameters, [](const Parameter& spec) { return spec.prunable(); });
 }
 
 }  // namespace
@@ -31,7 +42,8 @@ Session::Session(const Config& c, std::int64_t seed, std::shared_ptr<const Datas
                      .to(device, at::kFloat)),
       model(stage, parameters),
       optimizer(make_optimizer(config.optim, trained(parameters))),
-      train_step(config, model, parameters, *optimizer, *objective, *data, seed, ranks) {}
+      pruner(config.optim, prunable(parameters)),
+      train_step(config, model, parameters, *optimizer, pruner, *objective, *data, seed, ranks) {}
 
 Session::Stage Session::next(const Config& config_of_stage) const {
   const ParameterTable table = model_parameters(config_of_stage);
@@ -40,7 +52,9 @@ Session::Stage Session::next(const Config& config_of_stage) const {
     const auto use = uses.find(name);
     return use == uses.end() ? name : use->second;
   };
-  Stage result{config_of_stage, ParameterSet(table).to(device, at::kFloat), nullptr};
+  ParameterSet copies = ParameterSet(table).to(device, at::kFloat);
+  Pruner next_pruner(config.optim, prunable(copies));
+  Stage result{config_of_stage, std::move(copies), nullptr, std::move(next_pruner)};
   const at::NoGradGuard no_grad;
   for (const auto& [name, tensor] : result.parameters.by_name()) tensor.copy_(parameters[name]);
   const std::map<std::string, at::Tensor> before = optimizer->state();
@@ -52,6 +66,11 @@ Session::Stage Session::next(const Config& config_of_stage) const {
       state[moment + spec.name] = before.at(moment + origin(spec.name));
   result.optimizer = make_optimizer(config.optim, trained(result.parameters));
   result.optimizer->load_state(state);
+  const std::map<std::string, at::Tensor> pruned_before = pruner.state();
+  std::map<std::string, at::Tensor> pruned;
+  for (const auto& [name, tensor] : result.pruner.state())
+    pruned[name] = pruned_before.at(kPrunedPrefix + origin(name.substr(std::strlen(kPrunedPrefix))));
+  result.pruner.load_state(pruned);
   return result;
 }
 
@@ -60,6 +79,7 @@ void Session::go_on_with(Stage next) {
   parameters = std::move(next.parameters);
   model = Gpt(stage, parameters);
   optimizer = std::move(next.optimizer);
+  pruner = std::move(next.pruner);
   train_step.go_on_with(*optimizer);
 }
 

@@ -9,6 +9,7 @@
 #include "model/gpt.h"
 #include "model/parameters.h"
 #include "optim/optimizer.h"
+#include "optim/pruner.h"
 #include "train/communicator.h"
 #include "train/objective.h"
 #include "train/train_step.h"
@@ -23,12 +24,14 @@ struct Session {
   Session& operator=(const Session&) = delete;
 
   // What trains on where the model becomes another (at_update()). Parameters and moments are copies of what
-  // stood for them, those of a layer that parts from others copies of what it shared; what stands still has
-  // no moments any more. The optimizer's counters are the same.
+  // stood for them, those of a layer that parts from others copies of what it shared, pruned entries among
+  // them; what stands still has no moments any more and is pruned no further. The optimizer's counters are
+  // the same.
   struct Stage {
     Config config;
     ParameterSet parameters;
     std::unique_ptr<Optimizer> optimizer;
+    Pruner pruner;
   };
   Stage next(const Config& stage) const;
   void go_on_with(Stage stage);
@@ -41,6 +44,7 @@ struct Session {
   ParameterSet parameters;
   Gpt model;
   std::unique_ptr<Optimizer> optimizer;
+  Pruner pruner;
   TrainStep train_step;
 };
 

@@ -14,12 +14,13 @@
 namespace kablate {
 
 TrainStep::TrainStep(const Config& config, const Gpt& model, const ParameterSet& parameters,
-                     Optimizer& optimizer, const Objective& objective, const Dataset& data, std::int64_t seed,
-                     Communicator& ranks)
+                     Optimizer& optimizer, Pruner& pruner, const Objective& objective, const Dataset& data,
+                     std::int64_t seed, Communicator& ranks)
     : config_(config),
       model_(model),
       parameters_(parameters),
       optimizer_(&optimizer),
+      pruner_(pruner),
       objective_(objective),
       data_(data),
       seed_(seed),
@@ -45,7 +46,9 @@ StepResult TrainStep::run(std::int64_t iteration) {
     result.update.finite = false;
     return result;
   }
+  pruner_.mask_gradients();
   result.update = optimizer_->step(learning_rate(config_.optim, config_.train.max_iters, iteration));
+  if (result.update.finite) pruner_.after_update(iteration + 1, *optimizer_);
   return result;
 }
 

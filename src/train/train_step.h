@@ -1,4 +1,5 @@
-// One optimizer update: forward and backward over the global batch in pieces, then the optimizer.
+// One optimizer update: forward and backward over the global batch in pieces, then the optimizer, then what
+// is pruned after it.
 #pragma once
 
 #include <cstdint>
@@ -10,6 +11,7 @@
 #include "model/gpt.h"
 #include "model/parameters.h"
 #include "optim/optimizer.h"
+#include "optim/pruner.h"
 #include "train/communicator.h"
 #include "train/objective.h"
 
@@ -29,7 +31,8 @@ class TrainStep {
   // What the constructor is given must outlive the object. `seed` keys dropout, and samples where DATA_SEED
   // does not. Throws UserError if the ranks can't share GPT2_GRADIENT_ACCUMULATION evenly.
   TrainStep(const Config& config, const Gpt& model, const ParameterSet& parameters, Optimizer& optimizer,
-            const Objective& objective, const Dataset& data, std::int64_t seed, Communicator& ranks);
+            Pruner& pruner, const Objective& objective, const Dataset& data, std::int64_t seed,
+            Communicator& ranks);
 
   // Another optimizer, of the parameters as they are from now on.
   void go_on_with(Optimizer& optimizer) { optimizer_ = &optimizer; }
@@ -60,6 +63,7 @@ class TrainStep {
   const Gpt& model_;
   const ParameterSet& parameters_;
   Optimizer* optimizer_;
+  Pruner& pruner_;
   const Objective& objective_;
   const Dataset& data_;
   std::int64_t seed_;

@@ -28,6 +28,14 @@ bool begins_stage(const Config& config, std::int64_t update) {
 // Whether a stage's model has other parameters, or others that train.
 bool is_another(const Config& stage, const Config& other) { return ModelSpec(stage) != ModelSpec(other); }
 
+// Takes the state of pruning out of an optimizer's that it was stored with.
+NamedTensors take_pruned(NamedTensors& state) {
+  NamedTensors pruned;
+  for (auto entry = state.begin(); entry != state.end();)
+    if (const auto here = entry++; here->first.starts_with(kPrunedPrefix)) pruned.insert(state.extract(here));
+  return pruned;
+}
+
 }  // namespace
 
 // The model that has made these updates.
@@ -68,6 +76,7 @@ Update Trainer::update() {
                 .resets = resets_,
                 .tokens = trained_on_.digits(),
                 .terms = step.terms};
+  if (session_.pruner.on()) update.row.sparsity = session_.pruner.sparsity();
   if (update.due) trained_on_.restart();
   ++iteration_;
   return update;
@@ -94,13 +103,15 @@ bool Trainer::evaluation_due() const {
 }
 
 TrainerState Trainer::state() const {
+  auto of_optimizer = session_.optimizer->state();
+  of_optimizer.merge(session_.pruner.state());
   return {.iteration = iteration_,
           .clipped_elements = clipped_elements_,
           .spikes = spikes_,
           .resets = resets_,
           .tokens = trained_on_.state(),
           .weights = session_.parameters.by_name(),
-          .optimizer = session_.optimizer->state()};
+          .optimizer = std::move(of_optimizer)};
 }
 
 void Trainer::check(const TrainerState& state) const {
@@ -134,12 +145,18 @@ void Trainer::restore(const TrainerState& state) {
   check(state);
   TokenChain tokens;
   tokens.restore(state.tokens);
+  NamedTensors of_optimizer = state.optimizer;
+  const NamedTensors pruned = take_pruned(of_optimizer);
   if (const Config stage = stage_after(state.iteration); is_another(stage, session_.stage)) {
     auto next = session_.next(stage);
-    next.optimizer->load_state(state.optimizer);
+    next.pruner.check_state(pruned, state.iteration);
+    next.optimizer->load_state(of_optimizer);
+    next.pruner.load_state(pruned);
     session_.go_on_with(std::move(next));
   } else {
-    session_.optimizer->load_state(state.optimizer);
+    session_.pruner.check_state(pruned, state.iteration);
+    session_.optimizer->load_state(of_optimizer);
+    session_.pruner.load_state(pruned);
   }
   const at::NoGradGuard no_grad;
   for (const auto& [name, tensor] : session_.parameters.by_name()) tensor.copy_(state.weights.at(name));

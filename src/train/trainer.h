@@ -24,8 +24,8 @@ struct Config;
 struct TrainerState {
   std::int64_t iteration = 0;                                 // updates made
   std::int64_t clipped_elements = 0, spikes = 0, resets = 0;  // as in TrainRow
-  std::string tokens;  // TokenChain::state since the last row that was due
-  NamedTensors weights, optimizer;
+  std::string tokens;               // TokenChain::state since the last row that was due
+  NamedTensors weights, optimizer;  // with the optimizer's what Pruner::state() gives
 };
 
 struct Update {

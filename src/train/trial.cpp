@@ -27,6 +27,7 @@
 #include "record/writer.h"
 #include "shape/model_shape.h"
 #include "train/closing.h"
+#include "train/sparsity.h"
 #include "train/stop_signal.h"
 #include "train/trainer.h"
 #include "train/trial_files.h"
@@ -210,6 +211,10 @@ TrialSummary TrialLoop::summary() const {
   if (peak_bytes_ > 0) s.peak_tensor_bytes = peak_bytes_;
   s.peak_resident_bytes = peak_resident_bytes();
   if (config_.mlp.learned_width) s.mlp_widths = trainer_.session().model.learned_widths();
+  if (config_.optim.prune.on()) {
+    const auto& parameters = trainer_.session().parameters;
+    s.sparsity = sparsity_of_maps(parameters), s.nonzero_parameters = nonzero_entries(parameters);
+  }
   s.parameters = parameter_count(config_), s.threads = order_.threads, s.beside = order_.beside;
   s.device = device_class(device), s.dtype = dtype_name(config_.run.dtype);
   s.arithmetic = files_.arithmetic();

@@ -61,6 +61,13 @@ class BadInput(ProgramTest):
              "divide"),
             (assign("SPAM_INTERVAL=50", "SPAM_WARMUP_STEPS=50"), "SPAM_INTERVAL = 50",
              "SPAM_WARMUP_STEPS = 50", "longer"),
+            (assign("PRUNE=moments"), "PRUNE_BEGIN = 0", "PRUNE = moments", "PRUNE_END = 0", "below"),
+            (assign("PRUNE=moments", "PRUNE_END=4", "PRUNE_INTERVAL=3"), "PRUNE_INTERVAL = 3", "divisor"),
+            (assign("PRUNE=moments", "PRUNE_END=4", "PRUNE_INTERVAL=2", "PRUNE_SPARSITY=1e-6"), "step 0",
+             "PRUNE_SPARSITY = 0.000001", "no map of this model would lose an entry"),
+            (assign("PRUNE_SPARSITY=1"), "PRUNE_SPARSITY", "< 1"),
+            (assign("MEASURE_HEADS=y", "ATTENTION_DIRECTION=bidirectional", "OBJECTIVE=masked_token"),
+             "MEASURE_HEADS = y", "ATTENTION_DIRECTION = bidirectional", "set MEASURE_HEADS to n"),
             (assign("RA_MLA_RA_ALPHA=0.5", "ENABLE_RA_MLA=n"), "step 0", "RA_MLA_RA_ALPHA = 0.5", "MLA"),
         ]
         init = [(["init", "--out", self.path("w"), *case[0][1:]], *case[1:]) for case in cases[:2]]

@@ -9,7 +9,8 @@ import sys
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from support import TrainedOnce, finish_again, flip, read_bytes, read_json, read_text, sealed  # noqa: E402
+from support import (ProgramTest, TrainedOnce, finish_again, flip, read_bytes, read_json,  # noqa: E402
+                     read_text, sealed)
 
 SCORES = {"induction", "duplicate", "previous", "entropy", "copying"}
 
@@ -163,6 +164,39 @@ class Heads(TrainedOnce):
         ended = self.done("heads", self.trial, "--length", "8", code=1)
         self.assertIn("are not all numbers", ended.stderr)
         self.assertFalse(os.path.exists(os.path.join(self.trial, "heads.json")))
+
+
+class MeasuredByTheRun(ProgramTest):
+    """MEASURE_HEADS: `run` itself writes what `heads` would, and its table has the verdicts."""
+
+    def run_it(self, **symbols):
+        return self.done("run", "--steps", "0,1", "--seeds", "1-2", **symbols)
+
+    def test_of_every_trial_and_once(self):
+        self.run_it()  # trained without it
+        for trial in self.trials().values():
+            self.assertFalse(os.path.exists(os.path.join(trial, "heads.json")))
+        ended = self.run_it(MEASURE_HEADS="y")
+        self.assertIn("looked at the heads of 4 trials", ended.stderr)
+        self.assertNotIn("started as process", ended.stderr)  # it changes no trial
+        section = ended.stdout.split("Induction heads")[1]
+        self.assertRegex(section, r"verdict +sequences")
+        self.assertIn("not enough", section)
+        self.assertIn("32 sequences of 2 x 8 ids, seed 1",
+                      read_text(self.path("results", "small", "report.md")))
+        written = {place: read_bytes(trial, "heads.json") for place, trial in self.trials().items()}
+        self.assertEqual(len(written), 4)
+        again = self.run_it(MEASURE_HEADS="y")
+        self.assertNotIn("looked at the heads", again.stderr)
+        self.done("heads", self.trials()[1, 2], "--length", "8")
+        flip(os.path.join(self.trials()[0, 1], "heads.json"))
+        self.assertIn("looked at the heads of 1 trial", self.run_it(MEASURE_HEADS="y").stderr)
+        self.assertEqual({place: read_bytes(trial, "heads.json") for place, trial in self.trials().items()},
+                         written)
+
+    def test_of_no_model_that_sees_what_follows(self):
+        self.assert_refused(self.call("run", MEASURE_HEADS="y", OBJECTIVE="masked_token",
+                                      ATTENTION_DIRECTION="bidirectional"), "step 0", "MEASURE_HEADS = y")
 
 
 class LongerThanTrained(TrainedOnce):

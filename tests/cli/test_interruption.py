@@ -19,11 +19,12 @@ ALONE = ("run", "--steps", "3")
 
 
 class InterruptionTest(ProgramTest):
-    """A trial of all that has a state: dropout, accumulation, moments, resets; saved every 8 iterations."""
+    """All that has a state: dropout, accumulation, moments, resets, pruning; saved every 8 iterations."""
 
     symbols = {"GPT2_GRADIENT_ACCUMULATION": 2, "GPT2_MAX_ITERS": 150, "GPT2_EVAL_INTERVAL": 8,
                "GPT2_EVAL_SAMPLES": 4,
-               "SPAM_INTERVAL": 25, "SPAM_WARMUP_STEPS": 6, "GPT2_LEARNING_RATE": '"1e-2"'}
+               "SPAM_INTERVAL": 25, "SPAM_WARMUP_STEPS": 6, "GPT2_LEARNING_RATE": '"1e-2"',
+               "PRUNE_MOMENTS": "y", "PRUNE_BEGIN": 3, "PRUNE_END": 30, "PRUNE_INTERVAL": 3}
     undisturbed = {}  # the folder of that trial without any disturbance, for each configuration
 
     @classmethod

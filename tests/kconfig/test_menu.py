@@ -18,7 +18,7 @@ BOOLS = {
     "RA_MLA_MLP_SPARSE_HEAD_AVERAGE GPT2_DECAY_LR SPAM_ENABLE_CLIP SPAM_PERIODIC_RESET SPAM_WARMUP",
     "n": "RA_MLA_ALLOW_NONCAUSAL RA_MLA_SHARED_KV RA_MLA_LATENT_NORM RA_MLA_LATENT_SCALE "
     "RA_MLA_MLP_CROSS_DETACH RECOMPUTE MLP_PER_HEAD MLP_LEARNED_WIDTH QK_NORM "
-    "SHARE_MAIN_MATRICES USE_LORA_ATTN USE_LORA_MLP CRITIC",
+    "SHARE_MAIN_MATRICES USE_LORA_ATTN USE_LORA_MLP CRITIC MEASURE_HEADS",
 }
 INTS = {
     "GPT2_N_KV_HEAD": 0,
@@ -51,6 +51,9 @@ INTS = {
     "MLP_UNSHARE_AT": 0,
     "LORA_RANK": 8,
     "LORA_FREEZE_BASE_AT": 0,
+    "PRUNE_BEGIN": 0,
+    "PRUNE_END": 0,
+    "PRUNE_INTERVAL": 0,
 }
 STRINGS = {
     "MASK_RATE": "0.15",
@@ -82,11 +85,13 @@ STRINGS = {
     "MLP_WIDTH_PENALTY": "0.0",
     "LORA_ALPHA": "16",
     "LORA_DROPOUT": "0.0",
+    "PRUNE_SPARSITY": "0.5",
 }
 CHOICES = {
     "RA_MLA_MLP_TYING_MODE": "tied_transpose untied per_head_scalar",
     "RA_MLA_MLP_SPARSE_MODE": "topk none rms",
     "OPTIMIZER": "adamwspam adamw",
+    "PRUNE": "none magnitude moments",
     "DATASET": "shakespeare text bin lines",
     "TOKENIZER": "character gpt2",
     "DEVICE": "auto cpu cuda",
@@ -119,6 +124,7 @@ DEFCONFIGS = [
     "gpt2-ra-mla-step1",
     "gpt2-ra-mla-step2",
     "gpt2-ra-mla-step3",
+    "induction",
     "latent-width",
     "masked-critic",
     "mechanism-choices",
@@ -126,6 +132,7 @@ DEFCONFIGS = [
     "mlp3x",
     "nanogpt-char-cpu",
     "nanogpt-mla",
+    "pruning",
     "quick",
     "ra-mla-8-seeds",
     "ra-mla-char",

@@ -32,6 +32,7 @@ const Deltas kGate{{"RA_MLA_MLP_ATTN_GATE", "y"}}, kCross{{"RA_MLA_MLP_CROSS_TOK
     kLora{{"USE_LORA_ATTN", "y"}}, kMha{{"ENABLE_RA_MLA", "n"}}, kUntied{{"RA_MLA_MLP_TYING_MODE", "untied"}},
     kRoom{{"GPT2_VOCAB_SIZE", "12"}},  // for a mask token
     kMasked = kRoom + Deltas{{"OBJECTIVE", "masked_token"}, {"ATTENTION_DIRECTION", "bidirectional"}},
+    kPruned{{"PRUNE", "magnitude"}, {"PRUNE_BEGIN", "1"}, {"PRUNE_END", "4"}, {"PRUNE_INTERVAL", "1"}},
     kAllClipped{{"SPAM_THETA", "0.5"}}, kResets{{"SPAM_INTERVAL", "6"}, {"SPAM_WARMUP_STEPS", "3"}};
 
 // With the direction of attention that goes with an objective, and the other way round: each alone is
@@ -137,6 +138,11 @@ std::vector<Row> training_rows() {
           {"SPAM_INTERVAL", "6", "7", observe::training, kResets},
           {"SPAM_WARMUP", "y", "n", observe::training, kResets},
           {"SPAM_WARMUP_STEPS", "3", "4", observe::training, kResets},
+          {"PRUNE", "magnitude", "moments", observe::training, kPruned},
+          {"PRUNE_SPARSITY", "0.5", "0.7", observe::training, kPruned},
+          {"PRUNE_BEGIN", "1", "2", observe::training, kPruned},
+          {"PRUNE_END", "4", "5", observe::training, kPruned},
+          {"PRUNE_INTERVAL", "1", "3", observe::training, kPruned},
           {"GPT2_MAX_ITERS", "20", "30", observe::rates, {}},
           {"GPT2_BATCH_SIZE", "2", "3", observe::training, {}},
           {"GPT2_GRADIENT_ACCUMULATION", "1", "2", observe::training, {}},
@@ -174,7 +180,8 @@ std::vector<Row> harness_rows() {
 }
 
 // Seen from outside, where it takes the whole program: symbol and test.
-const std::map<std::string, std::string> kOutside = {{"THREADS", "tests/cli/test_threads.py"}};
+const std::map<std::string, std::string> kOutside = {{"THREADS", "tests/cli/test_threads.py"},
+                                                     {"MEASURE_HEADS", "tests/cli/test_heads.py"}};
 
 std::vector<Row> rows() {
   std::vector<Row> all;

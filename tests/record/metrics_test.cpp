@@ -188,6 +188,19 @@ TEST(MetricsRow, ComesBackAsItWas) {
     EXPECT_EQ(metrics_row_from_json(Json::parse(line_of(row))), row) << line_of(row);
 }
 
+// Of a model that prunes; any other's has no such key.
+TEST(MetricsRow, HasASparsityWhereThereIsOne) {
+  TrainRow row{.iteration = 3, .loss = 1.5, .tokens = "00ff"};
+  EXPECT_FALSE(to_json(row).contains("sparsity"));
+  row.sparsity = 0.4375;
+  EXPECT_EQ(metrics_row_from_json(Json::parse(line_of(row))), MetricsRow(row));
+  EXPECT_EQ(without_clock(row).at("sparsity"), 0.4375) << "a part of the loss log";
+  EXPECT_FALSE(losses_of(row).contains("sparsity"));
+  Json other = to_json(row);
+  other["sparsity"] = "half";
+  EXPECT_FALSE(metrics_row_from_json(other));
+}
+
 TEST(MetricsRow, OfAnotherFormIsNone) {
   for (const auto& row : full_rows()) {
     const Json whole = to_json(row);

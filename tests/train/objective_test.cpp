@@ -58,8 +58,8 @@ Step step_of(const SmallTrial& trial, const Objective& objective, std::int64_t b
   Config config = trial.config;
   config.train.batch_size = batch, config.train.accumulation = accumulation;
   Session session(config, 1, trial.data);
-  TrainStep train(config, session.model, session.parameters, *session.optimizer, objective, *trial.data, 1,
-                  one_rank());
+  TrainStep train(config, session.model, session.parameters, *session.optimizer, session.pruner, objective,
+                  *trial.data, 1, one_rank());
   Step step{train.run(0), {}};
   for (const auto& tensor : session.parameters.tensors()) step.gradients.push_back(tensor.grad().clone());
   return step;
