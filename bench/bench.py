@@ -1,7 +1,8 @@
 """Times an iteration of our steps and of peer.py's, in turn, on the same shapes, and prints the ratios.
 
     bench.py --program build/kablate --peer-python VENV/bin/python [--rounds N] [--shapes small,medium]
-             [--steps mha,0,1,2,3,modern,gqa,deepseek] [--query-latent N] [--device cpu|cuda]
+             [--steps mha,0,1,2,3,modern,gqa,deepseek,experts,experts-dense] [--query-latent N]
+             [--device cpu|cuda]
 
 Every figure is of a process of its own that has the machine for itself: the median of its iterations. A
 round runs each program once; a ratio is taken within a round, so that what the machine does in the
@@ -10,7 +11,8 @@ parameters, which must be the same in both programs. With --device cuda four col
 tensors each had at most. The shape gpt2, 124 million parameters and 16 x 1,024 tokens, is for a GPU and timed
 where it is named. Steps mha to 3 are the ladder's; modern (multi-head), gqa (a quarter as many heads of keys)
 and deepseek (latent attention of that form; --query-latent 0: its queries come from the input) have rotary
-positions, RMSNorm and SwiGLU.
+positions, RMSNorm and SwiGLU. In experts a token goes through two of four MLPs, and experts-dense has one
+as wide as both: the ratio of their times is what sorting the tokens costs.
 """
 import argparse
 import os

@@ -19,7 +19,9 @@ VOCABULARY = 80  # of the prepared plays, where a shape names no other
 SWITCHES = ("RA_MLA_MLP_ATTN_GATE", "RA_MLA_MLP_CROSS_TOKEN", "RA_MLA_MLP_LATENT_RECIP")
 LADDER = {"mha": 0, "0": 0, "1": 1, "2": 2, "3": 3}  # how many of the switches are on
 MODERN = ("modern", "gqa", "deepseek")  # all with rotary positions, RMSNorm and SwiGLU
-STEPS = (*LADDER, *MODERN)
+# mha with two of four experts for each token, and with one MLP as wide as those two.
+EXPERTS = {"experts": {"MLP_EXPERTS": 4, "MLP_EXPERTS_TOP": 2}, "experts-dense": {"MLP_EXPANSION": '"8"'}}
+STEPS = (*LADDER, *MODERN, *EXPERTS)
 DECODE_WARMUP, DECODE_TIMED = 2, 9  # steps of bench-decode at a context (src/generate/decode_bench.h)
 
 
@@ -30,7 +32,7 @@ def rounded_up(value, multiple):
 def modern(shape, step):
     """What a further architecture has beside its shape, by the names of peer.py's options; {} for the ladder.
     SwiGLU is 8/3 as wide as the model, so that its three maps cost what a GELU's two of 4 do."""
-    if step in LADDER:
+    if step not in MODERN:
         return {}
     heads, width = shape["heads"], shape["width"]
     sizes = {"hidden": rounded_up(width * 8 / 3, 32), "kv-heads": heads}
@@ -62,8 +64,8 @@ def config_text(shape, step, dtype, **more):
               "RA_MLA_LATENT_DIM": shape["latent"], "GPT2_VOCAB_SIZE": shape.get("vocabulary", VOCABULARY),
               "GPT2_GRADIENT_ACCUMULATION": 1, "GPT2_DROPOUT": '"0.0"', "GPT2_BIAS": "n",
               "OPTIMIZER": '"adamw"', "ADAM_BETA2": '"0.99"', "DTYPE": f'"{dtype}"',
-              "DATASET": '"shakespeare"', **modern_symbols(shape, step)}
-    values["ENABLE_RA_MLA"] = "n" if step in ("mha", "modern", "gqa") else "y"
+              "DATASET": '"shakespeare"', **modern_symbols(shape, step), **EXPERTS.get(step, {})}
+    values["ENABLE_RA_MLA"] = "n" if step in ("mha", "modern", "gqa", *EXPERTS) else "y"
     values.update({name: "y" if place < LADDER.get(step, 0) else "n" for place, name in enumerate(SWITCHES)})
     values.update({name: value if value in ("y", "n") or isinstance(value, int) else f'"{value}"'
                    for name, value in more.items()})

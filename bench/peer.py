@@ -1,15 +1,17 @@
 """The bench's models in plain PyTorch, to time beside the program: what a user would write instead.
 
-    peer.py --kind published|careful --step mha|0|1|2|3|modern|gqa|deepseek --layers N --heads N --width N
-            --context N --batch N --latent N --vocabulary N --threads N --iterations N
+    peer.py --kind published|careful --step mha|0|1|2|3|modern|gqa|deepseek|experts|experts-dense
+            --layers N --heads N --width N --context N --batch N --latent N --vocabulary N --threads N
+            --iterations N
             [--hidden N --kv-heads N --rotary N --query-latent N] [--device cpu|cuda]
 
-Steps of the ladder are peer_ladder.py's, further architectures peer_modern.py's, which take the numbers in
-brackets. `published` computes in float32 with attention written out and latent attention scored in the
-latent space, as the scripts that the ladder comes from do. `careful` is what an experienced user would do:
-bfloat16 by autocast, keys as wide as a head, scaled_dot_product_attention wherever nothing reads the
-attention's weights. Both use fused AdamW. Trains on random tokens; prints the median milliseconds of an
-iteration, the peak memory in MiB (on a GPU of tensors, else of the process) and the number of parameters.
+Steps of the ladder and with experts are peer_ladder.py's, further architectures peer_modern.py's, which
+take the numbers in brackets. `published` computes in float32 with attention written out and latent attention
+scored in the latent space, as the scripts that the ladder comes from do. `careful` is what an experienced
+user would do: bfloat16 by autocast, keys as wide as a head, scaled_dot_product_attention wherever nothing
+reads the attention's weights. Both use fused AdamW. Trains on random tokens; prints the median milliseconds
+of an iteration, the peak memory in MiB (on a GPU of tensors, else of the process) and the number of
+parameters.
 Its mathematics is src/model/'s, but its numbers are nobody's result.
 """
 import argparse
@@ -24,7 +26,7 @@ from torch.nn import functional as F
 import peer_ladder
 import peer_modern
 
-LADDER, MODERN = ("mha", "0", "1", "2", "3"), ("modern", "gqa", "deepseek")
+LADDER, MODERN = ("mha", "0", "1", "2", "3", "experts", "experts-dense"), ("modern", "gqa", "deepseek")
 WARMUP = 3
 
 
@@ -62,7 +64,7 @@ def main():
         tokens, targets = tokens.to(options.device), targets.to(options.device)
         with torch.autocast(options.device, dtype=torch.bfloat16, enabled=options.kind == "careful"):
             logits = model(tokens)
-            loss = F.cross_entropy(logits.float().flatten(0, 1), targets.flatten())
+            loss = F.cross_entropy(logits.float().flatten(0, 1), targets.flatten()) + model.balance()
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()

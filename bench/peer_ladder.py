@@ -7,6 +7,8 @@ from torch.nn import functional as F
 
 GATE_ALPHA, CROSS_ALPHA, RECIP_ALPHA = 0.1, 0.3, 0.2
 GATE_DIM, TOP_K, MLP_EXPANSION = 64, 8, 4
+EXPERTS, CHOSEN, BALANCE_WEIGHT = 4, 2, 0.01
+MULTI_HEAD = ("mha", "experts", "experts-dense")
 
 
 def causal_softmax(scores, later):
@@ -25,7 +27,7 @@ class Attention(nn.Module):
         self.heads, self.head_width = options.heads, options.width // options.heads
         self.careful, self.rows = options.kind == "careful", options.step in ("2", "3")
         width, latent = options.width, options.latent
-        self.latent = None if options.step == "mha" else latent
+        self.latent = None if options.step in MULTI_HEAD else latent
         if self.latent is None:
             self.maps = nn.Linear(width, 3 * width, bias=False)
         else:
@@ -78,7 +80,8 @@ class Mlp(nn.Module):
 
     def __init__(self, options, last):
         super().__init__()
-        width, hidden, step = options.width, MLP_EXPANSION * options.width, options.step
+        width, step = options.width, options.step
+        hidden = MLP_EXPANSION * width * (CHOSEN if step == "experts-dense" else 1)
         self.up, self.down = nn.Linear(width, hidden, bias=False), nn.Linear(hidden, width, bias=False)
         self.gates = step in ("1", "2", "3") and not last  # of the last block nobody above reads it
         self.crosses, self.couples, self.last = step in ("2", "3"), step == "3", last
@@ -111,6 +114,34 @@ class Mlp(nn.Module):
         return self.down(hidden), gate, context
 
 
+class Experts(nn.Module):
+    """Two of four MLPs for each token, by their probabilities (arXiv 2101.03961): the tokens of each are
+    gathered, and what it makes of them is added where they stand."""
+
+    def __init__(self, options):
+        super().__init__()
+        width, hidden = options.width, MLP_EXPANSION * options.width
+        self.router = nn.Linear(width, EXPERTS, bias=False)
+        self.experts = nn.ModuleList(nn.ModuleDict({"up": nn.Linear(width, hidden, bias=False),
+                                                    "down": nn.Linear(hidden, width, bias=False)})
+                                     for _ in range(EXPERTS))
+
+    def forward(self, x, rows, key_latent):
+        tokens = x.flatten(0, 1)
+        with torch.autocast(x.device.type, enabled=False):
+            probabilities = self.router(tokens.float()).softmax(dim=-1)
+        weights, chosen = probabilities.topk(CHOSEN, dim=-1)
+        weights = weights / weights.sum(dim=-1, keepdim=True)
+        loads = F.one_hot(chosen, EXPERTS).sum(dim=1).float().mean(dim=0) / CHOSEN
+        self.balance = EXPERTS * (loads * probabilities.mean(dim=0)).sum()
+        y = torch.zeros_like(tokens)
+        for number, expert in enumerate(self.experts):
+            places, choices = torch.where(chosen == number)
+            made = expert["down"](F.gelu(expert["up"](tokens[places])))
+            y.index_add_(0, places, (made * weights[places, choices].unsqueeze(-1)).to(y.dtype))
+        return y.view_as(x), None, None
+
+
 class Model(nn.Module):
     def __init__(self, options):
         super().__init__()
@@ -120,7 +151,8 @@ class Model(nn.Module):
         self.blocks = nn.ModuleList(
             nn.ModuleDict({"norm_1": nn.LayerNorm(options.width, bias=False), "attention": Attention(options),
                            "norm_2": nn.LayerNorm(options.width, bias=False),
-                           "mlp": Mlp(options, last=place == options.layers - 1)})
+                           "mlp": Experts(options) if options.step == "experts"
+                                  else Mlp(options, last=place == options.layers - 1)})
             for place in range(options.layers))
         self.norm = nn.LayerNorm(options.width, bias=False)
 
@@ -132,3 +164,7 @@ class Model(nn.Module):
             y, gate, context = block["mlp"](block["norm_2"](x), rows, key_latent)
             x = x + y
         return self.norm(x) @ self.tokens.weight.t()
+
+    def balance(self):
+        """What the experts of the last forward pass add to the loss."""
+        return BALANCE_WEIGHT * sum(getattr(block["mlp"], "balance", 0) for block in self.blocks)

@@ -17,7 +17,7 @@ bool is_base(const std::string& name) {
   const auto holds = [&](const char* part) { return name.find(part) != std::string::npos; };
   if (name.starts_with("transformer.w") || name.starts_with("lm_head")) return true;
   if (holds(".lora_") || holds("norm")) return false;
-  return holds(".attn.") || holds(".mlp.c_");
+  return holds(".attn.") || holds(".mlp.c_") || holds(".mlp.router.") || holds(".mlp.experts.");
 }
 
 // The step's own loop, but short, and with weights that can move in float32.

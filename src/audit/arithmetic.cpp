@@ -2,6 +2,7 @@
 // trial's type gives the numbers of float64.
 #include <algorithm>
 #include <cmath>
+#include <string_view>
 
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
@@ -116,16 +117,60 @@ Evaluated with_rounded_weights(const Config& step, const ParameterSet& wide, at:
 Tensor alive_rows(const Tensor& gradient) { return gradient.flatten(0, -2).ne(0).any(1); }
 
 // A unit of relu2 that is below 0 for all tokens learns nothing of them; with its map negated it is above.
+constexpr std::string_view kFirstMap = ".c_fc";  // of an MLP, or of one of its experts
+
 bool rests_below_zero(const Config& config, const std::string& name) {
-  return config.mlp.activation == Activation::kRelu2 && name.find(".mlp.c_fc") != std::string::npos;
+  return config.mlp.activation == Activation::kRelu2 && name.find(kFirstMap) != std::string::npos;
 }
 ParameterSet with_negated(const ParameterSet& parameters, const std::string& name) {
   const auto negated = parameters.to(at::kCPU, at::kDouble);
-  const auto map = name.substr(0, name.find(".mlp.c_fc") + std::string(".mlp.c_fc").size());
+  const auto map = name.substr(0, name.find(kFirstMap) + kFirstMap.size());
   for (const auto& [other, tensor] : negated.by_name())
     if (other.starts_with(map)) tensor.detach().neg_();
   return negated;
 }
+
+// The rows of a map that get a gradient of some tokens, whichever experts those are sent to.
+class AliveRows {
+ public:
+  AliveRows(const Config& config, const ParameterSet& parameters, const Tensor& tokens, const Tensor& targets,
+            const Subject& subject)
+      : config_(config), tokens_(tokens), targets_(targets), subject_(subject) {
+    moved_.push_back(parameters);
+    for (std::int64_t by = 1; by < config.mlp.experts; ++by)
+      moved_.push_back(with_moved_routers(parameters, by));
+    evaluated_.resize(moved_.size());
+  }
+
+  // Undefined where there is no gradient at all.
+  Tensor of(const std::string& name) {
+    Tensor alive;
+    for (std::size_t by = 0; by < moved_.size() && !all(alive); ++by) {
+      if (evaluated_[by].gradients.empty()) evaluated_[by] = run(moved_[by]);
+      add(evaluated_[by], name, alive);
+      if (rests_below_zero(config_, name) && !all(alive))
+        add(run(with_negated(moved_[by], name)), name, alive);
+    }
+    return alive;
+  }
+
+ private:
+  static bool all(const Tensor& alive) { return alive.defined() && alive.all().item<bool>(); }
+  static void add(const Evaluated& evaluated, const std::string& name, Tensor& alive) {
+    const Tensor& gradient = evaluated.gradients.at(name);
+    if (!gradient.defined()) return;
+    alive = alive.defined() ? alive.logical_or(alive_rows(gradient)) : alive_rows(gradient);
+  }
+  Evaluated run(const ParameterSet& parameters) const {
+    return run_model(config_, parameters, tokens_, targets_, subject_);
+  }
+
+  const Config& config_;
+  Tensor tokens_, targets_;
+  const Subject& subject_;
+  std::vector<ParameterSet> moved_;
+  std::vector<Evaluated> evaluated_;
+};
 
 }  // namespace
 
@@ -136,17 +181,12 @@ std::optional<Finding> every_layer(const Config& deep, const Subject& subject) {
   const auto parameters = random_parameters(subject.parameters(deep), 31).to(at::kCPU, at::kDouble);
   const Tensor tokens = random_tokens(deep, 2, deep.gpt.context, 32),
                targets = random_tokens(deep, 2, deep.gpt.context, 33);
-  const auto evaluated = run_model(deep, parameters, tokens, targets, subject);
+  AliveRows alive_rows_of(deep, parameters, tokens, targets, subject);
   std::size_t rows = 0;
   for (const auto& spec : parameters.specs()) {
     if (!learns_by_rows(spec)) continue;
-    const auto& gradient = evaluated.gradients.at(spec.name);
-    if (!gradient.defined()) return Finding{false, spec.name + " gets no gradient"};
-    Tensor alive = alive_rows(gradient);
-    if (rests_below_zero(deep, spec.name) && !alive.all().item<bool>())
-      alive.logical_or_(
-          alive_rows(run_model(deep, with_negated(parameters, spec.name), tokens, targets, subject)
-                         .gradients.at(spec.name)));
+    const Tensor alive = alive_rows_of.of(spec.name);
+    if (!alive.defined()) return Finding{false, spec.name + " gets no gradient"};
     const Tensor dead = alive.logical_not().nonzero();
     rows += static_cast<std::size_t>(alive.numel());
     if (dead.numel() > 0)
@@ -206,12 +246,13 @@ std::optional<Finding> gradients(const Config& given, const Subject& subject) {
 }
 
 // The trial's type, on the trial's device, against float64 on the CPU at the whole context, with the
-// mechanisms that select off: there rounding can decide what is kept.
+// mechanisms that select off, and experts of which none is left out: there rounding can decide what is kept.
 std::optional<Finding> arithmetic(const Config& whole, const Subject& subject) {
   if (whole.gpt.context < 2) return {};
   Config step = whole;
   for (const auto* mechanism : mechanisms_on(whole))
     if (mechanism->selects != nullptr && mechanism->selects(whole)) mechanism->switch_off(step);
+  if (step.mlp.selects()) step.mlp.experts = step.mlp.experts_top = 2;  // all that there are
   const auto type = trained_type(step);
   double most_values = type == at::kFloat ? 1e-5 : 3e-2, most_gradients = type == at::kFloat ? 1e-4 : 0.25;
   const auto device = device_here(step.run.device);

@@ -67,6 +67,7 @@ std::vector<GateCheck> audit_step(const AuditedStep& step, const AuditedStep& ba
   add("positions", [&] { return positions(config, subject); });
   add("shift_invariance", [&] { return shift_invariance(config, subject); });
   add("sharing", [&] { return sharing(config, subject); });
+  add("experts", [&] { return experts(config, subject); });
   add("adapters", [&] { return adapters(config, subject); });
   add("freezing", [&] { return freezing(config, subject); });
   add("gradients", [&] { return gradients(config, subject); });

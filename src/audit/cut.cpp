@@ -17,7 +17,7 @@ struct Lengths {
   std::int64_t layers, context;
 };
 
-constexpr std::int64_t kVocabulary = 61, kNarrow = 8;
+constexpr std::int64_t kVocabulary = 61, kNarrow = 8, kExperts = 4;
 constexpr std::int64_t kWhole = std::int64_t{1} << 40;
 
 // Of three layers one neither begins nor ends the model; where MLPs are shared, of four two keys of two.
@@ -100,6 +100,7 @@ Config narrowed(Config c, const Widths& widths, const Lengths& lengths) {
   c.mlp.unshare_at = std::min<std::int64_t>(c.mlp.unshare_at, 2);
   c.lora.freeze_base_at = std::min<std::int64_t>(c.lora.freeze_base_at, c.mlp.unshare_at > 0 ? 3 : 2);
   c.lora.rank = std::min(c.lora.rank, kNarrow);
+  c.mlp.experts = std::min(c.mlp.experts, kExperts);  // so that each gets some of a gate's tokens
   auto& mla = c.attention;
   narrow_latents(mla.latent_dim, widths.latent);
   if (mla.latent_source == LatentSource::kSlice) narrow_latents(mla.latent_dim, c.gpt.width);

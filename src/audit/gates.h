@@ -34,6 +34,7 @@ std::optional<Finding> consistency(const Config& step, const Subject& subject); 
 std::optional<Finding> positions(const Config& step, const Subject& subject);         // positions.cpp
 std::optional<Finding> shift_invariance(const Config& step, const Subject& subject);  // positions.cpp
 std::optional<Finding> sharing(const Config& step, const Subject& subject);           // sharing.cpp
+std::optional<Finding> experts(const Config& step, const Subject& subject);           // experts.cpp
 std::optional<Finding> adapters(const Config& step, const Subject& subject);          // adapters.cpp
 std::optional<Finding> freezing(const Config& step, const Subject& subject);          // adapters.cpp
 std::optional<Finding> initial_values(const Config& step, const Subject& subject);    // initial_values.cpp
@@ -54,6 +55,12 @@ std::optional<Finding> pairing(const Config& step, const Config& baseline, const
                                const Config& baseline_asked, const Subject& subject);
 std::optional<Finding> dead_twin(const Config& twin, const Config& baseline,
                                  const Subject& subject);  // pairing.cpp
+
+// Experts get no token where a few tokens have others chosen. The same parameters with the rows of every
+// router moved on by `by`: of all such moves one gives each expert the tokens that most experts' rows draw.
+ParameterSet with_moved_routers(const ParameterSet& parameters, std::int64_t by);
+// Whether the tensor is of an expert that got no token in all of a training, where another of its layer did.
+bool had_no_token(const Training& training, const std::string& name);
 
 std::string type_name(at::ScalarType type);         // "float64" …
 at::ScalarType trained_type(const Config& config);  // of matrix products, in the trial

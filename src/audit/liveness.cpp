@@ -152,6 +152,15 @@ std::optional<Finding> symbols_act(const Config& step, const Config& base, const
   return Finding{false, str("set otherwise than in the baseline, and changes nothing: ", join(dead, ", "))};
 }
 
+namespace {
+
+bool has_gradient(const Evaluated& evaluated, const std::string& name) {
+  const Tensor& gradient = evaluated.gradients.at(name);
+  return gradient.defined() && gradient.ne(0).any().item<bool>();
+}
+
+}  // namespace
+
 std::optional<Finding> dead_parameters(const Config& step, const Subject& subject) {
   if (step.gpt.context < 2) return {};  // a single token attends to itself whatever the scores are
   const auto parameters = in_double(step, subject);
@@ -160,10 +169,13 @@ std::optional<Finding> dead_parameters(const Config& step, const Subject& subjec
   const auto evaluated = run_model(step, parameters, tokens, targets, subject);
   std::vector<std::string> dead;
   for (const auto& spec : parameters.specs()) {
-    const Tensor& gradient = evaluated.gradients.at(spec.name);
-    if (!spec.trained && gradient.defined())
+    if (!spec.trained && evaluated.gradients.at(spec.name).defined())
       return Finding{false, spec.name + " is frozen and gets a gradient"};
-    if (spec.trained && !(gradient.defined() && gradient.ne(0).any().item<bool>())) dead.push_back(spec.name);
+    if (spec.trained && !has_gradient(evaluated, spec.name)) dead.push_back(spec.name);
+  }
+  for (std::int64_t by = 1; by < step.mlp.experts && !dead.empty(); ++by) {
+    const auto moved = run_model(step, with_moved_routers(parameters, by), tokens, targets, subject);
+    std::erase_if(dead, [&](const std::string& name) { return has_gradient(moved, name); });
   }
   const auto frozen = std::count_if(parameters.specs().begin(), parameters.specs().end(),
                                     [](const Parameter& spec) { return !spec.trained; });

@@ -261,7 +261,7 @@ Tensor PlainModel::critic(const Tensor& tokens_BT) const {
       .squeeze(2);
 }
 
-Tensor PlainModel::final_values(const Tensor& tokens_BT) const {
+Tensor PlainModel::final_values(const Tensor& tokens_BT, std::vector<Tensor>* balances) const {
   Tensor x = at::embedding(weight("transformer.wte.weight"), tokens_BT);
   if (c_.gpt.positions == Positions::kLearned)
     x = x + weight("transformer.wpe.weight").narrow(0, 0, tokens_BT.size(1));
@@ -274,7 +274,9 @@ Tensor PlainModel::final_values(const Tensor& tokens_BT) const {
         return c_.deepseek() ? deepseek(in, block + "attn.", L) : latent(in, block + "attn.", L);
       });
     if (c_.mlp_width(i) > 0)
-      x = residual(x, block + "ln_2", [&](const Tensor& in) { return mlp(in, block + "mlp."); });
+      x = residual(x, block + "ln_2", [&](const Tensor& in) {
+        return c_.mlp.routed() ? experts(in, block + "mlp.", balances) : mlp(in, block + "mlp.");
+      });
   }
   return norm(x, "transformer.ln_f", dtype_);
 }

@@ -1,14 +1,15 @@
 // GPT with multi-head or latent attention, written a second time without any mechanism: what the program must
 // equal to the bit where all of them are off, in the audit and in the model's tests. It knows the choices of
 // the plain model (biases, norms and their placement, positions, activation, shared maps, heads of keys, MLPs
-// of some layers or of each head) and calls LibTorch's operators alone; but where the model computes by the
-// kernels of this CPU, its functions are shared, since no other sum has their bits: linear(), the
+// of some layers or of each head, experts) and calls LibTorch's operators alone; but where the model computes
+// by the kernels of this CPU, its functions are shared, since no other sum has their bits: linear(), the
 // activations, add_norm() and fused_attention(). Those are held against LibTorch's by their own tests, and
 // the arithmetic gate compares what they give with float64, where nothing is shared.
 #pragma once
 
 #include <map>
 #include <string>
+#include <vector>
 
 #include "config/config.h"
 #include "model/dims.h"
@@ -22,6 +23,9 @@ class PlainModel {
 
   Tensor logits(const Tensor& tokens_BT) const;  // [B, T, V]
   Tensor critic(const Tensor& tokens_BT) const;  // [B, T]
+
+  // n·Σ_e f_e·P_e of the experts, summed over layers (model/experts.h). REQUIRES: there are some.
+  Tensor balance(const Tensor& tokens_BT) const;
 
  private:
   const Tensor& weight(const std::string& name) const { return weights_.at(name); }
@@ -43,7 +47,10 @@ class PlainModel {
   // By the MLP's map `name`: of all channels, or of each head's.
   Tensor mlp_map(const Tensor& x, const std::string& name) const;
   Tensor mlp(const Tensor& x, const std::string& name) const;
-  Tensor final_values(const Tensor& tokens_BT) const;  // [B, T, E], normed
+  // Of an MLP with experts; `balances` gets that of each layer.
+  Tensor experts(const Tensor& x, const std::string& name, std::vector<Tensor>* balances) const;
+  Tensor final_values(const Tensor& tokens_BT,
+                      std::vector<Tensor>* balances = nullptr) const;  // [B, T, E], normed
   template <typename Function>
   Tensor residual(const Tensor& x, const std::string& name, Function f) const;
 

@@ -60,6 +60,19 @@ Json to_json(const Outlook& outlook) {
   return json;
 }
 
+// With a column for the parameters that a token goes through where some step does not use all of them.
+void add_active_parameters(const Outlook& outlook, TextTable& table) {
+  const auto& steps = outlook.record.steps;
+  constexpr std::ptrdiff_t kBehindParameters = 4;
+  if (std::all_of(steps.begin(), steps.end(),
+                  [](const PlannedStep& step) { return step.active_parameters == step.parameters; }))
+    return;
+  table.headings.insert(table.headings.begin() + kBehindParameters, "active");
+  table.right.insert(table.right.begin() + kBehindParameters, true);
+  for (std::size_t i = 0; i < steps.size(); ++i)
+    table.rows[i].insert(table.rows[i].begin() + kBehindParameters, grouped(steps[i].active_parameters));
+}
+
 std::string steps_table(const Outlook& outlook, std::size_t width) {
   TextTable table;
   table.headings = {"step",   "name",        "role",        "parameters", "GFLOP/iter",
@@ -85,6 +98,7 @@ std::string steps_table(const Outlook& outlook, std::size_t width) {
     auto& row = table.rows.back();
     row.insert(row.begin() + 4, grouped(step.nonzero_parameters.value_or(step.parameters)));
   }
+  add_active_parameters(outlook, table);
   return aligned(table, width);
 }
 

@@ -85,6 +85,9 @@ void visit_fields(ConfigType& c, Visitor&& visit) {
   visit("MLP_UNSHARE_AT", mlp.unshare_at, kNumbers);
   visit("MLP_LEARNED_WIDTH", mlp.learned_width, kNumbers);
   visit("MLP_WIDTH_PENALTY", mlp.width_penalty, kNumbers, at_least(0));
+  visit("MLP_EXPERTS", mlp.experts, kNumbers);
+  visit("MLP_EXPERTS_TOP", mlp.experts_top, kNumbers);
+  visit("MLP_BALANCE_WEIGHT", mlp.balance_weight, kNumbers, at_least(0));
 
   visit("SHARE_MAIN_MATRICES", gpt.share_main, kNumbers);
   visit("USE_LORA_ATTN", lora.attention, kNumbers);

@@ -37,6 +37,7 @@ std::string why_future_is_seen(const Config& config) {
 }
 
 bool selects(const Config& config) {
+  if (config.mlp.selects()) return true;
   const auto on = mechanisms_on(config);
   return std::any_of(on.begin(), on.end(), [&](const Mechanism* mechanism) {
     return mechanism->selects != nullptr && mechanism->selects(config);

@@ -69,8 +69,8 @@ const Mechanism* find_mechanism(std::string_view name);  // null if there is non
 
 std::vector<const Mechanism*> mechanisms_on(const Config& config);
 std::string why_future_is_seen(const Config& config);  // by a mechanism that is on; "" if it is not
-bool selects(const Config& config);                    // some mechanism that is on does
-Config without_mechanisms(Config config);              // all of them off
+bool selects(const Config& config);        // some mechanism that is on does, or a router of its experts
+Config without_mechanisms(Config config);  // all of them off
 Config without_mechanism(Config config, const Mechanism& mechanism);  // this one
 
 }  // namespace kablate

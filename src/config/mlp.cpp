@@ -110,9 +110,44 @@ void check_heads(const Config& c) {
   }
 }
 
+// What can't stand beside experts, as "SYMBOL = value" and why; "" if nothing.
+std::string beside_experts(const Config& c) {
+  if (c.cross.enabled)
+    return "RA_MLA_MLP_CROSS_TOKEN = y: tokens of different experts have no hidden units in common to mix; "
+           "set RA_MLA_MLP_CROSS_TOKEN to n";
+  if (c.coupler.enabled)
+    return "RA_MLA_MLP_LATENT_RECIP = y: its maps would couple the latent to the units of one expert; set "
+           "RA_MLA_MLP_LATENT_RECIP to n";
+  if (c.mlp.per_head)
+    return "MLP_PER_HEAD = y: each head's channels have an MLP already; set MLP_PER_HEAD to n";
+  if (c.mlp.learned_width)
+    return "MLP_LEARNED_WIDTH = y: its gates are of units that all tokens have; set MLP_LEARNED_WIDTH to n";
+  if (c.gpt.share_main)
+    return "SHARE_MAIN_MATRICES = y: it shares the maps of one MLP; set SHARE_MAIN_MATRICES to n, and "
+           "MLP_SHARE_LAYERS to share experts";
+  if (c.lora.mlp) return "USE_LORA_MLP = y: adapters stand beside the maps of one MLP; set USE_LORA_MLP to n";
+  return "";
+}
+
+void check_experts(const Config& c) {
+  if (!c.mlp.routed()) return;
+  const auto n = c.mlp.experts;
+  if (n == 1)
+    throw UserError(
+        "MLP_EXPERTS = 1: a router has nothing to choose of one expert; allowed: 0 for one MLP without a "
+        "router, or 2 and more");
+  if (!c.has_mlp())
+    throw UserError(str("MLP_EXPERTS = ", n,
+                        " with MLP_EXPANSION = 0: an expert is an MLP, and there is none; set one of them "
+                        "otherwise"));
+  if (const auto other = beside_experts(c); !other.empty())
+    throw UserError(str("MLP_EXPERTS = ", n, " with ", other, ", or MLP_EXPERTS to 0"));
+}
+
 }  // namespace
 
 void check_mlp(const Config& config) {
+  check_experts(config);
   if (config.mlp.learned_width && !config.has_mlp())
     throw UserError(
         "MLP_LEARNED_WIDTH = y with MLP_EXPANSION = 0: there is no MLP; set one of them the other way");

@@ -64,6 +64,11 @@ struct MlpConfig {
   std::int64_t unshare_at = 0;   // the update before which layers get copies of their own; 0 is never
   bool learned_width = false;    // a gate for each unit
   double width_penalty = 0;      // of the gates' mean, in the loss
+  std::int64_t experts = 0;      // MLPs of each layer, of which a router chooses; 0 is one for all tokens
+  std::int64_t experts_top = 1;  // how many it chooses for a token
+  double balance_weight = 0;     // of how unevenly it does, in the loss
+  bool routed() const { return experts > 0; }
+  bool selects() const { return experts > experts_top; }  // so that a rounding can change what is chosen
   bool operator==(const MlpConfig&) const = default;
 };
 

@@ -21,7 +21,7 @@ class Block {
                          const Pass& pass) const;
 
   const Attention* attention() const { return attention_.get(); }  // null where the layer has none
-  const Mlp* mlp() const { return feed_forward_ == nullptr ? nullptr : &feed_forward_->mlp(); }
+  const Mlp* mlp() const { return feed_forward_ == nullptr ? nullptr : feed_forward_->mlp(); }
 
  private:
   // x <- x + norm_post(f(norm(x))) and its other placements (spec, section 1).

@@ -6,6 +6,8 @@
 //   u ← u + α_cross·(R·u)·cross_proj   mechanism 2
 //   g = σ(pool(u·gate_proj)·gate_to_heads)   mechanism 1, for the layer above
 //   y = u·c_proj
+//
+// With experts (model/experts.h) u and y are those of the chosen ones, by their weights.
 #pragma once
 
 #include <memory>
@@ -13,6 +15,7 @@
 
 #include "model/attention/attention.h"
 #include "model/decode_cache.h"
+#include "model/experts.h"
 #include "model/mechanism/cross_token.h"
 #include "model/mechanism/gate.h"
 #include "model/mechanism/latent_coupler.h"
@@ -42,8 +45,8 @@ class FeedForward : public std::enable_shared_from_this<FeedForward> {
   // REQUIRES: the layer has an MLP.
   FeedForward(const LayerSpec& layer, const ParameterSet& parameters);
 
-  RowsRequest wanted_rows() const;  // of the layer's attention
-  const Mlp& mlp() const { return mlp_; }
+  RowsRequest wanted_rows() const;                            // of the layer's attention
+  const Mlp* mlp() const { return mlp_ ? &*mlp_ : nullptr; }  // null where there are experts
 
   // y [B, T, E] of x, the norm's output, with what the layer's attention left; `above` gets what the layer
   // above is handed. With `decoding`, of one token, [B, 1, E], or of all that fill its cache. With RECOMPUTE
@@ -52,8 +55,12 @@ class FeedForward : public std::enable_shared_from_this<FeedForward> {
                  const Decoding* decoding, const Pass& pass) const;
 
  private:
-  Tensor values(const Tensor& x_BTE, const AttentionOutput& attention, BlockContext& above,
-                const Decoding* decoding, const Pass& pass) const;
+  // `routing`: of x, where there are experts.
+  Tensor values(const Tensor& x_BTE, const Routing& routing, const AttentionOutput& attention,
+                BlockContext& above, const Decoding* decoding, const Pass& pass) const;
+  Tensor routed(const Tensor& x_BTE, const Routing& routing, BlockContext& above, const Decoding* decoding,
+                const Pass& pass) const;
+  void hand_gate(const Tensor& u_BTF, BlockContext& above, const Decoding* decoding, const Pass& pass) const;
 
   // u after mechanisms 2 and 3 from what stands before the activation; as it stands in the equations, and
   // with what lies between recomputed in the backward pass.
@@ -71,6 +78,7 @@ class FeedForward : public std::enable_shared_from_this<FeedForward> {
     AttentionOutput attention;  // keys and rows, where a mechanism reads them
     Tensor samples_B;           // whose dropout it is, where anything drops
     Tensor keep_BT;             // as Span::keep_BT
+    Routing routing = {};       // where there are experts: chosen once, since rounding may choose otherwise
 
     Tensors list() const;
     static Inputs of(const Tensors& list);
@@ -81,7 +89,8 @@ class FeedForward : public std::enable_shared_from_this<FeedForward> {
   bool recompute_;
   std::int64_t recomputed_rows_;  // Limits::recomputed_rows
   bool makes_context_;
-  Mlp mlp_;
+  std::optional<Mlp> mlp_;          // or
+  std::optional<Experts> experts_;  // these
   double cross_alpha_ = 0, coupler_alpha_ = 0;
   std::optional<ReciprocalGate> gate_;
   std::optional<CrossToken> cross_;

@@ -46,10 +46,15 @@ Head Gpt::head(std::int64_t first, const Tensor& tokens_BT, const Tensor& keep_B
                const Dropout& dropout) const {
   const std::int64_t T = tokens_BT.size(1);
   check_length(first + T);
-  return {.values_BTE = final_values(tokens_BT, nullptr, make_pass(first, T, dropout, keep_BT)),
+  std::vector<Tensor> balances;
+  Pass pass = make_pass(first, T, dropout, keep_BT);
+  pass.balances = &balances;
+  const Tensor values_BTE = final_values(tokens_BT, nullptr, pass);
+  return {.values_BTE = values_BTE,
           .weight_VE = head_weight_,
           .type = dtype_,
-          .limits = spec_.compute.limits};
+          .limits = spec_.compute.limits,
+          .balance = balances.empty() ? Tensor() : at::stack(balances).sum()};
 }
 
 Tensor Gpt::critic(const Tensor& values_BTE) const {

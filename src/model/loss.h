@@ -16,6 +16,8 @@ struct Head {
   at::ScalarType type = at::kFloat;
   Limits limits = {};
   std::int64_t never = -1;  // an id that is never said: the softmax is without it
+  Tensor balance =
+      {};  // of the experts (model/experts.h), summed over layers; undefined where there are none
 
   Tensor logits() const;  // [B, T, V]
 };

@@ -10,20 +10,20 @@
 namespace kablate {
 namespace {
 
-LinearMap find_map(const LayerSpec& layer, const ParameterSet& parameters, const char* key) {
-  const std::string name = layer.prefix + "mlp." + key;
+LinearMap find_map(const LayerSpec& layer, const ParameterSet& parameters, const std::string& key) {
+  const std::string name = layer.prefix + key;
   if (layer.head_mlps == 0) return parameters.map(name);
   return {parameters[name + "_heads"], layer.bias ? parameters[name + "_heads_bias"] : Tensor()};
 }
 
 }  // namespace
 
-Mlp::Mlp(const LayerSpec& layer, const ParameterSet& parameters)
+Mlp::Mlp(const LayerSpec& layer, const ParameterSet& parameters, const std::string& name)
     : activation_(layer.activation),
       heads_(layer.head_mlps > 0 ? layer.H : 0),
-      fc_(find_map(layer, parameters, "c_fc")),
-      proj_(find_map(layer, parameters, "c_proj")) {
-  if (activation_ == Activation::kSwiglu) gate_ = find_map(layer, parameters, "c_gate");
+      fc_(find_map(layer, parameters, name + "c_fc")),
+      proj_(find_map(layer, parameters, name + "c_proj")) {
+  if (activation_ == Activation::kSwiglu) gate_ = find_map(layer, parameters, name + "c_gate");
   if (layer.learned_width) unit_gate_F_ = parameters[layer.prefix + "mlp.unit_gate"];
 }
 

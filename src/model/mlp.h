@@ -2,6 +2,7 @@
 // (model/feed_forward.h), which may share its MLP with others.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "model/parameters.h"
@@ -12,7 +13,8 @@ namespace kablate {
 
 class Mlp {
  public:
-  Mlp(const LayerSpec& layer, const ParameterSet& parameters);
+  // `name`: of its maps among the layer's, where it is one of several.
+  Mlp(const LayerSpec& layer, const ParameterSet& parameters, const std::string& name = "mlp.");
 
   // What stands before the activation, [B, T, F].
   struct Linear {

@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include "record/metrics_row.h"
+
 namespace kablate {
 namespace {
 
@@ -28,6 +30,11 @@ void observe_routing(const Tensor& routing, BlockObservation& seen) {
   const Tensor entropy = sum.log() - at::xlogy(R, R).sum(-1).to(at::kDouble) / sum;
   seen["routing_distance"] = distance.masked_select(kept).mean().item<double>();
   seen["routing_entropy"] = entropy.masked_select(kept).mean().item<double>();
+}
+
+void observe_loads(const Tensor& loads_n, BlockObservation& seen) {
+  for (std::int64_t e = 0; e < loads_n.size(0); ++e)
+    seen[kExpertLoad + std::to_string(e)] = loads_n[e].item<double>();
 }
 
 double relative_norm(const Tensor& part, const Tensor& whole) {

@@ -18,11 +18,14 @@ namespace kablate {
 //                                      R[t,s] / Σ_s R[t,s] in nats; means
 //   cross_relative_norm                ‖α_cross·(R·u)·cross_proj‖ / ‖u‖
 //   enrich_relative_norm               ‖α_recip·enrich‖ / ‖u‖
+//   expert_load_0, expert_load_1 …     of its experts: their shares of the choices, which sum to 1
 //   context_relative_norm              ‖α_recip·latent context from below‖ / ‖c_k before it‖
 using BlockObservation = std::map<std::string, double>;
 
 void observe_gate(const Tensor& gate_BTH, BlockObservation& seen);
 void observe_routing(const Tensor& routing, BlockObservation& seen);  // R [..., T, T]
+
+void observe_loads(const Tensor& loads_n, BlockObservation& seen);  // of the block's experts
 
 // ‖part‖ / ‖whole‖ in float32 at least.
 double relative_norm(const Tensor& part, const Tensor& whole);

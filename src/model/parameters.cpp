@@ -66,7 +66,8 @@ ParameterSet ParameterSet::with_maps_in(at::ScalarType type) const {
   }
   for (std::size_t i = 0; i < copy.tensors_.size(); ++i) {
     const bool embedding = copy.specs()[i].part == Part::kEmbedding && copy.specs()[i].name != kHead;
-    if (!embedding && copy.specs()[i].shape.size() > 1) copy.tensors_[i] = copy.tensors_[i].detach().to(type);
+    if (!embedding && !copy.specs()[i].wide && copy.specs()[i].shape.size() > 1)
+      copy.tensors_[i] = copy.tensors_[i].detach().to(type);
   }
   return copy;
 }

@@ -25,7 +25,7 @@ class ParameterSet {
   ParameterSet to(at::Device device, at::ScalarType dtype) const;
 
   // For passes without gradients that compute in `type`: maps are cast once, here, and not in every pass.
-  // What a pass reads in float32 (embeddings, vectors) stays. The passes' bits are the same.
+  // What a pass reads in float32 (embeddings, vectors, routers) stays. The passes' bits are the same.
   ParameterSet with_maps_in(at::ScalarType type) const;
 
   // The owned tensor behind a name or a use of it. Throws c10::Error naming it if there is none.

@@ -69,6 +69,7 @@ struct Pass {
   bool recomputes = true;  // the backward pass recomputes what is cheap to compute (model/recompute.h)
   // Gets what each block did, one after the other; null in training and evaluation, where nobody asks.
   std::vector<BlockObservation>* observations = nullptr;
+  std::vector<Tensor>* balances = nullptr;  // gets the balance of each layer with experts, from the lowest up
   const RowsObserver* rows_observer = nullptr;  // gets P of each layer; likewise
 
   // Whether a backward pass will come that may recompute values.

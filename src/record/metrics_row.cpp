@@ -147,6 +147,14 @@ Json selected(const MetricsRow& row, std::set<Role> roles) {
 
 }  // namespace
 
+std::vector<double> expert_loads(const MechanismRow& row) {
+  std::vector<double> loads;
+  for (auto found = row.values.end();; loads.push_back(found->second)) {
+    found = row.values.find(str(kExpertLoad, loads.size()));
+    if (found == row.values.end()) return loads;
+  }
+}
+
 std::int64_t iteration_of(const MetricsRow& row) {
   return std::visit([](const auto& any) { return any.iteration; }, row);
 }

@@ -47,6 +47,11 @@ struct MechanismRow {
   bool operator==(const MechanismRow&) const = default;
 };
 
+// What the names of a block's loads of experts begin with, and those loads, in the experts' order; empty
+// where it has none.
+constexpr const char* kExpertLoad = "expert_load_";
+std::vector<double> expert_loads(const MechanismRow& row);
+
 using MetricsRow = std::variant<TrainRow, EvaluationRow, MechanismRow>;
 
 std::int64_t iteration_of(const MetricsRow& row);

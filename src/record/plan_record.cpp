@@ -68,6 +68,7 @@ PlannedStep describe_step(std::int64_t number, const std::string& name, std::opt
       .noncausal = !why_future_is_seen(config).empty() && config.run.allow_noncausal,
       .parameters = parameter_count(config),
       .trained_parameters = trained_parameter_count(config),
+      .active_parameters = active_parameter_count(config),
       .nonzero_parameters =
           config.optim.prune.on() ? std::optional(nonzero_parameter_count(config)) : std::nullopt,
       .parameters_by_part = parameters_by_part(config),
@@ -92,6 +93,7 @@ Json to_json(const PlannedStep& step) {
           {"noncausal", step.noncausal},
           {"parameters", step.parameters},
           {"trained_parameters", step.trained_parameters},
+          {"active_parameters", step.active_parameters},
           {"nonzero_parameters", optional_number(step.nonzero_parameters)},
           {"parameters_by_part", step.parameters_by_part},
           {"flops_per_iteration", step.flops_per_iteration},
@@ -115,6 +117,7 @@ PlannedStep planned_step_from_json(const Json& json) {
   json.at("noncausal").get_to(step.noncausal);
   json.at("parameters").get_to(step.parameters);
   step.trained_parameters = json.value("trained_parameters", step.parameters);
+  step.active_parameters = json.value("active_parameters", step.parameters);
   if (json.contains("nonzero_parameters"))
     step.nonzero_parameters = optional_number_at(json, "nonzero_parameters");
   json.at("parameters_by_part").get_to(step.parameters_by_part);

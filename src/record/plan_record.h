@@ -25,6 +25,7 @@ struct PlannedStep {
   std::string blocked;                     // why it will not be trained; "" if it will
   bool noncausal = false;                  // lets a token see its future, allowed by RA_MLA_ALLOW_NONCAUSAL
   std::int64_t parameters = 0, trained_parameters = 0;
+  std::int64_t active_parameters = 0;              // those that a token goes through, where there are experts
   std::optional<std::int64_t> nonzero_parameters;  // once it is trained; of a step that prunes
   std::map<std::string, std::int64_t> parameters_by_part;
   double flops_per_iteration = 0, flops_per_iteration_nanogpt = 0;

@@ -20,9 +20,10 @@ void visit(Summary& s, Visitor&& field) {
   field("mfu", s.mfu), field("mfu_nanogpt", s.mfu_nanogpt);
   field("peak_flops", s.peak_flops), field("cpu_share", s.cpu_share);
   field("peak_tensor_bytes", s.peak_tensor_bytes), field("peak_resident_bytes", s.peak_resident_bytes);
-  field("parameters", s.parameters), field("mlp_widths", s.mlp_widths), field("threads", s.threads),
-      field("beside", s.beside);
+  field("parameters", s.parameters), field("active_parameters", s.active_parameters);
+  field("mlp_widths", s.mlp_widths), field("expert_loads", s.expert_loads);
   field("sparsity", s.sparsity), field("nonzero_parameters", s.nonzero_parameters);
+  field("threads", s.threads), field("beside", s.beside);
   field("device", s.device), field("dtype", s.dtype), field("arithmetic", s.arithmetic), field("pid", s.pid),
       field("host", s.host);
   field("started", s.started), field("ended", s.ended);
@@ -61,7 +62,10 @@ struct FromJson {
     if (const auto field = json.find(name); field != json.end() && !field->is_null())
       value = field->template get<T>();
   }
-  void operator()(const char* name, std::vector<std::int64_t>& values) { if_there(name, values); }
+  template <typename T>
+  void operator()(const char* name, std::vector<T>& values) {
+    if_there(name, values);
+  }
   void operator()(const char* name, std::map<std::string, double>& values) { if_there(name, values); }
   template <typename T>
   void if_there(const char* name, T& values) {

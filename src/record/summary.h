@@ -30,8 +30,10 @@ struct TrialSummary {
   Real peak_flops;  // FLOP/s of the product that both mfu are against (peak.json)
   Real cpu_share;   // of the time that updates took, what the trial's first thread ran; on a GPU empty
   Integer peak_tensor_bytes, peak_resident_bytes;
-  Integer parameters, threads;
+  Integer parameters, active_parameters, threads;
   std::vector<std::int64_t> mlp_widths;  // what is left of each layer's, where widths are learned
+  // Of each layer's experts the share of choices that it got after the last update; empty without experts.
+  std::vector<std::vector<double>> expert_loads;
   // With PRUNE: the part of each prunable map's entries that is 0 at the end, by name, and how many
   // parameters of all are not 0.
   std::map<std::string, double> sparsity;

@@ -105,6 +105,14 @@ Column percent_column() {
   return {"%", true,
           [](Row r) { return shown(r.delta_percent, [](double p) { return signed_fixed(p, 2); }); }};
 }
+// Empty where a token goes through all of them.
+Column active_column(int drop = 0) {
+  return {"active", true,
+          [](Row r) {
+            return r.active_parameters == r.parameters ? "" : shown(r.active_parameters, human_count);
+          },
+          drop};
+}
 Column verdict_column() {
   return {"verdict", false, [](Row r) { return r.verdict ? r.verdict->text : ""; }};
 }
@@ -132,6 +140,7 @@ std::vector<Column> terminal_columns() {
       step_column(),
       name_column(),
       {"params", true, [](Row r) { return shown(r.parameters, human_count); }, 2},
+      active_column(2),
       {"not 0", true, [](Row r) { return shown(r.nonzero_parameters, human_count); }, 2},
       mean_column(0),
       against_column(),
@@ -152,6 +161,7 @@ std::vector<Column> finding_columns() {
                               {"seeds", true, [](Row r) { return std::to_string(r.seeds); }},
                               {"status", false, [](Row r) { return r.status; }},
                               {"params", true, [](Row r) { return shown(r.parameters, grouped); }},
+                              active_column(),
                               {"not 0", true, [](Row r) { return shown(r.nonzero_parameters, grouped); }}};
   for (std::size_t i = 0; i < measures().size(); ++i) columns.push_back(mean_column(i));
   columns.push_back(against_column());

@@ -68,6 +68,7 @@ Cells trial_cells(const ReportRow& r) {
   for (std::size_t i = 1; i < measures().size(); ++i) add(cells, mean_cells(r, i));
   add(cells, {{"peak_resident_bytes", csv_text(r.peak_resident_bytes)},
               {"decode_cache_bytes_fixed", csv_text(r.decode_cache_bytes_fixed)},
+              {"active_parameters", csv_text(r.active_parameters)},
               {"flops_per_iteration", csv_text(r.flops_per_iteration)},
               {"mfu", csv_text(r.mfu)},
               {"mfu_nanogpt", csv_text(r.mfu_nanogpt)},

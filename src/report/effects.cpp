@@ -45,7 +45,9 @@ MechanismUse mean_use(const std::vector<const TrialRecord*>& trials, std::int64_
   for (const auto* trial : trials)
     for (const auto& row : trial->mechanisms)
       if (row.iteration == iteration)
-        for (const auto& [key, value] : row.values) all[key].push_back(value);
+        for (const auto& [key, value] : row.values)
+          if (!key.starts_with(kExpertLoad))
+            all[key].push_back(value);  // one layer's experts are not another's
   MechanismUse use{step, iteration, {}};
   for (const auto& [key, values] : all) use.values[key] = mean_sd(values).mean;
   return use;
@@ -74,7 +76,9 @@ std::vector<MechanismUse> mechanism_uses(const ExperimentRecord& experiment) {
     for (const auto* trial : trials)
       for (const auto& row : trial->mechanisms) iterations.insert(row.iteration);
     if (iterations.empty()) continue;
-    uses.push_back(mean_use(trials, step.number, *iterations.begin()));
+    const auto first = mean_use(trials, step.number, *iterations.begin());
+    if (first.values.empty()) continue;
+    uses.push_back(first);
     if (iterations.size() > 1) uses.push_back(mean_use(trials, step.number, *iterations.rbegin()));
   }
   return uses;

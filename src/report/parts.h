@@ -27,6 +27,9 @@ std::vector<FactorialEffect> effects_of(const ExperimentRecord& experiment);
 // Of the finished trials.
 std::vector<MechanismUse> mechanism_uses(const ExperimentRecord& experiment);
 
+// Of each step with experts a sentence on their loads at the end: the largest and the smallest of each layer.
+std::vector<std::string> expert_notes(const ExperimentRecord& experiment);
+
 // Likewise, of those whose heads were looked at.
 std::vector<StepHeads> heads_of_steps(const ExperimentRecord& experiment);
 

@@ -91,6 +91,7 @@ Report make_report(const ExperimentFolder& folder, const PlanRecord& plan) {
   if (!report.faults.empty()) withhold_verdicts(report);
   report.effects = effects_of(experiment);
   report.uses = mechanism_uses(experiment);
+  append(report.notes, expert_notes(experiment));
   append(report.notes, statistics_notes(folder, experiment, report));
   append(report.notes, run_notes(experiment, report));
   return report;

@@ -41,7 +41,7 @@ struct ReportRow {
   Integer against;  // of a path's stair the step before, with which it is compared instead of the baseline
   std::size_t seeds = 0;  // finished ones: all means are over them
   std::string status;     // "done", "partial (2 of 3): …", "blocked: …", "diverged", "missing" …
-  Integer parameters;
+  Integer parameters, active_parameters;
   Integer nonzero_parameters;                // of what was pruned: at the end, the most of any seed
   std::vector<std::optional<MeanSd>> means;  // of measures(), in their order
   std::vector<std::optional<Difference>>

@@ -78,6 +78,7 @@ ReportRow describe_row(const ExperimentRecord& experiment, const PlannedStep& st
   row.seeds = done.size();
   row.status = status_of(experiment, step);
   row.parameters = step.parameters;
+  if (step.active_parameters > 0) row.active_parameters = step.active_parameters;
   row.nonzero_parameters = most(done, &TrialSummary::nonzero_parameters);
   row.decode_cache_bytes_per_token = step.decode_cache_bytes_per_token;
   row.decode_cache_bytes_fixed = step.decode_cache_bytes_fixed;

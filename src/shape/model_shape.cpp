@@ -66,6 +66,13 @@ std::int64_t trained_parameter_count(const ModelSpec& model) {
   return total;
 }
 
+std::int64_t active_parameter_count(const ModelSpec& model) {
+  std::int64_t total = 0;
+  for (const auto& parameter : model_parameters(model))
+    if (parameter.active) total += parameter.count();
+  return total;
+}
+
 std::map<std::string, std::int64_t> parameters_by_part(const ModelSpec& model) {
   std::map<std::string, std::int64_t> counts;
   for (const auto* part : {Part::kEmbedding, Part::kAttention, Part::kMlp, Part::kNorm, Part::kHead})
@@ -90,7 +97,7 @@ double flops_per_iteration(const Config& config) {
 double flops_per_iteration_nanogpt(const Config& config) {
   const ModelSpec model(config);
   const auto places = model.positions == Positions::kLearned ? model.T * model.E : 0;
-  const auto params = static_cast<double>(parameter_count(model) - places);
+  const auto params = static_cast<double>(active_parameter_count(model) - places);
   const auto pairs = 12.0 * static_cast<double>(std::ssize(model.layers) * model.E * model.T);
   return (6.0 * params + pairs) * static_cast<double>(config.tokens_per_iteration());
 }

@@ -18,6 +18,9 @@ ParameterTable model_parameters(const ModelSpec& model);
 
 std::int64_t parameter_count(const ModelSpec& model);          // each owned tensor once
 std::int64_t trained_parameter_count(const ModelSpec& model);  // without those that keep their initial values
+// Without those of experts that no token goes through: of each layer's (of each that layers share) as many
+// count as are chosen, and the router.
+std::int64_t active_parameter_count(const ModelSpec& model);
 std::map<std::string, std::int64_t> parameters_by_part(
     const ModelSpec& model);  // every part, 0 where it has none
 
@@ -31,7 +34,7 @@ void check_prunes(const Config& config);
 // multiply-add, backward twice forward, causal attention counted half (spec, section 3).
 double flops_per_iteration(const Config& config);
 
-// The same by nanoGPT's rule: (6 N + 12 layers E T) a token, N without position embeddings.
+// The same by nanoGPT's rule: (6 N + 12 layers E T) a token, N the active ones without position embeddings.
 double flops_per_iteration_nanogpt(const Config& config);
 
 // What decoding must keep, summed over layers, at DTYPE's width (spec, section 3); 0 of a bidirectional

@@ -58,6 +58,7 @@ LayerSpec resolve_layer(const Config& c, std::int64_t index) {
   s.F = c.mlp_width(index), s.activation = c.mlp.activation;
   s.learned_width = c.mlp.learned_width;
   if (c.mlp.per_head) s.head_mlps = c.gpt.num_heads / c.mlp.share_heads;
+  if (c.mlp.routed() && s.F > 0) s.experts = c.mlp.experts, s.chosen = c.mlp.experts_top;
   s.attention_owner = c.attention_owner(index), s.mlp_owner = c.mlp_owner(index);
   s.attention_adapter = adapter_where(c.lora.attention, c.lora);
   s.mlp_adapter = adapter_where(c.lora.mlp, c.lora);

@@ -71,6 +71,8 @@ struct LayerSpec {
   // How many different MLPs the heads' channels have, each of F / H units; 0: one MLP of all channels.
   std::int64_t head_mlps = 0;
   bool learned_width = false;  // a gate for each of the F units
+  std::int64_t experts = 0;    // MLPs of F units of which a router chooses; 0: one MLP without a router
+  std::int64_t chosen = 1;     // of them for a token
   // The layers whose maps this one uses: itself, or a lower one whose tensors it shares.
   std::int64_t attention_owner = 0, mlp_owner = 0;
   AdapterSpec attention_adapter, mlp_adapter;  // of this layer's use of those maps

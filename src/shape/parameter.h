@@ -31,6 +31,8 @@ struct Parameter {
   bool trained = true;     // false: keeps its initial values, has no gradient and no moments
   double bound = 0;        // above 0: uniform in mean ± bound instead
   bool adaptable = false;  // the weight of a linear layer that adapters may stand beside
+  bool wide = false;       // read in float32 at least, whatever matrix products are computed in
+  bool active = true;      // false: of experts beyond as many as a token goes through
 
   std::int64_t count() const {
     std::int64_t product = 1;

@@ -79,7 +79,7 @@ class MaskedToken final : public Objective {
   std::vector<double> counts(const Batch& batch) const override {
     const double targets = counted_targets(batch.targets).sum().item<double>();
     std::vector<double> counts{uniform() ? static_cast<double>(batch.inputs.size(0)) : targets};
-    if (mlp_.learned_width) counts.push_back(counts[0]);
+    add_mlp_counts(mlp_, counts[0], counts);
     if (critic_) counts.insert(counts.end(), 3, targets);
     return counts;
   }
@@ -89,9 +89,7 @@ class MaskedToken final : public Objective {
     head.never = masking_.token;
     const Masked masked(head, batch);
     Outcome outcome{.terms = {{.name = "loss", .mean = scaled(masked, batch)}}, .by_sequence_B = {}};
-    if (mlp_.learned_width)
-      outcome.terms.push_back(
-          {.name = "unit_gate", .mean = model.mean_unit_gate(), .factor = mlp_.width_penalty});
+    add_mlp_terms(mlp_, model, head, outcome.terms);
     if (critic_) add_critic(model, masked, batch, dropout, outcome.terms);
     if (by_sequence) outcome.by_sequence_B = by_sequences(masked, batch);
     return outcome;

@@ -12,7 +12,7 @@ namespace kablate {
 //   loss        mean cross entropy of the masked tokens, the softmax without the mask token: over all of
 //               them, or, where each sequence has a rate of its own, over sequences their weighted sums
 //               (train/masking.h)
-//   unit_gate   as of the next token
+//   unit_gate, expert_balance   as of the next token; of the first pass, where a critic asks for a second
 //   critic      with CRITIC = y: masked positions are filled by draws from the model (no gradient,
 //               temperature 1, ids below the mask token), a second pass reads what came of it, and the critic
 //               says of each filled token whether it is another than stood there: mean binary cross entropy,

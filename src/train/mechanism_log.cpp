@@ -13,7 +13,7 @@ namespace kablate {
 
 std::vector<MechanismRow> mechanism_rows(const Config& config, const Gpt& model, const Dataset& data,
                                          c10::Device device, std::int64_t iteration) {
-  if (mechanisms_on(config).empty() && !config.mlp.learned_width) return {};
+  if (mechanisms_on(config).empty() && !config.mlp.learned_width && !config.mlp.routed()) return {};
   const std::int64_t T = config.gpt.context;
   const auto numbers = evaluation_windows(data.num_windows(Split::kValidation, T), config.train.eval_samples);
   const auto count = std::min(numbers.size(), static_cast<std::size_t>(config.train.batch_size));

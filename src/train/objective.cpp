@@ -30,9 +30,9 @@ class NextToken final : public Objective {
 
   std::vector<double> counts(const Batch& batch) const override {
     const double targets = counted_targets(batch.targets, batch.weights).sum().item<double>();
-    // What a model costs is the same in every batch: whatever its count, it is the mean of several.
-    if (mlp_.learned_width) return {targets, targets};
-    return {targets};
+    std::vector<double> counts{targets};
+    add_mlp_counts(mlp_, targets, counts);
+    return counts;
   }
 
   Outcome run(const Gpt& model, const Batch& batch, const Dropout& dropout, bool by_sequence) const override {
@@ -40,9 +40,7 @@ class NextToken final : public Objective {
     Outcome outcome{
         .terms = {{.name = "loss", .mean = head_cross_entropy(head, batch.targets, batch.weights)}},
         .by_sequence_B = {}};
-    if (mlp_.learned_width)
-      outcome.terms.push_back(
-          {.name = "unit_gate", .mean = model.mean_unit_gate(), .factor = mlp_.width_penalty});
+    add_mlp_terms(mlp_, model, head, outcome.terms);
     if (by_sequence) outcome.by_sequence_B = means_of_sequences(head, batch);
     return outcome;
   }
@@ -58,6 +56,18 @@ Batch Objective::keyed(Batch batch, std::uint64_t) const { return batch; }
 std::shared_ptr<const Objective> make_objective(const Config& config, std::int64_t mask_token) {
   if (config.objective.masked()) return make_masked_token(config, mask_token);
   return std::make_shared<const NextToken>(config.mlp);
+}
+
+void add_mlp_terms(const MlpConfig& mlp, const Gpt& model, const Head& head, std::vector<Term>& terms) {
+  if (mlp.learned_width)
+    terms.push_back({.name = "unit_gate", .mean = model.mean_unit_gate(), .factor = mlp.width_penalty});
+  if (mlp.routed())
+    terms.push_back({.name = "expert_balance", .mean = head.balance, .factor = mlp.balance_weight});
+}
+
+void add_mlp_counts(const MlpConfig& mlp, double count, std::vector<double>& counts) {
+  if (mlp.learned_width) counts.push_back(count);
+  if (mlp.routed()) counts.push_back(count);
 }
 
 Batch on_device(Batch batch, c10::Device device) {

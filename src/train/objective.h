@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "config/model_options.h"
 #include "data/batch.h"
 #include "model/gpt.h"
 
@@ -45,10 +46,17 @@ class Objective {
 };
 
 // The objective of a configuration: cross entropy of the next token, in nats, over all targets. Beside it,
-// where the MLPs' widths are learned, "unit_gate", the mean of σ over their gates, by MLP_WIDTH_PENALTY. With
-// OBJECTIVE = masked_token: that of the tokens which were masked, over them or, where each sequence has a
-// rate of its own, over sequences; `mask_token` stands in their places and is never said.
+// where the MLPs' widths are learned, "unit_gate", the mean of σ over their gates, by MLP_WIDTH_PENALTY;
+// where there are experts, "expert_balance" (model/experts.h) of what goes through the model at once, summed
+// over layers, by MLP_BALANCE_WEIGHT. With OBJECTIVE = masked_token: that of the tokens which were masked,
+// over them or, where each sequence has a rate of its own, over sequences; `mask_token` stands in their places
+// and is never said.
 std::shared_ptr<const Objective> make_objective(const Config& config, std::int64_t mask_token);
+
+// The terms that MLPs add to any objective, and their counts beside one of `count`: what a model costs is the
+// same in every batch, and is the mean of several.
+void add_mlp_terms(const MlpConfig& mlp, const Gpt& model, const Head& head, std::vector<Term>& terms);
+void add_mlp_counts(const MlpConfig& mlp, double count, std::vector<double>& counts);
 
 // The tensors of a batch on a device.
 Batch on_device(Batch batch, c10::Device device);

@@ -51,6 +51,7 @@ class TrialLoop {
   void add_rates(TrainRow& row, double ms) const;
   Effort effort() const;  // over all attempts
   TrialSummary summary() const;
+  std::vector<std::vector<double>> loads_by_layer() const;  // of experts, TrialSummary::expert_loads
   std::string sample() const;
 
   const TrialFolder& folder_;
@@ -211,16 +212,24 @@ TrialSummary TrialLoop::summary() const {
   if (peak_bytes_ > 0) s.peak_tensor_bytes = peak_bytes_;
   s.peak_resident_bytes = peak_resident_bytes();
   if (config_.mlp.learned_width) s.mlp_widths = trainer_.session().model.learned_widths();
+  if (config_.mlp.routed()) s.expert_loads = loads_by_layer();
   if (config_.optim.prune.on()) {
     const auto& parameters = trainer_.session().parameters;
     s.sparsity = sparsity_of_maps(parameters), s.nonzero_parameters = nonzero_entries(parameters);
   }
-  s.parameters = parameter_count(config_), s.threads = order_.threads, s.beside = order_.beside;
+  s.parameters = parameter_count(config_), s.active_parameters = active_parameter_count(config_);
+  s.threads = order_.threads, s.beside = order_.beside;
   s.device = device_class(device), s.dtype = dtype_name(config_.run.dtype);
   s.arithmetic = files_.arithmetic();
   s.pid = ::getpid(), s.host = host_name(), s.started = started_, s.ended = utc_now();
   s.interruptions = taken.interruptions;
   return s;
+}
+
+std::vector<std::vector<double>> TrialLoop::loads_by_layer() const {
+  std::vector<std::vector<double>> loads(static_cast<std::size_t>(config_.gpt.num_layers));
+  for (const auto& row : trainer_.observe()) loads[static_cast<std::size_t>(row.block)] = expert_loads(row);
+  return loads;
 }
 
 std::string TrialLoop::sample() const {

@@ -64,7 +64,7 @@ class BadInput(ProgramTest):
             (assign("PRUNE=moments"), "PRUNE_BEGIN = 0", "PRUNE = moments", "PRUNE_END = 0", "below"),
             (assign("PRUNE=moments", "PRUNE_END=4", "PRUNE_INTERVAL=3"), "PRUNE_INTERVAL = 3", "divisor"),
             (assign("PRUNE=moments", "PRUNE_END=4", "PRUNE_INTERVAL=2", "PRUNE_SPARSITY=1e-6"), "step 0",
-             "PRUNE_SPARSITY = 0.000001", "no map of this model would lose an entry"),
+             "PRUNE_SPARSITY = 1e-06", "no map of this model would lose an entry"),
             (assign("PRUNE_SPARSITY=1"), "PRUNE_SPARSITY", "< 1"),
             (assign("MEASURE_HEADS=y", "ATTENTION_DIRECTION=bidirectional", "OBJECTIVE=masked_token"),
              "MEASURE_HEADS = y", "ATTENTION_DIRECTION = bidirectional", "set MEASURE_HEADS to n"),

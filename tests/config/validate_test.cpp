@@ -117,6 +117,24 @@ TEST(Validate, RefusesMlpsThatMakeNoModel) {
                    {"MLP_EXPANSION = 0", "there is no MLP"});
 }
 
+TEST(Validate, RefusesWhatCantStandBesideExperts) {
+  const char *no2 = "RA_MLA_MLP_CROSS_TOKEN=n", *no3 = "RA_MLA_MLP_LATENT_RECIP=n", *four = "MLP_EXPERTS=4";
+  for (const auto* fine : {"MLP_EXPERTS_TOP=2", "MLP_SHARE_LAYERS=3", "USE_LORA_ATTN=y",
+                           "RA_MLA_RA_ALPHA=0.5", "GPT2_ACTIVATION=swiglu", "MLP_BALANCE_WEIGHT=0"})
+    EXPECT_NO_THROW(validate(config({no2, no3, four, fine}))) << fine;
+  expect_refused({no2, no3, "MLP_EXPERTS=1"}, {"MLP_EXPERTS = 1", "allowed: 0", "2 and more"});
+  expect_refused({no2, no3, four, "RA_MLA_MLP_ATTN_GATE=n", "MLP_EXPANSION=0"},
+                 {"MLP_EXPERTS = 4", "MLP_EXPANSION = 0"});
+  for (const auto* on : {"MLP_PER_HEAD", "MLP_LEARNED_WIDTH", "SHARE_MAIN_MATRICES", "USE_LORA_MLP"}) {
+    const std::string assignment = str(on, "=y");
+    expect_refused({no2, no3, four, assignment.c_str()},
+                   {"MLP_EXPERTS = 4", str(on, " = y"), str("set ", on, " to n"), "MLP_EXPERTS to 0"});
+  }
+  expect_refused({no3, four}, {"MLP_EXPERTS = 4", "RA_MLA_MLP_CROSS_TOKEN = y"});
+  expect_refused({no2, four}, {"MLP_EXPERTS = 4", "RA_MLA_MLP_LATENT_RECIP = y"});
+  EXPECT_NO_THROW(validate(config({"MLP_EXPERTS_TOP=2"}))) << "nothing reads it";
+}
+
 TEST(Validate, RefusesWhatNeedsQueriesAndKeysOfMultiHeadAttentionWithoutThem) {
   const char *no1 = "RA_MLA_MLP_ATTN_GATE=n", *no2 = "RA_MLA_MLP_CROSS_TOKEN=n",
              *no3 = "RA_MLA_MLP_LATENT_RECIP=n", *mha = "ENABLE_RA_MLA=n", *none = "GPT2_ATTENTION=n";
@@ -281,6 +299,8 @@ TEST(UnusedSymbols, AreThoseOfSwitchesThatAreOff) {
         Case{"MLP_SHARE_PATTERN", "MLP_SHARE_LAYERS=3", "MLP_SHARE_LAYERS=12"},
         Case{"MLP_SHARE_HEADS", "MLP_PER_HEAD=y", "MLP_PER_HEAD=n"},
         Case{"MLP_WIDTH_PENALTY", "MLP_LEARNED_WIDTH=y", "MLP_LEARNED_WIDTH=n"},
+        Case{"MLP_EXPERTS_TOP", "MLP_EXPERTS=4", "MLP_EXPERTS=0"},
+        Case{"MLP_BALANCE_WEIGHT", "MLP_EXPERTS=4", "MLP_EXPERTS=0"},
         Case{"LORA_RANK", "USE_LORA_ATTN=y", "USE_LORA_ATTN=n"},
         Case{"LORA_DROPOUT", "USE_LORA_MLP=y", "USE_LORA_MLP=n"},
         Case{"LORA_ALPHA", "USE_LORA_MLP=y", "USE_LORA_MLP=n"},

@@ -73,7 +73,8 @@ TEST_P(DecodedArm, DecodesInBfloat16FromMapsCastOnce) {
     EXPECT_TRUE(at::equal(found.step(tokens_BT_.select(1, t)), expected.step(tokens_BT_.select(1, t)))) << t;
   int casts = 0;
   for (const auto& [name, tensor] : parameters_.with_maps_in(at::kBFloat16).by_name()) {
-    const bool map = tensor.dim() > 1 && name != "transformer.wte.weight" && name != "transformer.wpe.weight";
+    const bool map = tensor.dim() > 1 && name != "transformer.wte.weight" &&
+                     name != "transformer.wpe.weight" && !is_router(name);
     EXPECT_EQ(tensor.scalar_type(), map ? at::kBFloat16 : at::kFloat) << name;
     casts += map;
   }

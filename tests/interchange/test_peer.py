@@ -35,7 +35,7 @@ NAMES = {
     "attn.q_a_proj": "attention.query_a", "attn.q_a_layernorm": "attention.query_norm",
     "attn.q_b_proj": "attention.query_b", "attn.kv_a_proj_with_mqa": "attention.kv_a",
     "attn.kv_a_layernorm": "attention.kv_norm", "attn.kv_b_proj": "attention.kv_b",
-    "attn.o_proj": "attention.output", "mlp.c_gate": "mlp.gate",
+    "attn.o_proj": "attention.output", "mlp.c_gate": "mlp.gate", "mlp.router": "mlp.router",
 }
 WHOLE = {"transformer.wte.weight": "tokens.weight", "transformer.wpe.weight": "positions",
          "transformer.ln_f.weight": "norm.weight"}
@@ -47,6 +47,9 @@ def peer_name(name, step):
     block, part = name.removeprefix("transformer.h.").split(".", 1)
     weight = part.endswith(".weight")
     part = part.removesuffix(".weight")
+    if part.startswith("mlp.experts."):
+        expert, key = part.rsplit(".", 1)
+        return f"blocks.{block}.{expert}.{'up' if key == 'c_fc' else 'down'}.weight"
     if step == "deepseek" and part == "attn.q_proj":
         part = "attn.q_b_proj"  # the peer has one name for both
     return f"blocks.{block}.{NAMES[part]}" + (".weight" if weight else "")

@@ -49,6 +49,8 @@ INTS = {
     "MLP_SHARE_LAYERS": 1,
     "MLP_SHARE_HEADS": 1,
     "MLP_UNSHARE_AT": 0,
+    "MLP_EXPERTS": 0,
+    "MLP_EXPERTS_TOP": 1,
     "LORA_RANK": 8,
     "LORA_FREEZE_BASE_AT": 0,
     "PRUNE_BEGIN": 0,
@@ -83,6 +85,7 @@ STRINGS = {
     "RA_MLA_LATENT_DIM": "128",
     "ROPE_BASE": "10000",
     "MLP_WIDTH_PENALTY": "0.0",
+    "MLP_BALANCE_WEIGHT": "0.01",
     "LORA_ALPHA": "16",
     "LORA_DROPOUT": "0.0",
     "PRUNE_SPARSITY": "0.5",
@@ -116,6 +119,7 @@ DEFCONFIGS = [
     "char-judge",
     "contexts",
     "expansion",
+    "experts",
     "gpt2-custom-mlp2x",
     "gpt2-d12",
     "gpt2-d12-mlp3x",
@@ -199,7 +203,11 @@ class Menu(FolderTest):
                     self.assertEqual(self.rows(f"CONFIG_{name}={value}\n")[name][1], value)
 
     def test_values_whose_code_is_still_to_come_are_unknown(self):
-        for line in ('CONFIG_GPT2_ACTIVATION="geglu"', 'CONFIG_DATASET="mqar"', 'CONFIG_DTYPE="float64"'):
+        for line in (
+            'CONFIG_GPT2_ACTIVATION="geglu"',
+            'CONFIG_DATASET="mqar"',
+            'CONFIG_DTYPE="float64"',
+        ):
             with self.assertRaisesRegex(strict.ConfigError, "unknown value"):
                 self.header(line + "\n")
 

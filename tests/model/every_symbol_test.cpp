@@ -29,8 +29,8 @@ struct Row {
 
 const Deltas kGate{{"RA_MLA_MLP_ATTN_GATE", "y"}}, kCross{{"RA_MLA_MLP_CROSS_TOKEN", "y"}},
     kRecip{{"RA_MLA_MLP_LATENT_RECIP", "y"}}, kRms{{"RA_MLA_MLP_SPARSE_MODE", "rms"}},
-    kLora{{"USE_LORA_ATTN", "y"}}, kMha{{"ENABLE_RA_MLA", "n"}}, kUntied{{"RA_MLA_MLP_TYING_MODE", "untied"}},
-    kRoom{{"GPT2_VOCAB_SIZE", "12"}},  // for a mask token
+    kLora{{"USE_LORA_ATTN", "y"}}, kExperts{{"MLP_EXPERTS", "3"}}, kMha{{"ENABLE_RA_MLA", "n"}},
+    kUntied{{"RA_MLA_MLP_TYING_MODE", "untied"}}, kRoom{{"GPT2_VOCAB_SIZE", "12"}},  // for a mask token
     kMasked = kRoom + Deltas{{"OBJECTIVE", "masked_token"}, {"ATTENTION_DIRECTION", "bidirectional"}},
     kPruned{{"PRUNE", "magnitude"}, {"PRUNE_BEGIN", "1"}, {"PRUNE_END", "4"}, {"PRUNE_INTERVAL", "1"}},
     kAllClipped{{"SPAM_THETA", "0.5"}}, kResets{{"SPAM_INTERVAL", "6"}, {"SPAM_WARMUP_STEPS", "3"}};
@@ -49,6 +49,7 @@ std::function<std::string(const Settings&)> paired(std::string (*observe)(const 
   };
 }
 
+// NOLINT(length): one line a symbol
 std::vector<Row> model_rows() {
   return {{"GPT2_N_LAYER", "2", "3", observe::logits, {}},
           {"GPT2_N_HEAD", "2", "3", observe::logits, {{"ENABLE_RA_MLA", "n"}}},
@@ -95,6 +96,8 @@ std::vector<Row> model_rows() {
           {"LORA_ALPHA", "2", "3", observe::logits, kLora},
           {"GPT2_ACTIVATION", "gelu", "gelu_tanh", observe::logits, {}},
           {"MLP_LEARNED_WIDTH", "y", "n", observe::logits, {}},
+          {"MLP_EXPERTS", "0", "3", observe::logits, {}},
+          {"MLP_EXPERTS_TOP", "1", "2", observe::logits, kExperts},
           {"RA_MLA_MLP_GATE_DIM", "5", "6", observe::logits, kGate},
           {"RA_MLA_MLP_GATE_POOL", "causal_mean", "token", observe::logits, kGate},
           {"RA_MLA_MLP_CROSS_RANK", "0", "4", observe::logits, kCross},
@@ -155,6 +158,7 @@ std::vector<Row> training_rows() {
           {"CRITIC", "y", "n", observe::training, kMasked},
           {"CRITIC_WEIGHT", "0.1", "1", observe::training, kMasked + Deltas{{"CRITIC", "y"}}},
           {"MLP_WIDTH_PENALTY", "0", "0.5", observe::training, {{"MLP_LEARNED_WIDTH", "y"}}},
+          {"MLP_BALANCE_WEIGHT", "0", "0.5", observe::training, kExperts},
           {"MLP_UNSHARE_AT", "0", "5", observe::training, {{"MLP_SHARE_LAYERS", "3"}}},
           {"LORA_DROPOUT", "0", "0.5", observe::training, kLora},
           {"LORA_FREEZE_BASE_AT", "0", "5", observe::training, {}},
@@ -164,6 +168,23 @@ std::vector<Row> training_rows() {
           {"DATA_PATH", "one.txt", "two.txt", observe::data, {}},
           {"INIT_FROM", "one.txt", "two.txt", observe::start, {}},
           {"DATA_SEED", "1", "2", observe::order, {}}};
+}
+
+// Of data that are made from a seed, each by the losses on its sequences.
+std::vector<Row> data_rows() {
+  const Deltas mqar{{"DATASET", "mqar"}, {"SYNTHETIC_VOCAB_SIZE", "10"}, {"MQAR_PAIRS", "1"}},
+      noisy{{"DATASET", "noisy_recall"}, {"SYNTHETIC_VOCAB_SIZE", "10"}, {"SYNTHETIC_NOISE_VOCAB_SIZE", "4"}},
+      copy{{"DATASET", "selective_copy"}, {"SYNTHETIC_VOCAB_SIZE", "10"}},
+      fuzzy{{"DATASET", "fuzzy_recall"}, {"SYNTHETIC_VOCAB_SIZE", "10"}, {"GPT2_BLOCK_SIZE", "12"}};
+  return {{"SYNTHETIC_VOCAB_SIZE", "9", "10", observe::evaluation, mqar},
+          {"SYNTHETIC_TRAIN", "20", "30", observe::training, mqar},
+          {"SYNTHETIC_TEST", "20", "30", observe::evaluation, mqar},
+          {"MQAR_PAIRS", "1", "2", observe::evaluation, mqar},
+          {"SYNTHETIC_NOISE", "0.2", "0.6", observe::evaluation, noisy},
+          {"SYNTHETIC_NOISE_VOCAB_SIZE", "4", "6", observe::evaluation, noisy},
+          {"SYNTHETIC_COPY", "1", "2", observe::evaluation, copy},
+          {"SYNTHETIC_MOTIF", "1", "2", observe::evaluation, fuzzy},
+          {"ADAM_DECAY_ALL", "y", "n", observe::training, {{"GPT2_WEIGHT_DECAY", "0.1"}}}};
 }
 
 std::vector<Row> harness_rows() {
@@ -185,7 +206,7 @@ const std::map<std::string, std::string> kOutside = {{"THREADS", "tests/cli/test
 
 std::vector<Row> rows() {
   std::vector<Row> all;
-  for (const auto& part : {harness_rows(), model_rows(), mechanism_rows(), training_rows()})
+  for (const auto& part : {harness_rows(), model_rows(), mechanism_rows(), training_rows(), data_rows()})
     all.insert(all.end(), part.begin(), part.end());
   return all;
 }

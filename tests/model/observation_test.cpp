@@ -103,6 +103,17 @@ std::optional<double> learned_width(const Config& c, const reference::Weights& w
       std::count_if(sizes.begin(), sizes.end(), [&](double size) { return size > 0.05 * mean; }));
 }
 
+// The share of the block's choices that go to the expert.
+double load_of(const std::vector<reference::Output>& outputs, std::size_t block, std::size_t expert) {
+  double own = 0, all = 0;
+  for (const auto& output : outputs)
+    for (const auto& chosen : output.routing.chosen[block]) {
+      own += static_cast<double>(std::count(chosen.begin(), chosen.end(), expert));
+      all += static_cast<double>(chosen.size());
+    }
+  return own / all;
+}
+
 class ObservedArm : public testing::TestWithParam<Arm> {};
 
 TEST_P(ObservedArm, SaysWhatPlainLoopsSay) {
@@ -120,6 +131,9 @@ TEST_P(ObservedArm, SaysWhatPlainLoopsSay) {
     auto wanted = expected(config, outputs, block);
     if (const auto width = learned_width(config, plain_weights(parameters), block))
       wanted["mlp_width"] = *width;
+    for (std::size_t e = 0; !outputs[0].routing.p[block].empty() && e < outputs[0].routing.p[block][0].size();
+         ++e)
+      wanted["expert_load_" + std::to_string(e)] = load_of(outputs, block, e);
     ASSERT_EQ(found[block].size(), wanted.size());
     for (const auto& [name, value] : wanted) {
       ASSERT_TRUE(found[block].contains(name)) << name;

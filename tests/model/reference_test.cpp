@@ -218,7 +218,9 @@ Deltas draw(Random& random) {
                 {"RA_MLA_LATENT_DIM", pick(random, {"4", "5", "6", "8"})},
                 {"RA_MLA_PER_HEAD_Q_LATENT", pick(random, yes_or_no)},
                 {"RA_MLA_PER_HEAD_V_UP", pick(random, yes_or_no)},
-                {"RA_MLA_SHARED_KV", pick(random, yes_or_no)}} +
+                {"RA_MLA_SHARED_KV", pick(random, yes_or_no)},
+                {"MLP_EXPERTS", pick(random, {"0", "0", "0", "2", "4"})},
+                {"MLP_EXPERTS_TOP", pick(random, {"1", "2"})}} +
          mechanisms;
 }
 

@@ -31,7 +31,7 @@ Json with_all_values_changed(Json json) {
 TEST(TrialSummary, ComesBackWithEveryField) {
   const Json changed = with_all_values_changed(to_json(TrialSummary{}));
   EXPECT_EQ(to_json(summary_from_json(changed)), changed);
-  EXPECT_EQ(changed.size(), 35u) << "a field was added: FORMAT.md lists them";
+  EXPECT_EQ(changed.size(), 40u) << "a field was added: FORMAT.md lists them";
 }
 
 TEST(TrialSummary, HoldsNoNumberThatDoesNotExist) {
@@ -56,6 +56,12 @@ TEST(TrialSummary, HoldsTheWidthOfEachLayer) {
   EXPECT_EQ(summary_from_json(to_json(summary)).mlp_widths, summary.mlp_widths);
 }
 
+TEST(TrialSummary, HoldsTheLoadsOfEachLayersExperts) {
+  TrialSummary summary;
+  summary.expert_loads = {{0.25, 0.75}, {}, {1, 0}};
+  EXPECT_EQ(summary_from_json(to_json(summary)).expert_loads, summary.expert_loads);
+}
+
 TEST(TrialSummary, HoldsTheSparsityOfEachMap) {
   TrialSummary summary;
   summary.sparsity = {{"a.weight", 0.5}, {"b.weight", 0.25}};
@@ -65,6 +71,7 @@ TEST(TrialSummary, HoldsTheSparsityOfEachMap) {
 TEST(TrialSummary, OfAnEarlierVersionLacksWhatThatDidNotMeasure) {
   Json json = to_json(TrialSummary{});
   json.erase("cpu_share"), json.erase("peak_flops"), json.erase("mlp_widths"), json.erase("sparsity");
+  json.erase("active_parameters"), json.erase("expert_loads");
   EXPECT_FALSE(summary_from_json(json).cpu_share || summary_from_json(json).peak_flops);
 }
 

@@ -137,6 +137,51 @@ TEST(Memory, OfTheMlpsEqualsTheSumDoneByHand) {
       << "a mask and what it leaves of both inputs";
 }
 
+// Two layers of a router [4, 8] and four MLPs of 2·8·32; a token goes through one of them, or two.
+TEST(Experts, HaveTheParametersWorkAndMemoryDoneByHand) {
+  const auto with = [](const char* top, const Deltas& more = {}) {
+    return configure(kByHand + Deltas{{"MLP_EXPERTS", "4"}, {"MLP_EXPERTS_TOP", top}} + more);
+  };
+  const Config dense = configure(kByHand);
+  const Int mlp = 512, router = 32;
+  for (const auto* top : {"1", "2"}) {
+    const Int k = *top - '0';
+    EXPECT_EQ(parameters_by_part(with(top)).at("mlp"), 2 * (router + 4 * mlp));
+    EXPECT_EQ(active_parameter_count(with(top)), parameter_count(dense) + 2 * (router + (k - 1) * mlp));
+    const auto tokens = static_cast<double>(3 * dense.tokens_per_iteration());
+    EXPECT_DOUBLE_EQ((flops_per_iteration(with(top)) - flops_per_iteration(dense)) / tokens,
+                     static_cast<double>(2 * 2 * (router + (k - 1) * mlp)));
+  }
+  EXPECT_EQ(active_parameter_count(dense), parameter_count(dense));
+  EXPECT_EQ(parameters_by_part(with("1", {{"MLP_SHARE_LAYERS", "2"}})).at("mlp"), router + 4 * mlp);
+  const auto kept = [](const Config& config) {
+    double bytes = 0;
+    for (const auto& layer : ModelSpec(config).layers)
+      for (const auto& part : layer_parts(layer)) bytes += part.activations.mlp_kept;
+    return bytes;
+  };
+  // Beside the hidden values of one MLP its sorted input and what it gives, p of four, a weight and its
+  // probability, a choice and both orders.
+  EXPECT_DOUBLE_EQ(kept(with("1")) - kept(dense), 2 * (4 * (8 + 8) + 4 * (4 + 2) + 3 * 8));
+  EXPECT_DOUBLE_EQ(kept(with("2")) - kept(with("1")), 2 * (4 * (8 + 8 + 2 * 32) + 4 * 2 + 3 * 8));
+}
+
+TEST(Experts, AreNamedByTheirNumbers) {
+  const auto table =
+      model_parameters(configure(kByHand + Deltas{{"MLP_EXPERTS", "2"}, {"MLP_EXPANSION", "4,0"}}));
+  std::vector<std::string> names;
+  for (const auto& parameter : table)
+    if (parameter.name.find(".mlp.") != std::string::npos) names.push_back(parameter.name);
+  const std::string mlp = "transformer.h.0.mlp.";
+  EXPECT_EQ(names, (std::vector<std::string>{mlp + "router.weight", mlp + "experts.0.c_fc.weight",
+                                             mlp + "experts.0.c_proj.weight", mlp + "experts.1.c_fc.weight",
+                                             mlp + "experts.1.c_proj.weight"}));
+  for (const auto& parameter : table)
+    if (parameter.name.find(".mlp.") != std::string::npos)
+      EXPECT_DOUBLE_EQ(parameter.deviation, parameter.name.ends_with("c_proj.weight") ? 0.02 / 2 : 0.02)
+          << parameter.name;
+}
+
 TEST(Owners, AreTheLowestLayersOfAKey) {
   const auto owners = [](const char* layers, const char* pattern) {
     std::string text;

@@ -46,7 +46,8 @@ Int count_attention(const Config& c) {
   const Int downs = c.attention.shared_kv ? 1 : 2;
   const Int query_maps = c.attention.per_head_q_latent ? H : 1,
             value_maps = c.attention.per_head_v_up ? H : 1;
-  return 2 * E * E + downs * E * L + (query_maps + value_maps) * D * L;
+  const Int rotary = c.gpt.positions == Positions::kRotary ? c.attention.rope_dim : 0;
+  return 2 * E * E + downs * E * L + (query_maps + value_maps) * D * L + (H + 1) * rotary * E;
 }
 
 // F of a layer.
@@ -75,17 +76,19 @@ Int count_mechanisms(const Config& c, Int F, bool last) {
   return total + F * L + (last ? 0 : m > 0 ? F * m + m * L : F * L);
 }
 
-// An MLP of one layer, were it not shared with others; of heads, as many MLPs as are different.
-Int count_mlp(const Config& c, Int F) {
+// An MLP of one layer, were it not shared with others; of heads, as many MLPs as are different; of experts
+// so many.
+Int count_mlp(const Config& c, Int F, Int experts) {
   if (F == 0) return 0;
   const Int up = c.mlp.activation == Activation::kSwiglu ? 2 : 1;
   const Int parts = c.mlp.per_head ? c.gpt.num_heads : 1, different = parts / c.mlp.share_heads;
   const Int in = c.gpt.width / parts, hidden = F / parts;
   const Int one = (up + 1) * in * hidden + (c.gpt.bias ? up * hidden + in : 0);
+  if (c.mlp.experts > 0) return experts * one + c.mlp.experts * in;  // and the router
   return c.mlp.per_head ? different * one : one;
 }
 
-Int count_by_formula(const Config& c) {
+Int count_by_formula(const Config& c, bool active = false) {
   const Int E = c.gpt.width, V = c.gpt.vocabulary, layers = c.gpt.num_layers;
   const Int norm = !c.gpt.norm.affine ? 0 : c.gpt.bias && c.gpt.norm.kind == NormKind::kLayerNorm ? 2 * E : E;
   Int total = V * E * (c.gpt.tie_embeddings ? 1 : 2) + norm, mlps = 0;
@@ -94,7 +97,7 @@ Int count_by_formula(const Config& c) {
     const Int F = width(c, i);
     const Int norms = (F > 0 ? 2 : 1) * (c.gpt.norm_placement == NormPlacement::kHybrid ? 2 : 1);
     total += norms * norm + count_attention(c) + count_mechanisms(c, F, i + 1 == layers);
-    mlps += count_mlp(c, F);
+    mlps += count_mlp(c, F, active ? c.mlp.experts_top : c.mlp.experts);
     if (c.mlp.learned_width) total += F;  // each layer's own
   }
   return total + mlps / c.mlp.share_layers;
@@ -110,6 +113,7 @@ std::vector<fs::path> defconfigs() {
 // Spec, sections 3 and 7, for one configuration.
 void expect_formulas(const Config& c) {
   EXPECT_EQ(parameter_count(c), count_by_formula(c));
+  EXPECT_EQ(active_parameter_count(c), count_by_formula(c, true));
 
   const Int L = c.attention.latent_dim.at(0), E = c.gpt.width, H = c.gpt.num_heads, r = c.cross.rank;
   Int token = 0, fixed = 0;
@@ -118,7 +122,8 @@ void expect_formulas(const Config& c) {
     if (!c.attention.latent)
       token += 2 * (E / H) * (c.attention.key_heads > 0 ? c.attention.key_heads : H);
     else
-      token += c.attention.shared_kv && !(c.coupler.enabled && below > 0) ? L : 2 * L;
+      token += (c.attention.shared_kv && !(c.coupler.enabled && below > 0) ? L : 2 * L) +
+               (c.gpt.positions == Positions::kRotary ? c.attention.rope_dim : 0);
     if (c.cross.enabled && F > 0) token += r == 0 ? F : c.cross.head_average ? r : std::min(F, H * r);
     if (c.attention.latent && c.attention.reciprocal_alpha > 0) fixed += c.attention.reciprocal_window * E;
     if (c.gate.enabled && c.gate.pool == GatePool::kCausalMean && i + 1 < c.gpt.num_layers && F > 0)
@@ -133,7 +138,7 @@ void expect_formulas(const Config& c) {
   for (const auto& [part, count] : parameters_by_part(c)) sum += count;
   EXPECT_EQ(sum, parameter_count(c));
   const Int places = c.gpt.positions == Positions::kLearned ? c.gpt.context * E : 0;
-  const double N = static_cast<double>(count_by_formula(c) - places);
+  const double N = static_cast<double>(count_by_formula(c, true) - places);
   const double pairs = 12.0 * static_cast<double>(c.gpt.num_layers * E * c.gpt.context);
   EXPECT_DOUBLE_EQ(flops_per_iteration_nanogpt(c),
                    (6 * N + pairs) * static_cast<double>(c.tokens_per_iteration()));
@@ -166,6 +171,8 @@ TEST(ModelShape, FollowsTheFormulasInEveryDefconfig) {
        {"MLP_SHARE_PATTERN", "cyclic"}},
       {{"MLP_PER_HEAD", "y"}, {"GPT2_ACTIVATION", "swiglu"}, {"GPT2_BIAS", "y"}, {"MLP_LEARNED_WIDTH", "y"}},
       {{"MLP_PER_HEAD", "y"}, {"MLP_SHARE_HEADS", "2"}, {"GPT2_N_LAYER", "6"}, {"MLP_SHARE_LAYERS", "3"}},
+      {{"MLP_EXPERTS", "4"}, {"GPT2_BIAS", "y"}, {"GPT2_ACTIVATION", "swiglu"}},
+      {{"MLP_EXPERTS", "8"}, {"MLP_EXPERTS_TOP", "2"}, {"GPT2_N_LAYER", "6"}, {"MLP_SHARE_LAYERS", "3"}},
       {{"GPT2_N_LAYER", "1"}}};
   const auto files = defconfigs();
   EXPECT_GE(files.size(), 8u);
@@ -215,6 +222,11 @@ TEST(Flops, EqualTheSumDoneByHand) {
   // Two layers of c_attn 2·8·24, c_proj 2·8·8, scores and values 2·2·8·4/2 (causal), c_fc and c_proj
   // 2·2·8·32; the head 2·8·10.
   EXPECT_DOUBLE_EQ(flops_per_token(off + mha), 2 * (384 + 128 + 64 + 1024) + 160);
+  // One label in four positions, which alone the head is asked for.
+  EXPECT_DOUBLE_EQ(
+      flops_per_token(off + mha +
+                      Deltas{{"DATASET", "mqar"}, {"MQAR_PAIRS", "1"}, {"SYNTHETIC_VOCAB_SIZE", "10"}}),
+      2 * (384 + 128 + 64 + 1024) + 160 / 4);
   // One head of keys of 4 channels: c_attn 2·8·16; the pairs stay as many. Norms and rotation are none.
   EXPECT_DOUBLE_EQ(flops_per_token(off + mha + Deltas{{"GPT2_N_KV_HEAD", "1"}}),
                    2 * (256 + 128 + 64 + 1024) + 160);

@@ -48,7 +48,7 @@ const std::pair<std::string, std::string> kMha{"ENABLE_RA_MLA", "n"}, kGate{"RA_
     kLearned{"MLP_LEARNED_WIDTH", "y"}, kDeepseek{"RA_MLA_FORM", "deepseek"},
     kMasked{"OBJECTIVE", "masked_token"}, kBothWays{"ATTENTION_DIRECTION", "bidirectional"},
     kCritic{"CRITIC", "y"}, kSharedMain{"SHARE_MAIN_MATRICES", "y"}, kLoraAttn{"USE_LORA_ATTN", "y"},
-    kLoraMlp{"USE_LORA_MLP", "y"};
+    kLoraMlp{"USE_LORA_MLP", "y"}, kExperts{"MLP_EXPERTS", "3"}, kTwo{"MLP_EXPERTS_TOP", "2"};
 
 std::pair<std::string, std::string> pool(const char* value) { return {"RA_MLA_MLP_GATE_POOL", value}; }
 std::pair<std::string, std::string> sparse(const char* value) { return {"RA_MLA_MLP_SPARSE_MODE", value}; }
@@ -197,6 +197,18 @@ const std::vector<Arm>& arms() {
       {"LearnedWidth", {kLearned}},
       {"SharedMlpsLearnedWidth", {kFourLayers, kShared, kLearned, kPerHeadMlp, {"GPT2_BIAS", "n"}}},
       {"AllLearnedWidth", {kGate, kCross, kRecip, kSwiglu, kLearned, {"MLP_EXPANSION", "2,0,1"}}},
+      {"Experts", {kMha, kExperts}},
+      {"ExpertsTwo", {kExperts, kTwo, {"GPT2_BIAS", "n"}}},
+      {"ExpertsSwigluByLayer", {kMha, kExperts, kTwo, kSwiglu, {"MLP_EXPANSION", "2,0,1"}}},
+      {"ExpertsRelu2Post", {{"MLP_EXPERTS", "2"}, {"GPT2_ACTIVATION", "relu2"}, {"NORM_PLACEMENT", "post"}}},
+      {"AllExpertsOfTwo", {{"MLP_EXPERTS", "2"}, kTwo, {"GPT2_ACTIVATION", "gelu_tanh"}}},
+      {"GateExperts", {kGate, kExperts, pool("token")}},
+      {"GateExpertsTwoSwiglu", {kMha, kGate, kExperts, kTwo, kSwiglu}},
+      {"SharedExperts", {kFourLayers, kShared, kExperts, kTwo}},
+      {"SharedExpertsCyclicGate", {kFourLayers, kShared, kCyclic, kGate, kExperts}},
+      {"ReciprocalExpertsLora", {kRa, kExperts, kLoraAttn}},
+      {"BidirectionalExperts", {kMha, kMasked, kBothWays, kExperts, kTwo}},
+      {"CriticExperts", {kMha, kMasked, kBothWays, kCritic, kExperts}},
       {"Lora", {kMha, kLoraAttn, kLoraMlp}},
       {"LoraAttentionAlone", {kMha, kLoraAttn, {"LORA_RANK", "4"}, {"GPT2_BIAS", "n"}}},
       {"MlaLora", {kLoraAttn, kLoraMlp, {"RA_MLA_ROPE_DIM", "2"}, kRotary}},

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 #include <numbers>
+#include <numeric>
 
 namespace kablate::reference {
 
@@ -136,6 +137,16 @@ Vector keep_rms(const Vector& row, std::size_t t, double threshold, double& marg
     if (limit > 0) margin = std::min(margin, std::abs(row[s] - limit) / limit);
   }
   return kept;
+}
+
+std::vector<std::size_t> largest(const Vector& p, std::size_t k, double& margin) {
+  std::vector<std::size_t> order(p.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return p[a] > p[b]; });
+  // Which of two chosen ones is the larger changes nothing.
+  if (k < p.size()) margin = std::min(margin, (p[order[k - 1]] - p[order[k]]) / p[order[k - 1]]);
+  order.resize(k);
+  return order;
 }
 
 double cross_entropy(const std::vector<Matrix>& logits,

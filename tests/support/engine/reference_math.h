@@ -58,6 +58,9 @@ Vector keep_top_k(const Vector& row, std::size_t t, std::size_t k, double& margi
 // 1 where row[s] >= threshold · √(mean over the s that t sees of row[s]²); `margin` likewise.
 Vector keep_rms(const Vector& row, std::size_t t, double threshold, double& margin, const Sight& sight = {});
 
+// Which are the k largest, of equal ones the lower, in their order; `margin` likewise.
+std::vector<std::size_t> largest(const Vector& p, std::size_t k, double& margin);
+
 // Mean of -log softmax(logits)[target] over the positions of all sequences.
 double cross_entropy(const std::vector<Matrix>& logits,
                      const std::vector<std::vector<std::int64_t>>& targets);

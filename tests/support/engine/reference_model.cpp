@@ -116,6 +116,7 @@ class Sequence {
     traces_.emplace_back();
     routing_.kept.emplace_back();  // nothing, where the block has no MLP
     routing_.rows.emplace_back();
+    routing_.chosen.emplace_back(), routing_.p.emplace_back();
     const auto& expansions = c_.mlp.expansion.values;
     F_ = static_cast<std::size_t>(
         std::llround(expansions[expansions.size() == 1 ? 0 : block_] * static_cast<double>(E_)));
@@ -205,16 +206,47 @@ class Sequence {
         heads[t][e] = (1 - alpha) * heads[t][e] + alpha * gate[t][e / D_] * heads[t][e];
   }
 
-  Matrix mlp(const Matrix& x, const Attention& attention, Context& above) {
-    Matrix u = mlp_map(x, "c_fc");
+  // act(x·c_fc) of the MLP whose maps' names begin with `which`.
+  Matrix hidden(const Matrix& x, const std::string& which = "") const {
+    Matrix u = mlp_map(x, which + "c_fc");
     if (c_.mlp.activation == Activation::kSwiglu) {
-      const Matrix g = mlp_map(x, "c_gate");
+      const Matrix g = mlp_map(x, which + "c_gate");
       for (std::size_t t = 0; t < u.size(); ++t)
         for (std::size_t f = 0; f < F_; ++f) u[t][f] *= g[t][f] / (1 + std::exp(-g[t][f]));
     } else {
       for (auto& row : u)
         for (auto& value : row) value = activate(c_.mlp.activation, value);
     }
+    return u;
+  }
+
+  // Every expert on every position: y = Σ w_k·MLP_{e_k}(x), and mechanism 1 of Σ w_k·u_{e_k}.
+  Matrix experts(const Matrix& x, Context& above) {
+    const Matrix p = softmax(mapped(x, "mlp.router", false), {.causal = false});
+    Matrix weights = zeros(x.size(), p[0].size()), y = zeros(x.size(), E_), u = zeros(x.size(), F_);
+    const auto top = static_cast<std::size_t>(c_.mlp.experts_top);
+    for (std::size_t t = 0; t < x.size(); ++t) {
+      const auto chosen = held_ != nullptr ? held_->chosen[block_][t] : largest(p[t], top, routing_.margin);
+      const double sum = chosen.size() == 1 ? 1 : p[t][chosen[0]] + p[t][chosen[1]];
+      for (const auto e : chosen) weights[t][e] = p[t][e] / sum;
+      routing_.chosen.back().push_back(chosen);
+    }
+    routing_.p.back() = p;
+    for (std::size_t e = 0; e < p[0].size(); ++e) {
+      const std::string which = "experts." + std::to_string(e) + ".";
+      const Matrix own = hidden(x, which), out = mlp_map(own, which + "c_proj");
+      for (std::size_t t = 0; t < x.size(); ++t) {
+        for (std::size_t i = 0; i < E_; ++i) y[t][i] += weights[t][e] * out[t][i];
+        for (std::size_t f = 0; f < F_; ++f) u[t][f] += weights[t][e] * own[t][f];
+      }
+    }
+    if (c_.gate.enabled && block_ + 1 < blocks_) above.gate = traces_.back().gate = make_gate(u);
+    return y;
+  }
+
+  Matrix mlp(const Matrix& x, const Attention& attention, Context& above) {
+    if (c_.mlp.experts > 0) return experts(x, above);
+    Matrix u = hidden(x);
     if (c_.mlp.learned_width) {
       const auto& gates = weight(name("mlp.unit_gate")).values;
       for (auto& row : u)

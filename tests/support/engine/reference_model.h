@@ -16,13 +16,17 @@ namespace kablate::reference {
 
 using Weights = std::map<std::string, Weight>;  // by checkpoint name (spec, section 5)
 
-// What mechanism 2 did in one sequence. Selection is discontinuous and a detached row is no variable, so a
-// derivative is taken with these held fixed.
+// What mechanism 2 and the routers of experts did in one sequence. Selection is discontinuous and a detached
+// row is no variable, so a derivative is taken with these held fixed.
 struct Routing {
   // [block][head, or one for all][T][T]
   std::vector<std::vector<Matrix>> kept;  // 1 where a weight was kept, else 0
   std::vector<std::vector<Matrix>> rows;  // R, as u is routed by it
-  // Over all rows, the least relative distance from the boundary of the selection.
+  // [block][T][TOP] of the experts, the more probable first, and [block][T][n] p of all; empty where there
+  // are none.
+  std::vector<std::vector<std::vector<std::size_t>>> chosen;
+  std::vector<Matrix> p;
+  // Over all rows and choices, the least relative distance from the boundary of the selection.
   double margin = std::numeric_limits<double>::infinity();
 };
 
