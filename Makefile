@@ -15,6 +15,7 @@
 ##   make rerun RUN=DIR    train one trial again from its folder; if the result differs, name the causes
 ##   make noise            the baseline on fresh seeds (FRESH=N): what chance alone does to a loss
 ##   make calibrate        40 times the same arm against itself, 20 planted harms: does the test keep its word?
+##   make reproduce        train what others have published on (TASKS="mqar h3-recall", or all): is it reached?
 ##
 ## Configuring
 ##   make list-defconfigs  names of the ready-made configurations
@@ -70,7 +71,7 @@ Q := $(if $(filter 1,$(V)),,@)
 PYTHON := "$$OUT/.venv/bin/python"
 CONFIGURE := $(PYTHON) scripts/configure.py --config "$$OUT/.config"
 
-.PHONY: all run plan audit report verify rerun knockout noise calibrate build check check-presets bench bench-decode lint \
+.PHONY: all run plan audit report verify rerun knockout noise calibrate reproduce build check check-presets bench bench-decode lint \
         format clean distclean help python config data tokens data-bpe data-fineweb-edu data-openwebtext torch \
         list-defconfigs menuconfig guiconfig oldconfig olddefconfig savedefconfig
 
@@ -103,6 +104,11 @@ calibrate: build data
 knockout: build data
 	$(Q)[ -n "$$KABLATE_RUN" ] || { echo "Say which trained model: make knockout RUN=TRIAL_DIR" >&2; exit 2; }
 	$(Q)bash scripts/run.sh knockout
+
+# Presets whose data are made from a seed: nothing is downloaded.
+reproduce: build
+	$(Q)$(PYTHON) scripts/reproduce.py --program "$$OUT/build/kablate" --source "$$SRC" --tasks "$$KABLATE_TASKS" \
+	  --results "$${KABLATE_RESULTS:-results}"
 
 # --- Set-up: Debian's packages and .venv; torch only where something is compiled
 python:

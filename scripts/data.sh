@@ -51,7 +51,8 @@ case $1 in
   plays) [ "$dataset" != shakespeare ] || plays ;;
   tokens)
     case $dataset in
-      bin | lines) ;;  # neither reads TOKENIZER
+      bin | lines) ;;  # neither reads TOKENIZER, nor does what is made from a seed:
+      mqar | induction | *recall | selective_copy | memorization | repeats) ;;
       *) [ "$(setting TOKENIZER)" != gpt2 ] || encode "$dataset" ;;
     esac
     ;;

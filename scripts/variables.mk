@@ -2,7 +2,7 @@
 # LDFLAGS (build.sh names them) and KABLATE_TORCH_INDEX (setup.sh does). On the command line a name that
 # nothing reads is an error; in the environment a name of ours is said to be left out.
 
-OWN := O V JOBS LIBTORCH RESULTS RUN STEPS SEEDS FRESH ROUNDS SHAPES INPUT COLUMN SHARD_TOKENS SHARDS
+OWN := O V JOBS LIBTORCH RESULTS RUN STEPS SEEDS FRESH ROUNDS SHAPES INPUT COLUMN SHARD_TOKENS SHARDS TASKS
 COMPILER := CXX CXXFLAGS LDFLAGS
 FROM_ENVIRONMENT := KABLATE_TORCH_INDEX KABLATE_TEST_SEED
 # Symbols of the menu; a choice's members stand for nothing by themselves.
@@ -24,6 +24,7 @@ endif
 GOALS := $(or $(MAKECMDGOALS),all)
 only_for = $(if $(filter $1,$(GOALS)),,$(if $(strip $2),$(error \
                $(strip $2): has no effect on 'make $(GOALS)', only on $1)))
+$(call only_for,reproduce,$(filter TASKS,$(GIVEN)))
 $(call only_for,all run plan audit noise,$(filter-out DATASET TOKENIZER DATA_PATH INIT_FROM,$(OVERRIDES)))
 $(call only_for,all run plan audit noise data-bpe,$(filter DATASET TOKENIZER,$(OVERRIDES)))
 $(call only_for,all run plan audit noise verify rerun knockout data-bpe,$(filter DATA_PATH,$(OVERRIDES)))
@@ -33,7 +34,7 @@ $(call only_for,all run plan audit verify bench,$(filter STEPS,$(GIVEN)))
 $(call only_for,all run plan audit verify,$(filter SEEDS,$(GIVEN)))
 $(call only_for,bench bench-decode,$(filter ROUNDS,$(GIVEN)))
 $(call only_for,bench,$(filter SHAPES,$(GIVEN)))
-$(call only_for,all run plan audit report verify noise calibrate,$(filter RESULTS,$(GIVEN)))
+$(call only_for,all run plan audit report verify noise calibrate reproduce,$(filter RESULTS,$(GIVEN)))
 $(call only_for,report verify rerun knockout,$(filter RUN,$(GIVEN)))
 $(call only_for,noise,$(filter FRESH,$(GIVEN)))
 $(if $(word 2,$(filter RESULTS RUN,$(GIVEN))),$(error \
@@ -69,6 +70,7 @@ export KABLATE_INPUT := $(value INPUT)
 export KABLATE_COLUMN := $(value COLUMN)
 export KABLATE_SHARD_TOKENS := $(value SHARD_TOKENS)
 export KABLATE_SHARDS := $(value SHARDS)
+export KABLATE_TASKS := $(value TASKS)
 export JOBS V
 export PYTHONUTF8 := 1
 export PYTHONDONTWRITEBYTECODE := 1

@@ -36,9 +36,13 @@ Evaluation evaluate_validation(const Config& config, const Gpt& model, const Dat
     }
     evaluation.tokens += targets.numel();
   };
-  evaluation.loss = mean_over_windows(model, *make_objective(config, data.vocabulary()), data,
-                                      Split::kValidation, windows, config.train.batch_size, device, count)
-                        .loss;
+  const Means means = mean_over_windows(model, *make_objective(config, data.vocabulary()), data,
+                                        Split::kValidation, windows, config.train.batch_size, device, count);
+  evaluation.loss = means.loss;
+  if (const auto found = means.terms.find(kAccuracy); found != means.terms.end()) {
+    evaluation.accuracy = found->second;
+    evaluation.macro_accuracy = means.terms.at(kMacroAccuracy);
+  }
   return evaluation;
 }
 

@@ -17,9 +17,11 @@ struct Evaluation {
   std::int64_t windows = 0, tokens = 0;
   std::optional<std::int64_t> bytes;  // of the tokens as text; none where the tokenizer does not know it
   bool masked = false;                // of masked tokens alone, whose loss is none of the text
+  std::optional<double> accuracy, macro_accuracy;  // where data have labels; `tokens` are these then
 
-  double perplexity() const;                    // e^loss
-  std::optional<double> bits_per_byte() const;  // loss · tokens / (ln 2 · bytes); none of masked tokens
+  double perplexity() const;  // e^loss
+  std::optional<double> bits_per_byte()
+      const;  // loss · tokens / (ln 2 · bytes); none of masked tokens and labels
 };
 
 // The objective of `config` on `samples` evenly spaced windows of the validation split (0: all), in batches

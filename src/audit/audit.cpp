@@ -63,6 +63,7 @@ std::vector<GateCheck> audit_step(const AuditedStep& step, const AuditedStep& ba
   add("direction", [&] { return direction(config, subject); });
   add("padding", [&] { return padding(config, whole, subject); });
   add("objective", [&] { return objective(config, subject); });
+  add("labels", [&] { return labels(step.config); });
   add("consistency", [&] { return consistency(config, subject); });
   add("positions", [&] { return positions(config, subject); });
   add("shift_invariance", [&] { return shift_invariance(config, subject); });

@@ -96,6 +96,11 @@ Config narrowed(Config c, const Widths& widths, const Lengths& lengths) {
   c.gpt.width = c.gpt.num_heads * std::min(c.head_dim(), widths.head);
   c.gpt.context = std::min(c.gpt.context, lengths.context);
   c.gpt.vocabulary = std::min(c.gpt.vocabulary, kVocabulary);
+  // Sequences of any length and vocabulary, which have labels; the gates make their own.
+  if (c.data.is_synthetic()) {
+    c.data.dataset = DatasetKind::kRepeats;
+    c.data.synthetic.vocabulary = std::min(c.data.synthetic.vocabulary, c.gpt.vocabulary);
+  }
   // Of a loop of a few updates.
   c.mlp.unshare_at = std::min<std::int64_t>(c.mlp.unshare_at, 2);
   c.lora.freeze_base_at = std::min<std::int64_t>(c.lora.freeze_base_at, c.mlp.unshare_at > 0 ? 3 : 2);

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "audit/audit.h"
+#include "data/batch.h"
 
 namespace kablate {
 
@@ -26,8 +27,9 @@ std::optional<Finding> dead_parameters(const Config& step, const Subject& subjec
 std::optional<Finding> causality(const Config& step, const Config& whole, const Subject& subject);
 std::optional<Finding> direction(const Config& step, const Subject& subject);  // direction.cpp
 std::optional<Finding> padding(const Config& step, const Config& whole,
-                               const Subject& subject);                               // direction.cpp
-std::optional<Finding> objective(const Config& step, const Subject& subject);         // objective.cpp
+                               const Subject& subject);                        // direction.cpp
+std::optional<Finding> objective(const Config& step, const Subject& subject);  // objective.cpp
+std::optional<Finding> labels(const Config& step);                             // labels.cpp: as configured
 std::optional<Finding> decode_parity(const Config& step, const Subject& subject);     // decode_parity.cpp
 std::optional<Finding> cache_size(const Config& step, const Subject& subject);        // decode_parity.cpp
 std::optional<Finding> consistency(const Config& step, const Subject& subject);       // consistency.cpp
@@ -55,6 +57,10 @@ std::optional<Finding> pairing(const Config& step, const Config& baseline, const
                                const Config& baseline_asked, const Subject& subject);
 std::optional<Finding> dead_twin(const Config& twin, const Config& baseline,
                                  const Subject& subject);  // pairing.cpp
+
+// "" or why the labels of these sequences are not those that the definition of DATASET gives their inputs
+// (data/synthetic_task.h), written a second time, from inputs to labels. `tests`: of the test set.
+std::string wrong_labels(const Config& config, const Batch& batch, bool tests);
 
 // Experts get no token where a few tokens have others chosen. The same parameters with the rows of every
 // router moved on by `by`: of all such moves one gives each expert the tokens that most experts' rows draw.

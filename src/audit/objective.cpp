@@ -1,11 +1,13 @@
-// What a masked model is trained for is the contract's: the same masks for every arm, losses of masked
-// positions alone, and a critic that reads what was filled in and nothing else.
+// What a model is trained for at some positions is the contract's. Of a masked model: the same masks for
+// every arm, losses of masked positions alone, and a critic that reads what was filled in and nothing else.
+// Of data with labels: their losses alone, whose head reads no other position.
 #include <cmath>
 
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 
 #include "audit/gates.h"
+#include "audit/seeded_data.h"
 #include "base/text.h"
 #include "train/contract.h"
 
@@ -50,11 +52,14 @@ Critic contract_critic(const Config& config, const ParameterSet& parameters, con
 }  // namespace
 
 std::optional<Finding> objective(const Config& step, const Subject& subject) {
-  if (!step.objective.masked()) return {};
+  if (!step.objective.masked() && !step.data.is_synthetic()) return {};
   constexpr double kRounding = 1e-9;
   const at::NoGradGuard no_grad;
   const auto parameters = random_parameters(subject.parameters(step), 64).to(at::kCPU, at::kDouble);
-  const Batch batch{.inputs = random_tokens(step, 2, step.gpt.context, 65), .samples = {7, 11}};
+  const std::vector<std::int64_t> labelled{7, 11};
+  const Batch batch = step.objective.masked()
+                          ? Batch{.inputs = random_tokens(step, 2, step.gpt.context, 65), .samples = {7, 11}}
+                          : seeded_data(step)->windows(Split::kTrain, labelled, step.gpt.context);
   const Batch keyed = contract_keyed(step, batch, kSeed, audited_mask_token(step));
   const auto masked = keyed.targets.ne(kIgnoreIndex).sum().item<std::int64_t>();
   if (masked == 0) return {};  // by chance, of rates drawn for each sequence
@@ -74,8 +79,9 @@ std::optional<Finding> objective(const Config& step, const Subject& subject) {
           std::pair{"critic_changed", critic.changed}})
       if (fault.empty()) fault = differs(name, expected);
   }
-  if (!fault.empty()) return Finding{false, "of the masked tokens " + fault};
-  return Finding{true, str("the loss of ", masked, " masked positions of ", keyed.targets.numel(),
+  const std::string what = step.objective.masked() ? "masked" : "labelled";
+  if (!fault.empty()) return Finding{false, str("of the ", what, " positions ", fault)};
+  return Finding{true, str("the loss of ", masked, " ", what, " positions of ", keyed.targets.numel(),
                            step.objective.critic ? ", and what the critic says of them filled in," : "",
                            " is the contract's")};
 }

@@ -1,4 +1,4 @@
-// Tokens for the gates, made from a seed: they need no data set.
+// Data for the gates, made from a seed: they need no data set.
 #pragma once
 
 #include <memory>
@@ -11,6 +11,7 @@ struct Config;
 
 // Two streams of the configuration's vocabulary, but for the mask token where there is one (the last), long
 // enough for its context, which no window has twice.
-std::shared_ptr<const StreamDataset> seeded_data(const Config& config);
+// For data that have labels: sequences of random ids with random labels at a few of their positions.
+std::shared_ptr<const Dataset> seeded_data(const Config& config);
 
 }  // namespace kablate

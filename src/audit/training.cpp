@@ -46,45 +46,68 @@ std::string digits_of(std::initializer_list<std::uint64_t> sums) {
 }
 
 // What iteration i must have read: samples i·B … i·B + B - 1 of the order that the data's seed gives.
-std::string contract_tokens(const Config& c, const StreamDataset& data, std::int64_t seed,
-                            std::int64_t iteration) {
+std::string contract_tokens(const Config& c, const Dataset& data, std::int64_t seed, std::int64_t iteration) {
   const auto T = c.gpt.context, B = c.global_batch();
-  const SampleOrder order(data_seed(c.data, seed), data.train().size(), T);
-  std::vector<std::int64_t> starts;
+  const auto of_data = data_seed(c.data, seed);
+  std::vector<std::int64_t> places;  // of a text their first tokens; of sequences that have labels, which
   std::vector<std::uint64_t> numbers;
   for (std::int64_t j = 0; j < B; ++j) {
     numbers.push_back(static_cast<std::uint64_t>(iteration * B + j));
-    starts.push_back(order.starts(numbers.back(), 1)[0]);
+    places.push_back(
+        c.data.is_synthetic()
+            ? keyed_sequences(of_data, data.num_windows(Split::kTrain, T), numbers.back(), 1)[0]
+            : SampleOrder(of_data, streams_of(data).train().size(), T).starts(numbers.back(), 1)[0]);
   }
-  Batch batch = make_batch(data.train(), starts, T);
+  Batch batch = c.data.is_synthetic() ? data.windows(Split::kTrain, places, T)
+                                      : make_batch(streams_of(data).train(), places, T);
   batch.samples = numbers;
   return digits_of({token_sum(contract_keyed(c, batch, data_seed(c.data, seed), data.vocabulary()), 0)});
 }
 
-Batch evaluated_windows(const Config& c, const StreamDataset& data, Split split) {
+Batch evaluated_windows(const Config& c, const Dataset& data, Split split) {
   constexpr std::uint64_t kEvaluationSeed = 0;
   const auto numbers = contract_numbers(contract_count(data, split, c.gpt.context), kWindows);
   return contract_keyed(c, contract_windows(c, data, split, numbers), kEvaluationSeed, data.vocabulary());
 }
 
+struct Evaluation {
+  ContractLoss loss;
+  std::int64_t right = 0;  // labels that are the likeliest id
+};
+
 // A window at a time.
-double loss_of(const Config& c, const Training& trained, const Batch& batch, const Subject& subject) {
+Evaluation evaluation_of(const Config& c, const Training& trained, const Batch& batch,
+                         const Subject& subject) {
   const at::NoGradGuard no_grad;
   ParameterSet parameters(subject.parameters(c));
   for (const auto& [name, tensor] : parameters.by_name()) {
     const auto found = trained.weights.find(name);
-    if (found == trained.weights.end()) return NAN;  // what the loop has not trained
+    if (found == trained.weights.end()) return {{NAN, 1}};  // what the loop has not trained
     tensor.detach().copy_(found->second);
   }
-  ContractLoss loss;
+  Evaluation sum;
   for (std::int64_t b = 0; b < batch.inputs.size(0); ++b) {
     const auto one = [&](const Tensor& x) { return x.defined() ? x.narrow(0, b, 1) : x; };
     const Batch window{
         .inputs = one(batch.inputs), .targets = one(batch.targets), .weights = one(batch.weights)};
-    loss.add(contract_loss(c, window, subject.logits(c, parameters, window.inputs, Dropout()),
-                           audited_mask_token(c)));
+    const Tensor logits = subject.logits(c, parameters, window.inputs, Dropout());
+    sum.loss.add(contract_loss(c, window, logits, audited_mask_token(c)));
+    sum.right += contract_right(window, logits);
   }
-  return loss.mean();
+  return sum;
+}
+
+// "" or how an evaluation has counted labels. Of two ids that are as likely but for rounding it may take
+// either.
+std::string wrong_accuracy(const Config& c, const EvaluationRow& found, const Evaluation& contract) {
+  if (!c.data.is_synthetic()) return "";
+  const auto said = found.terms.find("val_accuracy");
+  if (said == found.terms.end()) return "it gives no val_accuracy";
+  const double expected = static_cast<double>(contract.right) / contract.loss.count,
+               most =
+                   (c.run.dtype == DType::kFloat32 ? 1.5 : 0.05 * contract.loss.count) / contract.loss.count;
+  if (std::abs(said->second - expected) <= most) return "";
+  return str("of its labels ", said->second, " are said to be right, its windows say ", expected);
 }
 
 // lr·(i+1)/(warmup+1), then half a cosine to the least (spec, section 4).
@@ -173,10 +196,13 @@ std::optional<Finding> evaluation(const Config& step, const Subject& subject) {
               of_validation = evaluated_windows(c, *data, Split::kValidation);
   if (trained.losses.tokens != digits_of({token_sum(of_train, 0), token_sum(of_validation, 0)}))
     return Finding{false, "it read other windows than the evenly spaced ones of each split"};
-  const double expected = loss_of(c, trained, of_validation, subject);
+  const Evaluation contract = evaluation_of(c, trained, of_validation, subject);
+  const double expected = contract.loss.mean();
   if (!close(trained.losses.val_loss.value_or(NAN), expected, tolerance(c) / 10))
     return Finding{false, str("the validation loss is ", trained.losses.val_loss.value_or(NAN),
                               ", its windows say ", expected)};
+  if (const auto fault = wrong_accuracy(c, trained.losses, contract); !fault.empty())
+    return Finding{false, fault};
   Config rare = c, often = c;  // without an update, so that only the evaluation could see it
   rare.gpt.dropout = 0, often.gpt.dropout = 0.5;
   if (subject.train(rare, kSeed, data, 0).losses.val_loss !=
@@ -226,7 +252,7 @@ std::optional<Finding> updates(const Config& step, const Subject& subject) {
 }
 
 // Every element gets the same gradient, so that every tensor must move alike, but for decay, which only maps
-// have.
+// have, or all with ADAM_DECAY_ALL.
 std::optional<Finding> optimizer(const Config& step, const Subject& subject) {
   const auto table = subject.parameters(step);
   NamedParameters named;
@@ -248,7 +274,7 @@ std::optional<Finding> optimizer(const Config& step, const Subject& subject) {
   if (!(std::abs(of_maps.weight()) < kOverflowing && std::abs(of_vectors.weight()) < kOverflowing))
     return {};  // it diverges, as the trial will say
   for (std::size_t i = 0; i < named.tensors.size(); ++i) {
-    const bool decays = named.tensors[i].dim() >= 2 && !is_bias(named.names[i]);
+    const bool decays = step.optim.decay_all || (named.tensors[i].dim() >= 2 && !is_bias(named.names[i]));
     const double expected = (decays ? of_maps : of_vectors).weight();
     const double moved = 1 - expected;
     const double off = (named.tensors[i].detach().to(at::kDouble) - expected).abs().max().item<double>();

@@ -43,7 +43,9 @@ void say_unread(const PlanOptions& options) {
   const Settings settings = options.settings();
   std::vector<std::string> unread;
   std::vector<std::string_view> symbols{"EXPERIMENT_NAME", "SEEDS", "PARALLEL_TRIALS", "INIT_FROM"};
-  if (!asks_data(settings.bind())) symbols.insert(symbols.end(), kDataSymbols.begin(), kDataSymbols.end());
+  const Config config = settings.bind();
+  if (!asks_data(config) && !config.data.is_synthetic())
+    symbols.insert(symbols.end(), kDataSymbols.begin(), kDataSymbols.end());
   for (const auto symbol : symbols)
     if (on_command_line(settings, symbol)) unread.push_back(given_value(settings, symbol));
   if (options.results != PlanOptions{}.results) unread.push_back("--results " + options.results);

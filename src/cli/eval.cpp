@@ -99,11 +99,11 @@ Report of_run(const EvalCommand& command) {
 }
 
 Report of_weights(const EvalCommand& command) {
-  Config config = command.configuration.model_config(
-      "eval",
-      {"RA_MLA_ALLOW_NONCAUSAL", "DEVICE", "KERNELS", "THREADS", "DTYPE", "DATASET", "TOKENIZER", "DATA_PATH",
-       "GPT2_BATCH_SIZE", "GPT2_EVAL_SAMPLES", "MASK_RATE", "MASK_SCHEDULE"},
-      command.data_path);
+  std::vector<std::string_view> read{
+      "RA_MLA_ALLOW_NONCAUSAL", "DEVICE",    "KERNELS",      "THREADS", "DTYPE", "GPT2_BATCH_SIZE",
+      "GPT2_EVAL_SAMPLES",      "MASK_RATE", "MASK_SCHEDULE"};
+  read.insert(read.end(), kDataSymbols.begin(), kDataSymbols.end());
+  Config config = command.configuration.model_config("eval", read, command.data_path);
   if (const auto reason = blocked_reason(config); !reason.empty()) throw UserError(reason);
   config = with_context(command, config);
   check_data_path(command, config);
@@ -116,14 +116,22 @@ Report of_weights(const EvalCommand& command) {
 void print(const Report& report) {
   const auto& [label, evaluation, recorded] = report;
   const auto bits = evaluation.bits_per_byte();
-  std::string tokens = grouped(evaluation.tokens) + " tokens";
+  std::string tokens = grouped(evaluation.tokens) + (evaluation.accuracy ? " labels" : " tokens");
   if (evaluation.bytes) tokens += str(", ", grouped(*evaluation.bytes), " bytes");
   std::printf("%s: %s windows of the validation split, %s\n", label.c_str(),
               grouped(evaluation.windows).c_str(), tokens.c_str());
-  std::printf("loss         %s nats a %stoken%s\n", shortest(evaluation.loss).c_str(),
-              evaluation.masked ? "masked " : "", recorded ? ", as summary.json has it" : "");
+  const bool labelled = evaluation.accuracy.has_value();
+  std::printf("loss         %s nats a %s%s\n", shortest(evaluation.loss).c_str(),
+              labelled            ? "label"
+              : evaluation.masked ? "masked token"
+                                  : "token",
+              recorded ? ", as summary.json has it" : "");
   std::printf("perplexity   %s\n", fixed(evaluation.perplexity(), 4).c_str());
+  if (labelled)
+    std::printf("accuracy     %s, macro %s\n", fixed(*evaluation.accuracy, 4).c_str(),
+                fixed(evaluation.macro_accuracy.value_or(0), 4).c_str());
   std::printf("bits a byte  %s\n", bits                ? fixed(*bits, 4).c_str()
+                                   : labelled          ? "none: the loss is of labels alone"
                                    : evaluation.masked ? "none: the loss is of masked tokens alone"
                                                        : "unknown: the data are ids without a vocabulary");
 }
@@ -131,13 +139,15 @@ void print(const Report& report) {
 void print_json(const Report& report) {
   const auto& [label, evaluation, recorded] = report;
   const auto bits = evaluation.bits_per_byte();
-  const Json json{{"loss", evaluation.loss},
-                  {"perplexity", evaluation.perplexity()},
-                  {"bits_per_byte", bits ? Json(*bits) : Json()},
-                  {"windows", evaluation.windows},
-                  {"tokens", evaluation.tokens},
-                  {"bytes", evaluation.bytes ? Json(*evaluation.bytes) : Json()},
-                  {"recorded_loss", recorded ? Json(*recorded) : Json()}};
+  Json json{{"loss", evaluation.loss},
+            {"perplexity", evaluation.perplexity()},
+            {"bits_per_byte", bits ? Json(*bits) : Json()},
+            {"windows", evaluation.windows},
+            {"tokens", evaluation.tokens},
+            {"bytes", evaluation.bytes ? Json(*evaluation.bytes) : Json()},
+            {"recorded_loss", recorded ? Json(*recorded) : Json()}};
+  if (evaluation.accuracy) json["accuracy"] = *evaluation.accuracy;
+  if (evaluation.macro_accuracy) json["macro_accuracy"] = *evaluation.macro_accuracy;
   std::printf("%s\n", json.dump(2).c_str());
 }
 
@@ -155,7 +165,7 @@ int evaluate_model(const EvalCommand& command) {
 
 void add_eval_command(CLI::App& app, Action& action) {
   const auto options = std::make_shared<EvalCommand>();
-  auto* command = app.add_subcommand("eval", "A trained model's loss, perplexity and bits a byte");
+  auto* command = app.add_subcommand("eval", "A trained model's loss, perplexity, bits a byte and accuracy");
   options->configuration.add_to(*command);
   command->add_option("--run", options->run, "A finished trial's folder")->type_name("TRIAL_DIR");
   command->add_option("--weights", options->weights, "Weights of the configuration given here")

@@ -105,11 +105,12 @@ std::int64_t judge_of(const JudgeCommand& command, const Trials& by) {
   std::vector<std::int64_t> can;
   for (const auto& step : by.plan().steps)
     if (const auto config = by.config_of(step.number);
-        config && !step.rerun_of && !config->objective.masked())
+        config && !step.rerun_of && !config->objective.masked() && !config->data.is_synthetic())
       can.push_back(step.number);
   if (can.empty())
-    throw UserError(str("--by = ", command.by,
-                        ": has no finished trial with OBJECTIVE = next_token, which alone can read texts"));
+    throw UserError(
+        str("--by = ", command.by,
+            ": has no finished trial with OBJECTIVE = next_token on text, which alone can read texts"));
   if (!command.step && can.size() == 1) return can[0];
   if (command.step && std::find(can.begin(), can.end(), *command.step) != can.end()) return *command.step;
   throw UserError(str(command.step ? str("--by-step = ", *command.step) : str("--by = ", command.by),

@@ -52,8 +52,9 @@ Settings with_vocabulary(Settings settings, const std::string& data_path) {
   Config config = settings.bind();
   if (!asks_data(config)) return settings;
   if (!data_path.empty()) config.data.path = data_path;
-  const auto data = str(enum_name(config.data.dataset), " ", enum_name(config.data.tokenizer), " ",
-                        config.objective.masked(), " ", config.data.path);
+  const auto data =
+      str(enum_name(config.data.dataset), " ", enum_name(config.data.tokenizer), " ",
+          config.objective.masked(), " ", config.data.synthetic.vocabulary, " ", config.data.path);
   auto& ids = known[data];
   if (ids == 0) ids = needed_vocabulary(config, data_folder());
   settings.settle("GPT2_VOCAB_SIZE", std::to_string(ids));

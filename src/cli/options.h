@@ -35,7 +35,17 @@ struct ConfigOptions {
 };
 
 // What names the data, where a command reads them for the sake of GPT2_VOCAB_SIZE = 0.
-inline constexpr std::array<std::string_view, 3> kDataSymbols{"DATASET", "TOKENIZER", "DATA_PATH"};
+inline constexpr std::array<std::string_view, 11> kDataSymbols{"DATASET",
+                                                               "TOKENIZER",
+                                                               "DATA_PATH",
+                                                               "SYNTHETIC_VOCAB_SIZE",
+                                                               "SYNTHETIC_TRAIN",
+                                                               "SYNTHETIC_TEST",
+                                                               "MQAR_PAIRS",
+                                                               "SYNTHETIC_NOISE",
+                                                               "SYNTHETIC_COPY",
+                                                               "SYNTHETIC_MOTIF",
+                                                               "SYNTHETIC_NOISE_VOCAB_SIZE"};
 bool asks_data(const Config& config);
 
 // The settings with GPT2_VOCAB_SIZE = 0 as the number that the data need, which are opened for it; in

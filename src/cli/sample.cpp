@@ -16,6 +16,7 @@
 #include "cli/load_model.h"
 #include "cli/options.h"
 #include "cli/stop_text.h"
+#include "config/enum_names.h"
 #include "data/dataset.h"
 #include "data/utf8.h"
 #include "generate/sample.h"
@@ -231,6 +232,11 @@ int print_sample(const SampleCommand& command) {
   SampleOptions options = checked(command);
   const Source source = command.run.empty() ? from_weights(command) : from_run(command);
   const auto& [loaded, tokenizer] = source;
+  if (const auto& data = loaded.config.data; data.is_synthetic())
+    throw UserError(str("DATASET = ", enum_name(data.dataset),
+                        ": this model was trained to say labels, not what comes next; there is no text to "
+                        "print. sample.txt has what it says of one sequence, `kablate eval` how often it is "
+                        "right"));
   options.ids = tokenizer.ids();
   std::erase_if(options.ids, [&](auto id) { return id >= loaded.config.gpt.vocabulary; });
   if (options.ids.empty()) throw UserError("kablate sample: the model's vocabulary has no token of the data");

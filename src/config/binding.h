@@ -61,6 +61,14 @@ void visit_fields(ConfigType& c, Visitor&& visit) {
   visit("TOKENIZER", data.tokenizer, kNumbers);
   visit("DATA_PATH", data.path, kHarness);  // the data's hash enters the key
   visit("DATA_SEED", data.seed, kNumbers);
+  visit("SYNTHETIC_VOCAB_SIZE", data.synthetic.vocabulary, kNumbers);
+  visit("SYNTHETIC_TRAIN", data.synthetic.train, kNumbers);
+  visit("SYNTHETIC_TEST", data.synthetic.test, kNumbers);
+  visit("MQAR_PAIRS", data.synthetic.pairs, kNumbers);
+  visit("SYNTHETIC_NOISE", data.synthetic.noise, kNumbers, from_to_below(0, 1));
+  visit("SYNTHETIC_NOISE_VOCAB_SIZE", data.synthetic.noise_vocabulary, kNumbers);
+  visit("SYNTHETIC_COPY", data.synthetic.copied, kNumbers);
+  visit("SYNTHETIC_MOTIF", data.synthetic.motif, kNumbers);
 
   visit("GPT2_N_LAYER", gpt.num_layers, kNumbers);
   visit("GPT2_N_HEAD", gpt.num_heads, kNumbers);
@@ -147,6 +155,7 @@ void visit_fields(ConfigType& c, Visitor&& visit) {
   visit("GPT2_DECAY_LR", optim.decay_learning_rate, kNumbers);
   visit("GPT2_WARMUP_STEPS", optim.warmup_steps, kNumbers);
   visit("GPT2_WEIGHT_DECAY", optim.weight_decay, kNumbers, at_least(0));
+  visit("ADAM_DECAY_ALL", optim.decay_all, kNumbers);
   visit("GRAD_CLIP", optim.grad_clip, kNumbers, at_least(0));
   visit("ADAM_BETA1", optim.beta1, kNumbers, from_to_below(0, 1));
   visit("ADAM_BETA2", optim.beta2, kNumbers, from_to_below(0, 1));

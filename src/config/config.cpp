@@ -8,6 +8,7 @@
 #include "config/mechanism.h"
 #include "config/pruning.h"
 #include "config/settings.h"
+#include "config/synthetic.h"
 
 namespace kablate {
 
@@ -121,6 +122,16 @@ void validate(const Config& config) {
   check_optimizer(config.optim);
   check_pruning(config);
   check_heads_measured(config);
+  if (config.data.is_synthetic()) check_synthetic(config);
+}
+
+double Config::share_said() const {
+  if (!data.is_synthetic()) return objective.share_said(gpt.context);
+  return labels_per_sequence(*this) / static_cast<double>(gpt.context);
+}
+
+double Config::most_said() const {
+  return data.is_synthetic() ? share_said() : objective.most_said(gpt.context);
 }
 
 std::string blocked_reason(const Config& c) {
@@ -167,9 +178,15 @@ std::vector<std::string> unused_symbols(const Config& c) {
   add_when(!c.mlp.per_head, {"MLP_SHARE_HEADS"}, names);
   add_when(!c.mlp.learned_width, {"MLP_WIDTH_PENALTY"}, names);
   add_when(!c.mlp.routed(), {"MLP_EXPERTS_TOP", "MLP_BALANCE_WEIGHT"}, names);
-  // Its files say what made the tokens; lines are characters.
-  add_when(c.data.dataset == DatasetKind::kBin || c.data.dataset == DatasetKind::kLines, {"TOKENIZER"},
-           names);
+  // Its files say what made the tokens; lines are characters; what is made from a seed is ids.
+  const auto dataset = c.data.dataset;
+  add_when(dataset == DatasetKind::kBin || dataset == DatasetKind::kLines || c.data.is_synthetic(),
+           {"TOKENIZER"}, names);
+  add_when(!c.data.is_synthetic(), {"SYNTHETIC_VOCAB_SIZE", "SYNTHETIC_TRAIN", "SYNTHETIC_TEST"}, names);
+  add_when(dataset != DatasetKind::kMqar, {"MQAR_PAIRS"}, names);
+  add_when(dataset != DatasetKind::kNoisyRecall, {"SYNTHETIC_NOISE", "SYNTHETIC_NOISE_VOCAB_SIZE"}, names);
+  add_when(dataset != DatasetKind::kSelectiveCopy, {"SYNTHETIC_COPY"}, names);
+  add_when(dataset != DatasetKind::kFuzzyRecall, {"SYNTHETIC_MOTIF"}, names);
   add_when(!c.lora.on(), {"LORA_RANK", "LORA_ALPHA", "LORA_DROPOUT"}, names);
   add_when(!c.objective.masked(), {"MASK_SCHEDULE"}, names);
   add_when(!c.objective.masked() || c.objective.schedule == MaskSchedule::kUniform, {"MASK_RATE"}, names);

@@ -85,7 +85,11 @@ struct Config {
   std::int64_t tokens_per_iteration() const { return global_batch() * gpt.context; }
   std::int64_t key_heads() const {
     return attention.key_heads > 0 ? attention.key_heads : gpt.num_heads;
-  }                                                                                  // K
+  }  // K
+  // Of all positions the share, on average, whose logits training asks for: those that were masked or are
+  // labelled (config/synthetic.h), or all. `most`: in any batch, but for chance.
+  double share_said() const;
+  double most_said() const;
   bool drops() const { return gpt.dropout > 0 || (lora.on() && lora.dropout > 0); }  // in training
   bool bidirectional() const { return attention.direction == Direction::kBidirectional; }
   bool deepseek() const { return attention.latent && attention.form == MlaForm::kDeepseek; }

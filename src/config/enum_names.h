@@ -34,7 +34,9 @@ KABLATE_ENUM_NAMES(Activation, "gelu", "gelu_tanh", "relu2", "swiglu")
 KABLATE_ENUM_NAMES(SharePattern, "adjacent", "cyclic")
 KABLATE_ENUM_NAMES(OptimizerKind, "adamwspam", "adamw")
 KABLATE_ENUM_NAMES(PruneKind, "none", "magnitude", "moments")
-KABLATE_ENUM_NAMES(DatasetKind, "shakespeare", "text", "bin", "lines")
+KABLATE_ENUM_NAMES(DatasetKind, "shakespeare", "text", "bin", "lines", "mqar", "induction", "recall",
+                   "in_context_recall", "noisy_recall", "fuzzy_recall", "selective_copy", "memorization",
+                   "repeats")
 KABLATE_ENUM_NAMES(TokenizerKind, "character", "gpt2")
 KABLATE_ENUM_NAMES(DeviceKind, "auto", "cpu", "cuda")
 KABLATE_ENUM_NAMES(KernelKind, "auto", "portable", "avx2", "avx512")

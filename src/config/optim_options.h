@@ -20,6 +20,7 @@ struct OptimConfig {
   OptimizerKind kind = OptimizerKind::kAdamWSpam;
   double learning_rate = 0, min_learning_rate = 0, weight_decay = 0, grad_clip = 0;
   double beta1 = 0, beta2 = 0, epsilon = 0;
+  bool decay_all = false;  // vectors and biases too
   bool decay_learning_rate = false;
   std::int64_t warmup_steps = 0;
   bool spam_clip = false, spam_reset = false, spam_warmup = false;

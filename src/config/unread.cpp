@@ -79,7 +79,8 @@ std::vector<std::string> symbols_beside_the_model() {
 
 std::vector<std::string> unread_symbols(const Config& config) {
   auto names = unused_symbols(config);
-  if (config.data.dataset == DatasetKind::kShakespeare) names.push_back("DATA_PATH");
+  if (config.data.dataset == DatasetKind::kShakespeare || config.data.is_synthetic())
+    names.push_back("DATA_PATH");
   if (!config.run.ablation) names.push_back("ABLATION_PLAN");
   return names;
 }

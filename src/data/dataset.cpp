@@ -9,6 +9,7 @@
 #include "data/lines_dataset.h"
 #include "data/sources.h"
 #include "data/stream_dataset.h"
+#include "data/synthetic_dataset.h"
 
 namespace kablate {
 namespace {
@@ -61,7 +62,7 @@ std::shared_ptr<const StreamDataset> open_streams(const Config& config,
     case DatasetKind::kBin:
       source.path = data_path(config.data, "a folder with train.bin and val.bin, or a glob of such files");
       return open_bin(source);
-    case DatasetKind::kLines:
+    default:
       break;
   }
   throw std::logic_error("DATASET without a source");
@@ -80,8 +81,14 @@ std::string DataSource::size_text() const {
              reserved > 0 ? ", of which OBJECTIVE = masked_token takes one for the mask token" : "");
 }
 
+std::shared_ptr<const Dataset> as_trained_on(std::shared_ptr<const Dataset> data, std::uint64_t seed) {
+  auto own = data->with_seed(seed);
+  return own == nullptr ? std::move(data) : std::move(own);
+}
+
 std::shared_ptr<const Dataset> open_dataset(const Config& config, const std::filesystem::path& data_folder,
                                             const Tokenizer* tokenizer) {
+  if (config.data.is_synthetic()) return std::make_shared<const SyntheticDataset>(config);
   DataSource source;
   source.vocabulary = config.gpt.vocabulary;
   source.label = str("DATA_PATH = ", config.data.path);
@@ -95,6 +102,7 @@ std::shared_ptr<const Dataset> open_dataset(const Config& config, const std::fil
 }
 
 std::int64_t needed_vocabulary(Config config, const std::filesystem::path& data_folder) try {
+  if (config.data.is_synthetic()) return config.data.synthetic.vocabulary;
   config.gpt.vocabulary = 0, config.gpt.context = 1;  // lengths are no matter of it
   return open_dataset(config, data_folder)->vocabulary() + (config.objective.masked() ? 1 : 0);
 } catch (const UserError& fault) {

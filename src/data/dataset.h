@@ -5,6 +5,7 @@
 //   DATASET=text         DATA_PATH is any UTF-8 file: 90 % of its characters train, the rest validate
 //   DATASET=bin          DATA_PATH is a folder or a glob of files of 16-bit ids (data/token_files.h)
 //   DATASET=lines        DATA_PATH is any UTF-8 file: a sequence a line (data/lines_dataset.h)
+//   DATASET=mqar …       made from a seed, with labels (data/synthetic_dataset.h)
 //
 // Ids of characters go by code point, over both splits together. With TOKENIZER=gpt2 the tokens of plays and
 // texts, cut into the same splits, are read from <data folder>/gpt2/, where `make data-bpe` puts them.
@@ -39,6 +40,9 @@ class Dataset {
   virtual std::int64_t num_windows(Split split, std::int64_t T) const = 0;
   virtual Batch windows(Split split, std::span<const std::int64_t> numbers, std::int64_t T) const = 0;
 
+  // The same set as a trial with this data seed has it, where its training split hangs on that; else null.
+  virtual std::shared_ptr<const Dataset> with_seed(std::uint64_t) const { return nullptr; }
+
   std::int64_t vocabulary() const { return vocabulary_; }  // ids in use: 0 to vocabulary() - 1
   const Tokenizer& tokenizer() const { return tokenizer_; }
 
@@ -55,6 +59,9 @@ class Dataset {
   Tokenizer tokenizer_ = Tokenizer::of_numbers(0);
   std::vector<std::string> notes_;
 };
+
+// The data as a trial with this data seed (data/sample_order.h) reads them.
+std::shared_ptr<const Dataset> as_trained_on(std::shared_ptr<const Dataset> data, std::uint64_t seed);
 
 // Opens what DATASET and DATA_PATH name and checks all of it (of large token files the ids only as they are
 // read): files, encoding, every id against GPT2_VOCAB_SIZE (larger is padding), lengths against

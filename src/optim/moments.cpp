@@ -51,7 +51,7 @@ Moments::Moments(const OptimConfig& config, NamedParameters parameters)
     TORCH_CHECK(tensors[i].scalar_type() == at::kFloat && tensors[i].is_contiguous(), "parameter ", names[i],
                 " must be float32 and contiguous, is ", tensors[i].scalar_type(), " with strides ",
                 tensors[i].strides());
-    const bool decays = tensors[i].dim() >= 2 && !is_bias(names[i]);
+    const bool decays = config.decay_all || (tensors[i].dim() >= 2 && !is_bias(names[i]));
     (decays ? decayed : plain).members.push_back(i);
     first_.push_back(at::zeros_like(tensors[i]).detach());
     second_.push_back(at::zeros_like(tensors[i]).detach());

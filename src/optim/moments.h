@@ -25,7 +25,8 @@ class Moments {
   // AdamW (Loshchilov and Hutter 2019), t = number of updates since the moments were last 0, this one
   // included:
   //   p <- p (1 - lr wd)                 wd = 0 for tensors of fewer than 2 dimensions, and for what is
-  //                                      named a bias: those of several heads are rows of one tensor
+  //                                      named a bias: those of several heads are rows of one tensor;
+  //                                      ADAM_DECAY_ALL leaves none out
   //   m <- b1 m + (1 - b1) g,  v <- b2 v + (1 - b2) g^2
   //   p <- p - lr (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps)
   void update(const std::vector<at::Tensor>& gradients, double learning_rate);

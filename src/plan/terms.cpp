@@ -17,13 +17,21 @@ struct Term {
 };
 
 // `data` is the line of a trial's key with the data's hash.
-constexpr std::array<Term, 15> kTerms{{{"OBJECTIVE", TermKind::kMeasured},
+constexpr std::array<Term, 23> kTerms{{{"OBJECTIVE", TermKind::kMeasured},
                                        {"MASK_SCHEDULE", TermKind::kMeasured},
                                        {"MASK_RATE", TermKind::kMeasured},
                                        {"DATASET", TermKind::kMeasured},
                                        {"data", TermKind::kMeasured},
                                        {"GPT2_BLOCK_SIZE", TermKind::kMeasured},
                                        {"GPT2_EVAL_SAMPLES", TermKind::kMeasured},
+                                       {"SYNTHETIC_VOCAB_SIZE", TermKind::kMeasured},
+                                       {"SYNTHETIC_TEST", TermKind::kMeasured},
+                                       {"MQAR_PAIRS", TermKind::kMeasured},
+                                       {"SYNTHETIC_NOISE", TermKind::kMeasured},
+                                       {"SYNTHETIC_NOISE_VOCAB_SIZE", TermKind::kMeasured},
+                                       {"SYNTHETIC_COPY", TermKind::kMeasured},
+                                       {"SYNTHETIC_MOTIF", TermKind::kMeasured},
+                                       {"SYNTHETIC_TRAIN", TermKind::kSamples},
                                        {"GPT2_BATCH_SIZE", TermKind::kSamples},
                                        {"GPT2_GRADIENT_ACCUMULATION", TermKind::kSamples},
                                        {"DATA_SEED", TermKind::kSamples},

@@ -15,6 +15,8 @@ void visit(Summary& s, Visitor&& field) {
   field("step", s.step), field("name", s.name), field("seed", s.seed), field("rerun_index", s.rerun_index);
   field("key", s.key), field("status", s.status), field("iterations", s.iterations);
   field("val_loss", s.val_loss), field("train_loss", s.train_loss);
+  field("val_accuracy", s.val_accuracy), field("val_macro_accuracy", s.val_macro_accuracy),
+      field("train_accuracy", s.train_accuracy);
   field("wall_seconds", s.wall_seconds), field("train_seconds", s.train_seconds);
   field("ms_per_iter", s.ms_per_iter), field("tokens_per_s", s.tokens_per_s);
   field("mfu", s.mfu), field("mfu_nanogpt", s.mfu_nanogpt);

@@ -20,10 +20,11 @@ struct TrialSummary {
   std::int64_t step = 0;
   std::string name;
   std::int64_t seed = 1, rerun_index = 0;
-  std::string key;                   // all 64 digits
-  std::string status = "done";       // or "diverged"
-  std::int64_t iterations = 0;       // updates made
-  Real val_loss, train_loss;         // at the last iteration, nats a token
+  std::string key;                                        // all 64 digits
+  std::string status = "done";                            // or "diverged"
+  std::int64_t iterations = 0;                            // updates made
+  Real val_loss, train_loss;                              // at the last iteration, nats a token
+  Real val_accuracy, val_macro_accuracy, train_accuracy;  // then, of labels, where data have some
   Real wall_seconds, train_seconds;  // over all attempts; train: without evaluation, saving and start-up
   Real ms_per_iter;                  // median over iterations after the first 10
   Real tokens_per_s, mfu, mfu_nanogpt;

@@ -77,6 +77,10 @@ auto of_delta(Real Difference::*field, int digits) {
   };
 }
 
+std::string verdict_text(Row r, std::size_t measure) {
+  return measure < r.verdicts.size() && r.verdicts[measure] ? r.verdicts[measure]->text : "";
+}
+
 Column mean_column(std::size_t measure) {
   return {measures()[measure].heading, false, [measure](Row r) { return loss_text(r.mean(measure)); }};
 }
@@ -89,6 +93,7 @@ void add_change_columns(std::size_t measure, std::vector<Column>& columns) {
   const auto& heading = measures()[measure].heading;
   columns.push_back({heading + " change", true, [change](Row r) { return change_text(change(r)); }});
   columns.push_back({heading + " 95 % interval", false, [change](Row r) { return range_text(change(r)); }});
+  columns.push_back({heading + " verdict", false, [measure](Row r) { return verdict_text(r, measure); }});
 }
 
 Column step_column() {
@@ -136,7 +141,7 @@ bool equals_its_target(Row row) {
 }
 
 std::vector<Column> terminal_columns() {
-  return {
+  std::vector<Column> columns{
       step_column(),
       name_column(),
       {"params", true, [](Row r) { return shown(r.parameters, human_count); }, 2},
@@ -152,6 +157,21 @@ std::vector<Column> terminal_columns() {
       verdict_column(),
       {"equals", false, equals_text},
   };
+  for (std::size_t i = 1; i < measures().size(); ++i) {
+    if (!measures()[i].compared) continue;
+    const bool first = columns.back().heading == "equals";  // the one that stays as long as can be
+    const auto add = [&](Column column, int drop) {
+      column.drop = drop;
+      columns.push_back(std::move(column));
+    };
+    std::vector<Column> change;
+    add_change_columns(i, change);
+    change[1].right = true;  // not text: never broken
+    add(mean_column(i), first ? 1 : 8);
+    add(change[1], first ? 5 : 9);
+    add(change[2], first ? 1 : 8);
+  }
+  return columns;
 }
 
 std::vector<Column> finding_columns() {

@@ -75,7 +75,7 @@ void compare_with_control(const ExperimentRecord& experiment, ReportRow& row) {
 
 // No verdict where trials of the arm or of what it is compared with diverged. The plan's arms that were not
 // selected keep their places in the family.
-void judge(const ExperimentRecord& experiment, std::vector<ReportRow>& rows) {
+void judge(const ExperimentRecord& experiment, std::size_t measure, std::vector<ReportRow>& rows) {
   std::vector<ReportRow*> arms;
   std::vector<std::optional<Difference>> family;
   for (auto& row : rows) {
@@ -84,11 +84,12 @@ void judge(const ExperimentRecord& experiment, std::vector<ReportRow>& rows) {
     const bool barred = !step->blocked.empty() || has_diverged(experiment, row.step) ||
                         has_diverged(experiment, step->reference(experiment.plan.baseline));
     arms.push_back(&row);
-    family.push_back(barred ? std::nullopt : row.delta);
+    const bool compared = measure < row.changes.size();
+    family.push_back(barred || !compared ? std::nullopt : row.changes[measure]);
   }
   family.resize(std::max(family.size(), experiment.plan.family()));
-  const auto judged = verdicts(family, measures().front().better);
-  for (std::size_t i = 0; i < arms.size(); ++i) arms[i]->verdict = judged[i];
+  const auto judged = verdicts(family, measures()[measure].better);
+  for (std::size_t i = 0; i < arms.size(); ++i) arms[i]->verdicts[measure] = judged[i];
 }
 
 }  // namespace
@@ -107,7 +108,10 @@ void compare_rows(const ExperimentRecord& experiment, std::vector<ReportRow>& ro
     }
     compare_with_control(experiment, row);
   }
-  judge(experiment, rows);
+  for (auto& row : rows) row.verdicts.resize(measures().size());
+  for (std::size_t i = 0; i < measures().size(); ++i)
+    if (measures()[i].compared) judge(experiment, i, rows);
+  for (auto& row : rows) row.verdict = row.verdicts.front();
 }
 
 }  // namespace kablate

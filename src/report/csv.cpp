@@ -35,6 +35,9 @@ Real of(const Delta& delta, Real Difference::*field) { return delta ? (*delta).*
 
 void add(Cells& cells, const Cells& more) { cells.insert(cells.end(), more.begin(), more.end()); }
 
+// Losses; the others only where the data give them.
+bool is_in_every_table(std::size_t measure) { return measure < 2; }
+
 // NAME_mean and NAME_sd of one of measures().
 Cells mean_cells(const ReportRow& r, std::size_t measure) {
   const auto& name = measures()[measure].name;
@@ -65,7 +68,8 @@ Cells trial_cells(const ReportRow& r) {
   Cells cells{{"delta_percent", csv_text(r.delta_percent)},
               {"delta_sd", csv_text(sd_of(r.delta))},
               {"delta_seeds", r.delta ? std::to_string(r.delta->n) : ""}};
-  for (std::size_t i = 1; i < measures().size(); ++i) add(cells, mean_cells(r, i));
+  for (std::size_t i = 1; i < measures().size(); ++i)
+    if (is_in_every_table(i)) add(cells, mean_cells(r, i));
   add(cells, {{"peak_resident_bytes", csv_text(r.peak_resident_bytes)},
               {"decode_cache_bytes_fixed", csv_text(r.decode_cache_bytes_fixed)},
               {"active_parameters", csv_text(r.active_parameters)},
@@ -118,12 +122,20 @@ Cells budget_cells(const std::string& name, const ReportRow& r, const std::optio
   return cells;
 }
 
-// Of the measures that are compared beside the first.
-Cells change_cells(const ReportRow& r) {
+// Of the measures beside the first two, where some row has them.
+Cells change_cells(const ReportRow& r, const Report& report) {
   Cells cells;
-  for (std::size_t i = 1; i < measures().size(); ++i)
-    if (measures()[i].compared)
-      add(cells, delta_cells(measures()[i].name, i < r.changes.size() ? r.changes[i] : Delta()));
+  for (std::size_t i = 1; i < measures().size(); ++i) {
+    if (!report.has(i)) continue;
+    const auto& name = measures()[i].name;
+    if (!is_in_every_table(i)) add(cells, mean_cells(r, i));
+    if (!measures()[i].compared) continue;
+    add(cells, delta_cells(name, i < r.changes.size() ? r.changes[i] : Delta()));
+    const auto* verdict = i < r.verdicts.size() && r.verdicts[i] ? &*r.verdicts[i] : nullptr;
+    add(cells,
+        {{name + "_p_holm", verdict != nullptr && verdict->holm ? shortest(verdict->holm->adjusted_p) : ""},
+         {name + "_verdict", verdict == nullptr ? "" : verdict->text}});
+  }
   return cells;
 }
 
@@ -152,7 +164,7 @@ Cells cells_of(const ReportRow& r, const Report& report) {
   add(cells, budget_cells("equal_flops", r, r.equal_flops));
   add(cells, budget_cells("equal_time", r, r.equal_time));
   add(cells, delta_cells("versus_control", r.versus_control));
-  add(cells, change_cells(r));
+  add(cells, change_cells(r, report));
   add(cells, terms_cells(r, report));
   if (prunes(report)) cells.push_back({"nonzero_parameters", csv_text(r.nonzero_parameters)});
   return cells;

@@ -172,6 +172,18 @@ void add_peak_note(const Report& report, Notes& notes) {
                           join(texts, "; "), "."));
 }
 
+// Of what is compared beside the loss.
+void add_accuracy_note(const Report& report, std::size_t family, Notes& notes) {
+  std::vector<std::string> names;
+  for (std::size_t i = 1; i < measures().size(); ++i)
+    if (measures()[i].compared && report.has(i)) names.push_back(measures()[i].heading);
+  if (names.empty() || family == 0) return;
+  notes.push_back(
+      str("Changes of ", join(names, " and "),
+          " are judged as those of the loss are, more being better, each in a family of its own of ",
+          arms_text(family), "."));
+}
+
 }  // namespace
 
 std::vector<std::string> plan_notes(const ExperimentRecord& experiment) {
@@ -199,6 +211,12 @@ std::vector<std::string> plan_notes(const ExperimentRecord& experiment) {
                           values.contains("MASK_RATE") ? ", MASK_RATE = " + values["MASK_RATE"] : "",
                           "): not to be compared with one of next tokens, or of another share."));
   }
+  if (finished != experiment.trials.end())
+    if (auto values = key_values(finished->key_text); values.contains("SYNTHETIC_VOCAB_SIZE"))
+      notes.push_back(
+          str("The loss is of labelled positions alone (DATASET = ", values["DATASET"],
+              "), in nats a label; accuracy is the share of labels that are the likeliest id, macro "
+              "accuracy the mean over ids."));
   notes.insert(notes.end(), plan.notes.begin(), plan.notes.end());
   const auto seeds = plan.seeds.size(), needed = pairs_to_claim(plan.family());
   std::string note = str(seeds, seeds == 1 ? " seed" : " seeds",
@@ -216,6 +234,7 @@ std::vector<std::string> statistics_notes(const ExperimentFolder& folder, const 
   const auto family = experiment.plan.family();
   add_terms_notes(report, notes);
   add_test_notes(report, family, notes);
+  add_accuracy_note(report, family, notes);
   add_look_notes(folder, report, notes);
   add_noise_note(folder, report, family, notes);
   add_curve_note(report, notes);

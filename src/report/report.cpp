@@ -38,10 +38,14 @@ void find_faults(Report& report) {
 }
 
 void withhold_verdicts(Report& report) {
-  for (auto& row : report.rows)
-    if (row.verdict) row.verdict = Verdict{VerdictKind::kWithheld, "withheld", {}};
-  for (auto& heads : report.heads)
-    if (heads.verdict) heads.verdict = Verdict{VerdictKind::kWithheld, "withheld", {}};
+  const auto withhold = [](std::optional<Verdict>& verdict) {
+    if (verdict) verdict = Verdict{VerdictKind::kWithheld, "withheld", {}};
+  };
+  for (auto& row : report.rows) {
+    withhold(row.verdict);
+    for (auto& verdict : row.verdicts) withhold(verdict);
+  }
+  for (auto& heads : report.heads) withhold(heads.verdict);
 }
 
 void append(std::vector<std::string>& notes, const std::vector<std::string>& more) {
@@ -53,6 +57,11 @@ void append(std::vector<std::string>& notes, const std::vector<std::string>& mor
 const ReportRow* Report::find_row(std::int64_t step) const {
   const auto row = std::find_if(rows.begin(), rows.end(), [&](const ReportRow& r) { return r.step == step; });
   return row == rows.end() ? nullptr : &*row;
+}
+
+bool Report::has(std::size_t measure) const {
+  return std::any_of(rows.begin(), rows.end(),
+                     [&](const auto& row) { return row.mean(measure).has_value(); });
 }
 
 const std::optional<MeanSd>& ReportRow::mean(std::size_t measure) const {

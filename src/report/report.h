@@ -53,6 +53,8 @@ struct ReportRow {
   std::optional<SignFlip> sign_flip;  // of the same differences, if they are paired
   Real delta_noise;                   // in units of NoiseFloor::difference_sd()
   std::optional<Verdict> verdict;  // of the family's arms, none of whose trials diverged; see Report::faults
+  // Likewise of each of measures() that is compared, in a family of its own; the first is `verdict`.
+  std::vector<std::optional<Verdict>> verdicts;
   Integer previous;  // another step to compare with: the arm (or baseline) before this arm, by number; of a
                      // stair the baseline, where that is not `against`
   std::optional<Difference> delta_previous;
@@ -119,6 +121,7 @@ struct Report {
   std::vector<Peak> peaks;               // what utilisation is against
 
   const ReportRow* find_row(std::int64_t step) const;  // null if there is none
+  bool has(std::size_t measure) const;                 // whether some row has this one of measures()
 };
 
 Report make_report(const ExperimentFolder& folder);                          // of the plan in plan.json

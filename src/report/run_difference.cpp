@@ -63,6 +63,7 @@ void add_losses(std::vector<std::string>& lines, const TrialFolder& a, const Tri
   const auto terms = measured_differences(read_key_text(a), read_key_text(b));
   for (const auto& measure : measures()) {
     const Real before = of_a.*measure.value, after = of_b.*measure.value;
+    if (!before && !after) continue;
     if (terms.empty())
       add_value(lines, measure.name.c_str(), before, after, 6);
     else

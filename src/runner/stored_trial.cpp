@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "config/settings.h"
+#include "config/synthetic.h"
 #include "interchange/weights.h"
 #include "measure/arithmetic.h"
 #include "measure/machine.h"
@@ -72,7 +73,7 @@ const KeysHere::Opened& KeysHere::opened(const StoredTrial& trial) {
   const auto& config = trial.config;
   const auto source = str(static_cast<int>(config.data.dataset), " ", static_cast<int>(config.data.tokenizer),
                           " ", config.gpt.vocabulary, " ", config.gpt.context, " ", config.objective.masked(),
-                          " ", config.data.path);
+                          " ", text_of(config.data.synthetic), " ", config.data.path);
   auto& found = opened_[source];
   if (!found.data) {
     found.data = open_data(trial, program_.data_folder);

@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "data/sample_order.h"
 #include "measure/cores.h"
 #include "measure/machine.h"
 #include "model/kernel/choice.h"
@@ -112,8 +113,8 @@ std::string Verifier::closing(const StoredTrial& trial) {
   recorded.val_loss = trial.summary.val_loss;
   at::set_num_threads(static_cast<int>(trial.threads));
   use_kernels(trial.config.run.kernels, resolve_device(trial.config.run.device));
-  return closing_fault(trial.config, trial.folder.weights(), recorded, *keys_.data(trial),
-                       throw_if_stop_requested);
+  const auto data = as_trained_on(keys_.data(trial), data_seed(trial.config.data, trial.summary.seed));
+  return closing_fault(trial.config, trial.folder.weights(), recorded, *data, throw_if_stop_requested);
 }
 
 void Verifier::judge(std::size_t place, const RetrainEnd& end) {

@@ -114,7 +114,7 @@ std::int64_t peak_tensor_bytes(const Config& config) {
   const double stays = weights + 2 * trained + (accumulates ? trained : 0) + masks;
   const double copied = value < kFloatBytes ? value * V * E : 0;
 
-  const auto said = static_cast<std::int64_t>(tokens * config.objective.most_said(model.T));
+  const auto said = static_cast<std::int64_t>(tokens * config.most_said());
   // The pass that a critic reads keeps as much again, and is done with first.
   const double of_critic = model.critic ? kept + tokens * norm_kept_bytes(model.layers.front()) : 0;
   kept += of_critic;

@@ -87,7 +87,7 @@ double flops_per_iteration(const Config& config) {
   const ModelSpec model(config);
   double blocks = 0;
   for_each_part(model, [&](const PartShape& part) { blocks += part.flops_per_token; });
-  const double head = 2.0 * static_cast<double>(model.E * model.V) * config.objective.share_said(model.T);
+  const double head = 2.0 * static_cast<double>(model.E * model.V) * config.share_said();
   double forward = head + blocks;
   // Of what was filled in; and the head once more, for the draws, which have no gradient.
   if (model.critic) forward += blocks + 2.0 * static_cast<double>(model.E) + head / 3;

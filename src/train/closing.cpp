@@ -62,12 +62,17 @@ Numbers of_validation(const Config& config, const Dataset& data) {
                           config.train.eval_samples);
 }
 
+struct Found {
+  ContractLoss loss;
+  std::int64_t right = 0;  // labels
+};
+
 // A few sequences' logits at a time.
-ContractLoss loss_of(const Config& config, const Gpt& model, const Batch& batch, c10::Device device,
-                     std::int64_t mask_token) {
+Found found_in(const Config& config, const Gpt& model, const Batch& batch, c10::Device device,
+               std::int64_t mask_token) {
   const auto B = batch.inputs.size(0);
   const auto most = std::max<std::int64_t>(1, kLogits / (batch.inputs.size(1) * config.gpt.vocabulary));
-  ContractLoss loss;
+  Found found;
   for (std::int64_t first = 0; first < B; first += most) {
     const auto count = std::min(most, B - first);
     const auto some = [&](const Tensor& x) { return x.defined() ? x.narrow(0, first, count) : x; };
@@ -76,9 +81,20 @@ ContractLoss loss_of(const Config& config, const Gpt& model, const Batch& batch,
     const Tensor keep = some(batch.keep), tokens = part.inputs.to(device);
     const Tensor logits =
         keep.defined() ? model.logits(tokens, keep.to(device), Dropout()) : model.logits(tokens);
-    loss.add(contract_loss(config, part, logits, mask_token));
+    found.loss.add(contract_loss(config, part, logits, mask_token));
+    if (config.data.is_synthetic()) found.right += contract_right(part, logits);
   }
-  return loss;
+  return found;
+}
+
+// Of `count` labels `right` are said rightly. Two ids may be as likely but for rounding.
+std::string accuracy_fault(const Config& config, const EvaluationRow& recorded, double right, double count) {
+  if (!config.data.is_synthetic()) return "";
+  const auto found = recorded.terms.find("val_accuracy");
+  const double said = found == recorded.terms.end() ? NAN : found->second,
+               most = (config.run.dtype == DType::kFloat32 ? 2e-3 : 2e-2) + 1 / count;
+  if (std::abs(said - right / count) <= most) return "";
+  return str("the recorded accuracy is ", shortest(said), ", the weights give ", shortest(right / count));
 }
 
 }  // namespace
@@ -121,16 +137,18 @@ std::string closing_fault(const Config& config, const std::filesystem::path& wei
   }
   const Gpt model(stored, *parameters);
   ContractLoss loss;
+  std::int64_t right = 0;
   Windows(config, data, Split::kValidation, of_validation(config, data))
       .each_batch([&](const Batch& batch, std::int64_t) {
         between();
-        loss.add(loss_of(config, model, batch, device, data.vocabulary()));
+        const Found found = found_in(config, model, batch, device, data.vocabulary());
+        loss.add(found.loss), right += found.right;
       });
   const double said = recorded.val_loss.value_or(NAN);
   if (!is_same_loss(said, loss.mean(), config.run.dtype))
     return str("the recorded validation loss is ", shortest(said), ", the weights give ",
                shortest(loss.mean()));
-  return "";
+  return accuracy_fault(config, recorded, static_cast<double>(right), loss.count);
 }
 
 }  // namespace kablate

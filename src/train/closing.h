@@ -24,7 +24,8 @@ std::string windows_fault(const Config& config, const EvaluationRow& recorded, c
 
 // Why `recorded`, what the trial says of its end, is not what its weights give: another iteration than the
 // last, other windows than those of the contract, a file of weights that is not the model's, another
-// validation loss (is_same_loss(); without dropout, in the trial's DTYPE). "" if it is. `between` is called
+// validation loss (is_same_loss(); without dropout, in the trial's DTYPE), another accuracy where data have
+// labels. "" if it is. `data` as the trial was trained on it (as_trained_on()). `between` is called
 // before each batch; it may throw to stop.
 std::string closing_fault(const Config& config, const std::filesystem::path& weights,
                           const EvaluationRow& recorded, const Dataset& data,

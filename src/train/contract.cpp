@@ -54,13 +54,15 @@ std::vector<std::int64_t> contract_numbers(std::int64_t count, std::int64_t samp
 }
 
 std::int64_t contract_count(const Dataset& data, Split split, std::int64_t T) {
-  if (const auto* lines = lines_of(data)) return lines->num_windows(split, T);
+  if (lines_of(data) != nullptr || dynamic_cast<const StreamDataset*>(&data) == nullptr)
+    return data.num_windows(split, T);
   return (stream(data, split).size() - 1) / T;
 }
 
 Batch contract_windows(const Config& config, const Dataset& data, Split split,
                        std::span<const std::int64_t> numbers) {
   const auto T = config.gpt.context;
+  if (config.data.is_synthetic()) return data.windows(split, numbers, T);
   std::vector<std::int64_t> starts;
   for (const auto number : numbers) starts.push_back(number * T);
   const auto* lines = lines_of(data);
@@ -101,6 +103,11 @@ Batch contract_keyed(const Config& config, Batch batch, std::uint64_t seed, std:
     }
   }
   return batch;
+}
+
+std::int64_t contract_right(const Batch& batch, const Tensor& logits_BTV) {
+  const Tensor said_BT = logits_BTV.argmax(2).cpu();
+  return (said_BT.eq(batch.targets) & batch.targets.ne(kIgnoreIndex)).sum().item<std::int64_t>();
 }
 
 ContractLoss contract_loss(const Config& config, const Batch& batch, const Tensor& logits_BTV,

@@ -17,7 +17,8 @@ namespace kablate {
 std::vector<std::int64_t> contract_numbers(std::int64_t count, std::int64_t samples);
 
 // How many sequences of T tokens a split has, and those of these numbers: of a text the windows that follow
-// one another from token 0, as many as have a last target; its lines, where each is a sequence.
+// one another from token 0, as many as have a last target; its lines, where each is a sequence. Of data that
+// are made from a seed what the set itself says: their labels are audited apart (audit/labels.cpp).
 std::int64_t contract_count(const Dataset& data, Split split, std::int64_t T);
 Batch contract_windows(const Config& config, const Dataset& data, Split split,
                        std::span<const std::int64_t> numbers);
@@ -33,6 +34,8 @@ struct ContractLoss {
   void add(const ContractLoss& other) { sum += other.sum, count += other.count; }
   double mean() const { return sum / count; }
 };
+// How many of a batch's labels are the likeliest id, the lowest of equal ones.
+std::int64_t contract_right(const Batch& batch, const Tensor& logits_BTV);
 // `logits` [B, T, V] of the batch's inputs; float64 sums.
 ContractLoss contract_loss(const Config& config, const Batch& batch, const Tensor& logits_BTV,
                            std::int64_t mask_token);

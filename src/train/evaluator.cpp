@@ -8,6 +8,7 @@
 
 #include "config/config.h"
 #include "data/sample_order.h"
+#include "train/labelled.h"
 #include "train/token_hash.h"
 
 namespace kablate {
@@ -37,23 +38,28 @@ Means mean_over_windows(const Gpt& model, const Objective& objective, const Data
   Means means;
   Sum loss;
   std::map<std::string, Sum> others;
+  AccuracyTally accuracy;
   for (std::size_t first = 0; first < numbers.size(); first += at_once) {
     const auto some = std::span(numbers).subspan(first, std::min(at_once, numbers.size() - first));
     const Batch batch = objective.keyed(data.windows(split, some, T), kEvaluationSeed);
     before(batch);
     const auto counts = objective.counts(batch);
-    const auto [terms, each_B] = objective.run(model, on_device(batch, device), Dropout(), by_sequence);
+    const Outcome outcome = objective.run(model, on_device(batch, device), Dropout(), by_sequence);
+    const auto& terms = outcome.terms;
     // Counts in sequences, which are whole numbers of most objectives.
     for (std::size_t i = 0; i < terms.size(); ++i)
       (i == 0 ? loss : others[terms[i].name])
           .add(terms[i].mean.item<double>(), counts[i] / static_cast<double>(T));
+    if (outcome.said_M.defined()) accuracy.add(outcome.said_M, outcome.labels_M);
     if (!by_sequence) continue;
-    const Tensor here_B = each_B.cpu();
+    const Tensor here_B = outcome.by_sequence_B.cpu();
     const auto* values = here_B.const_data_ptr<double>();
     means.by_sequence.insert(means.by_sequence.end(), values, values + here_B.numel());
   }
   means.loss = loss.mean();
   for (const auto& [name, sum] : others) means.terms[name] = sum.mean();
+  if (accuracy.count() > 0)
+    means.terms[kAccuracy] = accuracy.micro(), means.terms[kMacroAccuracy] = accuracy.macro();
   return means;
 }
 

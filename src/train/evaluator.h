@@ -18,10 +18,13 @@ struct Config;
 // By which an objective keys what it draws for an evaluation: the same for every trial, whatever its seeds.
 constexpr std::uint64_t kEvaluationSeed = 0;
 
+// Names among the terms: of all labels those said rightly, and the mean over ids (train/labelled.h).
+constexpr const char *kAccuracy = "accuracy", *kMacroAccuracy = "macro_accuracy";
+
 // The means of an objective's terms over some windows of a split, without dropout or gradient.
 struct Means {
   double loss = 0;                      // the objective
-  std::map<std::string, double> terms;  // the others, by name
+  std::map<std::string, double> terms;  // the others, by name, and the accuracies where data have labels
   std::vector<double> by_sequence;      // where asked for: the objective on each window
 };
 

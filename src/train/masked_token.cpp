@@ -8,47 +8,15 @@
 #include "config/config.h"
 #include "model/draw.h"
 #include "model/loss.h"
+#include "train/labelled.h"
 #include "train/masking.h"
 
 namespace kablate {
 namespace {
 
-// Rows of [B, T, ...] at places of its B·T positions.
-Tensor rows_of(const Tensor& x_BT, const Tensor& places_M) {
-  return x_BT.flatten(0, 1).index_select(0, places_M);
-}
-
-// The masked positions of a batch, and what the head says there: [1, M] beside each other, since the others'
-// logits are asked for by nobody.
-struct Masked {
-  Tensor places_M, targets_M, weights_M;
-  Head head;
-
-  Masked(const Head& all, const Batch& batch) {
-    places_M = batch.targets.flatten().ne(kIgnoreIndex).nonzero().squeeze(1);
-    targets_M = rows_of(batch.targets, places_M);
-    // Their sum is what a sum of losses is divided by, and multiplied by again.
-    if (batch.weights.defined()) weights_M = rows_of(batch.weights, places_M).to(at::kDouble);
-    head = at_places(all, places_M);
-  }
-
-  bool none() const { return places_M.numel() == 0; }
-
-  Tensor mean() const {
-    if (none()) return head.values_BTE.sum();
-    return head_cross_entropy(head, targets_M.unsqueeze(0),
-                              weights_M.defined() ? weights_M.unsqueeze(0) : Tensor());
-  }
-
-  // -log p of each, float64.
-  Tensor losses_M() const {
-    std::vector<Tensor> losses{at::empty({0}, head.values_BTE.options().dtype(at::kDouble))};
-    for_logits(head, [&](std::int64_t first, const Tensor& logits) {
-      const Tensor targets = targets_M.narrow(0, first, logits.size(0)).unsqueeze(1);
-      losses.push_back(sequence_cross_entropy(logits.unsqueeze(1), targets));
-    });
-    return at::cat(losses);
-  }
+// The masked positions of a batch, and what the head says there.
+struct Masked : Labelled {
+  using Labelled::Labelled;
 
   // A token for each, by draws [M].
   Tensor filled_M(const Tensor& draws_M) const {
@@ -107,10 +75,8 @@ class MaskedToken final : public Objective {
 
   Tensor by_sequences(const Masked& masked, const Batch& batch) const {
     const auto B = batch.inputs.size(0), T = batch.inputs.size(1);
-    const Tensor owners_M = masked.places_M.div(T, "floor"), losses_M = masked.losses_M();
-    const auto sums = [&](const Tensor& x_M) {
-      return at::zeros({B}, losses_M.options()).index_add_(0, owners_M, x_M);
-    };
+    const Tensor losses_M = masked.losses_M();
+    const auto sums = [&](const Tensor& x_M) { return masked.sums_B(x_M, B, T); };
     if (uniform()) return sums(losses_M * masked.weights_M);
     return sums(losses_M) / sums(at::ones_like(losses_M));
   }

@@ -1,10 +1,12 @@
 #include "train/objective.h"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include "config/config.h"
 #include "model/loss.h"
 #include "shape/policy.h"
+#include "train/labelled.h"
 #include "train/masked_token.h"
 
 namespace kablate {
@@ -26,7 +28,7 @@ Tensor means_of_sequences(const Head& head, const Batch& batch) {
 
 class NextToken final : public Objective {
  public:
-  explicit NextToken(const MlpConfig& mlp) : mlp_(mlp) {}
+  explicit NextToken(const MlpConfig& mlp, bool labelled) : mlp_(mlp), labelled_(labelled) {}
 
   std::vector<double> counts(const Batch& batch) const override {
     const double targets = counted_targets(batch.targets, batch.weights).sum().item<double>();
@@ -37,16 +39,35 @@ class NextToken final : public Objective {
 
   Outcome run(const Gpt& model, const Batch& batch, const Dropout& dropout, bool by_sequence) const override {
     const Head head = model.head(batch.inputs, dropout, batch.keep);
-    Outcome outcome{
-        .terms = {{.name = "loss", .mean = head_cross_entropy(head, batch.targets, batch.weights)}},
-        .by_sequence_B = {}};
+    Outcome outcome = labelled_ ? at_labels(head, batch, by_sequence) : everywhere(head, batch, by_sequence);
     add_mlp_terms(mlp_, model, head, outcome.terms);
-    if (by_sequence) outcome.by_sequence_B = means_of_sequences(head, batch);
     return outcome;
   }
 
  private:
+  static Outcome everywhere(const Head& head, const Batch& batch, bool by_sequence) {
+    Outcome outcome{
+        .terms = {{.name = "loss", .mean = head_cross_entropy(head, batch.targets, batch.weights)}},
+        .by_sequence_B = {}};
+    if (by_sequence) outcome.by_sequence_B = means_of_sequences(head, batch);
+    return outcome;
+  }
+
+  // The same loss. An evaluation asks what is said there too, a training step need not know.
+  static Outcome at_labels(const Head& head, const Batch& batch, bool by_sequence) {
+    const Labelled labelled(head, batch);
+    Outcome outcome{.terms = {{.name = "loss", .mean = labelled.mean()}}, .by_sequence_B = {}};
+    if (!at::GradMode::is_enabled())
+      outcome.said_M = labelled.said_M(), outcome.labels_M = labelled.targets_M;
+    if (!by_sequence) return outcome;
+    const auto B = batch.targets.size(0), T = batch.targets.size(1);
+    const Tensor losses_M = labelled.losses_M();
+    outcome.by_sequence_B = labelled.sums_B(losses_M, B, T) / labelled.sums_B(at::ones_like(losses_M), B, T);
+    return outcome;
+  }
+
   MlpConfig mlp_;
+  bool labelled_;
 };
 
 }  // namespace
@@ -55,7 +76,7 @@ Batch Objective::keyed(Batch batch, std::uint64_t) const { return batch; }
 
 std::shared_ptr<const Objective> make_objective(const Config& config, std::int64_t mask_token) {
   if (config.objective.masked()) return make_masked_token(config, mask_token);
-  return std::make_shared<const NextToken>(config.mlp);
+  return std::make_shared<const NextToken>(config.mlp, config.data.is_synthetic());
 }
 
 void add_mlp_terms(const MlpConfig& mlp, const Gpt& model, const Head& head, std::vector<Term>& terms) {

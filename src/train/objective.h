@@ -27,6 +27,8 @@ struct Term {
 struct Outcome {
   std::vector<Term> terms;  // the first is the objective itself, reported as the loss; auxiliary ones follow
   Tensor by_sequence_B;     // where asked for: the first term's mean for each sequence alone, float64
+  // Of data with labels, where no gradient is: at each label the likeliest id, and the label.
+  Tensor said_M = {}, labels_M = {};
 };
 
 class Objective {
@@ -45,12 +47,13 @@ class Objective {
                       bool by_sequence = false) const = 0;
 };
 
-// The objective of a configuration: cross entropy of the next token, in nats, over all targets. Beside it,
-// where the MLPs' widths are learned, "unit_gate", the mean of σ over their gates, by MLP_WIDTH_PENALTY;
-// where there are experts, "expert_balance" (model/experts.h) of what goes through the model at once, summed
-// over layers, by MLP_BALANCE_WEIGHT. With OBJECTIVE = masked_token: that of the tokens which were masked,
-// over them or, where each sequence has a rate of its own, over sequences; `mask_token` stands in their places
-// and is never said.
+// The objective of a configuration: cross entropy of the next token, in nats, over all targets; of data that
+// have labels (config/synthetic.h) those, and the head is asked nowhere else. Beside it, where the MLPs'
+// widths are learned, "unit_gate", the mean of σ over their gates, by MLP_WIDTH_PENALTY; where there are
+// experts, "expert_balance" (model/experts.h) of what goes through the model at once, summed over layers, by
+// MLP_BALANCE_WEIGHT. With OBJECTIVE = masked_token: that of the tokens which were masked, over them or,
+// where each sequence has a rate of its own, over sequences; `mask_token` stands in their places and is never
+// said.
 std::shared_ptr<const Objective> make_objective(const Config& config, std::int64_t mask_token);
 
 // The terms that MLPs add to any objective, and their counts beside one of `count`: what a model costs is the

@@ -4,6 +4,7 @@
 
 #include <ATen/core/grad_mode.h>
 
+#include "data/sample_order.h"
 #include "measure/machine.h"
 #include "shape/model_shape.h"
 
@@ -36,7 +37,7 @@ Session::Session(const Config& c, std::int64_t seed, std::shared_ptr<const Datas
     : config(c),
       stage(at_update(c, 0)),
       device(resolve_device(c.run.device)),
-      data(std::move(dataset)),
+      data(as_trained_on(std::move(dataset), data_seed(c.data, seed))),
       objective(make_objective(c, data->vocabulary())),
       parameters(ParameterSet::initialized(model_parameters(stage), static_cast<std::uint64_t>(seed))
                      .to(device, at::kFloat)),

@@ -26,7 +26,9 @@
 #include "record/reader.h"
 #include "record/writer.h"
 #include "shape/model_shape.h"
+#include "train/answers.h"
 #include "train/closing.h"
+#include "train/evaluator.h"
 #include "train/sparsity.h"
 #include "train/stop_signal.h"
 #include "train/trainer.h"
@@ -48,6 +50,8 @@ class TrialLoop {
   void evaluate();
   void close(const TrialSummary& last) const;  // the last look; throws WorkError if it fails
   void update();
+  std::optional<double> term(const std::string& name) const;  // of the last evaluation
+  std::optional<double> val_term(const char* name) const { return term(str("val_", name)); }
   void add_rates(TrainRow& row, double ms) const;
   Effort effort() const;  // over all attempts
   TrialSummary summary() const;
@@ -131,8 +135,10 @@ void TrialLoop::evaluate() {
   losses_ = trainer_.evaluate(throw_if_stop_requested);
   evaluation_seconds_ = watch.seconds();
   files_.append(losses_);
+  const auto accuracy = val_term(kAccuracy);
   log_info(str("iteration ", losses_.iteration, ": training loss ", fixed(*losses_.train_loss, 4),
-               ", validation loss ", fixed(*losses_.val_loss, 4)));
+               ", validation loss ", fixed(*losses_.val_loss, 4),
+               accuracy ? str(", accuracy ", fixed(*accuracy, 4)) : ""));
   if (!std::isfinite(*losses_.train_loss) || !std::isfinite(*losses_.val_loss))
     throw Diverged(str("the loss was no finite number after iteration ", losses_.iteration));
   for (const auto& row : trainer_.observe()) files_.append(row);
@@ -155,6 +161,11 @@ void TrialLoop::close(const TrialSummary& last) const {
                         " %; `kablate verify --no-retrain` does it"));
   check(closing_fault(config_, folder_.weights(), recorded, data, throw_if_stop_requested));
   log_info(str("closing: the weights as written give the validation loss; ", cost));
+}
+
+std::optional<double> TrialLoop::term(const std::string& name) const {
+  const auto found = losses_.terms.find(name);
+  return found == losses_.terms.end() ? std::nullopt : std::optional(found->second);
 }
 
 void TrialLoop::update() {
@@ -199,6 +210,8 @@ TrialSummary TrialLoop::summary() const {
   s.step = order_.step, s.name = order_.name, s.seed = order_.seed, s.rerun_index = order_.rerun_index;
   s.key = order_.key, s.iterations = trainer_.iteration();
   s.val_loss = losses_.val_loss, s.train_loss = losses_.train_loss;
+  s.val_accuracy = val_term(kAccuracy), s.val_macro_accuracy = val_term(kMacroAccuracy);
+  s.train_accuracy = term(str("train_", kAccuracy));
   s.wall_seconds = taken.wall_seconds, s.train_seconds = taken.train_seconds;
   s.ms_per_iter = taken.ms_per_iter;
   if (s.ms_per_iter) {
@@ -234,6 +247,7 @@ std::vector<std::vector<double>> TrialLoop::loads_by_layer() const {
 
 std::string TrialLoop::sample() const {
   const auto& session = trainer_.session();
+  if (config_.data.is_synthetic()) return answers_of(session.model, *session.data, session.device);
   if (config_.objective.masked()) {  // a whole context, from nothing
     const std::vector<std::int64_t> shape{1, config_.gpt.context};
     const Tensor filled = unmask(session.model, at::zeros(shape, at::kLong).to(session.device),

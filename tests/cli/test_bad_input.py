@@ -31,7 +31,7 @@ class BadInput(ProgramTest):
             (assign("GPT2_BIAS=yes"), "GPT2_BIAS", '"yes"', "y or n"),
             (assign("ROPE_BASE=0"), "ROPE_BASE", '"0"', "a decimal number > 0"),
             (assign("OPTIMIZER=sgd"), "OPTIMIZER", '"sgd"', "adamwspam, adamw"),
-            (assign("DATASET=wiki"), "DATASET", '"wiki"', "shakespeare, text, bin, lines"),
+            (assign("DATASET=wiki"), "DATASET", '"wiki"', "shakespeare, text, bin, lines, mqar"),
             (assign("TOKENIZER=bpe"), "TOKENIZER", '"bpe"', "character, gpt2"),
             (assign("EXPERIMENT_NAME=a/b"), "EXPERIMENT_NAME", '"a/b"', "without /"),
             (assign("ABLATION_PLAN=nope"), "ABLATION_PLAN", '"nope"', "ra-mla"),

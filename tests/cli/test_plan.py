@@ -297,6 +297,9 @@ class Memory(PlanTest):
                 ("0", {**masked, "MASK_RATE": "1", "CRITIC": "y", "DTYPE": "bfloat16"}),
                 ("0,3", {**masked, "CRITIC": "y", "GPT2_VOCAB_SIZE": 4000}),
                 ("0", {**masked, **lines, "MASK_RATE": "1"}),
+                ("0", {"DATASET": "mqar", "SYNTHETIC_VOCAB_SIZE": 4000, "GPT2_VOCAB_SIZE": 0}),
+                ("0,3", {"DATASET": "in_context_recall", "SYNTHETIC_VOCAB_SIZE": 16, "GPT2_BATCH_SIZE": 16}),
+                ("0", {"DATASET": "repeats", "SYNTHETIC_VOCAB_SIZE": 900, "GPT2_VOCAB_SIZE": 900}),
                 ("0", lines)]:
             plan = self.plan("--steps", steps, **symbols)
             self.done("run", "--steps", steps, **symbols)

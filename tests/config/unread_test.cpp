@@ -17,6 +17,8 @@ std::string advice(std::string_view symbol, const Deltas& deltas = {}) {
 TEST(Unread, NamesTheChangeThatWouldMakeASymbolBeRead) {
   EXPECT_EQ(advice("DATA_PATH"), "DATASET = text or bin or lines");
   EXPECT_EQ(advice("TOKENIZER", {{"DATASET", "bin"}}), "DATASET = shakespeare or text");
+  EXPECT_EQ(advice("MQAR_PAIRS"), "DATASET = mqar");
+  EXPECT_EQ(advice("SYNTHETIC_NOISE", {{"DATASET", "mqar"}}), "DATASET = noisy_recall");
   EXPECT_EQ(advice("ABLATION_PLAN", {{"RA_MLA_ABLATION_MODE", "n"}}), "RA_MLA_ABLATION_MODE = y");
   EXPECT_EQ(advice("RA_MLA_MLP_GATE_DIM", mechanisms(false, true, true)), "RA_MLA_MLP_ATTN_GATE = y");
   EXPECT_EQ(advice("SPAM_THETA", {{"OPTIMIZER", "adamw"}}), "OPTIMIZER = adamwspam");

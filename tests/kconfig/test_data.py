@@ -33,6 +33,8 @@ class Data(MakeTest):
         self.assertEqual(self.calls("tokens", DATA_PATH="a b"), [])
         self.assertEqual(self.calls("tokens", DATASET="bin", TOKENIZER="gpt2"), [])
         self.assertEqual(self.calls("tokens", DATASET="lines", TOKENIZER="gpt2"), [])
+        for made in "mqar", "fuzzy_recall", "repeats":
+            self.assertEqual(self.calls("tokens", DATASET=made, TOKENIZER="gpt2"), [])
         self.assertEqual(
             self.calls("tokens", TOKENIZER="gpt2", DATA_PATH='a \\"b\\\\'), self.encoded("--text", 'a "b\\')
         )

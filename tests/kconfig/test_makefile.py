@@ -32,6 +32,7 @@ class Help(MakeTest):
             "make rerun",
             "make noise",
             "make calibrate",
+            "make reproduce",
             "make data-bpe",
             "make data-fineweb-edu",
             "make data-openwebtext",

@@ -18,7 +18,7 @@ BOOLS = {
     "RA_MLA_MLP_SPARSE_HEAD_AVERAGE GPT2_DECAY_LR SPAM_ENABLE_CLIP SPAM_PERIODIC_RESET SPAM_WARMUP",
     "n": "RA_MLA_ALLOW_NONCAUSAL RA_MLA_SHARED_KV RA_MLA_LATENT_NORM RA_MLA_LATENT_SCALE "
     "RA_MLA_MLP_CROSS_DETACH RECOMPUTE MLP_PER_HEAD MLP_LEARNED_WIDTH QK_NORM "
-    "SHARE_MAIN_MATRICES USE_LORA_ATTN USE_LORA_MLP CRITIC MEASURE_HEADS",
+    "SHARE_MAIN_MATRICES USE_LORA_ATTN USE_LORA_MLP CRITIC ADAM_DECAY_ALL MEASURE_HEADS",
 }
 INTS = {
     "GPT2_N_KV_HEAD": 0,
@@ -44,6 +44,13 @@ INTS = {
     "SPAM_INTERVAL": 1000,
     "SPAM_WARMUP_STEPS": 100,
     "DATA_SEED": 0,
+    "SYNTHETIC_VOCAB_SIZE": 8192,
+    "SYNTHETIC_TRAIN": 100000,
+    "SYNTHETIC_TEST": 3000,
+    "MQAR_PAIRS": 4,
+    "SYNTHETIC_NOISE_VOCAB_SIZE": 16,
+    "SYNTHETIC_COPY": 16,
+    "SYNTHETIC_MOTIF": 3,
     "THREADS": 0,
     "PARALLEL_TRIALS": 0,
     "MLP_SHARE_LAYERS": 1,
@@ -59,6 +66,7 @@ INTS = {
 }
 STRINGS = {
     "MASK_RATE": "0.15",
+    "SYNTHETIC_NOISE": "0.2",
     "CRITIC_WEIGHT": "0.1",
     "RA_MLA_RA_ALPHA": "0.0",
     "RA_MLA_MLP_GATE_ALPHA": "0.1",
@@ -95,7 +103,8 @@ CHOICES = {
     "RA_MLA_MLP_SPARSE_MODE": "topk none rms",
     "OPTIMIZER": "adamwspam adamw",
     "PRUNE": "none magnitude moments",
-    "DATASET": "shakespeare text bin lines",
+    "DATASET": "shakespeare text bin lines mqar induction recall in_context_recall noisy_recall fuzzy_recall "
+    "selective_copy memorization repeats",
     "TOKENIZER": "character gpt2",
     "DEVICE": "auto cpu cuda",
     "KERNELS": "auto portable avx2 avx512",
@@ -128,12 +137,17 @@ DEFCONFIGS = [
     "gpt2-ra-mla-step1",
     "gpt2-ra-mla-step2",
     "gpt2-ra-mla-step3",
+    "h3-induction",
+    "h3-recall",
     "induction",
+    "induction-repeats",
     "latent-width",
+    "mad",
     "masked-critic",
     "mechanism-choices",
     "mlp-sharing",
     "mlp3x",
+    "mqar",
     "nanogpt-char-cpu",
     "nanogpt-mla",
     "pruning",
@@ -141,6 +155,7 @@ DEFCONFIGS = [
     "ra-mla-8-seeds",
     "ra-mla-char",
     "ra-mla-factorial",
+    "recall-ladder",
     "staircase-mla",
 ]
 
@@ -205,7 +220,7 @@ class Menu(FolderTest):
     def test_values_whose_code_is_still_to_come_are_unknown(self):
         for line in (
             'CONFIG_GPT2_ACTIVATION="geglu"',
-            'CONFIG_DATASET="mqar"',
+            'CONFIG_DATASET="compression"',
             'CONFIG_DTYPE="float64"',
         ):
             with self.assertRaisesRegex(strict.ConfigError, "unknown value"):

@@ -210,6 +210,24 @@ TEST(AdamWSpam, SeesNoSpikeInEqualNorms) {
   EXPECT_TRUE(optimizer->step(0.01).spike);
 }
 
+// With ADAM_DECAY_ALL the vector decays as the matrices do.
+TEST(Optimizers, DecayEveryParameterWhereAsked) {
+  for (auto config : {adamw_config(), spam_config()}) {
+    config.grad_clip = 0, config.weight_decay = 0.5;
+    Problem plain, all;
+    const auto one = make_optimizer(config, plain.parameters);
+    config.decay_all = true;
+    const auto other = make_optimizer(config, all.parameters);
+    const at::Tensor vector = plain.parameters.tensors[2].detach().clone();
+    plain.set_gradients(1), all.set_gradients(1);
+    ASSERT_TRUE(one->step(0.01).finite && other->step(0.01).finite);
+    for (std::size_t i = 0; i < 2; ++i)
+      EXPECT_TRUE(at::equal(plain.parameters.tensors[i], all.parameters.tensors[i]));
+    const at::Tensor decayed = plain.parameters.tensors[2] - all.parameters.tensors[2];
+    EXPECT_TRUE(at::allclose(decayed, vector * (0.01 * 0.5), 1e-3, 1e-6));
+  }
+}
+
 // Loss ½ Σ c (w - 3)², condition number 100: it falls on the whole after every reset, too.
 TEST(AdamWSpam, LossStillFallsAfterAReset) {
   auto config = spam_config();

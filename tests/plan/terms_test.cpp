@@ -76,6 +76,20 @@ TEST(Terms, AreThoseOfMeasureSamplesAndSchedule) {
         << assignment << ": what the plan asks about can be paired, but only over the same samples";
     EXPECT_FALSE(are_paired(terms, {}));
   }
+  // Of made data all that the test set hangs on is measured; the training set's size is not.
+  for (const auto& [dataset, assignment, kind] :
+       {std::tuple{"DATASET=mqar", "MQAR_PAIRS=8", TermKind::kMeasured},
+        std::tuple{"DATASET=mqar", "SYNTHETIC_VOCAB_SIZE=64", TermKind::kMeasured},
+        std::tuple{"DATASET=mqar", "SYNTHETIC_TEST=64", TermKind::kMeasured},
+        std::tuple{"DATASET=noisy_recall", "SYNTHETIC_NOISE=0.5", TermKind::kMeasured},
+        std::tuple{"DATASET=noisy_recall", "SYNTHETIC_NOISE_VOCAB_SIZE=8", TermKind::kMeasured},
+        std::tuple{"DATASET=selective_copy", "SYNTHETIC_COPY=8", TermKind::kMeasured},
+        std::tuple{"DATASET=fuzzy_recall", "SYNTHETIC_MOTIF=2", TermKind::kMeasured},
+        std::tuple{"DATASET=mqar", "SYNTHETIC_TRAIN=64", TermKind::kSamples}}) {
+    const auto terms = term_differences(values({dataset, assignment}), values({dataset}));
+    ASSERT_EQ(terms.size(), 1u) << assignment;
+    EXPECT_EQ(terms[0].kind, kind) << assignment;
+  }
   EXPECT_THAT(term_differences(values({"GPT2_DROPOUT=0.2", "GPT2_VOCAB_SIZE=60000"}), values({})), IsEmpty());
 }
 

@@ -19,7 +19,8 @@ Report ladder_report(const TemporaryFolder& root) {
   auto plan = testing_support::ladder(6, {1, 2, 3}, 2);
   const char* names[] = {"mla", "gate", "gate+cross", "all", "gate+cross", "all"};
   for (int step = 0; step < 6; ++step)
-    plan.steps[step].name = names[step], plan.steps[step].parameters = 235137792;
+    plan.steps[step].name = names[step],
+    plan.steps[step].parameters = plan.steps[step].active_parameters = 235137792;
   write_experiment(folder, plan, testing_support::small_config());
   for (const auto& trial : plan.trials) {
     const auto arm = trial.step > 3 ? trial.step - 2 : trial.step;
@@ -64,9 +65,10 @@ TEST(Csv, HasTheColumnsOfTheSpecificationFirst) {
 
 TEST(Csv, HasTheColumnsOfEveryMeasure) {
   const auto header = read_csv(render_csv(Report{}))[0];
-  for (const auto& measure : measures())
+  for (std::size_t i = 0; i < measures().size(); ++i)  // losses; others where there are any
     for (const char* end : {"_mean", "_sd"})
-      EXPECT_EQ(std::count(header.begin(), header.end(), measure.name + end), 1) << measure.name;
+      EXPECT_EQ(std::count(header.begin(), header.end(), measures()[i].name + end), i < 2)
+          << measures()[i].name;
   EXPECT_EQ(std::count(header.begin(), header.end(), "train_loss_delta"), 0) << "it is not compared";
 }
 
