@@ -12,12 +12,12 @@ namespace kablate {
 namespace {
 
 // What LORA_FREEZE_BASE_AT freezes, written down once more: embeddings, head, and the maps of attention and
-// MLP.
+// MLP, those of experts among them but not the router's, which no layers would share.
 bool is_base(const std::string& name) {
   const auto holds = [&](const char* part) { return name.find(part) != std::string::npos; };
   if (name.starts_with("transformer.w") || name.starts_with("lm_head")) return true;
   if (holds(".lora_") || holds("norm")) return false;
-  return holds(".attn.") || holds(".mlp.c_") || holds(".mlp.router.") || holds(".mlp.experts.");
+  return holds(".attn.") || holds(".mlp.c_") || holds(".mlp.experts.");
 }
 
 // The step's own loop, but short, and with weights that can move in float32.

@@ -26,14 +26,16 @@ Ids row_of(const Tensor& x_BT, std::int64_t b) {
   return {row.const_data_ptr<std::int64_t>(), row.const_data_ptr<std::int64_t>() + row.numel()};
 }
 
-// The labels that a sequence should have, from its inputs; throws std::string where it can't be one of them.
+// The labels that a sequence should have, from its inputs, and of repeats from where the first label is, since
+// what is said twice within a period has a shorter one too; throws std::string where it can't be one of them.
 class Reader {
  public:
-  Reader(const Config& config, const Ids& inputs, bool tests)
+  Reader(const Config& config, const Ids& inputs, std::int64_t first_label, bool tests)
       : c_(config),
         ids_(task_ids(config.data)),
         in_(inputs),
         T_(config.gpt.context),
+        first_label_(first_label),
         tests_(tests),
         want_(inputs.size(), kNone) {}
 
@@ -185,18 +187,16 @@ class Reader {
   }
 
   void repeats() {
-    for (std::int64_t p = (T_ + 7) / 8; p <= T_ / 2; ++p) {
-      if (!std::equal(in_.begin() + p, in_.end(), in_.begin())) continue;
-      for (std::int64_t t = p; t < T_; ++t) label(t, at(t + 1 - p));
-      return;
-    }
-    throw std::string("nothing is repeated");
+    const auto p = first_label_;
+    must(p >= (T_ + 7) / 8 && p <= T_ / 2 && std::equal(in_.begin() + p, in_.end(), in_.begin()),
+         "nothing is repeated from the first label on");
+    for (std::int64_t t = p; t < T_; ++t) label(t, at(t + 1 - p));
   }
 
   const Config& c_;
   TaskIds ids_;
   const Ids& in_;
-  std::int64_t T_;
+  std::int64_t T_, first_label_;
   bool tests_;
   Ids want_;
 };
@@ -226,7 +226,8 @@ std::string wrong_labels(const Config& config, const Batch& batch, bool tests) {
     const Ids inputs = row_of(batch.inputs, b), labels = row_of(batch.targets, b);
     const auto where = [&] { return str("sequence ", batch.samples[static_cast<std::size_t>(b)], ": "); };
     try {
-      const Ids wanted = Reader(config, inputs, tests).labels();
+      const auto first = std::find_if(labels.begin(), labels.end(), [](auto id) { return id != kNone; });
+      const Ids wanted = Reader(config, inputs, first - labels.begin(), tests).labels();
       for (std::size_t t = 0; !by_heart && t < wanted.size(); ++t)
         if (labels[t] != wanted[t])
           return str(where(), "the label at ", t, " is ", labels[t], ", by its definition ", wanted[t]);

@@ -22,6 +22,7 @@ constexpr std::int64_t kFirst = 3, kLast = 7;  // the first that prunes; the las
 Config short_pruning(Config c) {
   c.train.batch_size = c.train.accumulation = c.train.log_interval = c.train.eval_samples = 1;
   c.train.max_iters = std::max(c.train.max_iters, kLast + 1);
+  c.optim.prune.sparsity = std::max(c.optim.prune.sparsity, 0.5);  // of few entries some
   c.optim.prune.begin = kBegin, c.optim.prune.end = kEnd, c.optim.prune.interval = kInterval;
   c.optim.spam_interval = kEnd - 1, c.optim.spam_warmup_steps = 2;
   if (c.mlp.unshare_at > 0) c.mlp.unshare_at = kFirst + 1;

@@ -177,7 +177,8 @@ std::vector<std::string> unused_symbols(const Config& c) {
   add_when(c.mlp.share_layers == 1 || c.mlp.share_layers == c.gpt.num_layers, {"MLP_SHARE_PATTERN"}, names);
   add_when(!c.mlp.per_head, {"MLP_SHARE_HEADS"}, names);
   add_when(!c.mlp.learned_width, {"MLP_WIDTH_PENALTY"}, names);
-  add_when(!c.mlp.routed(), {"MLP_EXPERTS_TOP", "MLP_BALANCE_WEIGHT"}, names);
+  add_when(!c.mlp.routed(), {"MLP_EXPERTS_TOP"}, names);
+  add_when(!c.mlp.selects(), {"MLP_BALANCE_WEIGHT"}, names);
   // Its files say what made the tokens; lines are characters; what is made from a seed is ids.
   const auto dataset = c.data.dataset;
   add_when(dataset == DatasetKind::kBin || dataset == DatasetKind::kLines || c.data.is_synthetic(),

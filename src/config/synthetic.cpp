@@ -48,7 +48,7 @@ class Checks {
       case DatasetKind::kSelectiveCopy:
         return length(2 * s.copied + 2, str("twice SYNTHETIC_COPY = ", s.copied, " and 2"));
       case DatasetKind::kMemorization:
-        return even(2);
+        return memorization();
       case DatasetKind::kRepeats:
         return length(2, "something and its repetition");
       default:
@@ -81,6 +81,13 @@ class Checks {
       throw UserError(str("SYNTHETIC_VOCAB_SIZE = ", s.vocabulary, " has ", ids_.keys.count,
                           " keys, MQAR_PAIRS = ", s.pairs, " needs as many that differ; allowed: at least ",
                           2 * s.pairs + 2));
+  }
+
+  void memorization() const {
+    even(2);
+    if (ids_.keys.count < 2)
+      throw UserError(str("SYNTHETIC_VOCAB_SIZE = ", c_.data.synthetic.vocabulary, ": ", task(),
+                          " has one fact then, and all sequences are the same; allowed: at least 5"));
   }
 
   void noisy() const {

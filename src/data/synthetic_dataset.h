@@ -27,7 +27,7 @@ class SyntheticDataset final : public Dataset {
 
   std::shared_ptr<const Dataset> with_seed(std::uint64_t seed) const override;
 
-  // Of the task and its settings but SYNTHETIC_TRAIN, which says how long one trains on what.
+  // Of the task alone: its settings and the context are symbols, which steps may set and a trial's key holds.
   std::string hash() const override;
 
  private:

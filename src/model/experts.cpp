@@ -147,7 +147,9 @@ Tensor balance_of(const Routing& routing, const Tensor& keep_BT) {
   } else {
     mean_n = p_BTn.mean({0, 1});
   }
-  return (loads_of(routing, keep_BT) * mean_n).sum() * static_cast<double>(p_BTn.size(2));
+  const Tensor balance = (loads_of(routing, keep_BT) * mean_n).sum() * static_cast<double>(p_BTn.size(2));
+  // Where all experts are chosen it is 1 whatever p is, and its gradient nothing but rounding.
+  return routing.chosen_BTk.size(2) == p_BTn.size(2) ? balance.detach() : balance;
 }
 
 }  // namespace kablate

@@ -7,6 +7,7 @@
 #include "base/hash.h"
 #include "base/text.h"
 #include "record/done.h"
+#include "record/measure.h"
 #include "record/metrics.h"
 #include "record/reader.h"
 
@@ -34,7 +35,7 @@ std::vector<std::string> sums_damage(const TrialFolder& folder, const TrialSumma
   return found;
 }
 
-// The final losses stand in the log and in the summary.
+// The final losses and accuracies stand in the log and in the summary.
 std::string losses_damage(const TrialFolder& folder, const TrialSummary& summary) {
   std::int64_t damaged = 0;
   const auto rows = parse_metrics(text_of(folder.metrics()), &damaged);
@@ -44,9 +45,17 @@ std::string losses_damage(const TrialFolder& folder, const TrialSummary& summary
   });
   if (last != rows.rend()) {
     const auto& row = std::get<EvaluationRow>(*last);
-    if (row.val_loss == summary.val_loss && row.train_loss == summary.train_loss) return "";
+    const auto term = [&](const char* name) {
+      const auto found = row.terms.find(name);
+      return found == row.terms.end() ? std::nullopt : std::optional(found->second);
+    };
+    if (row.val_loss == summary.val_loss && row.train_loss == summary.train_loss &&
+        term("val_accuracy") == summary.val_accuracy &&
+        term("val_macro_accuracy") == summary.val_macro_accuracy &&
+        term("train_accuracy") == summary.train_accuracy)
+      return "";
   }
-  return "summary.json's losses are not those of the last evaluation in metrics.jsonl";
+  return "summary.json's losses or accuracies are not those of the last evaluation in metrics.jsonl";
 }
 
 std::string key_damage(const TrialFolder& folder, const TrialSummary& summary) {
@@ -85,8 +94,10 @@ ResultComparison compare_results(const TrialFolder& a, const TrialSummary& of_a,
                                  const TrialSummary& of_b) {
   return {.weights_equal = !of_a.weights_sha256.empty() && of_a.weights_sha256 == of_b.weights_sha256,
           .losses = compare_loss_logs(a, b),
-          .summaries_equal = of_a.iterations == of_b.iterations && of_a.val_loss == of_b.val_loss &&
-                             of_a.train_loss == of_b.train_loss};
+          .summaries_equal = of_a.iterations == of_b.iterations &&
+                             std::all_of(measures().begin(), measures().end(), [&](const Measure& measure) {
+                               return of_a.*measure.value == of_b.*measure.value;
+                             })};
 }
 
 std::vector<std::string> find_damage(const TrialFolder& folder, const TrialSummary& summary) {

@@ -23,7 +23,7 @@ std::optional<LogDifference> compare_loss_logs(const TrialFolder& a, const Trial
 struct ResultComparison {
   bool weights_equal = false;           // by the SHA-256 that the summaries record
   std::optional<LogDifference> losses;  // of the loss logs
-  bool summaries_equal = false;         // iterations, val_loss and train_loss, to the last bit
+  bool summaries_equal = false;         // iterations and measures(), to the last bit
 
   bool equal() const { return weights_equal && !losses && summaries_equal; }
   // "" if equal, else "weights, first at iteration 40 (loss 2.25 -> 2.5)".

@@ -36,7 +36,7 @@ PartShape with_adapters(const LayerSpec& s, PartShape shape, const AdapterSpec& 
   const double value = value_bytes(s.compute);
   for (auto& parameter : shape.parameters) {
     const bool main = (parameter.part == Part::kAttention || parameter.part == Part::kMlp) && !parameter.own;
-    if (s.frozen_base && main) parameter.trained = false;
+    if (s.frozen_base && main && !is_router(parameter.name)) parameter.trained = false;
     all.push_back(parameter);
     if (adapter.rank == 0 || !parameter.adaptable) continue;
     const std::int64_t out = parameter.shape[0], in = parameter.shape[1], r = adapter.rank;

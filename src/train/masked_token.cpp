@@ -47,7 +47,7 @@ class MaskedToken final : public Objective {
   std::vector<double> counts(const Batch& batch) const override {
     const double targets = counted_targets(batch.targets).sum().item<double>();
     std::vector<double> counts{uniform() ? static_cast<double>(batch.inputs.size(0)) : targets};
-    add_mlp_counts(mlp_, counts[0], counts);
+    add_mlp_counts(mlp_, batch, counts[0], counts);
     if (critic_) counts.insert(counts.end(), 3, targets);
     return counts;
   }

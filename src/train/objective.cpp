@@ -33,7 +33,7 @@ class NextToken final : public Objective {
   std::vector<double> counts(const Batch& batch) const override {
     const double targets = counted_targets(batch.targets, batch.weights).sum().item<double>();
     std::vector<double> counts{targets};
-    add_mlp_counts(mlp_, targets, counts);
+    add_mlp_counts(mlp_, batch, targets, counts);
     return counts;
   }
 
@@ -86,9 +86,11 @@ void add_mlp_terms(const MlpConfig& mlp, const Gpt& model, const Head& head, std
     terms.push_back({.name = "expert_balance", .mean = head.balance, .factor = mlp.balance_weight});
 }
 
-void add_mlp_counts(const MlpConfig& mlp, double count, std::vector<double>& counts) {
+void add_mlp_counts(const MlpConfig& mlp, const Batch& batch, double count, std::vector<double>& counts) {
   if (mlp.learned_width) counts.push_back(count);
-  if (mlp.routed()) counts.push_back(count);
+  if (!mlp.routed()) return;
+  const auto kept = batch.keep.defined() ? batch.keep.sum().item<std::int64_t>() : batch.inputs.numel();
+  counts.push_back(static_cast<double>(kept));
 }
 
 Batch on_device(Batch batch, c10::Device device) {

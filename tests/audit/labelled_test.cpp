@@ -32,6 +32,15 @@ TEST(LabelledGates, PassOnTheProgram) {
   }
 }
 
+// Of few ids a period is often a shorter one said twice.
+TEST(LabelledGates, PassOnRepetitionsWithinAPeriod) {
+  for (const char* ids : {"4", "20"}) {
+    const Config config =
+        labelled({{"DATASET", "repeats"}, {"GPT2_BLOCK_SIZE", "16"}, {"SYNTHETIC_VOCAB_SIZE", ids}});
+    EXPECT_EQ(failed(audit_step({1, config, false}, {0, config, false}, program())), "");
+  }
+}
+
 // The same sequences, each position labelled with the next token.
 class NextEverywhere final : public Dataset {
  public:

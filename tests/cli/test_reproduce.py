@@ -36,7 +36,7 @@ class Selection(unittest.TestCase):
         for task in reproduce.TASKS:
             self.assertTrue(os.path.exists(os.path.join(ROOT, "defconfigs", task.preset)), task.preset)
             self.assertTrue(task.cost and task.published)
-            self.assertNotEqual(task.least is None, task.most is None, task.name)
+            self.assertTrue(task.least is not None or task.most is not None, task.name)
 
 
 class Verdicts(unittest.TestCase):

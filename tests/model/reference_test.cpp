@@ -248,7 +248,9 @@ TEST(RandomConfigurations, EqualTheReference) {
     const auto result = compare(config, seed, 2, T);
     ASSERT_LE(result.in_double, kDoubleTolerance);
     ASSERT_LE(result.in_float, kFloatTolerance);
-    if (seed % 4 == 0) ASSERT_LE(difference_where_padded(config, seed, T), kDoubleTolerance);
+    if (seed % 4 == 0) {
+      ASSERT_LE(difference_where_padded(config, seed, T), kDoubleTolerance);
+    }
     total.sequences += result.sequences;
     total.set_aside += result.set_aside;
   }

@@ -84,6 +84,13 @@ TEST_F(Comparison, FindsAnotherFinalLoss) {
   EXPECT_EQ(compare().describe(), "final losses, although the loss logs are equal");
 }
 
+TEST_F(Comparison, FindsAnotherFinalAccuracy) {
+  auto summary = *finished(b);
+  summary.val_macro_accuracy = 0.5;
+  finish_again(b, summary);
+  EXPECT_EQ(compare().describe(), "final losses, although the loss logs are equal");
+}
+
 TEST_F(Comparison, OfADamagedLogIsRefused) {
   replace(b.metrics(), "\"loss\":3.5", "\"loss\":3.25");
   EXPECT_THROW(compare_loss_logs(a, b), FileFault);
@@ -115,6 +122,9 @@ TEST_F(Comparison, RowsThatAreNoneAreDamage) {
 TEST_F(Comparison, ASummaryThatItsLogDoesNotBearOutIsDamage) {
   auto summary = *finished(a);
   summary.val_loss = 2.25;
+  finish_again(a, summary);
+  EXPECT_THAT(damage(a), ElementsAre(HasSubstr("not those of the last evaluation")));
+  summary.val_loss = finished(b)->val_loss, summary.val_accuracy = 0.5;
   finish_again(a, summary);
   EXPECT_THAT(damage(a), ElementsAre(HasSubstr("not those of the last evaluation")));
 }

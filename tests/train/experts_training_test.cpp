@@ -69,8 +69,9 @@ TEST(ExpertBalance, IsThatOfPlainLoopsBesideTheLoss) {
     for (const auto& [name, gradient] : twice) {
       const Tensor added = once.at(name) - without.at(name), both = gradient - without.at(name);
       EXPECT_LE((both - 2 * added).abs().max().item<double>(), 1e-6) << name;
-      if (name.ends_with("router.weight")) EXPECT_GT(added.abs().max().item<double>(), 1e-5) << name;
-      if (name == "transformer.ln_f.weight") EXPECT_EQ(added.abs().max().item<double>(), 0) << "behind them";
+      const auto most = added.abs().max().item<double>();
+      EXPECT_TRUE(!name.ends_with("router.weight") || most > 1e-5) << name << " " << most;
+      EXPECT_TRUE(name != "transformer.ln_f.weight" || most == 0) << "behind them: " << most;
     }
   }
 }

@@ -36,8 +36,9 @@ void expect_sparsity(const Trainer& trainer, double sparsity) {
   for (std::size_t i = 0; i < parameters.specs().size(); ++i) {
     const auto& spec = parameters.specs()[i];
     const auto expected = spec.prunable() ? pruned_entries(sparsity, spec.count()) : 0;
-    if (spec.prunable() || spec.part == Part::kEmbedding)
+    if (spec.prunable() || spec.part == Part::kEmbedding) {
       EXPECT_EQ(zeros(parameters.tensors()[i]), expected) << spec.name;
+    }
   }
 }
 
