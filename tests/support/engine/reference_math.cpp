@@ -72,12 +72,13 @@ double activate(Activation activation, double a) {
 }
 
 Matrix softmax(const Matrix& scores, const Sight& sight) {
-  Matrix p = zeros(scores.size(), scores.size());
+  const std::size_t columns = scores.at(0).size();
+  Matrix p = zeros(scores.size(), columns);
   for (std::size_t t = 0; t < scores.size(); ++t) {
     double most = -std::numeric_limits<double>::infinity(), sum = 0;
-    for (std::size_t s = 0; s < scores.size(); ++s)
+    for (std::size_t s = 0; s < columns; ++s)
       if (sight.sees(t, s)) most = std::max(most, scores[t][s]);
-    for (std::size_t s = 0; s < scores.size(); ++s)
+    for (std::size_t s = 0; s < columns; ++s)
       if (sight.sees(t, s)) sum += p[t][s] = std::exp(scores[t][s] - most);
     for (auto& value : p[t]) value /= sum > 0 ? sum : 1;
   }
