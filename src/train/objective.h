@@ -56,8 +56,8 @@ class Objective {
 // said.
 std::shared_ptr<const Objective> make_objective(const Config& config, std::int64_t mask_token);
 
-// The terms that MLPs add to any objective, and their counts beside one of `count`: the gates' mean is the same
-// in every batch, whatever its count; the experts' balance is a mean over positions that are kept.
+// The terms that MLPs add to any objective, and their counts beside one of `count`: the gates' mean is the
+// same in every batch, whatever its count; the experts' balance is a mean over positions that are kept.
 void add_mlp_terms(const MlpConfig& mlp, const Gpt& model, const Head& head, std::vector<Term>& terms);
 void add_mlp_counts(const MlpConfig& mlp, const Batch& batch, double count, std::vector<double>& counts);
 

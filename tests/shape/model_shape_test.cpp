@@ -47,7 +47,8 @@ Int count_attention(const Config& c) {
   const Int query_maps = c.attention.per_head_q_latent ? H : 1,
             value_maps = c.attention.per_head_v_up ? H : 1;
   const Int rotary = c.gpt.positions == Positions::kRotary ? c.attention.rope_dim : 0;
-  return 2 * E * E + downs * E * L + (query_maps + value_maps) * D * L + (H + 1) * rotary * E;
+  const Int norms = c.attention.latent_norm ? downs * L : 0;
+  return 2 * E * E + downs * E * L + norms + (query_maps + value_maps) * D * L + (H + 1) * rotary * E;
 }
 
 // F of a layer.
