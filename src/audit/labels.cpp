@@ -27,7 +27,8 @@ Ids row_of(const Tensor& x_BT, std::int64_t b) {
 }
 
 // The labels that a sequence should have, from its inputs, and of repeats from where the first label is,
-// since what is said twice within a period has a shorter one too; throws std::string where it can't be one of them.
+// since what is said twice within a period has a shorter one too; throws std::string where it can't be one of
+// them.
 class Reader {
  public:
   Reader(const Config& config, const Ids& inputs, std::int64_t first_label, bool tests)

@@ -81,8 +81,11 @@ class Ladder(TrainedOnce):
         row["terms"]["val_accuracy"] = 0.99
         with open(path, "w", encoding="utf-8") as file:
             file.write(text.replace(last, json.dumps(row, separators=(",", ":"))))
-        # The folder is whole again, and wrong.
+        # The files are whole again, but contradict one another; and then agree, and are wrong.
         finish_again(self.trial, metrics_sha256=sha256(path))
+        found = self.done("verify", "--no-retrain", folder, code=1).stdout
+        self.assertIn("losses or accuracies are not those of the last evaluation", found)
+        finish_again(self.trial, val_accuracy=0.99)
         found = self.done("verify", "--no-retrain", folder, code=1).stdout
         self.assertIn("the recorded accuracy is 0.99", found)
 
