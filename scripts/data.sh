@@ -51,9 +51,8 @@ case $1 in
   plays) [ "$dataset" != shakespeare ] || plays ;;
   tokens)
     case $dataset in
-      bin | lines) ;;  # neither reads TOKENIZER, nor does what is made from a seed:
-      mqar | induction | *recall | selective_copy | memorization | repeats) ;;
-      *) [ "$(setting TOKENIZER)" != gpt2 ] || encode "$dataset" ;;
+      shakespeare | text) [ "$(setting TOKENIZER)" != gpt2 ] || encode "$dataset" ;;
+      *) ;;  # reads no TOKENIZER
     esac
     ;;
   bpe)

@@ -249,10 +249,9 @@ std::optional<Finding> gradients(const Config& given, const Subject& subject) {
 // mechanisms that select off, and experts of which none is left out: there rounding can decide what is kept.
 std::optional<Finding> arithmetic(const Config& whole, const Subject& subject) {
   if (whole.gpt.context < 2) return {};
-  Config step = whole;
+  Config step = with_every_expert(whole);
   for (const auto* mechanism : mechanisms_on(whole))
     if (mechanism->selects != nullptr && mechanism->selects(whole)) mechanism->switch_off(step);
-  if (step.mlp.selects()) step.mlp.experts = step.mlp.experts_top = 2;  // all that there are
   const auto type = trained_type(step);
   double most_values = type == at::kFloat ? 1e-5 : 3e-2, most_gradients = type == at::kFloat ? 1e-4 : 0.25;
   const auto device = device_here(step.run.device);

@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::int64_t kSequences = 2;
 
-// How an expert's products round a row may hang on how many rows stand beside it.
+// Of the logits in float64: how an expert's products round a row may hang on how many rows stand beside it.
 double rounding(const Config& config) { return config.mlp.selects() ? 1e-10 : 0; }
 
 // The first position whose logits differ between tokens that are equal before `changed`; T if there is none.
@@ -56,32 +56,34 @@ std::string leak(const Config& config, const ParameterSet& parameters, bool trai
 
 std::optional<Finding> causality(const Config& step, const Config& whole, const Subject& subject) {
   if (step.gpt.context < 2 || step.bidirectional()) return {};  // there is no future, or it is to be seen
-  const auto drawn = random_parameters(subject.parameters(step), 9);
-  const auto long_drawn = random_parameters(subject.parameters(whole), 9);
   const bool longer = whole.gpt.context > step.gpt.context;
-  // A rounding may have another expert chosen, but for float64's.
-  const auto own = step.mlp.selects() ? at::kDouble : trained_type(step);
-  for (const auto type : own == at::kDouble ? std::vector{own} : std::vector{at::kDouble, own})
+  for (const auto type : {at::kDouble, trained_type(step)}) {
+    const bool own = type != at::kDouble;  // where a rounding may have another expert chosen
+    const auto drawn = [&](const Config& config) {
+      const auto parameters = random_parameters(subject.parameters(config), 9);
+      return own ? parameters : parameters.to(at::kCPU, at::kDouble);
+    };
+    const Config asked = own ? with_every_expert(step) : step, long_asked = with_every_expert(whole);
     for (const bool training : {false, true}) {
-      const auto of_type = [&](const ParameterSet& given) {
-        return type == at::kDouble ? given.to(at::kCPU, at::kDouble) : given;
-      };
-      auto what = leak(step, of_type(drawn), training, lengths(step.gpt.context), subject);
+      auto what = leak(asked, drawn(asked), training, lengths(step.gpt.context), subject);
       // A tile that is left out shows only where a context is long enough to have it.
-      if (what.empty() && longer && type == own)
-        what = leak(whole, of_type(long_drawn), training, {whole.gpt.context}, subject);
+      if (what.empty() && longer && own)
+        what = leak(long_asked, drawn(long_asked), training, {whole.gpt.context}, subject);
       if (what.empty()) continue;
       const auto where = str("in ", type_name(type), " ", what);
       if (!why_future_is_seen(step).empty() && step.run.allow_noncausal)
         return Finding{true, "NOT CAUSAL, as RA_MLA_ALLOW_NONCAUSAL = y allows: " + where};
       return Finding{false, where};
     }
-  const auto how = own == at::kDouble
-                       ? str("nothing before it but rounding: in ", type_name(own))
-                       : str("no bit before it: in ", type_name(at::kDouble), " and ", type_name(own));
+  }
+  const auto types = step.mlp.selects()
+                         ? str("in ", type_name(at::kDouble), ", but for rounding, and with every expert in ",
+                               type_name(trained_type(step)))
+                         : str("in ", type_name(at::kDouble), " and ", type_name(trained_type(step)));
   return Finding{
-      true, str("tokens after a position change ", how, ", in training and evaluation, with ",
-                lengths(step.gpt.context).size() + (longer ? 1 : 0), " lengths up to ", whole.gpt.context)};
+      true,
+      str("tokens after a position change no bit before it: ", types, ", in training and evaluation, with ",
+          lengths(step.gpt.context).size() + (longer ? 1 : 0), " lengths up to ", whole.gpt.context)};
 }
 
 }  // namespace kablate

@@ -146,16 +146,21 @@ ParameterSet with_moved_routers(const ParameterSet& parameters, std::int64_t by)
   return moved;
 }
 
+Config with_every_expert(Config config) {
+  if (config.mlp.selects()) config.mlp.experts = config.mlp.experts_top = 2;
+  return config;
+}
+
 bool had_no_token(const Training& training, const std::string& name) {
   const auto own = expert_tensor(name);
   if (!own) return false;
-  bool none = true, others = false;
+  bool own_moves = false, another_moves = false;
   for (const auto& [moment, tensor] : training.moments) {
     const auto of = moment.starts_with("m.") ? expert_tensor(moment.substr(2)) : std::nullopt;
     if (!of || of->mlp != own->mlp || !tensor.ne(0).any().item<bool>()) continue;
-    (of->expert == own->expert ? none : others) = of->expert != own->expert;
+    (of->expert == own->expert ? own_moves : another_moves) = true;
   }
-  return none && others;
+  return another_moves && !own_moves;
 }
 
 std::optional<Finding> experts(const Config& given, const Subject& subject) {

@@ -65,6 +65,8 @@ std::string wrong_labels(const Config& config, const Batch& batch, bool tests);
 // Experts get no token where a few tokens have others chosen. The same parameters with the rows of every
 // router moved on by `by`: of all such moves one gives each expert the tokens that most experts' rows draw.
 ParameterSet with_moved_routers(const ParameterSet& parameters, std::int64_t by);
+// The same step with two experts of which none is left out, where some are: a rounding decides nothing then.
+Config with_every_expert(Config config);
 // Whether the tensor is of an expert that got no token in all of a training, where another of its layer did.
 bool had_no_token(const Training& training, const std::string& name);
 

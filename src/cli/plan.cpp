@@ -60,17 +60,18 @@ Json to_json(const Outlook& outlook) {
   return json;
 }
 
-// With a column for the parameters that a token goes through where some step does not use all of them.
-void add_active_parameters(const Outlook& outlook, TextTable& table) {
-  const auto& steps = outlook.record.steps;
+// With a column behind the parameters where some step has fewer of this kind.
+void add_parameters(const Outlook& outlook, const std::string& heading,
+                    std::int64_t (*count)(const PlannedStep& step), TextTable& table) {
   constexpr std::ptrdiff_t kBehindParameters = 4;
+  const auto& steps = outlook.record.steps;
   if (std::all_of(steps.begin(), steps.end(),
-                  [](const PlannedStep& step) { return step.active_parameters == step.parameters; }))
+                  [&](const auto& step) { return count(step) == step.parameters; }))
     return;
-  table.headings.insert(table.headings.begin() + kBehindParameters, "active");
+  table.headings.insert(table.headings.begin() + kBehindParameters, heading);
   table.right.insert(table.right.begin() + kBehindParameters, true);
   for (std::size_t i = 0; i < steps.size(); ++i)
-    table.rows[i].insert(table.rows[i].begin() + kBehindParameters, grouped(steps[i].active_parameters));
+    table.rows[i].insert(table.rows[i].begin() + kBehindParameters, grouped(count(steps[i])));
 }
 
 std::string steps_table(const Outlook& outlook, std::size_t width) {
@@ -78,13 +79,6 @@ std::string steps_table(const Outlook& outlook, std::size_t width) {
   table.headings = {"step",   "name",        "role",        "parameters", "GFLOP/iter",
                     "memory", "cache/token", "cache fixed", "a trial"};
   table.right = {false, false, false, true, true, true, true, true, true};
-  const auto& steps = outlook.record.steps;
-  const bool prunes = std::any_of(steps.begin(), steps.end(),
-                                  [](const auto& step) { return step.nonzero_parameters.has_value(); });
-  if (prunes) {  // beside the parameters
-    table.headings.insert(table.headings.begin() + 4, "not 0");
-    table.right.insert(table.right.begin() + 4, true);
-  }
   for (std::size_t i = 0; i < outlook.record.steps.size(); ++i) {
     const auto& step = outlook.record.steps[i];
     const auto seconds = expected_seconds(outlook, i);
@@ -94,11 +88,12 @@ std::string steps_table(const Outlook& outlook, std::size_t width) {
                           human_bytes(static_cast<double>(step.decode_cache_bytes_per_token)),
                           human_bytes(static_cast<double>(step.decode_cache_bytes_fixed)),
                           seconds ? human_duration(*seconds) : "unknown"});
-    if (!prunes) continue;
-    auto& row = table.rows.back();
-    row.insert(row.begin() + 4, grouped(step.nonzero_parameters.value_or(step.parameters)));
   }
-  add_active_parameters(outlook, table);
+  add_parameters(
+      outlook, "not 0",
+      [](const PlannedStep& step) { return step.nonzero_parameters.value_or(step.parameters); }, table);
+  add_parameters(
+      outlook, "active", [](const PlannedStep& step) { return step.active_parameters; }, table);
   return aligned(table, width);
 }
 

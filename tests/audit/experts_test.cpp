@@ -36,6 +36,17 @@ TEST(Experts, PassTheGatesWhereThereAreAny) {
   }
 }
 
+TEST(PlantedFault, ALeakBesideExpertsInTheTrialsTypeAloneIsCaught) {
+  Subject subject = program();
+  subject.logits = [](const Config& config, const ParameterSet& parameters, const Tensor& tokens,
+                      const Dropout& dropout) {
+    const Tensor logits = program().logits(config, parameters, tokens, dropout);
+    if (logits.scalar_type() == at::kDouble) return logits;
+    return logits + 1e-6 * at::roll(tokens, -1, 1).to(logits.scalar_type()).unsqueeze(-1);
+  };
+  EXPECT_TRUE(fails(audit(small_config(kExperts), subject), "causality", "in float32"));
+}
+
 TEST(PlantedFault, AnExpertThatIsTreatedByItsNumberIsCaught) {
   Subject subject = program();
   subject.logits = [](const Config& config, const ParameterSet& parameters, const Tensor& tokens,
