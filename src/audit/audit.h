@@ -34,13 +34,13 @@ struct AuditedStep {
 //                    the others' logits
 //   objective        the loss of masked tokens, and the critic's, are the contract's: of the same masks for
 //                    every arm, of masked positions alone, of a critic that sees what was filled in alone
-//   labels           of data that are made from a seed they follow from the inputs, for two seeds and the test
+//   labels           of data that are made from a seed they follow from the inputs
 //   consistency      logits depend on weights and tokens alone: not on what else is in the batch, on earlier
 //                    calls, on whether gradients are recorded, or on a dropout that drops nothing
 //   positions        the order of earlier tokens counts in a model of one block, unless it has no positions
 //   shift_invariance with rotary positions the logits hang on distances alone
 //   sharing          a shared MLP computes and learns as equal ones would, of those alone that share it
-//   experts          their order does not count, ties go to the lower, and the loop's balance is the contract's
+//   experts          their order does not count, ties go to the lower, and the loop balances by the contract
 //   gradients        every tensor's gradient is the derivative of the loss, in float64
 //   every_layer      at the real depth and number of heads every row of every map gets a gradient
 //   arithmetic       the trial's type and device give float64's logits and gradients, at the whole context
