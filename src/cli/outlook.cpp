@@ -91,7 +91,7 @@ bool looks_quick(const std::vector<Config>& configs, std::int64_t threads, bool 
   return work / speed < kQuickSeconds;
 }
 
-void time_steps(Outlook& outlook, const Config& base, const ExperimentFolder& folder, bool asked) {
+void time_steps(Outlook& outlook, const Config& base, const ExperimentFolder& folder, Timing timing) {
   const auto places = steps_to_time(outlook);
   if (places.empty()) return;
   const auto device = device_of_trials(base);
@@ -99,6 +99,7 @@ void time_steps(Outlook& outlook, const Config& base, const ExperimentFolder& fo
   const std::int64_t copies = std::min(outlook.parallel, std::ssize(outlook.plan.trials));
   std::vector<Config> configs;
   for (const auto place : places) configs.push_back(outlook.plan.steps[place].config);
+  const bool asked = timing == Timing::kAlways;
   if (!asked && !looks_quick(configs, threads, device.is_cpu())) return;
   std::vector<std::optional<double>> times;
   if (asked) {
@@ -129,7 +130,7 @@ std::string baseline_key(const Outlook& outlook) {
 
 }  // namespace
 
-Outlook make_outlook(const Settings& settings, const ExperimentFolder& folder, bool measure) {
+Outlook make_outlook(const Settings& settings, const ExperimentFolder& folder, Timing timing) {
   const Config base = with_vocabulary(settings).bind();
   Outlook outlook;
   outlook.plan = plan_of(settings);
@@ -140,7 +141,8 @@ Outlook make_outlook(const Settings& settings, const ExperimentFolder& folder, b
   const auto noise = read_noise(folder, &problem);
   if (!problem.empty()) outlook.plan.notes.push_back("the noise floor is not used: " + problem);
   outlook.sensitivity = sensitivity_of(outlook.record, noise, baseline_key(outlook));
-  if (measure || with_data) time_steps(outlook, base, folder, measure);
+  if (timing == Timing::kAlways || (timing == Timing::kIfQuick && with_data))
+    time_steps(outlook, base, folder, timing);
   copy_to_reruns(outlook);
   return outlook;
 }

@@ -16,6 +16,13 @@ namespace kablate {
 
 constexpr double kQuickSeconds = 10;  // what `plan` takes at the most to time iterations without being asked
 
+// What to do about steps whose time no finished trial tells.
+enum class Timing {
+  kNever,
+  kIfQuick,  // where ten iterations of each take less than kQuickSeconds in all
+  kAlways,
+};
+
 struct Outlook {
   Plan plan;
   PlanRecord record;
@@ -28,9 +35,8 @@ struct Outlook {
 };
 
 // Of the plan that `settings` ask for. A step's time is that of a finished trial that differs in nothing but
-// the seed, or of its target where it is a rerun; the others are timed over ten iterations where `measure`
-// asks for it, or where that takes less than kQuickSeconds in all.
-Outlook make_outlook(const Settings& settings, const ExperimentFolder& folder, bool measure);
+// the seed, or of its target where it is a rerun; of the others ten iterations are timed as `timing` says.
+Outlook make_outlook(const Settings& settings, const ExperimentFolder& folder, Timing timing);
 
 std::optional<double> expected_seconds(const Outlook& outlook,
                                        std::size_t step);      // of a trial; empty: not known

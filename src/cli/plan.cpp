@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <map>
+#include <optional>
 
 #include "base/error.h"
 #include "base/json.h"
@@ -15,7 +16,8 @@ namespace {
 
 struct PlanCommand {
   PlanOptions options;
-  bool json = false, measure = false;
+  bool json = false;
+  std::optional<bool> measure;
 };
 
 const char* action_name(TrialDecision::Action action) {
@@ -206,7 +208,9 @@ std::string outlook_text(const Outlook& outlook, std::size_t width) {
 
 int plan(const PlanCommand& command) {
   const Settings settings = command.options.settings();
-  const auto outlook = make_outlook(settings, command.options.experiment(settings), command.measure);
+  auto timing = Timing::kIfQuick;
+  if (command.measure) timing = *command.measure ? Timing::kAlways : Timing::kNever;
+  const auto outlook = make_outlook(settings, command.options.experiment(settings), timing);
   std::printf("%s",
               (command.json ? json_text(to_json(outlook)) : outlook_text(outlook, output_width())).c_str());
   return kExitDone;
@@ -220,7 +224,9 @@ void add_plan_command(CLI::App& app, Action& action) {
   command->options.add_to(*parser);
   command->options.add_init_from(*parser);
   parser->add_flag("--json", command->json, "As JSON");
-  parser->add_flag("--measure", command->measure, "Time 10 iterations of each step, however long they take");
+  parser->add_flag("--measure,!--no-measure", command->measure,
+                   "Time 10 iterations of each step, however long they take, or of none; without the flag "
+                   "where they take less than 10 s in all");
   parser->callback([command, &action] { action = [command] { return plan(*command); }; });
 }
 

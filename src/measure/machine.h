@@ -25,7 +25,8 @@ std::string device_class(c10::Device device);
 
 std::string host_name();
 
-// Fixes the number of threads of this process and switches to algorithms that give the same bits every time.
+// Fixes the number of threads of this process, switches to algorithms that give the same bits every time, and
+// lets its threads take subnormal numbers for 0 where the processor can.
 // Call before any tensor work, and settle_environment (variables.h) before that.
 void make_deterministic(std::int64_t threads);
 

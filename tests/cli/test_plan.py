@@ -14,8 +14,10 @@ PUBLISHED = os.path.join(ROOT, "defconfigs", "gpt2-ra-mla-full")
 
 
 class PlanTest(ProgramTest):
+    timing = ("--no-measure",)  # up to ten seconds a plan, of what few tests look at
+
     def plan(self, *arguments, **symbols):
-        return json.loads(self.done("plan", "--json", *arguments, **symbols).stdout)
+        return json.loads(self.done("plan", "--json", *self.timing, *arguments, **symbols).stdout)
 
 
 class Notes(PlanTest):
@@ -77,6 +79,8 @@ class Published(PlanTest):
 
 
 class Decisions(PlanTest):
+    timing = ()
+
     def actions(self, plan):
         return {(t["step"], t["seed"]): (t["action"], t["reason"]) for t in plan["trials"]}
 
@@ -123,6 +127,11 @@ class Decisions(PlanTest):
         self.assertGreater(plan["steps"][0]["expected_seconds_per_trial"], 0)
         self.assertGreater(plan["expected_seconds"], 0)
         self.assertFalse(os.path.exists(self.path("results")))
+
+    def test_no_measured_time(self):
+        """--no-measure times nothing, however quick it were."""
+        plan = self.plan("--no-measure", "--steps", "0")
+        self.assertEqual(plan["steps"][0]["expected_seconds_per_trial"], "unknown")
 
 
 class Controls(PlanTest):

@@ -39,7 +39,7 @@ class PresetTest(ProgramTest):
             kept + [f"CONFIG_{name}={value}" for name, value in values.items()]) + "\n")
 
     def plan(self, *arguments):
-        return json.loads(self.done("plan", "--json", *arguments).stdout)
+        return json.loads(self.done("plan", "--json", "--no-measure", *arguments).stdout)
 
     def arms(self, config):
         """{number: what it is} of the steps that are no control and no rerun."""
