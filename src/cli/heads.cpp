@@ -112,7 +112,12 @@ void check_model(const Config& config) {
 }
 
 void check_length(const Config& config, std::int64_t length) {
-  if (config.gpt.positions != Positions::kLearned || 2 * length <= config.gpt.context) return;
+  if (2 * length <= config.gpt.context) return;
+  if (config.gpt.positions != Positions::kLearned)
+    return log_warning(str("--length = ", length, ": two copies are ", 2 * length,
+                           " ids, and the model was trained on GPT2_BLOCK_SIZE = ", config.gpt.context,
+                           ": what its heads do beyond says little of what they do within; --length ",
+                           config.gpt.context / 2, " stays within"));
   throw UserError(str("--length = ", length, ": two copies are ", 2 * length,
                       " ids; allowed: at most GPT2_BLOCK_SIZE = ", config.gpt.context,
                       " together, with POSITIONS = learned; give --length ", config.gpt.context / 2,

@@ -207,8 +207,12 @@ class LongerThanTrained(TrainedOnce):
 
     def test_copies_longer_than_the_context(self):
         trial, = self.trials().values()
-        found = json.loads(self.done("heads", trial, "--json").stdout)
+        ended = self.done("heads", trial, "--json")
+        found = json.loads(ended.stdout)
         self.assertEqual((found["length"], len(found["heads"])), (64, 4))
+        said = " ".join(ended.stderr.split())
+        self.assertRegex(said, "128 ids, and .* GPT2_BLOCK_SIZE = 16: .* --length 8 ")
+        self.assertNotIn("GPT2_BLOCK_SIZE", self.done("heads", trial, "--length", "8").stderr)
 
 
 if __name__ == "__main__":
