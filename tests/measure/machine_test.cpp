@@ -23,7 +23,8 @@ TEST(MakeDeterministicDeathTest, LetsEveryThreadTakeSubnormalNumbersForZero) {
   if (!at::globalContext().setFlushDenormal(true)) GTEST_SKIP() << "this processor has no such mode";
   at::globalContext().setFlushDenormal(false);
   const auto run = [] {
-    constexpr std::int64_t kThreads = 4;
+    constexpr int kThreads = 4;
+    at::set_num_threads(kThreads);
     std::vector<float> found(kThreads, half_of_the_smallest_normal_number());
     const auto all = [&](float sought) {
       at::parallel_for(0, kThreads, 1, [&](std::int64_t begin, std::int64_t end) {
@@ -31,7 +32,7 @@ TEST(MakeDeterministicDeathTest, LetsEveryThreadTakeSubnormalNumbersForZero) {
       });
       return std::ranges::count(found, sought) == kThreads;
     };
-    if (all(0.0F)) std::_Exit(1);  // before, none is
+    if (!all(half_of_the_smallest_normal_number())) std::_Exit(1);  // of threads that are there before
     make_deterministic(kThreads);
     std::_Exit(all(0.0F) ? 0 : 2);
   };

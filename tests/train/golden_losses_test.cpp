@@ -57,7 +57,7 @@ std::string chain_text() {
   return text;
 }
 
-// The loop of a trial without its files, on one thread with the switches of make_deterministic().
+// The loop of a trial without its files, on one thread with deterministic algorithms.
 std::vector<double> train(const Deltas& arm, const std::filesystem::path& text) {
   constexpr std::int64_t kUpdates = 6;
   const Config config = configure(kSmall + Deltas{{"DATA_PATH", text.string()}} + arm);
