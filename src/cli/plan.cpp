@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <map>
-#include <optional>
 
 #include "base/error.h"
 #include "base/json.h"
@@ -16,8 +15,7 @@ namespace {
 
 struct PlanCommand {
   PlanOptions options;
-  bool json = false;
-  std::optional<bool> measure;
+  bool json = false, measure = false, no_measure = false;
 };
 
 const char* action_name(TrialDecision::Action action) {
@@ -209,7 +207,8 @@ std::string outlook_text(const Outlook& outlook, std::size_t width) {
 int plan(const PlanCommand& command) {
   const Settings settings = command.options.settings();
   auto timing = Timing::kIfQuick;
-  if (command.measure) timing = *command.measure ? Timing::kAlways : Timing::kNever;
+  if (command.measure) timing = Timing::kAlways;
+  if (command.no_measure) timing = Timing::kNever;
   const auto outlook = make_outlook(settings, command.options.experiment(settings), timing);
   std::printf("%s",
               (command.json ? json_text(to_json(outlook)) : outlook_text(outlook, output_width())).c_str());
@@ -224,9 +223,10 @@ void add_plan_command(CLI::App& app, Action& action) {
   command->options.add_to(*parser);
   command->options.add_init_from(*parser);
   parser->add_flag("--json", command->json, "As JSON");
-  parser->add_flag("--measure,!--no-measure", command->measure,
-                   "Time 10 iterations of each step, however long they take, or of none; without the flag "
-                   "where they take less than 10 s in all");
+  auto* always = parser->add_flag("--measure", command->measure,
+                                  "Time 10 iterations of each step, however long they take; without it where "
+                                  "they take less than 10 s in all");
+  parser->add_flag("--no-measure", command->no_measure, "Time none")->excludes(always);
   parser->callback([command, &action] { action = [command] { return plan(*command); }; });
 }
 
