@@ -52,12 +52,12 @@ def mad(dataset, published, least, cost, **symbols):
 
 TASKS = [
     Task("mqar", "mqar", f"1.00 ({ZOOLOGY}, figure 2)", "val_accuracy_mean", least=0.99, step=0,
-         cost="25 min", chosen=True),
+         cost="18 min", chosen=True),
     Task("mqar-1-layer", "mqar", "a guess among the values, .25 (arXiv 2508.19029)", "val_accuracy_mean",
          least=0.2, most=0.3, step=1, cost="18 min", chosen=True),
     Task("h3-induction", "h3-induction", "> .97 (arXiv 2212.14052)", "val_accuracy_mean", least=0.97,
-         cost="4 min", chosen=True),
-    Task("h3-recall", "h3-recall", "> .97 (arXiv 2212.14052)", "val_accuracy_mean", least=0.97, cost="6 min",
+         cost="9 min", chosen=True),
+    Task("h3-recall", "h3-recall", "> .97 (arXiv 2212.14052)", "val_accuracy_mean", least=0.97, cost="12 min",
          chosen=True),
     mqar(128, 8, 128, 512, 3920, "3 hours"),
     mqar(256, 16, 256, 256, 7820, "15 hours"),
