@@ -74,8 +74,8 @@ void make_deterministic(std::int64_t threads) {
   // Every element is written before it is read; filling fresh memory first would only cost time.
   at::globalContext().setDeterministicFillUninitializedMemory(false);
   at::globalContext().setBenchmarkCuDNN(false);
-  // A model that is sure of its answers has probabilities below 1e-38, on which a processor takes up to a
-  // hundred times as long. LibTorch sets it in all of its threads.
+  // A model that is sure of its answers has probabilities below 1e-38, on which processors are slow:
+  // iterations took up to five times as long. LibTorch sets it in all of its threads.
   at::globalContext().setFlushDenormal(true);
 }
 
