@@ -159,6 +159,22 @@ def check_makefile(text):
     )
 
 
+def check_tables(path, text):
+    """Markdown's tables: a row of another number of cells than its head is cut off or drawn as text."""
+    found, head, in_code = [], None, False
+    for number, line in enumerate(text.splitlines(), 1):
+        in_code ^= line.startswith("```")
+        if in_code or not line.startswith("|"):
+            head = None
+            continue
+        cells = len(re.findall(r"(?<!\\)\|", re.sub(r"`[^`]*`", "", line))) - 1
+        if head is None:
+            head = cells
+        elif cells != head:
+            found.append(f"{path}:{number}: {cells} cells in a table of {head} columns")
+    return found
+
+
 # Published with these on, or what their switch takes away was there before it; whatever else comes later is
 # off by itself.
 ON_BY_DEFAULT = set(
@@ -290,6 +306,8 @@ def check_all(root):
     for name in sorted(os.listdir(os.path.join(root, "defconfigs"))):
         if os.path.isfile(os.path.join(root, "defconfigs", name)):
             found += check_defconfig(root, menu, f"defconfigs/{name}")
+    for path in ["README.md", *files(root, ("docs", "src"), (".md",))]:
+        found += check_tables(path, read(root, path))
     return found + check_makefile(read(root, "Makefile")) + check_format(root)
 
 

@@ -47,6 +47,24 @@ class Includes(unittest.TestCase):
         self.assertEqual(len(self.found("src/model/gpt.cpp", '#include "block.h"')), 1)
 
 
+class Tables(unittest.TestCase):
+    def found(self, *lines):
+        return lint.check_tables("docs/a.md", "\n".join(lines))
+
+    def test_rows_as_wide_as_their_head(self):
+        self.assertEqual(self.found("| a | b |", "|---|---|", "| `x | y` | \\| |", "", "| c |", "|---|"), [])
+        self.assertEqual(self.found("```", "| a | b |", "| a |", "```"), [])
+
+    def test_rows_of_another_width(self):
+        self.assertEqual(
+            self.found("| a | b |", "|---|", "| 1 | 2 |", "| 1 | 2 | 3 |"),
+            [
+                "docs/a.md:2: 1 cells in a table of 2 columns",
+                "docs/a.md:4: 3 cells in a table of 2 columns",
+            ],
+        )
+
+
 class Lengths(unittest.TestCase):
     def function(self, head, statements):
         return head + " {\n" + "  f();\n" * statements + "}\n"
