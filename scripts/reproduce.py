@@ -54,7 +54,7 @@ TASKS = [
     Task("mqar", "mqar", f"1.00 ({ZOOLOGY}, figure 2)", "val_accuracy_mean", least=0.99, step=0,
          cost="18 min", chosen=True),
     Task("mqar-1-layer", "mqar", "a guess among the values, .25 (arXiv 2508.19029)", "val_accuracy_mean",
-         least=0.2, most=0.3, step=1, cost="18 min", chosen=True),
+         least=0.2, most=0.3, step=1, cost="11 min", chosen=True),
     Task("h3-induction", "h3-induction", "> .97 (arXiv 2212.14052)", "val_accuracy_mean", least=0.97,
          cost="9 min", chosen=True),
     Task("h3-recall", "h3-recall", "> .97 (arXiv 2212.14052)", "val_accuracy_mean", least=0.97, cost="15 min",
@@ -68,6 +68,7 @@ TASKS = [
     mad("selective_copy", ".959 to .998", 0.959, "10 hours", GPT2_BLOCK_SIZE=256),
     mad("memorization", ".788 to .852", 0.788, "2 min", GPT2_BLOCK_SIZE=32, SYNTHETIC_VOCAB_SIZE=256,
         SYNTHETIC_TRAIN=256, GPT2_MAX_ITERS=400, GPT2_EVAL_INTERVAL=100),
+    mad("compression", ".432 to .516", 0.432, "1 hour", GPT2_BLOCK_SIZE=32, AUTOENCODER="y"),
 ]
 
 

@@ -11,11 +11,13 @@
 namespace kablate {
 namespace {
 
-// What LORA_FREEZE_BASE_AT freezes, written down once more: embeddings, head, and the maps of attention and
-// MLP, those of experts among them but not the router's, which no layers would share.
+// What LORA_FREEZE_BASE_AT freezes, written down once more: embeddings, head, an autoencoder's decoder, and
+// the maps of attention and MLP, those of experts among them but not the router's, which no layers would
+// share.
 bool is_base(const std::string& name) {
   const auto holds = [&](const char* part) { return name.find(part) != std::string::npos; };
-  if (name.starts_with("transformer.w") || name.starts_with("lm_head")) return true;
+  for (const char* first : {"transformer.w", "lm_head", "decoder.fc_"})
+    if (name.starts_with(first)) return true;
   if (holds(".lora_") || holds("norm")) return false;
   return holds(".attn.") || holds(".mlp.c_") || holds(".mlp.experts.");
 }

@@ -62,6 +62,7 @@ std::vector<GateCheck> audit_step(const AuditedStep& step, const AuditedStep& ba
   add("causality", [&] { return causality(config, whole, subject); });
   add("direction", [&] { return direction(config, subject); });
   add("padding", [&] { return padding(config, whole, subject); });
+  add("bottleneck", [&] { return bottleneck(config, subject); });
   add("objective", [&] { return objective(config, subject); });
   add("labels", [&] { return labels(step.config); });
   add("consistency", [&] { return consistency(config, subject); });

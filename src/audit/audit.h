@@ -28,10 +28,12 @@ struct AuditedStep {
 //   off_identity     all mechanisms off is the plain model to the bit: logits, gradients, parameters
 //   liveness         each mechanism, at its weight, moves the logits by at least 1e-3 relative
 //   dead_parameters  every tensor of parameters gets a gradient that is not zero
-//   causality        tokens after i change no bit of the logits up to i, up to the whole context
+//   causality        tokens after i change no bit of the logits up to i, up to the whole context; of an
+//                    autoencoder, of its blocks without the decoder
 //   direction        where attention is bidirectional a token's logits hang on those after it
 //   padding          there, and where sequences are lines, what stands at padded positions changes no bit of
 //                    the others' logits
+//   bottleneck       an autoencoder says every token from the last one's state alone, which knows the first
 //   objective        the loss of masked tokens, and the critic's, are the contract's: of the same masks for
 //                    every arm, of masked positions alone, of a critic that sees what was filled in alone
 //   labels           of data that are made from a seed they follow from the inputs

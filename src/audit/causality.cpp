@@ -54,7 +54,13 @@ std::string leak(const Config& config, const ParameterSet& parameters, bool trai
 
 }  // namespace
 
-std::optional<Finding> causality(const Config& step, const Config& whole, const Subject& subject) {
+std::optional<Finding> causality(const Config& given, const Config& given_whole, const Subject& subject) {
+  // An autoencoder says the first token from the last one's state: what must be causal are its blocks.
+  const auto blocks = [](Config config) {
+    config.gpt.autoencoder = false;
+    return config;
+  };
+  const Config step = blocks(given), whole = blocks(given_whole);
   if (step.gpt.context < 2 || step.bidirectional()) return {};  // there is no future, or it is to be seen
   const bool longer = whole.gpt.context > step.gpt.context;
   for (const auto type : {at::kDouble, trained_type(step)}) {

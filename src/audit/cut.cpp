@@ -98,7 +98,7 @@ Config narrowed(Config c, const Widths& widths, const Lengths& lengths) {
   c.gpt.vocabulary = std::min(c.gpt.vocabulary, kVocabulary);
   // Sequences of any length and vocabulary, which have labels; the gates make their own.
   if (c.data.is_synthetic()) {
-    c.data.dataset = DatasetKind::kRepeats;
+    if (!c.gpt.autoencoder) c.data.dataset = DatasetKind::kRepeats;
     c.data.synthetic.vocabulary = std::min(c.data.synthetic.vocabulary, c.gpt.vocabulary);
   }
   // Of a loop of a few updates.

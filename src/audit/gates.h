@@ -27,9 +27,10 @@ std::optional<Finding> dead_parameters(const Config& step, const Subject& subjec
 std::optional<Finding> causality(const Config& step, const Config& whole, const Subject& subject);
 std::optional<Finding> direction(const Config& step, const Subject& subject);  // direction.cpp
 std::optional<Finding> padding(const Config& step, const Config& whole,
-                               const Subject& subject);                        // direction.cpp
-std::optional<Finding> objective(const Config& step, const Subject& subject);  // objective.cpp
-std::optional<Finding> labels(const Config& step);                             // labels.cpp: as configured
+                               const Subject& subject);                         // direction.cpp
+std::optional<Finding> bottleneck(const Config& step, const Subject& subject);  // bottleneck.cpp
+std::optional<Finding> objective(const Config& step, const Subject& subject);   // objective.cpp
+std::optional<Finding> labels(const Config& step);                              // labels.cpp: as configured
 std::optional<Finding> decode_parity(const Config& step, const Subject& subject);     // decode_parity.cpp
 std::optional<Finding> cache_size(const Config& step, const Subject& subject);        // decode_parity.cpp
 std::optional<Finding> consistency(const Config& step, const Subject& subject);       // consistency.cpp

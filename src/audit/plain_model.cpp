@@ -261,6 +261,21 @@ Tensor PlainModel::critic(const Tensor& tokens_BT) const {
       .squeeze(2);
 }
 
+// Each position's code is added to the last state, and goes through two maps.
+Tensor PlainModel::reconstructed(const Tensor& x) const {
+  const auto T = x.size(1), E = x.size(2), half = E / 2;
+  const auto most = static_cast<double>(std::max<std::int64_t>(half - 1, 1));
+  const auto wide = statistics_type(dtype_);
+  const Tensor places = at::arange(T, at::kDouble).unsqueeze(1),
+               rates = at::exp(at::arange(half, at::kDouble) * (-std::log(10000.0) / most)).unsqueeze(0);
+  std::vector<Tensor> codes = {at::sin(places * rates), at::cos(places * rates)};
+  if (E % 2 == 1) codes.push_back(at::zeros({T, 1}, at::kDouble));
+  Tensor y = x.slice(1, T - 1) + at::cat(codes, 1).to(wide);
+  for (const std::string i : {"1", "2"})
+    y = at::gelu(linear(norm(y, "decoder.ln_" + i, dtype_), "decoder.fc_" + i)).to(wide);
+  return y;
+}
+
 Tensor PlainModel::final_values(const Tensor& tokens_BT, std::vector<Tensor>* balances) const {
   Tensor x = at::embedding(weight("transformer.wte.weight"), tokens_BT);
   if (c_.gpt.positions == Positions::kLearned)
@@ -278,6 +293,7 @@ Tensor PlainModel::final_values(const Tensor& tokens_BT, std::vector<Tensor>* ba
         return c_.mlp.routed() ? experts(in, block + "mlp.", balances) : mlp(in, block + "mlp.");
       });
   }
+  if (c_.gpt.autoencoder) x = reconstructed(x);
   return norm(x, "transformer.ln_f", dtype_);
 }
 

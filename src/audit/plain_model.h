@@ -49,6 +49,7 @@ class PlainModel {
   Tensor mlp(const Tensor& x, const std::string& name) const;
   // Of an MLP with experts; `balances` gets that of each layer.
   Tensor experts(const Tensor& x, const std::string& name, std::vector<Tensor>* balances) const;
+  Tensor reconstructed(const Tensor& x) const;  // an autoencoder's decoder, before the last norm
   Tensor final_values(const Tensor& tokens_BT,
                       std::vector<Tensor>* balances = nullptr) const;  // [B, T, E], normed
   template <typename Function>

@@ -34,7 +34,7 @@ bool loses_entries(const Parameter& spec) {
   const auto holds = [&](const char* part) { return spec.name.find(part) != std::string::npos; };
   return spec.trained && spec.shape.size() >= 2 && !spec.name.ends_with("bias") &&
          !spec.name.starts_with("transformer.w") && !spec.name.starts_with("lm_head") && !holds("critic") &&
-         !holds("router") && !holds(".lora_");
+         !holds("decoder") && !holds("router") && !holds(".lora_");
 }
 
 double contract_sparsity(const Config& c, std::int64_t updates) {

@@ -110,6 +110,9 @@ std::string why_no_heads(const Config& c) {
     return str(c.objective.masked() ? "OBJECTIVE = masked_token with " : "",
                "ATTENTION_DIRECTION = bidirectional: a model that sees what follows needs to find it "
                "nowhere; allowed: models with ATTENTION_DIRECTION = causal");
+  if (c.gpt.autoencoder)
+    return "AUTOENCODER = y: what its heads attend to is compressed, and no token is said from what stood "
+           "before; allowed: models with AUTOENCODER = n";
   if (!c.gpt.attention)
     return "GPT2_ATTENTION = n: this model has no heads to look at; name one with attention";
   return "";

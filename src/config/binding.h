@@ -78,6 +78,7 @@ void visit_fields(ConfigType& c, Visitor&& visit) {
   visit("GPT2_DROPOUT", gpt.dropout, kNumbers, from_to_below(0, 1));
   visit("GPT2_BIAS", gpt.bias, kNumbers);
   visit("GPT2_WEIGHT_TYING", gpt.tie_embeddings, kNumbers);
+  visit("AUTOENCODER", gpt.autoencoder, kNumbers);
   visit("NORM_PLACEMENT", gpt.norm_placement, kNumbers);
   visit("NORM_KIND", gpt.norm.kind, kNumbers);
   visit("NORM_AFFINE", gpt.norm.affine, kNumbers);

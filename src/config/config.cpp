@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "config/attention_checks.h"
+#include "config/enum_names.h"
 #include "config/mechanism.h"
 #include "config/pruning.h"
 #include "config/settings.h"
@@ -80,6 +81,19 @@ void check_objective(const Config& c) {
         "OBJECTIVE to masked_token");
 }
 
+// Elsewhere the decoder would be asked for what it reads.
+void check_autoencoder(const Config& c) {
+  if (!c.gpt.autoencoder || c.data.dataset == DatasetKind::kCompression) return;
+  if (c.objective.masked())
+    throw UserError(
+        "AUTOENCODER = y with OBJECTIVE = masked_token: it says all tokens, masked or not; "
+        "set OBJECTIVE to next_token and DATASET to compression, or AUTOENCODER to n");
+  throw UserError(
+      str("AUTOENCODER = y with DATASET = ", enum_name(c.data.dataset),
+          ": its decoder has seen all of a sequence when it says a token of it, so that it can be "
+          "asked for no next one; set DATASET to compression, or AUTOENCODER to n"));
+}
+
 void check_optimizer(const OptimConfig& optim) {
   if (optim.kind == OptimizerKind::kAdamWSpam && optim.spam_reset && optim.spam_warmup &&
       optim.spam_interval <= optim.spam_warmup_steps)
@@ -116,13 +130,18 @@ void validate_model(const Config& config) {
   check_objective(config);
 }
 
+void validate_data(const Config& config) {
+  check_autoencoder(config);
+  if (config.data.is_synthetic()) check_synthetic(config);
+}
+
 void validate(const Config& config) {
   validate_model(config);
   check_stages(config);
   check_optimizer(config.optim);
   check_pruning(config);
   check_heads_measured(config);
-  if (config.data.is_synthetic()) check_synthetic(config);
+  validate_data(config);
 }
 
 double Config::share_said() const {
@@ -163,7 +182,7 @@ std::vector<std::string> unused_symbols(const Config& c) {
   std::vector<std::string> names;
   const bool multi_head = c.gpt.attention && !c.attention.latent;
   const bool norms_have_biases = c.gpt.norm.affine && c.gpt.norm.kind == NormKind::kLayerNorm;
-  add_when(!norms_have_biases && !multi_head && !c.has_mlp(), {"GPT2_BIAS"}, names);
+  add_when(!norms_have_biases && !multi_head && !c.has_mlp() && !c.gpt.autoencoder, {"GPT2_BIAS"}, names);
   const auto unread_by_attention = unused_attention_symbols(c);
   names.insert(names.end(), unread_by_attention.begin(), unread_by_attention.end());
   for (const auto& mechanism : mechanisms()) {

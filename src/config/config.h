@@ -18,8 +18,9 @@ struct GptConfig {
   std::int64_t num_layers = 0, num_heads = 0, width = 0, context = 0, vocabulary = 0;
   double dropout = 0;
   bool bias = false, tie_embeddings = false;
-  bool attention = true;    // false: blocks of an MLP alone
-  bool share_main = false;  // all layers have one attention's and one MLP's maps
+  bool autoencoder = false;  // a decoder says all tokens from the state at the last one
+  bool attention = true;     // false: blocks of an MLP alone
+  bool share_main = false;   // all layers have one attention's and one MLP's maps
   NormPlacement norm_placement = NormPlacement::kPre;
   NormOptions norm;
   Positions positions = Positions::kLearned;
@@ -121,6 +122,7 @@ std::string expansion_text(std::int64_t width, std::int64_t embedding, bool exac
 // what is allowed. A single value's own range was checked when it was set.
 void validate(const Config& config);
 void validate_model(const Config& config);  // the part of it that says what a model is
+void validate_data(const Config& config);   // and what data such a model can be asked about
 
 // Why an arm can't be trained honestly although its configuration is valid ("" if it can): pooling over the
 // whole sequence lets a token see its future, unless RA_MLA_ALLOW_NONCAUSAL says that this is wanted.

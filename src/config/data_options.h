@@ -20,6 +20,7 @@ enum class DatasetKind {
   kFuzzyRecall,
   kSelectiveCopy,
   kMemorization,
+  kCompression,
   kRepeats
 };
 enum class TokenizerKind { kCharacter, kGpt2 };  // of a text

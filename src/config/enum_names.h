@@ -36,7 +36,7 @@ KABLATE_ENUM_NAMES(OptimizerKind, "adamwspam", "adamw")
 KABLATE_ENUM_NAMES(PruneKind, "none", "magnitude", "moments")
 KABLATE_ENUM_NAMES(DatasetKind, "shakespeare", "text", "bin", "lines", "mqar", "induction", "recall",
                    "in_context_recall", "noisy_recall", "fuzzy_recall", "selective_copy", "memorization",
-                   "repeats")
+                   "compression", "repeats")
 KABLATE_ENUM_NAMES(TokenizerKind, "character", "gpt2")
 KABLATE_ENUM_NAMES(DeviceKind, "auto", "cpu", "cuda")
 KABLATE_ENUM_NAMES(KernelKind, "auto", "portable", "avx2", "avx512")

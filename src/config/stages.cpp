@@ -69,7 +69,7 @@ bool has_other_parameters(const Config& c) {
   const bool latent_norms =
       c.gpt.attention && c.attention.latent && (c.deepseek() || c.attention.latent_norm);
   bool others = c.gpt.norm.affine || c.lora.on() || c.mlp.learned_width || latent_norms ||
-                (c.mlp.routed() && c.has_mlp());
+                (c.mlp.routed() && c.has_mlp()) || c.objective.critic;
   for (const auto* mechanism : mechanisms_on(c)) others = others || *mechanism->part != '\0';
   return others;
 }

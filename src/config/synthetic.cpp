@@ -49,6 +49,8 @@ class Checks {
         return length(2 * s.copied + 2, str("twice SYNTHETIC_COPY = ", s.copied, " and 2"));
       case DatasetKind::kMemorization:
         return memorization();
+      case DatasetKind::kCompression:
+        return compression();
       case DatasetKind::kRepeats:
         return length(2, "something and its repetition");
       default:
@@ -88,6 +90,14 @@ class Checks {
     if (ids_.keys.count < 2)
       throw UserError(str("SYNTHETIC_VOCAB_SIZE = ", c_.data.synthetic.vocabulary, ": ", task(),
                           " has one fact then, and all sequences are the same; allowed: at least 5"));
+  }
+
+  void compression() const {
+    if (!c_.gpt.autoencoder)
+      throw UserError(str(task(),
+                          " with AUTOENCODER = n: each position would say the token that it reads; set "
+                          "AUTOENCODER to y, or choose another DATASET"));
+    length(2, "a token and the one that they are compressed at");
   }
 
   void noisy() const {
@@ -164,6 +174,9 @@ TaskIds task_ids(const DataConfig& data) {
     case DatasetKind::kMemorization:
       halve(V - 1, ids), ids.marker = V - 1;
       break;
+    case DatasetKind::kCompression:
+      ids.values = {0, V - 1}, ids.marker = V - 1;
+      break;
     case DatasetKind::kRepeats:
       ids.values = {0, V};
       break;
@@ -195,6 +208,8 @@ double labels_per_sequence(const Config& config) {
       return static_cast<double>(s.copied);
     case DatasetKind::kMemorization:
       return T / 2;
+    case DatasetKind::kCompression:
+      return T;
     case DatasetKind::kRepeats: {
       const auto [least, most] = repeats_periods(config.gpt.context);
       return T - static_cast<double>(least + most) / 2;

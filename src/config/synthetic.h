@@ -19,7 +19,8 @@ struct IdRange {
 };
 
 struct TaskIds {
-  IdRange keys, values;      // `values` are what labels are; `keys` are empty where a task has none
+  // `values` are what labels are, and in compression the marker too; `keys` are empty where a task has none.
+  IdRange keys, values;
   IdRange noise;             // of noisy_recall
   std::int64_t marker = -1;  // what says that an answer comes, or is to come
   std::int64_t blank = -1;   // what says nothing

@@ -88,6 +88,7 @@ std::shared_ptr<const Dataset> as_trained_on(std::shared_ptr<const Dataset> data
 
 std::shared_ptr<const Dataset> open_dataset(const Config& config, const std::filesystem::path& data_folder,
                                             const Tokenizer* tokenizer) {
+  validate_data(config);
   if (config.data.is_synthetic()) return std::make_shared<const SyntheticDataset>(config);
   DataSource source;
   source.vocabulary = config.gpt.vocabulary;

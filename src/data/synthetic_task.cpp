@@ -232,6 +232,20 @@ class Memorization final : public SyntheticTask {
   Permutation facts_;
 };
 
+class Compression final : public SyntheticTask {
+ public:
+  explicit Compression(const TaskIds& ids) : ids_(ids) {}
+
+  void make(Draws& draws, bool, Tokens inputs, Tokens labels) const override {
+    for (auto& id : inputs.first(inputs.size() - 1)) id = one_of(ids_.values, draws);
+    inputs.back() = ids_.marker;
+    std::copy(inputs.begin(), inputs.end(), labels.begin());
+  }
+
+ private:
+  TaskIds ids_;
+};
+
 class Repeats final : public SyntheticTask {
  public:
   explicit Repeats(const TaskIds& ids) : ids_(ids) {}
@@ -288,6 +302,8 @@ std::unique_ptr<const SyntheticTask> make_task(const DataConfig& data, std::int6
       return std::make_unique<SelectiveCopy>(ids, s.copied);
     case DatasetKind::kMemorization:
       return std::make_unique<Memorization>(ids);
+    case DatasetKind::kCompression:
+      return std::make_unique<Compression>(ids);
     case DatasetKind::kRepeats:
       return std::make_unique<Repeats>(ids);
     default:

@@ -18,6 +18,8 @@
 //                      tokens in their order
 //   memorization       keys, each before a marker whose label is the key's value: the same for all sequences,
 //                      seeds and splits, and nowhere in the input
+//   compression        T - 1 random tokens and a marker; the label of every position is its own token, said
+//                      from the state at the last alone (AUTOENCODER; MAD)
 //   repeats            random tokens r r r …, of period p uniform in [T/8, T/2]: the label of each from p on
 //                      is the next
 //

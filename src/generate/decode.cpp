@@ -35,6 +35,9 @@ std::string undecodable_reason(const ModelSpec& spec) {
     return "ATTENTION_DIRECTION = bidirectional: every token's values hang on those that follow it, so they "
            "can't be decoded one by one; text comes from `kablate sample`, which fills in all places step by "
            "step";
+  if (spec.autoencoder)
+    return "AUTOENCODER = y: every token is said from the state at the last one, so none can be decoded "
+           "before all are there; `kablate logits` gives what it says of sequences";
   const auto hangs_on_later = [](const LayerSpec& layer) {
     return layer.gate && layer.gate->pool == GatePool::kSequence;
   };

@@ -34,8 +34,8 @@ class Decoder {
   DecodeCache cache_;
 };
 
-// Why a model can't be decoded token by token, "" if it can: with RA_MLA_MLP_GATE_POOL = sequence a
-// gate hangs on the tokens that follow.
+// Why a model can't be decoded token by token, "" if it can: where a token's values hang on those that
+// follow, which is so of bidirectional models, of autoencoders, and with RA_MLA_MLP_GATE_POOL = sequence.
 std::string undecodable_reason(const ModelSpec& spec);
 
 }  // namespace kablate

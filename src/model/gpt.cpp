@@ -26,6 +26,7 @@ Gpt::Gpt(const ModelSpec& spec, const ParameterSet& parameters)
       norm_(parameters, "transformer.ln_f", spec.norm) {
   dtype_ = computing_type(spec, token_embedding_);
   if (spec_.critic) critic_weight_ = parameters["critic.weight"], critic_bias_ = parameters["critic.bias"];
+  if (spec_.autoencoder) decoder_.emplace(spec_, parameters);
   if (spec_.rotary_width() > 0) rotation_ = rotation(0, spec_.T);
   for (const auto& layer : spec_.layers) blocks_.push_back(std::make_unique<const Block>(layer, parameters));
 }
@@ -174,6 +175,7 @@ Tensor Gpt::final_values(const Tensor& tokens_BT, DecodeCache* cache, const Pass
           Decoding{.cache = cache->blocks[i], .length = cache->length, .filling = tokens_BT.size(1) > 1});
     stream = blocks_[i]->forward(stream, context, decoding ? &*decoding : nullptr, pass);
   }
+  if (decoder_) stream = {(*decoder_)(stream.sum(), pass), {}};
   return norm_(stream, dtype_).normed;
 }
 

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <vector>
 
+#include "model/autoencoder.h"
 #include "model/block.h"
 #include "model/loss.h"
 #include "model/norm.h"
@@ -83,6 +85,7 @@ class Gpt {
       critic_bias_;    // position_embedding_ undefined without one
   Rotation rotation_;  // of the spec's T positions, where rotary
   std::vector<std::unique_ptr<const Block>> blocks_;
+  std::optional<AutoencoderDecoder> decoder_;
   Norm norm_;
 };
 

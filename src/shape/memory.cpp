@@ -110,6 +110,14 @@ std::int64_t peak_tensor_bytes(const Config& config) {
     const auto& [activations, weights_kept, map_passing, gradients] = layers.back();
     kept += tokens * (activations.attention_kept + activations.mlp_kept) + weights_kept;
   }
+  const PartShape decoder = autoencoder_shape(model);
+  double decoder_kept = tokens * decoder.activations.mlp_kept, of_decoder = 0;  // its gradients
+  for (const auto& parameter : decoder.parameters) {
+    const auto count = static_cast<double>(parameter.count());
+    of_decoder += parameter.trained ? kFloatBytes * count : 0;
+    if (value < kFloatBytes && parameter.part != Part::kNorm) decoder_kept += value * count;
+  }
+  kept += decoder_kept;
   const auto [masks, selecting] = pruning_bytes(config);
   const double stays = weights + 2 * trained + (accumulates ? trained : 0) + masks;
   const double copied = value < kFloatBytes ? value * V * E : 0;
@@ -120,7 +128,8 @@ std::int64_t peak_tensor_bytes(const Config& config) {
   kept += of_critic;
   double peak = stays + kept + copied + head_bytes(model, N, said);
   const double of_embedding = accumulates || model.frozen_base ? 0 : kFloatBytes * V * E;
-  double gradients = of_embedding;
+  double gradients = of_embedding + (accumulates ? 0 : of_decoder);
+  kept -= decoder_kept;
   for (const auto& layer : layers) {
     const ActivationBytes& in = layer.activations;
     const double forward = stays + kept + tokens * in.mlp_forward;

@@ -24,6 +24,7 @@ template <typename Visit>
 void for_each_part(const ModelSpec& model, Visit visit) {
   for (const auto& layer : model.layers)
     for (const auto& part : layer_parts(layer)) visit(part);
+  visit(autoencoder_shape(model));
 }
 
 }  // namespace
@@ -40,6 +41,7 @@ ParameterTable model_parameters(const ModelSpec& model) {
   if (model.positions == Positions::kLearned) add("transformer.wpe.weight", model.T, Part::kEmbedding);
   for (const auto& layer : model.layers)
     for (const auto& part : layer_parts(layer)) add_part(layer, part, table);
+  for (const auto& parameter : autoencoder_shape(model).parameters) all.push_back(parameter);
   for (const auto& parameter : norm_parameters("transformer.ln_f", model.E, model.norm, model.bias))
     all.push_back(parameter);
   if (model.tie_embeddings)
@@ -103,14 +105,14 @@ double flops_per_iteration_nanogpt(const Config& config) {
 }
 
 std::int64_t decode_cache_bytes_per_token(const ModelSpec& model) {
-  if (!model.causal) return 0;
+  if (!model.causal || model.autoencoder) return 0;
   std::int64_t values = 0;
   for_each_part(model, [&](const PartShape& part) { values += part.cache_values_per_token; });
   return values * static_cast<std::int64_t>(value_bytes(model.compute));
 }
 
 std::int64_t decode_cache_bytes_fixed(const ModelSpec& model) {
-  if (!model.causal) return 0;
+  if (!model.causal || model.autoencoder) return 0;
   std::int64_t values = 0;
   for_each_part(model, [&](const PartShape& part) { values += part.cache_values_fixed; });
   return values * static_cast<std::int64_t>(value_bytes(model.compute));

@@ -38,7 +38,7 @@ double flops_per_iteration(const Config& config);
 double flops_per_iteration_nanogpt(const Config& config);
 
 // What decoding must keep, summed over layers, at DTYPE's width (spec, section 3); 0 of a bidirectional
-// model, which is not decoded.
+// model and of an autoencoder, which are not decoded.
 std::int64_t decode_cache_bytes_per_token(const ModelSpec& model);
 std::int64_t decode_cache_bytes_fixed(const ModelSpec& model);
 

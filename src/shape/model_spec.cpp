@@ -84,6 +84,7 @@ ModelSpec::ModelSpec(const Config& c)
       frozen_base(c.lora.freeze_base_at == 1),
       causal(!c.bidirectional()),
       critic(c.objective.critic),
+      autoencoder(c.gpt.autoencoder),
       compute{.dtype = c.run.dtype,
               .device = c.run.device,
               .kernels = c.run.kernels,

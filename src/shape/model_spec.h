@@ -107,6 +107,7 @@ struct ModelSpec {
   bool frozen_base = false;  // embeddings, head and main matrices stand still
   bool causal = true;        // in all layers
   bool critic = false;       // a head that judges tokens
+  bool autoencoder = false;  // a decoder says all tokens from the state at the last one
   ComputeSpec compute;
   std::vector<LayerSpec> layers;
 

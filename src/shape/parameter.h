@@ -40,8 +40,8 @@ struct Parameter {
     return product;
   }
 
-  // Whether PRUNE sets entries of it to 0: a map, and none of embeddings, head, critic, router and adapters;
-  // and not what keeps its values, as long as it does.
+  // Whether PRUNE sets entries of it to 0: a map, and none of embeddings, head, an autoencoder's decoder,
+  // critic, router and adapters; and not what keeps its values, as long as it does.
   bool prunable() const {
     return trained && shape.size() >= 2 && part != Part::kEmbedding && part != Part::kHead &&
            part != Part::kAdapter && !is_router(name) && !is_bias(name);

@@ -46,6 +46,9 @@ PartShape attention_shape(const LayerSpec& layer);   // whichever of them is con
 PartShape mlp_shape(const LayerSpec& layer);         // mlp_shape.cpp; spec, section 3
 PartShape norms_shape(const LayerSpec& layer);       // mlp_shape.cpp; spec, section 1
 
+// The decoder of an autoencoder, behind all layers; empty where there is none. Its bytes are `mlp_kept`.
+PartShape autoencoder_shape(const ModelSpec& model);  // autoencoder_shape.cpp
+
 // Shorthands for the distributions of spec, section 4.
 Parameter linear(const std::string& name, std::int64_t out, std::int64_t in, double deviation,
                  const char* part);

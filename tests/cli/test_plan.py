@@ -272,6 +272,7 @@ class Memory(PlanTest):
         masked = {"OBJECTIVE": "masked_token", "ATTENTION_DIRECTION": "bidirectional"}
         text = words(4000).split()
         rows = "".join(" ".join(text[i:i + 12]) + "\n" for i in range(0, len(text), 12))
+        compression = {"DATASET": "compression", "AUTOENCODER": "y", "SYNTHETIC_VOCAB_SIZE": 16}
         lines = {"DATASET": "lines", "DATA_PATH": self.write("lines", rows)}
         for steps, symbols in [
                 ("0,3", {}),
@@ -309,6 +310,8 @@ class Memory(PlanTest):
                 ("0", {"DATASET": "mqar", "SYNTHETIC_VOCAB_SIZE": 4000, "GPT2_VOCAB_SIZE": 0}),
                 ("0,3", {"DATASET": "in_context_recall", "SYNTHETIC_VOCAB_SIZE": 16, "GPT2_BATCH_SIZE": 16}),
                 ("0", {"DATASET": "repeats", "SYNTHETIC_VOCAB_SIZE": 900, "GPT2_VOCAB_SIZE": 900}),
+                ("0,3", {**compression, "GPT2_BATCH_SIZE": 16}),
+                ("0", {**compression, "DTYPE": "bfloat16", "MLP_EXPANSION": "1"}),
                 ("0", lines)]:
             plan = self.plan("--steps", steps, **symbols)
             self.done("run", "--steps", steps, **symbols)

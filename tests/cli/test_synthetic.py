@@ -14,7 +14,7 @@ from support import read_text, sha256  # noqa: E402
 MADE = {"DATASET_TEXT": "n", "DATASET_MQAR": "y", "SYNTHETIC_VOCAB_SIZE": 20, "SYNTHETIC_TRAIN": 60,
         "SYNTHETIC_TEST": 30, "MQAR_PAIRS": 3}
 TASKS = ["mqar", "induction", "recall", "in_context_recall", "noisy_recall", "fuzzy_recall", "selective_copy",
-         "memorization", "repeats"]
+         "memorization", "compression", "repeats"]
 
 
 class Ladder(TrainedOnce):
@@ -103,6 +103,38 @@ class Ladder(TrainedOnce):
         self.assertIn("gate", self.done("knockout", self.trial).stdout)
 
 
+class Compression(TrainedOnce):
+    symbols = {**MADE, "DATASET_MQAR": "n", "DATASET_COMPRESSION": "y", "AUTOENCODER": "y",
+               "RA_MLA_ABLATION_MODE": "n"}
+    run_arguments = ()
+
+    def begin(self):
+        self.trial, = self.trials().values()
+
+    def test_every_token_of_a_sequence_is_said(self):
+        found = json.loads(self.done("eval", "--run", self.trial, "--json").stdout)
+        self.assertEqual((found["windows"], found["tokens"]), (8, 8 * 16))
+        self.assertEqual(found["loss"], read_json(self.trial, "summary.json")["val_loss"])
+        first, *labels = read_text(self.trial, "sample.txt").strip().split("\n")
+        said = [re.match(r"at (\d+) the label is (\d+), ", line).groups() for line in labels]
+        self.assertEqual(said, [(str(t), id) for t, id in enumerate(first.split())])
+
+    def test_what_asks_for_a_next_token_refuses_it(self):
+        self.write("text", "to be or not to be " * 40)
+        weights = ["--config", os.path.join(self.trial, "config"), "--weights",
+                   os.path.join(self.trial, "weights.safetensors")]
+        text = ["--set", "DATASET=text", "--set", f"DATA_PATH={self.path('text')}"]
+        self.assert_all_refused([
+            (["eval", *weights, *text], "AUTOENCODER = y with DATASET = text"),
+            (["eval", *weights, "--set", "DATASET=repeats"], "AUTOENCODER = y with DATASET = repeats"),
+            (["sample", *weights, *text], "AUTOENCODER = y with DATASET = text"),
+            (["sample", "--run", self.trial], "DATASET = compression", "no text to print"),
+            (["heads", self.trial, "--length", "8"], "AUTOENCODER = y"),
+        ])
+        text = self.done("bench-decode", "--config", os.path.join(self.trial, "config")).stdout
+        self.assertIn("said from the state at the last one", " ".join(text.split()))
+
+
 class Every(ProgramTest):
     symbols = {**MADE, "RA_MLA_ABLATION_MODE": "n", "GPT2_BLOCK_SIZE": 20, "SYNTHETIC_COPY": 4,
                "SYNTHETIC_MOTIF": 2,
@@ -111,7 +143,8 @@ class Every(ProgramTest):
     def test_task_trains_with_a_vocabulary_of_its_own(self):
         for task in TASKS:
             with self.subTest(task):
-                self.done("run", results=task, DATASET=task, GPT2_VOCAB_SIZE=0)
+                more = {"AUTOENCODER": "y"} if task == "compression" else {}
+                self.done("run", results=task, DATASET=task, GPT2_VOCAB_SIZE=0, **more)
                 trial, = self.trials(task).values()
                 self.assertIsNotNone(read_json(trial, "summary.json")["val_accuracy"])
                 self.assertIn("CONFIG_GPT2_VOCAB_SIZE=20", read_text(trial, "config"))

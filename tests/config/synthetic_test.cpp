@@ -15,6 +15,8 @@ Deltas made(const char* dataset, const char* context, const char* vocabulary) {
   return {{"DATASET", dataset}, {"GPT2_BLOCK_SIZE", context}, {"SYNTHETIC_VOCAB_SIZE", vocabulary}};
 }
 
+const Deltas kAutoencoder{{"AUTOENCODER", "y"}};
+
 TEST(Synthetic, RefusesWhatCantBeMade) {
   const auto refused = [](const Deltas& deltas, std::initializer_list<std::string> parts) {
     expect_error([&] { configure(deltas); }, parts);
@@ -32,16 +34,25 @@ TEST(Synthetic, RefusesWhatCantBeMade) {
   refused(made("fuzzy_recall", "64", "6"), {"SYNTHETIC_MOTIF = 3", "has 2 tokens for keys", "at most 2"});
   refused(made("selective_copy", "33", "16"), {"GPT2_BLOCK_SIZE = 33", "at least 34", "SYNTHETIC_COPY = 16"});
   refused(made("memorization", "31", "16"), {"GPT2_BLOCK_SIZE = 31", "even"});
+  refused(made("compression", "1", "16") + kAutoencoder, {"GPT2_BLOCK_SIZE = 1", "at least 2"});
+  refused(made("compression", "32", "16"),
+          {"DATASET = compression with AUTOENCODER = n", "set AUTOENCODER to y"});
+  for (const auto& other : {made("repeats", "32", "16"), Deltas{}})
+    refused(other + kAutoencoder, {"AUTOENCODER = y with DATASET = ", "set DATASET to compression"});
+  refused(kAutoencoder + Deltas{{"OBJECTIVE", "masked_token"}, {"ATTENTION_DIRECTION", "bidirectional"}},
+          {"AUTOENCODER = y with OBJECTIVE = masked_token", "set OBJECTIVE to next_token"});
+  refused(made("compression", "32", "16") + kAutoencoder + Deltas{{"MEASURE_HEADS", "y"}},
+          {"MEASURE_HEADS = y with AUTOENCODER = y"});
   refused(made("repeats", "1", "16"), {"GPT2_BLOCK_SIZE = 1", "at least 2"});
   refused(made("mqar", "64", "8192") + Deltas{{"GPT2_VOCAB_SIZE", "8191"}},
           {"GPT2_VOCAB_SIZE = 8191", "SYNTHETIC_VOCAB_SIZE = 8192"});
   refused(made("mqar", "64", "64") +
               Deltas{{"OBJECTIVE", "masked_token"}, {"ATTENTION_DIRECTION", "bidirectional"}},
           {"OBJECTIVE = masked_token with DATASET = mqar", "next_token"});
-  for (const auto& least :
-       {made("mqar", "16", "10"), made("induction", "4", "4"), made("recall", "4", "4"),
-        made("in_context_recall", "4", "4"), made("fuzzy_recall", "18", "7"),
-        made("selective_copy", "34", "4"), made("memorization", "2", "5"), made("repeats", "2", "4")})
+  for (const auto& least : {made("mqar", "16", "10"), made("induction", "4", "4"), made("recall", "4", "4"),
+                            made("in_context_recall", "4", "4"), made("fuzzy_recall", "18", "7"),
+                            made("selective_copy", "34", "4"), made("memorization", "2", "5"),
+                            made("repeats", "2", "4"), made("compression", "2", "4") + kAutoencoder})
     EXPECT_NO_THROW(configure(least)) << least[0].second;
 }
 
@@ -54,6 +65,7 @@ TEST(Synthetic, KnowsHowManyLabelsThereAre) {
   EXPECT_EQ(labels(made("selective_copy", "256", "16")), 16);
   EXPECT_EQ(labels(made("memorization", "32", "256")), 16);
   EXPECT_EQ(labels(made("repeats", "64", "16")), 64 - 20);
+  EXPECT_EQ(labels(made("compression", "32", "16") + kAutoencoder), 32);
   // 63 pairs of 8 keys, all of which are said but for 0.002 of them; and the last.
   EXPECT_NEAR(labels(made("in_context_recall", "128", "16")), 56.0018, 1e-3);
   // Nearly a fifth of 62 pairs are noise.

@@ -43,6 +43,8 @@ std::vector<Config> all_tasks() {
           made("selective_copy", "256", "16"),
           made("selective_copy", "34", "4"),
           made("memorization", "32", "256"),
+          made("compression", "32", "16", {{"AUTOENCODER", "y"}}),
+          made("compression", "2", "4", {{"AUTOENCODER", "y"}}),
           made("repeats", "64", "300")};
 }
 

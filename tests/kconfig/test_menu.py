@@ -18,7 +18,8 @@ BOOLS = {
     "RA_MLA_MLP_SPARSE_HEAD_AVERAGE GPT2_DECAY_LR SPAM_ENABLE_CLIP SPAM_PERIODIC_RESET SPAM_WARMUP",
     "n": "RA_MLA_ALLOW_NONCAUSAL RA_MLA_SHARED_KV RA_MLA_LATENT_NORM RA_MLA_LATENT_SCALE "
     "RA_MLA_MLP_CROSS_DETACH RECOMPUTE MLP_PER_HEAD MLP_LEARNED_WIDTH QK_NORM "
-    "SHARE_MAIN_MATRICES USE_LORA_ATTN USE_LORA_MLP CRITIC ADAM_DECAY_ALL MEASURE_HEADS",
+    "SHARE_MAIN_MATRICES USE_LORA_ATTN USE_LORA_MLP CRITIC ADAM_DECAY_ALL MEASURE_HEADS "
+    "AUTOENCODER",
 }
 INTS = {
     "GPT2_N_KV_HEAD": 0,
@@ -104,7 +105,7 @@ CHOICES = {
     "OPTIMIZER": "adamwspam adamw",
     "PRUNE": "none magnitude moments",
     "DATASET": "shakespeare text bin lines mqar induction recall in_context_recall noisy_recall fuzzy_recall "
-    "selective_copy memorization repeats",
+    "selective_copy memorization compression repeats",
     "TOKENIZER": "character gpt2",
     "DEVICE": "auto cpu cuda",
     "KERNELS": "auto portable avx2 avx512",
@@ -220,7 +221,7 @@ class Menu(FolderTest):
     def test_values_whose_code_is_still_to_come_are_unknown(self):
         for line in (
             'CONFIG_GPT2_ACTIVATION="geglu"',
-            'CONFIG_DATASET="compression"',
+            'CONFIG_DATASET="images"',
             'CONFIG_DTYPE="float64"',
         ):
             with self.assertRaisesRegex(strict.ConfigError, "unknown value"):

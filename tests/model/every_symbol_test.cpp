@@ -49,6 +49,14 @@ std::function<std::string(const Settings&)> paired(std::string (*observe)(const 
   };
 }
 
+// With the data that an autoencoder needs, and no other model has.
+std::function<std::string(const Settings&)> compressing(std::string (*observe)(const Settings&)) {
+  return [observe](Settings settings) {
+    settings.set("DATASET", settings.text("AUTOENCODER") == "y" ? "compression" : "repeats", "");
+    return observe(settings);
+  };
+}
+
 // NOLINT(length): one line a symbol
 std::vector<Row> model_rows() {
   return {{"GPT2_N_LAYER", "2", "3", observe::logits, {}},
@@ -59,6 +67,7 @@ std::vector<Row> model_rows() {
           {"GPT2_DROPOUT", "0", "0.25", observe::training, {}},
           {"GPT2_BIAS", "y", "n", observe::logits, {}},
           {"GPT2_WEIGHT_TYING", "y", "n", observe::logits, {}},
+          {"AUTOENCODER", "y", "n", compressing(observe::logits), {{"SYNTHETIC_VOCAB_SIZE", "9"}}},
           {"NORM_PLACEMENT", "pre", "post", observe::logits, {}},
           {"NORM_KIND", "layernorm", "rmsnorm", observe::logits, {}},
           {"NORM_AFFINE", "y", "n", observe::logits, {}},

@@ -131,7 +131,11 @@ TEST(ALongerContext, EqualsTheReferenceWherePositionsAllowIt) {
   for (const Deltas& deltas :
        {Deltas{{"POSITIONS", "none"}},
         Deltas{{"POSITIONS", "none"}, {"RA_MLA_MLP_ATTN_GATE", "y"}, {"RA_MLA_MLP_CROSS_TOKEN", "y"}},
-        Deltas{{"POSITIONS", "rotary"}, {"ENABLE_RA_MLA", "n"}, {"GPT2_N_KV_HEAD", "1"}}}) {
+        Deltas{{"POSITIONS", "rotary"}, {"ENABLE_RA_MLA", "n"}, {"GPT2_N_KV_HEAD", "1"}},
+        Deltas{{"POSITIONS", "none"},
+               {"AUTOENCODER", "y"},
+               {"DATASET", "compression"},
+               {"SYNTHETIC_VOCAB_SIZE", "11"}}}) {
     const auto result = compare(small_config(deltas), 15, 2, 21);
     EXPECT_LE(result.in_double, kDoubleTolerance);
     EXPECT_LE(result.in_float, kFloatTolerance);
@@ -190,6 +194,7 @@ std::string pick(Random& random, std::vector<std::string> values) { return value
 Deltas draw(Random& random) {
   const Deltas mechanisms = draw_mechanisms(random);
   const std::vector<std::string> yes_or_no{"y", "n"};
+  const bool compresses = random() % 4 == 0;
   return Deltas{{"GPT2_N_LAYER", pick(random, {"1", "2", "3", "4"})},
                 {"GPT2_N_EMBD", pick(random, {"12", "16"})},
                 {"GPT2_N_HEAD", pick(random, {"2", "3", "4"})},
@@ -208,6 +213,9 @@ Deltas draw(Random& random) {
                 {"ATTENTION_DIRECTION", pick(random, {"causal", "causal", "bidirectional"})},
                 {"OBJECTIVE", pick(random, {"next_token", "next_token", "masked_token"})},
                 {"CRITIC", pick(random, {"y", "n", "n"})},
+                {"AUTOENCODER", compresses ? "y" : "n"},
+                {"DATASET", compresses ? "compression" : "text"},
+                {"SYNTHETIC_VOCAB_SIZE", "7"},
                 {"MLP_EXPANSION", pick(random, {"0", "1", "1.3", "2", "4", "1,0,2", "0,3", "2,0"})},
                 {"MLP_SHARE_LAYERS", pick(random, {"1", "1", "2", "3"})},
                 {"MLP_SHARE_PATTERN", pick(random, {"adjacent", "cyclic"})},

@@ -213,6 +213,9 @@ const Deltas kByHand = {{"GPT2_N_LAYER", "2"},
                         {"GPT2_GRADIENT_ACCUMULATION", "2"},
                         {"GPT2_BIAS", "n"}};
 
+const Deltas kCompressing = {
+    {"DATASET", "compression"}, {"AUTOENCODER", "y"}, {"SYNTHETIC_VOCAB_SIZE", "10"}};
+
 // Forward operations of one token; an iteration has 3·2·4 of them, forward and twice that backward.
 double flops_per_token(const Deltas& deltas) {
   return flops_per_iteration(configure(kByHand + deltas)) / (3 * 2 * 4) / 3;
@@ -228,6 +231,8 @@ TEST(Flops, EqualTheSumDoneByHand) {
       flops_per_token(off + mha +
                       Deltas{{"DATASET", "mqar"}, {"MQAR_PAIRS", "1"}, {"SYNTHETIC_VOCAB_SIZE", "10"}}),
       2 * (384 + 128 + 64 + 1024) + 160 / 4);
+  // All four positions have a label, and each goes through the decoder's two maps.
+  EXPECT_DOUBLE_EQ(flops_per_token(off + mha + kCompressing), 2 * (384 + 128 + 64 + 1024) + 160 + 2 * 128);
   // One head of keys of 4 channels: c_attn 2·8·16; the pairs stay as many. Norms and rotation are none.
   EXPECT_DOUBLE_EQ(flops_per_token(off + mha + Deltas{{"GPT2_N_KV_HEAD", "1"}}),
                    2 * (256 + 128 + 64 + 1024) + 160);
@@ -324,6 +329,19 @@ TEST(ParametersByPart, PutEachNameWhereItBelongs) {
       {"gate", 5 * 32 + 2 * 5},      {"cross_token", 2 * 32 * 32},
       {"coupler", 2 * 32 * 3}};
   EXPECT_EQ(parts, expected);
+}
+
+// Two maps, two norms and, where the model has biases, those of both; nothing is decoded token by token.
+TEST(Autoencoder, HasADecoderBesideThePlainModel) {
+  const Deltas off = kByHand + mechanisms(false, false, false);
+  for (const auto& [bias, more] : {std::pair{"n", 2 * (64 + 8)}, {"y", 2 * (64 + 8 + 2 * 8)}}) {
+    const Deltas biased = off + Deltas{{"GPT2_BIAS", bias}};
+    const Config plain = configure(biased), compressing = configure(biased + kCompressing);
+    EXPECT_EQ(parameter_count(compressing) - parameter_count(plain), more);
+    EXPECT_EQ(parameters_by_part(compressing).at("head"), 2 * 64 + (*bias == 'y' ? 2 * 8 : 0));
+    EXPECT_GT(decode_cache_bytes_per_token(plain), 0);
+    EXPECT_EQ(decode_cache_bytes_per_token(compressing), 0);
+  }
 }
 
 // Few entries a row, the same for all heads: else the dense rows are kept, of which the memory formula knows.

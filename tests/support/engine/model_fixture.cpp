@@ -48,7 +48,9 @@ const std::pair<std::string, std::string> kMha{"ENABLE_RA_MLA", "n"}, kGate{"RA_
     kLearned{"MLP_LEARNED_WIDTH", "y"}, kDeepseek{"RA_MLA_FORM", "deepseek"},
     kMasked{"OBJECTIVE", "masked_token"}, kBothWays{"ATTENTION_DIRECTION", "bidirectional"},
     kCritic{"CRITIC", "y"}, kSharedMain{"SHARE_MAIN_MATRICES", "y"}, kLoraAttn{"USE_LORA_ATTN", "y"},
-    kLoraMlp{"USE_LORA_MLP", "y"}, kExperts{"MLP_EXPERTS", "3"}, kTwo{"MLP_EXPERTS_TOP", "2"};
+    kLoraMlp{"USE_LORA_MLP", "y"}, kExperts{"MLP_EXPERTS", "3"}, kTwo{"MLP_EXPERTS_TOP", "2"},
+    kAutoencoder{"AUTOENCODER", "y"}, kCompression{"DATASET", "compression"},
+    kIds{"SYNTHETIC_VOCAB_SIZE", "11"};
 
 std::pair<std::string, std::string> pool(const char* value) { return {"RA_MLA_MLP_GATE_POOL", value}; }
 std::pair<std::string, std::string> sparse(const char* value) { return {"RA_MLA_MLP_SPARSE_MODE", value}; }
@@ -274,6 +276,18 @@ const std::vector<Arm>& arms() {
       {"AllCriticUniform",
        {kGate, kCross, kRecip, kMasked, kBothWays, kCritic, {"MASK_SCHEDULE", "uniform"}}},
       {"SharedMatricesLoraCritic", {kMha, kMasked, kBothWays, kCritic, kSharedMain, kLoraAttn, kLoraMlp}},
+      {"Autoencoder", {kMha, kAutoencoder, kCompression, kIds}},
+      {"AutoencoderWithoutBiasRmsNormUntiedHead",
+       {kAutoencoder,
+        kCompression,
+        kIds,
+        {"GPT2_BIAS", "n"},
+        {"NORM_KIND", "rmsnorm"},
+        {"GPT2_WEIGHT_TYING", "n"}}},
+      {"AllAutoencoderOddWidth",
+       {kGate, kCross, kRecip, kAutoencoder, kCompression, kIds, {"GPT2_N_EMBD", "15"}}},
+      {"AutoencoderRotaryExpertsLora",
+       {kMha, kRotary, kExperts, kLoraAttn, kAutoencoder, kCompression, kIds}},
       {"UntiedHead", {{"GPT2_WEIGHT_TYING", "n"}}},
       {"WithoutMlp", {{"MLP_EXPANSION", "0"}}},
       {"WithoutAttention", {{"GPT2_ATTENTION", "n"}}},
@@ -289,7 +303,8 @@ const std::vector<Arm>& arms() {
 std::vector<Arm> causal_arms() {
   std::vector<Arm> causal;
   for (const auto& arm : arms())
-    if (!small_config(arm.deltas).bidirectional()) causal.push_back(arm);
+    if (const auto config = small_config(arm.deltas); !config.bidirectional() && !config.gpt.autoencoder)
+      causal.push_back(arm);
   return causal;
 }
 

@@ -71,6 +71,33 @@ double activate(Activation activation, double a) {
   return 0.5 * a * (1 + std::tanh(std::sqrt(2 / std::numbers::pi) * (a + 0.044715 * a * a * a)));
 }
 
+Matrix linear_by_head(const Matrix& x, const Weight& maps, const Weight* bias, std::size_t H,
+                      std::size_t shared) {
+  const auto out = static_cast<std::size_t>(maps.shape[1]), in = static_cast<std::size_t>(maps.shape[2]);
+  Matrix y = zeros(x.size(), H * out);
+  for (std::size_t t = 0; t < x.size(); ++t)
+    for (std::size_t h = 0; h < H; ++h)
+      for (std::size_t o = 0; o < out; ++o) {
+        const std::size_t row = h / shared * out + o;
+        double sum = bias != nullptr ? bias->values[row] : 0;
+        for (std::size_t i = 0; i < in; ++i) sum += x[t][h * in + i] * maps.values[row * in + i];
+        y[t][h * out + o] = sum;
+      }
+  return y;
+}
+
+Matrix with_place_codes(const Vector& state, std::size_t T) {
+  const std::size_t half = state.size() / 2;
+  Matrix x(T, state);
+  for (std::size_t t = 0; t < T; ++t)
+    for (std::size_t i = 0; i < half; ++i) {
+      const double power = static_cast<double>(i) / static_cast<double>(half - 1);
+      const double angle = static_cast<double>(t) / std::pow(10000.0, power);
+      x[t][i] += std::sin(angle), x[t][half + i] += std::cos(angle);
+    }
+  return x;
+}
+
 Matrix softmax(const Matrix& scores, const Sight& sight) {
   const std::size_t columns = scores.at(0).size();
   Matrix p = zeros(scores.size(), columns);

@@ -29,6 +29,10 @@ void add(Matrix& x, const Matrix& y, double factor = 1);  // x <- x + factor·y
 
 // y[t][o] = Σ_i x[t][i] W[o][i] + b[o]
 Matrix linear(const Matrix& x, const Weight& w, const Weight* bias = nullptr);
+// By maps [n, out, in], each of `shared` heads beside each other, of H: head h by the map g = h / shared,
+// y[h·out + o] = Σ_i x[h·in + i]·W_g[o][i] + b_g[o]
+Matrix linear_by_head(const Matrix& x, const Weight& maps, const Weight* bias, std::size_t H,
+                      std::size_t shared);
 
 // (x - mean) / √(variance + 1e-5) · scale + shift, over each row
 Matrix layer_norm(const Matrix& x, const Vector& scale, const Weight* shift);
@@ -43,6 +47,16 @@ double activate(Activation activation, double a);  // of one number: not kSwiglu
 
 // Each row t over the s that it sees; 0 elsewhere, and in a row that sees none.
 Matrix softmax(const Matrix& scores, const Sight& sight);
+
+// value <- f(value) of all.
+template <typename Function>
+void each(Matrix& x, Function f) {
+  for (auto& row : x)
+    for (auto& value : row) value = f(value);
+}
+
+// [T][E]: the state with the code of each place, for even E or odd, sin and cos of t·10000^(-i/(E/2 - 1)).
+Matrix with_place_codes(const Vector& state, std::size_t T);
 
 // out[t][c] += Σ_s weights[t][s]·x[s][shift + c], for columns c from `first` to before `end`
 void route(const Matrix& weights, const Matrix& x, std::size_t first, std::size_t end, Matrix& out,

@@ -46,14 +46,13 @@ class Sequence {
     Matrix x = zeros(tokens.size(), E_);
     for (std::size_t t = 0; t < tokens.size(); ++t)
       for (std::size_t e = 0; e < E_; ++e) x[t][e] = wte[static_cast<std::size_t>(tokens[t]) * E_ + e];
-    if (c_.gpt.positions == Positions::kLearned) {
-      const auto& wpe = weight("transformer.wpe.weight").values;
+    if (c_.gpt.positions == Positions::kLearned)
       for (std::size_t t = 0; t < tokens.size(); ++t)
-        for (std::size_t e = 0; e < E_; ++e) x[t][e] += wpe[t * E_ + e];
-    }
+        for (std::size_t e = 0; e < E_; ++e) x[t][e] += weight("transformer.wpe.weight").values[t * E_ + e];
     drop("embedding", x);
     Context context;
     for (block_ = 0; block_ < blocks_; ++block_) x = block(x, context);
+    if (c_.gpt.autoencoder) x = reconstructed(x);
     x = norm(x, "transformer.ln_f");
     const Matrix logits =
         linear(x, weight(c_.gpt.tie_embeddings ? "transformer.wte.weight" : "lm_head.weight"));
@@ -63,6 +62,19 @@ class Sequence {
   }
 
  private:
+  // All positions said from the state at the last one that is no padding, and the code of each place.
+  Matrix reconstructed(const Matrix& states) const {
+    std::size_t last = states.size() - 1;
+    while (!sight_.sees(last, last)) --last;
+    Matrix x = with_place_codes(states[last], states.size());
+    for (const std::string i : {"1", "2"}) {
+      const Weight &map = weight("decoder.fc_" + i + ".weight"), *shift = bias("decoder.fc_" + i + ".bias");
+      x = linear(norm(x, "decoder.ln_" + i), map, shift);
+      each(x, [](double value) { return activate(Activation::kGelu, value); });
+    }
+    return x;
+  }
+
   const Weight& weight(const std::string& name) const {
     const auto found = weights_.find(name);
     if (found == weights_.end()) throw std::out_of_range("the reference needs " + name);
@@ -214,8 +226,7 @@ class Sequence {
       for (std::size_t t = 0; t < u.size(); ++t)
         for (std::size_t f = 0; f < F_; ++f) u[t][f] *= g[t][f] / (1 + std::exp(-g[t][f]));
     } else {
-      for (auto& row : u)
-        for (auto& value : row) value = activate(c_.mlp.activation, value);
+      each(u, [this](double value) { return activate(c_.mlp.activation, value); });
     }
     return u;
   }
@@ -276,31 +287,19 @@ class Sequence {
     return c_.mlp.share_pattern == SharePattern::kCyclic ? block_ % (blocks_ / k) : block_ / k * k;
   }
 
-  // By one map of all channels, or by that of each head's own:
-  //   y[h·out + o] = Σ_i x[h·in + i]·W_g[o][i] + b_g[o]
+  // By one map of all channels, or by that of each head's own.
   Matrix mlp_map(const Matrix& x, const std::string& key) const {
     if (!c_.mlp.per_head) return mapped(x, "mlp." + key, true);
     const std::string of_mlp = "transformer.h." + std::to_string(mlp_owner()) + ".mlp." + key;
     const Weight &map = weight(of_mlp + "_heads"), *shift = bias(of_mlp + "_heads_bias");
-    const auto out = static_cast<std::size_t>(map.shape[1]), in = static_cast<std::size_t>(map.shape[2]);
-    Matrix y = zeros(x.size(), H_ * out);
-    for (std::size_t t = 0; t < x.size(); ++t)
-      for (std::size_t h = 0; h < H_; ++h)
-        for (std::size_t o = 0; o < out; ++o) {
-          const std::size_t row = h / static_cast<std::size_t>(c_.mlp.share_heads) * out + o;
-          double sum = shift != nullptr ? shift->values[row] : 0;
-          for (std::size_t i = 0; i < in; ++i) sum += x[t][h * in + i] * map.values[row * in + i];
-          y[t][h * out + o] = sum;
-        }
-    return y;
+    return linear_by_head(x, map, shift, H_, static_cast<std::size_t>(c_.mlp.share_heads));
   }
 
   // Mechanism 1: g = σ(pool(u·gate_proj)·gate_to_heads)
   Matrix make_gate(const Matrix& u) const {
     const Matrix narrow = linear(u, weight(name("mlp.gate_proj.weight")));
     Matrix gate = linear(pooled(narrow, c_.gate.pool, sight_), weight(name("mlp.gate_to_heads.weight")));
-    for (auto& row : gate)
-      for (auto& value : row) value = 1 / (1 + std::exp(-value));
+    each(gate, [](double value) { return 1 / (1 + std::exp(-value)); });
     return gate;
   }
 
