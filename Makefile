@@ -51,7 +51,7 @@
 ##   INIT_FROM=FILE        weights to start from; of verify and rerun: where those of the trials lie now
 ##   O=DIR                 folder for .config, build, .venv and prepared data (default: here)
 ##   V=1                   show every command
-##   JOBS=N                compile N files at once (default: one a core)
+##   JOBS=N                compile N files, run N tests at once (default: one a core)
 ##   LIBTORCH=DIR          use this LibTorch instead of the one in .venv
 ##   CXX=COMPILER          use this compiler
 ## From the environment come only CXX, CXXFLAGS, LDFLAGS and
@@ -164,7 +164,7 @@ build: config torch
 check: config torch
 	$(Q)bash scripts/build.sh kablate core_tests engine_tests
 	$(Q)$(PYTHON) scripts/lint.py
-	$(Q)cd "$$OUT/build" && ctest --output-on-failure
+	$(Q)cd "$$OUT/build" && ctest --output-on-failure --parallel "$${JOBS:-$$(nproc)}"
 
 check-presets: build
 	$(Q)KABLATE="$$OUT/build/kablate" $(PYTHON) -B tests/cli/full_presets.py
