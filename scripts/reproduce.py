@@ -66,7 +66,7 @@ TASKS = [
     mad("noisy_recall", ".868, .897", 0.868, "4.5 hours", SYNTHETIC_VOCAB_SIZE=32),
     mad("fuzzy_recall", ".298 to .565, tables disagree", 0.298, "4.5 hours"),
     mad("selective_copy", ".959 to .998", 0.959, "10 hours", GPT2_BLOCK_SIZE=256),
-    mad("memorization", ".788 to .852", 0.788, "2 min", GPT2_BLOCK_SIZE=32, SYNTHETIC_VOCAB_SIZE=256,
+    mad("memorization", ".788 to .852", 0.788, "1 min", GPT2_BLOCK_SIZE=32, SYNTHETIC_VOCAB_SIZE=256,
         SYNTHETIC_TRAIN=256, GPT2_MAX_ITERS=400, GPT2_EVAL_INTERVAL=100),
     mad("compression", ".432 to .516", 0.432, "1 hour", GPT2_BLOCK_SIZE=32, AUTOENCODER="y"),
 ]
