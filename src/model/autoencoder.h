@@ -9,23 +9,21 @@
 
 namespace kablate {
 
-// What says which place is asked for, [T, E] in float64: the sines and then the cosines of
-// t·10000^(-i/(E/2 - 1)), i < E/2 (Vaswani et al. 2017, arXiv 1706.03762, section 3.5, laid out as MAD has
-// them), and a 0 where E is odd.
-Tensor place_codes(std::int64_t T, std::int64_t E, const at::TensorOptions& options);
-
 class AutoencoderDecoder {
  public:
   AutoencoderDecoder(const ModelSpec& spec, const ParameterSet& parameters);
 
   // What goes into the last norm, [B, T, E], of what the blocks made, x:
   //   z_t = x_last + code_t,  y_t = gelu(W_2·ln_2(gelu(W_1·ln_1(z_t) + b_1)) + b_2)
-  // The last is a sequence's last position that is no padding.
+  // The last is a sequence's last position that is no padding. A place's code is the sines and then the
+  // cosines of t·10000^(-i/(E/2 - 1)), i < E/2 (Vaswani et al. 2017, arXiv 1706.03762, section 3.5, laid out
+  // as MAD has them), and a 0 where E is odd.
   Tensor operator()(const Tensor& x_BTE, const Pass& pass) const;
 
  private:
   Norm norm_1_, norm_2_;
   LinearMap fc_1_, fc_2_;
+  Tensor codes_TE_;  // of the spec's T places, in the type of statistics
 };
 
 }  // namespace kablate
