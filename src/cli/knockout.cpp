@@ -5,7 +5,9 @@
 #include <filesystem>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/options.h"
@@ -16,6 +18,7 @@
 #include "model/stored_parameters.h"
 #include "plan/key.h"
 #include "record/done.h"
+#include "record/knockout_record.h"
 #include "report/noise_floor.h"
 #include "report/render.h"
 #include "runner/stored_trial.h"
@@ -99,6 +102,23 @@ Json to_json(const KnockoutStudy& study, const Noise& noise) {
           {"rows", rows}};
 }
 
+KnockoutRecord record_of(const KnockoutStudy& study, const std::string& weights_sha256) {
+  KnockoutRecord record{study.val_loss, static_cast<std::int64_t>(study.windows), {}, weights_sha256};
+  for (const auto& row : study.rows)
+    record.rows.push_back({row.mechanism, row.scale, row.val_loss, row.change.mean,
+                           row.range ? std::optional(row.range->low) : std::nullopt,
+                           row.range ? std::optional(row.range->high) : std::nullopt});
+  return record;
+}
+
+// The report shows it from then on; of a folder that can't be written to, it is printed alone.
+void store(const KnockoutStudy& study, const StoredTrial& trial) {
+  if (const auto reason = why_read_only(trial.folder.path()); !reason.empty())
+    log_warning(str(trial.folder.path().string(), ": ", reason, ": knockout.json is not written"));
+  else
+    write_knockout(trial.folder, record_of(study, trial.summary.weights_sha256));
+}
+
 void print(const KnockoutStudy& study, const StoredTrial& trial, const Noise& noise) {
   const auto width = output_width();
   std::printf("%s\n",
@@ -150,6 +170,7 @@ int knock_out_trial(const KnockoutCommand& command) {
     throw WorkError(str(command.run, ": the trained model's validation loss is ", shortest(study.val_loss),
                         " here, summary.json says ", shortest(*trial.summary.val_loss), ": ",
                         cause(trial, program)));
+  store(study, trial);
   const auto noise = noise_beside(trial);
   if (command.json)
     std::printf("%s\n", to_json(study, noise).dump(2).c_str());

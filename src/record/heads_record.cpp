@@ -2,9 +2,9 @@
 
 #include <stdexcept>
 
-#include "base/error.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "record/later_file.h"
 #include "record/seal.h"
 
 namespace kablate {
@@ -70,19 +70,12 @@ void write_heads(const TrialFolder& folder, const HeadsRecord& record) {
 
 std::optional<HeadsRecord> read_heads(const TrialFolder& folder, const std::string& weights_sha256,
                                       std::string* problem) {
-  const auto path = folder.heads();
-  std::error_code ignored;
-  if (!std::filesystem::exists(path, ignored)) return {};
-  const std::string again = "; `kablate heads` writes it anew";
-  try {
-    auto record = heads_from_json(read_sealed(path));
-    if (record.weights_sha256 == weights_sha256) return record;
-    *problem = str(path.string(), ": is about other weights than the trial's", again);
-  } catch (const UserError& fault) {
-    *problem = fault.what() + again;
-  } catch (const Json::exception& fault) {
-    *problem = str(path.string(), ": can't be read (", fault.what(), ")", again);
-  }
+  const auto json = read_later_file(folder.heads(), weights_sha256, "heads", problem);
+  if (json) try {
+      return heads_from_json(*json);
+    } catch (const Json::exception& fault) {
+      *problem = unreadable(folder.heads(), "heads", fault.what());
+    }
   return {};
 }
 

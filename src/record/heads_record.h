@@ -1,5 +1,4 @@
-// heads.json of a finished trial: what `kablate heads` found each of its heads to do. It is no file of the
-// trial's own, so DONE does not list it; it is sealed, and names the weights that it is about.
+// heads.json of a finished trial: what `kablate heads` found each of its heads to do (later_file.h).
 #pragma once
 
 #include <cstdint>
@@ -48,8 +47,7 @@ HeadsRecord heads_from_json(const Json& json);  // throws Json::exception or std
 
 void write_heads(const TrialFolder& folder, const HeadsRecord& record);  // throws WorkError
 
-// Empty if there is none, if it is of other weights than `weights_sha256`, or if it can't be read: then
-// `problem` gets a line that says so.
+// As read_later_file says.
 std::optional<HeadsRecord> read_heads(const TrialFolder& folder, const std::string& weights_sha256,
                                       std::string* problem);
 

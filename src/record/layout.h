@@ -47,7 +47,8 @@ class TrialFolder {
   Path tokenizer() const { return path_ / "tokenizer.json"; }
   Path sample() const { return path_ / "sample.txt"; }
   Path summary() const { return path_ / "summary.json"; }
-  Path heads() const { return path_ / "heads.json"; }  // written later (heads_record.h)
+  Path heads() const { return path_ / "heads.json"; }        // written later (heads_record.h)
+  Path knockout() const { return path_ / "knockout.json"; }  // likewise (knockout_record.h)
   Path failure() const { return path_ / "failure.json"; }
   Path done() const { return path_ / "DONE"; }
 
@@ -73,6 +74,7 @@ class ExperimentFolder {
   Path looks() const { return path_ / "looks.jsonl"; }
   Path audit() const { return path_ / "audit.json"; }
   Path report_markdown() const { return path_ / "report.md"; }
+  Path report_page() const { return path_ / "report.html"; }
   Path report_csv() const { return path_ / "report.csv"; }
   Path report_effects() const { return path_ / "report-effects.csv"; }
   // What the sources differed by from their commit, by its SHA-256.

@@ -65,11 +65,15 @@ void read_rows(const TrialFolder& folder, TrialRecord& record, std::vector<std::
   }
 }
 
-void add_heads(const TrialFolder& folder, TrialRecord& record, std::vector<std::string>& problems) {
+// What was found of its weights after it was finished.
+void add_later_files(const TrialFolder& folder, TrialRecord& record, std::vector<std::string>& problems) {
   if (!record.summary) return;
-  std::string problem;
-  record.heads = read_heads(folder, record.summary->weights_sha256, &problem);
-  if (!problem.empty()) problems.push_back(problem);
+  const auto& weights = record.summary->weights_sha256;
+  std::string of_heads, of_knockout;
+  record.heads = read_heads(folder, weights, &of_heads);
+  record.knockout = read_knockout(folder, weights, &of_knockout);
+  for (const auto& problem : {of_heads, of_knockout})
+    if (!problem.empty()) problems.push_back(problem);
 }
 
 // Fills state and reason of a trial that has no valid DONE.
@@ -226,7 +230,7 @@ ExperimentRecord read_experiment(const ExperimentFolder& folder, const PlanRecor
       experiment.problems.push_back(record.reason);
     else
       read_rows(trial_folder, record, experiment.problems);
-    add_heads(trial_folder, record, experiment.problems);
+    add_later_files(trial_folder, record, experiment.problems);
     const auto* step = experiment.plan.find_step(trial.step);
     if (step != nullptr && !step->blocked.empty())
       record.state = TrialState::kBlocked, record.reason = step->blocked;

@@ -9,6 +9,7 @@
 
 #include "config/settings.h"
 #include "record/heads_record.h"
+#include "record/knockout_record.h"
 #include "record/layout.h"
 #include "record/metrics_row.h"
 #include "record/plan_record.h"
@@ -43,9 +44,10 @@ struct TrialRecord {
   std::string key_text;                    // key.txt; "" where there is none
   std::vector<EvaluationRow> evaluations;  // of unfinished trials too, as are the next three
   std::vector<MechanismRow> mechanisms;
-  std::vector<TokenHash> trained_on;    // a logged iteration each: together they cover every iteration
-  std::vector<TokenHash> evaluated_on;  // an evaluation each
-  std::optional<HeadsRecord> heads;     // of a finished trial, where somebody looked at it
+  std::vector<TokenHash> trained_on;       // a logged iteration each: together they cover every iteration
+  std::vector<TokenHash> evaluated_on;     // an evaluation each
+  std::optional<HeadsRecord> heads;        // of a finished trial, where somebody looked at it
+  std::optional<KnockoutRecord> knockout;  // likewise
 };
 
 struct ExperimentRecord {

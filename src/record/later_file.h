@@ -1,0 +1,21 @@
+// What is found of a finished trial's weights later, and stored beside its files: heads.json, knockout.json.
+// DONE does not list such a file; it is sealed, and names the weights that it is about.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "base/json.h"
+
+namespace kablate {
+
+// Of the file `path`, which `command` writes. Empty if there is none, if it is about other weights than
+// `weights_sha256`, or if it is damaged: then `problem` gets a line that says so and what to do.
+std::optional<Json> read_later_file(const std::filesystem::path& path, const std::string& weights_sha256,
+                                    const std::string& command, std::string* problem);
+
+// The line for content that is not what `command` writes.
+std::string unreadable(const std::filesystem::path& path, const std::string& command, const std::string& why);
+
+}  // namespace kablate
