@@ -8,6 +8,7 @@
 ##   make plan             what would run: parameters, cost, memory; trains nothing
 ##   make audit            prove that every switch of the plan is live and causal; trains nothing
 ##   make report           the table again, from what lies under results/ (or in RUN=DIR)
+##   make open             the page report.html of the same in a browser
 ##
 ## Whether it can be believed
 ##   make knockout RUN=DIR switch each mechanism of a trained model off (RUN: a trial's folder): is it used?
@@ -37,6 +38,7 @@
 ##   make build            compile the program: build/kablate
 ##   make check            compile everything, run the lints and all tests
 ##   make check-presets    train three iterations of every configuration at its full size: minutes, 6 GiB
+##   make check-report     load report.html (or RUN=DIR's) in Chromium at three widths, and look for faults
 ##   make bench            time our steps and PyTorch's in turn, and the kernels (ROUNDS=3 SHAPES=small,medium)
 ##   make bench-decode     time decoding, ours and transformers' GPT-2's in turn (ROUNDS=3)
 ##   make format           format the C++ sources
@@ -71,7 +73,7 @@ Q := $(if $(filter 1,$(V)),,@)
 PYTHON := "$$OUT/.venv/bin/python"
 CONFIGURE := $(PYTHON) scripts/configure.py --config "$$OUT/.config"
 
-.PHONY: all run plan audit report verify rerun knockout noise calibrate reproduce build check check-presets bench bench-decode lint \
+.PHONY: all run plan audit report open verify rerun knockout noise calibrate reproduce build check check-presets check-report bench bench-decode lint \
         format clean distclean help python config data tokens data-bpe data-fineweb-edu data-openwebtext torch \
         list-defconfigs menuconfig guiconfig oldconfig olddefconfig savedefconfig
 
@@ -84,8 +86,8 @@ run: build tokens
 plan audit: build
 	$(Q)bash scripts/run.sh $@
 
-report: build
-	$(Q)bash scripts/run.sh report
+report open: build
+	$(Q)bash scripts/run.sh $@
 
 # --- Whether it can be believed
 verify: build data
@@ -166,24 +168,13 @@ check: config torch
 	$(Q)$(PYTHON) scripts/lint.py
 	$(Q)cd "$$OUT/build" && ctest --output-on-failure --parallel "$${JOBS:-$$(nproc)}"
 
-check-presets: build
-	$(Q)KABLATE="$$OUT/build/kablate" $(PYTHON) -B tests/cli/full_presets.py
-
-bench: export KABLATE_SET_DATASET := shakespeare
-bench: build data
-	$(Q)bash scripts/setup.sh bench
-	$(Q)bash scripts/bench.sh
-
-bench-decode: build
-	$(Q)bash scripts/setup.sh peer
-	$(Q)"$$OUT/.venv-bench/bin/python" bench/decode.py --program "$$OUT/build/kablate" \
-	  --peer-python "$$OUT/.venv-bench/bin/python" $${KABLATE_ROUNDS:+--rounds "$$KABLATE_ROUNDS"}
-
 lint: config
 	$(Q)$(PYTHON) scripts/lint.py
 
 format: python
 	$(Q)find src tests bench -name '*.h' -print0 -o -name '*.cpp' -print0 | xargs -0 "$$OUT/.venv/bin/clang-format" -i
+
+include scripts/checks.mk
 
 clean:
 	$(Q)rm -rf -- "$$OUT/build"

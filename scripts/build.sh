@@ -16,9 +16,12 @@ else
   for libtorch in "$OUT"/.venv/lib/python3*/site-packages/torch; do :; done
 fi
 
+for uplot in "$OUT"/.venv/lib/python3*/site-packages/uplot/static; do :; done  # the curves of report.html
+
 configure() {  # only if what it was called with has changed; ninja sees changes in CMakeLists.txt itself
   local arguments=(-S "$SRC" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release "-DKABLATE_LIBTORCH=$libtorch"
-    "-DKABLATE_GENERATED=$generated" "-DPython3_EXECUTABLE=$python") given=() name called
+    "-DKABLATE_GENERATED=$generated" "-DKABLATE_UPLOT=$uplot"
+    "-DPython3_EXECUTABLE=$python") given=() name called
   for name in CXX CXXFLAGS LDFLAGS; do
     [ -z "${!name:-}" ] || given+=("$name=${!name}")
   done

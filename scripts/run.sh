@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Calls the program with what was given on make's command line:
-# run.sh run|plan|audit|report|verify|rerun|knockout|noise|calibrate.
-# Environment: OUT; V; KABLATE_STEPS, KABLATE_SEEDS, KABLATE_RESULTS, KABLATE_RUN, KABLATE_FRESH;
-# KABLATE_SET_ and a symbol.
+# run.sh run|plan|audit|report|verify|rerun|knockout|noise|calibrate; open and check-report are about the page
+# that report writes. Environment: SRC, OUT; V; KABLATE_STEPS, KABLATE_SEEDS, KABLATE_RESULTS,
+# KABLATE_RUN, KABLATE_FRESH; KABLATE_SET_ and a symbol.
 set -euo pipefail
 
 command=$1
@@ -36,13 +36,32 @@ case $command in
       arguments+=(--set "${name#KABLATE_SET_}=${!name}")
     done
     ;;
-  report | verify)
+  report | open | check-report | verify)
     experiment=$(sed -n 's/^CONFIG_EXPERIMENT_NAME="\(.*\)"$/\1/p' "$OUT/.config")
     arguments+=("${KABLATE_RUN:-${KABLATE_RESULTS:-results}/$experiment}")
     ;;
   rerun | knockout)
     [ -n "$KABLATE_RUN" ] || { echo "make $command: give a trial's folder with RUN=DIR" >&2; exit 2; }
     arguments+=("$KABLATE_RUN")
+    ;;
+esac
+open_page() {  # open_page FILE: in the browser that the user's settings name
+  local opener
+  for opener in "${BROWSER:-}" xdg-open wslview open; do
+    [ -n "$opener" ] && command -v "$opener" > /dev/null || continue
+    [ -n "${BROWSER:-}${DISPLAY:-}${WAYLAND_DISPLAY:-}${WSL_DISTRO_NAME:-}" ] || [ "$opener" = open ] ||
+      continue
+    "$opener" "$1" && return
+  done
+  echo "No browser can be opened from here; copy this file to where one is: $1"
+}
+
+case $command in
+  open | check-report)
+    page=$(realpath -- "${arguments[0]}")/report.html
+    "$OUT/build/kablate" report "${arguments[0]}" > /dev/null || [ $? = 1 ]  # 1: what the page says too
+    [ "$command" = check-report ] || { open_page "$page"; exit; }
+    exec "$OUT/.venv/bin/python" "$SRC/scripts/check_report.py" "$page" --shots "$OUT/build/report"
     ;;
 esac
 [ "${V:-}" != 1 ] || printf '%q ' "$OUT/build/kablate" "$command" "${arguments[@]}" $'\n'

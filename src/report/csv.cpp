@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "report/columns.h"
+#include "report/page/page.h"
 #include "report/render.h"
 
 namespace kablate {
@@ -198,6 +199,7 @@ std::string render_effects_csv(const Report& report) {
 
 void write_report(const ExperimentFolder& folder, const Report& report) {
   write_file_if_changed(folder.report_markdown(), render_markdown(report));
+  write_file_if_changed(folder.report_page(), render_page(folder, report));
   write_file_if_changed(folder.report_csv(), render_csv(report));
   if (!report.effects.empty()) {
     write_file_if_changed(folder.report_effects(), render_effects_csv(report));

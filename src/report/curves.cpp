@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "base/text.h"
 
@@ -59,6 +60,22 @@ Curve mean_curve(const std::vector<Curve>& curves) {
     if (shared) mean.push_back({point.iteration, mean_sd(losses).mean});
   }
   return mean;
+}
+
+std::vector<ChangePoint> change_curve(const Comparison& comparison) {
+  if (comparison.empty()) return {};
+  std::map<double, std::vector<double>> treated, other;
+  for (const auto& pair : comparison.pairs) {
+    for (const auto& point : curve_of(*pair.treated)) treated[point.iteration].push_back(point.loss);
+    for (const auto& point : curve_of(*pair.other)) other[point.iteration].push_back(point.loss);
+  }
+  std::vector<ChangePoint> curve;
+  for (const auto& [iteration, losses] : treated)
+    if (const auto found = other.find(iteration); found != other.end() &&
+                                                  losses.size() == comparison.pairs.size() &&
+                                                  found->second.size() == losses.size())
+      curve.push_back({iteration, difference_of(comparison, losses, found->second)});
+  return curve;
 }
 
 std::optional<double> loss_at(const Curve& curve, double iteration) {

@@ -50,4 +50,11 @@ struct EqualBudget {
 std::optional<EqualBudget> at_equal_budget(const Comparison& comparison, std::optional<double> treated_cost,
                                            std::optional<double> other_cost);
 
+// The difference at each iteration at which every trial of both sides was evaluated.
+struct ChangePoint {
+  double iteration = 0;
+  Difference change;
+};
+std::vector<ChangePoint> change_curve(const Comparison& comparison);
+
 }  // namespace kablate

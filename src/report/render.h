@@ -23,8 +23,8 @@ std::string render_markdown(const Report& report);
 std::string render_csv(const Report& report);
 std::string render_effects_csv(const Report& report);  // a row an effect of the factorial
 
-// Writes report.md, report.csv and, of a factorial,
-// report-effects.csv into the experiment's folder. Throws WorkError.
+// Writes report.md, report.html, report.csv and, of a factorial, report-effects.csv into the experiment's
+// folder. Throws WorkError.
 void write_report(const ExperimentFolder& folder, const Report& report);
 
 }  // namespace kablate

@@ -76,7 +76,9 @@ Report make_report(const ExperimentFolder& folder, const PlanRecord& plan) {
   Report report;
   report.name = plan.name;
   report.folder = folder.path().string();
+  report.plan_text = plan.text;
   report.baseline = plan.baseline;
+  report.family = plan.family();
   report.seeds = plan.seeds;
   report.trials = experiment.trials;
   report.factors = plan.factors;

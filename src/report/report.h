@@ -62,6 +62,7 @@ struct ReportRow {
   std::optional<Difference> versus_control;  // of this pair, the arm minus the control
   std::optional<Worth> worth;                // against the same step as `delta`, as the next two
   std::optional<EqualBudget> equal_flops, equal_time;
+  std::vector<ChangePoint> change_curve;                                          // likewise
   Real ms_per_iter, tokens_per_s, mfu, mfu_nanogpt, wall_seconds, train_seconds;  // means over seeds
   Real cpu_share;                                                                 // the least of any seed
   std::string time_load;  // which trials' times other load has lengthened: "seed 2 had its core for 60 % …"
@@ -105,7 +106,9 @@ struct StepHeads {
 
 struct Report {
   std::string name, folder;
+  std::string plan_text;  // the plan file
   std::int64_t baseline = 0;
+  std::size_t family = 0;           // how many arms verdicts speak of (PlanRecord::family)
   std::vector<std::int64_t> seeds;  // planned
   std::vector<ReportRow> rows;
   std::vector<TrialRecord> trials;       // as planned

@@ -1,0 +1,177 @@
+// What a gain costs: the loss of each step against each cost in which steps differ.
+#include <algorithm>
+#include <functional>
+
+#include "base/text.h"
+#include "report/page/figures.h"
+#include "report/page/markup.h"
+#include "report/table.h"
+
+namespace kablate::page {
+namespace {
+
+struct Cost {
+  const char *id, *name;
+  std::function<std::optional<double>(const ReportRow&)> of;
+  std::function<std::string(double)> text;
+  bool bytes = false;  // round where their KiB, MiB … are
+};
+
+std::optional<double> real(const std::optional<std::int64_t>& value) {
+  return value ? std::optional(static_cast<double>(*value)) : std::nullopt;
+}
+
+const std::vector<Cost>& costs() {
+  static const std::vector<Cost> table{
+      {"parameters", "parameters", [](const auto& r) { return real(r.parameters); }, human_count},
+      {"active", "parameters that a token goes through",
+       [](const auto& r) {
+         return r.active_parameters == r.parameters ? std::nullopt : real(r.active_parameters);
+       },
+       human_count},
+      {"time", "milliseconds an iteration", [](const auto& r) { return r.ms_per_iter; },
+       [](double v) { return fixed(v, 1); }},
+      {"memory", "peak of the tensors' memory", [](const auto& r) { return real(r.peak_tensor_bytes); },
+       human_bytes, true},
+      {"cache", "decode cache a token", [](const auto& r) { return real(r.decode_cache_bytes_per_token); },
+       human_bytes, true},
+      {"flops", "FLOPs an iteration", [](const auto& r) { return r.flops_per_iteration; }, human_count}};
+  return table;
+}
+
+struct Mark {
+  const ReportRow* row;
+  double cost, loss;
+};
+
+// The steps that stand for themselves: neither reruns nor dead twins, which lie on another's place.
+std::vector<Mark> marks_of(const Report& report, const Cost& cost) {
+  std::vector<Mark> marks;
+  for (const auto& row : report.rows) {
+    const auto value = cost.of(row);
+    if (row.rerun_of || row.control == "dead_twin" || !value || !row.mean(0)) continue;
+    marks.push_back({&row, *value, row.mean(0)->mean});
+  }
+  return marks;
+}
+
+bool differ(const std::vector<Mark>& marks) {
+  return std::any_of(marks.begin(), marks.end(),
+                     [&](const Mark& mark) { return mark.cost != marks.front().cost; });
+}
+
+// Whether no other step is as cheap and better, or as good and cheaper.
+bool undominated(const Mark& mark, const std::vector<Mark>& marks) {
+  return std::none_of(marks.begin(), marks.end(), [&](const Mark& other) {
+    return other.cost <= mark.cost && other.loss <= mark.loss &&
+           (other.cost < mark.cost || other.loss < mark.loss);
+  });
+}
+
+constexpr double kWidth = 360, kHeight = 260, kLeft = 52, kRight = 24, kTop = 18, kBottom = 42;
+
+// Numbers of steps beside their dots, moved down where one would lie on another.
+void draw_labels(Drawing& drawing, std::vector<std::pair<Point, std::string>> labels) {
+  std::ranges::sort(labels, {}, [](const auto& label) { return label.first.y; });
+  std::vector<Point> taken;
+  for (auto& [place, text] : labels) {
+    while (std::any_of(taken.begin(), taken.end(), [&](const Point& other) {
+      return std::abs(other.x - place.x) < 18 && std::abs(other.y - place.y) < 11;
+    }))
+      place.y += 2;
+    taken.push_back(place);
+    drawing.text(place, text, Ink::kText, Drawing::Anchor::kStart, 11);
+  }
+}
+
+std::vector<Scale::Tick> ticks_of(const std::vector<double>& values, const Scale& scale, const Cost& cost) {
+  double unit = 1;
+  while (cost.bytes && unit * 1024 <= std::ranges::max(values)) unit *= 1024;
+  auto ticks = Scale(scale.low() / unit, scale.high() / unit, 0, 1).ticks(4);
+  for (auto& tick : ticks) tick.value *= unit;
+  return ticks;
+}
+
+Drawing draw(const std::vector<Mark>& marks, const Cost& cost) {
+  const auto& measure = measures().front();
+  std::vector<double> xs, ys;
+  std::vector<std::string> spoken;
+  for (const auto& mark : marks) {
+    const double sd = mark.row->mean(0)->sd.value_or(0);
+    xs.push_back(mark.cost);
+    ys.insert(ys.end(), {mark.loss - sd, mark.loss + sd});
+    spoken.push_back(
+        str(mark.row->step, " ", mark.row->name, ": ", cost.text(mark.cost), ", ", fixed(mark.loss, 4)));
+  }
+  Drawing drawing(kWidth, kHeight, str(measure.heading, " against ", cost.name), join(spoken, "; "));
+  const auto x = scale_of(xs, kLeft, kWidth - kRight, 0.08), y = scale_of(ys, kHeight - kBottom, kTop);
+  for (const auto& tick : y.ticks(4)) {
+    drawing.line({kLeft, y(tick.value)}, {kWidth - kRight, y(tick.value)}, Ink::kAxis);
+    drawing.text({kLeft - 6, y(tick.value) + 4}, tick.text, Ink::kQuiet, Drawing::Anchor::kEnd, 11);
+  }
+  for (const auto& tick : ticks_of(xs, x, cost)) {
+    drawing.line({x(tick.value), kHeight - kBottom}, {x(tick.value), kHeight - kBottom + 4}, Ink::kZero);
+    drawing.text({x(tick.value), kHeight - kBottom + 16}, cost.text(tick.value), Ink::kQuiet,
+                 Drawing::Anchor::kMiddle, 11);
+  }
+  drawing.text({4, kTop - 2}, measure.heading, Ink::kQuiet, Drawing::Anchor::kStart, 11);
+  drawing.text({(kLeft + kWidth - kRight) / 2, kHeight - 8}, cost.name, Ink::kQuiet,
+               Drawing::Anchor::kMiddle);
+  std::vector<std::pair<Point, std::string>> labels;
+  for (std::size_t i = 0; i < marks.size(); ++i) {
+    const auto& mark = marks[i];
+    const Point place{x(mark.cost), y(mark.loss)};
+    const auto ink = mark.row->role == "baseline" ? Ink::kText
+                     : mark.row->control.empty()  ? ink_of(mark.row->verdict)
+                                                  : Ink::kControl;
+    if (const auto sd = mark.row->mean(0)->sd)
+      drawing.line({place.x, y(mark.loss - *sd)}, {place.x, y(mark.loss + *sd)}, ink);
+    drawing.dot(place, 4.5, ink, undominated(mark, marks), spoken[i]);
+    labels.emplace_back(Point{place.x + 8, place.y + 4}, std::to_string(mark.row->step));
+  }
+  draw_labels(drawing, labels);
+  return drawing;
+}
+
+TextTable table_of(const Report& report, const std::vector<const Cost*>& shown) {
+  TextTable table{{"step", "arm", measures().front().heading, "sd"}, {true, false, true, true}, {}};
+  for (const auto* cost : shown) table.headings.emplace_back(cost->name), table.right.push_back(true);
+  for (const auto& row : report.rows) {
+    if (row.rerun_of || row.control == "dead_twin" || !row.mean(0)) continue;
+    const auto& loss = *row.mean(0);
+    std::vector<std::string> cells{std::to_string(row.step), row.name, fixed(loss.mean, 4),
+                                   loss.sd ? fixed(*loss.sd, 4) : ""};
+    for (const auto* cost : shown) {
+      const auto value = cost->of(row);
+      cells.push_back(value ? cost->text(*value) : "");
+    }
+    table.rows.push_back(std::move(cells));
+  }
+  return table;
+}
+
+}  // namespace
+
+std::string cost_figures(const Report& report) {
+  std::string figures;
+  std::vector<const Cost*> shown;
+  std::vector<std::string> same;
+  for (const auto& cost : costs()) {
+    const auto marks = marks_of(report, cost);
+    if (marks.size() < 2) continue;
+    if (!differ(marks)) {
+      same.emplace_back(str(cost.name, " (", cost.text(marks.front().cost), ")"));
+      continue;
+    }
+    shown.push_back(&cost);
+    figures += figure(draw(marks, cost), str("cost-", cost.id), str("Against ", cost.name, "."), "");
+  }
+  if (shown.empty()) return "";
+  return str("<div class=panels>", figures, "</div><p>",
+             "Numbers are steps; bars are the standard deviation over seeds. ",
+             "A filled dot: no other step is both cheaper and better.",
+             same.empty() ? "" : " The same for all steps: " + escaped(join(same, ", ")) + ".", "</p>",
+             folded("The numbers", table_markup(table_of(report, shown), "Loss and costs of each step")));
+}
+
+}  // namespace kablate::page
