@@ -30,6 +30,8 @@ void add_bench_decode_command(CLI::App& app, Action& action);
 void add_logits_command(CLI::App& app, Action& action);
 void add_init_command(CLI::App& app, Action& action);
 void add_sample_command(CLI::App& app, Action& action);
+void add_tensorboard_command(CLI::App& app, Action& action);
+void add_tracked_command(CLI::App& app, Action& action);
 void add_time_command(CLI::App& app, Action& action);  // for the runner, hidden
 void add_peak_command(CLI::App& app, Action& action);  // likewise
 void add_read_command(CLI::App& app, Action& action);  // for tests, hidden

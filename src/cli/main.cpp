@@ -85,6 +85,8 @@ int parse_and_run(int argc, char** argv) {
   add_logits_command(app, action);
   add_init_command(app, action);
   add_sample_command(app, action);
+  add_tensorboard_command(app, action);
+  add_tracked_command(app, action);
   add_time_command(app, action);
   add_read_command(app, action);
   add_peak_command(app, action);

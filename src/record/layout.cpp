@@ -12,6 +12,8 @@ namespace fs = std::filesystem;
 constexpr std::size_t kKeyDigits = 12;
 constexpr std::size_t kLongestName = 110;  // leaves room for the rest within 160
 constexpr std::string_view kStep = "step", kSeed = ".seed";
+constexpr std::string_view kEvents = "events.out.tfevents.", kOurs = ".kablate";
+constexpr std::size_t kEventDigits = 10;
 constexpr std::string_view kHex = "0123456789abcdef";
 
 bool safe(char c) {
@@ -21,11 +23,28 @@ bool safe(char c) {
 
 }  // namespace
 
-std::string trial_folder_name(const TrialName& trial) {
+std::string run_name(const TrialName& trial) {
   std::string name = trial.name.substr(0, kLongestName);
   std::replace_if(
       name.begin(), name.end(), [](char c) { return !safe(c); }, '_');
-  return str(kStep, trial.step, "-", name, kSeed, trial.seed, ".", trial.key.substr(0, kKeyDigits));
+  return str(kStep, trial.step, "-", name, kSeed, trial.seed);
+}
+
+std::string trial_folder_name(const TrialName& trial) {
+  return str(run_name(trial), ".", trial.key.substr(0, kKeyDigits));
+}
+
+std::string event_file_name(std::int64_t number) {
+  const auto digits = std::to_string(number);
+  return str(kEvents, std::string(kEventDigits - std::min(kEventDigits, digits.size()), '0'), digits, kOurs);
+}
+
+std::optional<std::int64_t> parse_event_file_name(std::string_view name) {
+  if (!name.starts_with(kEvents) || !name.ends_with(kOurs)) return {};
+  if (name.size() != kEvents.size() + kEventDigits + kOurs.size()) return {};
+  const auto digits = name.substr(kEvents.size(), kEventDigits);
+  const auto first = std::min(digits.find_first_not_of('0'), kEventDigits - 1);
+  return parse_int(digits.substr(first));
 }
 
 std::optional<TrialName> parse_trial_folder_name(std::string_view folder) {

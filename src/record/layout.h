@@ -28,6 +28,14 @@ std::string trial_folder_name(const TrialName& trial);
 // digits long. Empty if this is no trial folder's name.
 std::optional<TrialName> parse_trial_folder_name(std::string_view folder);
 
+// What programs that draw curves call the trial: step2-gate+cross.seed1
+std::string run_name(const TrialName& trial);
+
+// The files that TensorBoard reads in a run's folder: events.out.tfevents.0000000001.kablate, from 1 on;
+// the highest number counts, those before it are empty. The way back is empty for another name.
+std::string event_file_name(std::int64_t number);
+std::optional<std::int64_t> parse_event_file_name(std::string_view name);
+
 // results/EXPERIMENT/trials/NAME: the files of one trial. Nothing is made by asking for a path.
 class TrialFolder {
  public:
@@ -77,6 +85,10 @@ class ExperimentFolder {
   Path report_page() const { return path_ / "report.html"; }
   Path report_csv() const { return path_ / "report.csv"; }
   Path report_effects() const { return path_ / "report-effects.csv"; }
+  // What other programs read, made from trials/ when asked for.
+  Path tensorboard() const { return path_ / "tensorboard"; }
+  Path wandb() const { return path_ / "wandb"; }
+  Path trackio() const { return path_ / "trackio"; }
   // What the sources differed by from their commit, by its SHA-256.
   Path changes(const std::string& sha256) const {
     return path_ / ("changes-" + sha256.substr(0, 12) + ".patch");
