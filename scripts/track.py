@@ -105,10 +105,9 @@ class Wandb:
         )
         folder = os.path.basename(os.path.dirname(run.settings.sync_file))
         for iteration, seconds, values in points(trial):
-            times = {"_timestamp": trial["began"] + seconds, "_runtime": seconds}
-            run.log(values | times, step=iteration)
+            run.log(values | {"_timestamp": trial["began"] + seconds}, step=iteration)
         run.summary.update(summary_of(trial))
-        run.finish(exit_code=1 if trial["state"] in ("failed", "diverged") else 0)
+        run.finish(exit_code=0 if trial["state"] == "done" else 1)
         self.imported[trial["id"]] = {"sha256": digest, "folder": folder}
         write_json(self.index, self.imported)
         for name in before - {folder}:

@@ -33,7 +33,8 @@ class Tracker(Curves):
     def call_python(self, *arguments, code=0, **environment):
         """With a home that is empty, and variables that would send what is stored elsewhere."""
         wrong = {"HOME": self.path("home"), "WANDB_MODE": "online", "WANDB_DIR": self.path("home"),
-                 "WANDB_RUN_ID": "wrong", "TRACKIO_DIR": self.path("home"), "TRACKIO_SPACE_ID": "no/where"}
+                 "WANDB_RUN_ID": "wrong", "WANDB_RESUME": "must",
+                 "TRACKIO_DIR": self.path("home"), "TRACKIO_SPACE_ID": "no/where"}
         os.makedirs(self.path("home"), exist_ok=True)
         ended = subprocess.run([sys.executable, "-B", *arguments], cwd=self.folder, capture_output=True,
                                encoding="utf-8", env=os.environ | wrong | environment, check=False)
@@ -66,7 +67,7 @@ class Wandb(Tracker):
         for folder in glob.glob(os.path.join(glob.escape(self.experiment), "wandb", "offline-run-*")):
             listing = self.call_python("-m", "wandb", "leet", "inspect", "--json", folder,
                                        WANDB_ERROR_REPORTING="false").stdout
-            run = {"summary": {}, "points": []}
+            run = {"summary": {}, "points": [], "exit": None}
             for record in map(json.loads, listing.splitlines()):
                 if record["type"] == "run":
                     about = record["run"]
@@ -75,6 +76,8 @@ class Wandb(Tracker):
                     config = about["config"].get("update", about["config"])
                     run |= {"name": about["display_name"], "group": about["run_group"], "tags": about["tags"],
                             "config": config}
+                elif record["type"] == "exit":
+                    run["exit"] = record["exit"].get("exit_code", 0)
                 elif record["type"] == "summary":
                     run["summary"] |= record["summary"].get("update", {})
                 elif record["type"] == "history":
@@ -163,11 +166,13 @@ class Interrupted(ProgramTest):
         self.track()
         run, = self.assert_whole().values()
         self.assertEqual(run["config"]["trial_state"], "interrupted")
+        self.assertEqual(run.get("exit", 1), 1)
         self.done("run", "--steps", "0")
         self.assertEqual(read_json(trial, "summary.json")["interruptions"], 1)
         self.track()
         run, = self.assert_whole().values()
         self.assertEqual(run["config"]["trial_state"], "done")
+        self.assertEqual(run.get("exit", 0), 0)  # W&B's
 
 
 @unittest.skipUnless(HERE["wandb"], "wandb is not installed")
