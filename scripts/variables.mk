@@ -2,7 +2,7 @@
 # LDFLAGS (build.sh names them) and KABLATE_TORCH_INDEX (setup.sh does). On the command line a name that
 # nothing reads is an error; in the environment a name of ours is said to be left out.
 
-OWN := O V JOBS LIBTORCH RESULTS RUN STEPS SEEDS FRESH ROUNDS SHAPES INPUT COLUMN SHARD_TOKENS SHARDS TASKS
+OWN := O V JOBS LIBTORCH RESULTS RUN STEPS SEEDS FRESH ROUNDS SHAPES INPUT COLUMN SHARD_TOKENS SHARDS TASKS PREFIX
 COMPILER := CXX CXXFLAGS LDFLAGS
 FROM_ENVIRONMENT := KABLATE_TORCH_INDEX KABLATE_TEST_SEED
 # Symbols of the menu; a choice's members stand for nothing by themselves.
@@ -39,9 +39,10 @@ PAGES := report open check-report
 $(call only_for,all run plan audit $(PAGES) verify noise calibrate reproduce $(CURVES),$(filter RESULTS,$(GIVEN)))
 $(call only_for,$(PAGES) verify rerun knockout $(CURVES),$(filter RUN,$(GIVEN)))
 $(call only_for,noise,$(filter FRESH,$(GIVEN)))
+$(call only_for,install,$(filter PREFIX,$(GIVEN)))
 $(if $(word 2,$(filter RESULTS RUN,$(GIVEN))),$(error \
     RESULTS=$(value RESULTS) and RUN=$(value RUN): RUN is the whole folder to read; leave one of the two out))
-$(foreach v,O LIBTORCH RESULTS RUN DATA_PATH INIT_FROM INPUT,$(if $(filter ~%,$(firstword $(value $v))),$(error \
+$(foreach v,O LIBTORCH RESULTS RUN DATA_PATH INIT_FROM INPUT PREFIX,$(if $(filter ~%,$(firstword $(value $v))),$(error \
     $v=$(value $v): the shell left ~ as it is; write the folder's whole path, or ./$(value $v))))
 
 # --- The environment
@@ -61,6 +62,7 @@ $(foreach v,$(OVERRIDES),$(eval export KABLATE_SET_$v := $$(value $v)))
 export SRC := $(CURDIR)
 export OUT := $(shell realpath -m -- $(call quoted,$(or $(value O),$(CURDIR))))
 export KABLATE_LIBTORCH := $(if $(value LIBTORCH),$(shell realpath -m -- $(call quoted,$(value LIBTORCH))))
+export KABLATE_PREFIX := $(if $(value PREFIX),$(shell realpath -m -- $(call quoted,$(value PREFIX))))
 export KABLATE_RESULTS := $(value RESULTS)
 export KABLATE_RUN := $(value RUN)
 export KABLATE_STEPS := $(value STEPS)

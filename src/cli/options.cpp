@@ -141,10 +141,20 @@ bool is_checkout(const std::filesystem::path& folder) {
          std::filesystem::exists(folder / "src" / "plan" / "plan_file.cpp", ignored);
 }
 
+// Where `make install` puts what belongs to a program in bin/ (CMakeLists.txt); "" if it was not installed.
+std::filesystem::path installed_folder() {
+  const auto prefix = program_folder().parent_path();
+  std::error_code ignored;
+  const bool installed = program_folder().filename() == "bin" && !is_checkout(prefix) &&
+                         std::filesystem::is_directory(prefix / "share/kablate/defconfigs/plans", ignored);
+  return installed ? prefix / "share" / "kablate" : "";
+}
+
 // A copied checkout or a moved build reads its own plans, not those of where it was made.
 std::filesystem::path find_source_folder() {
   const auto above = program_folder().parent_path();
   if (is_checkout(above)) return above;
+  if (const auto installed = installed_folder(); !installed.empty()) return installed;
   const std::filesystem::path made_from = KABLATE_SOURCE_DIR;
   std::error_code ignored;
   if (!std::filesystem::equivalent(program_folder(), KABLATE_BUILD_DIR, ignored))
@@ -162,7 +172,10 @@ std::filesystem::path source_folder() {
   return found;
 }
 std::filesystem::path plans_folder() { return source_folder() / "defconfigs" / "plans"; }
-std::filesystem::path data_folder() { return program_folder().parent_path() / "data"; }
+std::filesystem::path data_folder() {
+  const auto installed = installed_folder();
+  return (installed.empty() ? program_folder().parent_path() : installed) / "data";
+}
 Build this_build() {
   return {.sources = KABLATE_SOURCE_KEY, .compiler = KABLATE_COMPILER, .flags = KABLATE_FLAGS};
 }

@@ -82,8 +82,8 @@ CLI::Validator whole_number(std::int64_t least);
 bool is_experiment(const std::string& path);
 
 // Folders that belong to the program rather than to the user. The sources: the checkout that the build folder
-// lies in; else (make O=DIR) the one that the program was built from, with a warning where it has been moved
-// since.
+// lies in; of an installed program share/kablate, which has plans and no git; else (make O=DIR) the one that
+// the program was built from, with a warning where it has been moved since.
 std::filesystem::path source_folder();
 std::filesystem::path plans_folder();
 std::filesystem::path data_folder();

@@ -36,6 +36,7 @@ class Help(MakeTest):
             "make tensorboard",
             "make wandb",
             "make trackio",
+            "make install",
             "make data-bpe",
             "make data-fineweb-edu",
             "make data-openwebtext",
@@ -137,19 +138,6 @@ class Variables(MakeTest):
             answer = self.make("run" if "RUN" not in given else "report", given)
             self.assertEqual(answer.returncode, 2)
             self.assertIn(f"{given}: the shell left ~ as it is", answer.stderr)
-
-    def test_curves_are_those_of_the_configured_experiment_or_run(self):
-        self.assertEqual(self.arguments_of(goal="tensorboard"), ["tensorboard", "results/an experiment"])
-        self.assertEqual(self.arguments_of("RUN=x y", goal="tensorboard"), ["tensorboard", "x y"])
-        self.write("out/.venv-trackers/bin/python", '#!/bin/sh\nprintf "%s\\n" "$@"\n')
-        os.chmod(self.path("out/.venv-trackers/bin/python"), 0o755)
-        for goal in ("wandb", "trackio"):
-            answer = self.make("-o", "build", "-o", "trackers", goal, "RUN=x y")
-            self.assertEqual(answer.returncode, 0, answer.stderr)
-            self.assertEqual(
-                answer.stdout.splitlines(),
-                ["scripts/track.py", goal, "--program", self.path("out/build/kablate"), "x y"],
-            )
 
     def test_report_takes_the_configured_experiment_or_run(self):
         self.assertEqual(self.arguments_of(goal="report"), ["report", "results/an experiment"])

@@ -1,0 +1,34 @@
+"""What make says and passes on for the targets of the files that the Makefile includes: curves in other
+programs (scripts/trackers.mk) and installing (scripts/install.mk)."""
+
+import os
+import unittest
+
+from support import MakeTest
+
+
+class Included(MakeTest):
+    def test_curves_are_those_of_the_configured_experiment_or_run(self):
+        self.assertEqual(self.arguments_of(goal="tensorboard"), ["tensorboard", "results/an experiment"])
+        self.assertEqual(self.arguments_of("RUN=x y", goal="tensorboard"), ["tensorboard", "x y"])
+        self.write("out/.venv-trackers/bin/python", '#!/bin/sh\nprintf "%s\\n" "$@"\n')
+        os.chmod(self.path("out/.venv-trackers/bin/python"), 0o755)
+        for goal in ("wandb", "trackio"):
+            answer = self.make("-o", "build", "-o", "trackers", goal, "RUN=x y")
+            self.assertEqual(answer.returncode, 0, answer.stderr)
+            self.assertEqual(
+                answer.stdout.splitlines(),
+                ["scripts/track.py", goal, "--program", self.path("out/build/kablate"), "x y"],
+            )
+
+    def test_install_wants_a_folder_before_it_compiles(self):
+        answer = self.make("install")
+        self.assertEqual(answer.returncode, 2)
+        self.assertIn("make install: say where to with PREFIX=DIR", answer.stderr)
+        self.assertIn("PREFIX: has no effect on 'make plan', only on install",
+                      self.make("plan", "PREFIX=x").stderr)
+        self.assertFalse(os.path.exists(self.path("out")))
+
+
+if __name__ == "__main__":
+    unittest.main()
