@@ -102,6 +102,19 @@ def use_known_locale():
         os.environ["LC_ALL"] = "C.UTF-8"
 
 
+def show_help_from_the_start(front):
+    """Kconfiglib's full-screen menu begins without the help of the selected line, until F is pressed."""
+    begin = front._init
+
+    def begin_with_help():
+        begin()
+        front._show_help = True
+        front._set_style(front._help_win, "show-help")
+        front._resize_main()
+
+    front._init = begin_with_help
+
+
 def menu_command(menu, path, module):
     """Runs Kconfiglib's menu, full-screen or graphical, and reads strictly what it wrote."""
     complete(menu, path)
@@ -113,6 +126,8 @@ def menu_command(menu, path, module):
             import guiconfig as front
         else:
             import menuconfig as front
+
+            show_help_from_the_start(front)
         front.menuconfig(strict.open_menu(SOURCE))
     except ImportError as error:
         raise strict.ConfigError(

@@ -13,6 +13,7 @@ import tempfile
 
 import kconfig_strict as strict
 from configure import minimal_text
+from kconfig_texts import number_symbols
 from source_key import TOKEN
 
 LAYERS = [
@@ -33,6 +34,7 @@ WITHOUT_LIBTORCH = {"base", "config", "shape", "plan", "record", "stats", "repor
 LIBTORCH = re.compile(r"^(torch|ATen|c10|caffe2)/")
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 MAX_FILE, MAX_FUNCTION, MAX_COLUMNS, MAX_MAKEFILE, MAX_HELP_COLUMNS = 400, 60, 110, 199, 62
+MAX_MENU_COLUMNS = 80
 CPP = (".h", ".cpp", ".cu")
 
 
@@ -237,9 +239,32 @@ def check_entry(path, number, head, body):
         found.append(f"{where}: {head}: every int has a range; add the one that excludes what can't work")
     in_menu = head == "choice" or any(re.match(r'\t(bool|int|string) "', line) for line in body)
     if in_menu and not help_lines and "member" not in head:
-        found.append(f"{where}: {head}: help is missing; say effect, unit and cost in about four lines")
+        found.append(f"{where}: {head}: help is missing; say effect, what is allowed and cost in 6 lines")
     if len(help_lines) > 6:
-        found.append(f"{where}: {head}: help of {len(help_lines)} lines; about four are enough")
+        found.append(f"{where}: {head}: help of {len(help_lines)} lines; at most 6 are enough")
+    if in_menu and help_lines and "member" not in head:
+        found += check_help(where, head, body, " ".join(line.strip() for line in help_lines))
+    return found
+
+
+def check_help(where, head, body, text):
+    """What a reader of the menu must find: the cost, and of a number or a text what is allowed."""
+    found = []
+    if not re.search(r"(^| )Cost: \w", text):
+        found.append(f"{where}: {head}: the help names no cost; add 'Cost: ', followed by it or by 'nothing'")
+    if not re.match(r"\t(int|string) ", body[0]):
+        return found
+    allowed = re.search(r"(?:^| )Allowed: (.*?)(?= (?:Cost|Source): |$)", text)
+    if not allowed:
+        return [*found, f"{where}: {head}: the help doesn't say what is allowed; add 'Allowed: '"]
+    for line in body:
+        if line.startswith("\trange ") and not re.match("{} to {}\\b".format(*line.split()[1:]), allowed[1]):
+            found.append(
+                f"{where}: {head}: 'Allowed: ' must begin with the range, '{' to '.join(line.split()[1:])}'"
+            )
+    for _, bound in number_symbols().get(head, (None, []))[1]:
+        if not re.search(rf"(?<![\d.]){re.escape(bound)}(?![\d]|\.\d)", allowed[1]):
+            found.append(f"{where}: {head}: 'Allowed: ' lacks the bound {bound} of src/config/binding.h")
     return found
 
 
@@ -258,6 +283,21 @@ def check_kconfig(path, text):
             entry = (number, line.split()[1] + (" (member)" if inside_choice else ""))
         elif line == "endchoice":
             inside_choice = False
+    return found
+
+
+def check_menu_lines(menu):
+    """A choice's line in the full-screen menu fits into 80 columns, whichever member it shows."""
+    found = []
+    for choice in menu.unique_choices:
+        prompt = choice.nodes[0].prompt[0]
+        for member in choice.syms:
+            line = f"    {prompt} ({member.nodes[0].prompt[0]})  --->"
+            if len(line) > MAX_MENU_COLUMNS:
+                found.append(
+                    f"{strict.location(member)}: {member.name}: in the menu '{line.strip()}' has {len(line)} "
+                    f"columns, at most {MAX_MENU_COLUMNS}; shorten a prompt"
+                )
     return found
 
 
@@ -303,6 +343,7 @@ def check_all(root):
     for path in ["Kconfig", *files(root, ("src",), ("Kconfig",))]:
         found += check_kconfig(path, read(root, path))
     menu = strict.open_menu(root)
+    found += check_menu_lines(menu)
     for name in sorted(os.listdir(os.path.join(root, "defconfigs"))):
         if os.path.isfile(os.path.join(root, "defconfigs", name)):
             found += check_defconfig(root, menu, f"defconfigs/{name}")

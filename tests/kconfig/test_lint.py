@@ -2,7 +2,7 @@
 
 import unittest
 
-import support  # noqa: F401  (makes scripts/ known)
+import support  # makes scripts/ known
 
 import lint
 
@@ -111,7 +111,8 @@ class Lengths(unittest.TestCase):
 
 
 class Kconfig(unittest.TestCase):
-    GOOD = 'config A\n\tint "A"\n\tdefault 1\n\trange 0 9\n\thelp\n\t  What it does.\n'
+    HELP = "\thelp\n\t  What it does.\n\t  Allowed: 0 to 9.\n\t  Cost: nothing.\n"
+    GOOD = 'config A\n\tint "A"\n\tdefault 1\n\trange 0 9\n' + HELP
 
     def found(self, text):
         return " ".join(lint.check_kconfig("Kconfig", text))
@@ -120,14 +121,14 @@ class Kconfig(unittest.TestCase):
         self.assertEqual(self.found('menu "M"\n\n' + self.GOOD + "\nendmenu\n"), "")
         self.assertEqual(
             self.found(
-                'choice\n\tprompt "C"\n\tdefault C_D\n\thelp\n\t  What.\n\nconfig C_D\n\tbool "D"\n\n'
+                'choice\n\tprompt "C"\n\tdefault C_D\n\thelp\n\t  Cost: none.\n\nconfig C_D\n\tbool "D"\n\n'
                 'endchoice\n\nconfig C\n\tstring\n\tdefault "d" if C_D\n'
             ),
             "",
         )
 
     def test_a_new_switch_is_off(self):
-        switch = 'config %s\n\tbool "A"\n\tdefault y\n\thelp\n\t  What it does.\n'
+        switch = 'config %s\n\tbool "A"\n\tdefault y\n\thelp\n\t  Cost: none.\n'
         self.assertIn("Kconfig:3: NEW_GATE: a new switch is n by itself", self.found(switch % "NEW_GATE"))
         self.assertEqual(self.found(switch % "GPT2_BIAS"), "")
         conditional = switch.replace("default y", "default y if GPT2_BIAS")
@@ -139,7 +140,12 @@ class Kconfig(unittest.TestCase):
             ("\tdefault 1", "    default 1", "one tab"),
             ("\t  What", "\t What", "two blanks"),
             ("What it does.", "x" * 63, "63 columns"),
-            ("\thelp\n\t  What it does.\n", "", "help is missing"),
+            (self.HELP, "", "help is missing"),
+            ("\t  Cost: nothing.\n", "\t  It costs nothing.\n", "names no cost"),
+            ("\t  Cost: nothing.\n", "\t  Cost: nothing.\n" + "\t  More.\n" * 4, "help of 7 lines"),
+            ("Allowed: 0 to 9", "From 0 to 9", "doesn't say what is allowed"),
+            ("Allowed: 0 to 9", "Allowed: 0 to 99", "must begin with the range, '0 to 9'"),
+            ("Allowed: 0 to 9", "Allowed: at most 9", "must begin with the range, '0 to 9'"),
             ("\tdefault 1\n\trange 0 9\n", "\trange 0 9\n\tdefault 1\n", "order"),
             ("default 1", "default n", "drop 'default n'"),
             ("default 1", "defualt 1", "'defualt'"),
@@ -147,6 +153,26 @@ class Kconfig(unittest.TestCase):
             with self.subTest(expected):
                 self.assertIn(old, self.GOOD)
                 self.assertIn(expected, self.found(self.GOOD.replace(old, new)))
+
+    def test_bounds_of_numbers_in_texts_are_named(self):
+        head = 'config MASK_RATE\n\tstring "M"\n\tdefault "0.15"\n\thelp\n'
+        entry = head + "\t  Cost: none.\n\t  Allowed: %s.\n"
+        self.assertEqual(self.found(entry % "above 0 up to 1"), "")
+        self.assertIn("lacks the bound 1 of src/config/binding.h", self.found(entry % "above 0 up to 10"))
+        self.assertIn("lacks the bound 0 of", self.found(entry % "above 0.5 up to 1"))
+
+
+class MenuLines(support.FolderTest):
+    def test_a_choice_fits_into_the_menu_with_every_member(self):
+        choice = (
+            'choice\n\tprompt "C"\n\tdefault C_D\n\nconfig C_D\n\tbool "D"\n\nconfig C_E\n\tbool "%s"\n\n'
+            'endchoice\n\nconfig C\n\tstring\n\tdefault "d" if C_D\n\tdefault "e" if C_E\n'
+        )
+        for width in 66, 67:
+            self.write("Kconfig", choice % ("x" * width))
+            found = lint.check_menu_lines(support.strict.open_menu(self.folder))
+            self.assertEqual(len(found), width - 66)
+        self.assertIn("Kconfig:8: C_E: in the menu 'C (xxx", found[0])
 
 
 if __name__ == "__main__":

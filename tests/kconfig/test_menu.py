@@ -1,9 +1,12 @@
 """The program's own menu: names and defaults as published, and the header made from it."""
 
 import os
+import pty
 import re
+import select
 import subprocess
 import sys
+import time
 import unittest
 
 import support
@@ -337,6 +340,36 @@ class Script(FolderTest):
         )
         self.assertEqual(answer.returncode, 0, answer.stderr)
         self.assertIn("lacks the locale of LC_ALL=xx_YY.UTF-8", answer.stderr)
+
+    def test_the_menu_shows_the_help_of_its_lines_from_the_start(self):
+        self.configure("defconfig", os.path.join(support.ROOT, "defconfigs", "quick"))
+        child, terminal = pty.fork()
+        if child == 0:
+            os.environ.update(TERM="linux", LINES="24", COLUMNS="80")
+            script = os.path.join(support.ROOT, "scripts", "configure.py")
+            config = self.path(".config")
+            os.execv(sys.executable, [sys.executable, "-B", script, "--config", config, "menuconfig"])
+        seen = self.read_until(terminal, "show-help")
+        os.write(terminal, b"\n")  # into the first menu, whose first line is the experiment's name
+        seen += self.read_until(terminal, "The folder under results")
+        os.write(terminal, b"q")
+        seen += self.read_until(terminal, None)
+        self.assertEqual(os.waitpid(child, 0)[1], 0, seen)
+
+    def read_until(self, terminal, text):
+        """What a program writes to its terminal until `text` came, or to its end."""
+        seen, ends = "", time.monotonic() + 20
+        while text is None or text not in seen:
+            if not select.select([terminal], [], [], max(0, ends - time.monotonic()))[0]:
+                self.fail(f"{text!r} did not come in 20 s: {seen}")
+            try:
+                more = os.read(terminal, 65536)
+            except OSError:  # the other side is closed
+                more = b""
+            if not more:
+                return seen if text is None else self.fail(f"ended without {text!r}: {seen}")
+            seen += more.decode(errors="replace")
+        return seen
 
     def test_the_menu_without_a_terminal_is_one_message(self):
         self.configure("defconfig", os.path.join(support.ROOT, "defconfigs", "quick"))
