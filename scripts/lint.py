@@ -1,7 +1,8 @@
 """Rules that a compiler doesn't check: lint.py [--root FOLDER]. It prints "file:line: what, and what to do".
 
 The rules: formatting (clang-format), layers of includes, who may include the generated header and LibTorch,
-lengths of files, lines and functions, the form of Kconfig entries, defconfigs as savedefconfig writes them.
+lengths of files, lines and functions, the form of Kconfig entries, defconfigs as savedefconfig writes them,
+docs/configuration.md as scripts/config_docs.py makes it.
 """
 
 import argparse
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 
+import config_docs
 import kconfig_strict as strict
 from configure import minimal_text
 from kconfig_texts import number_symbols
@@ -344,6 +346,10 @@ def check_all(root):
         found += check_kconfig(path, read(root, path))
     menu = strict.open_menu(root)
     found += check_menu_lines(menu)
+    if read(root, config_docs.PATH) != config_docs.page(root, menu):
+        found.append(
+            f"{config_docs.PATH}:1: not what the menu says; call '.venv/bin/python scripts/config_docs.py'"
+        )
     for name in sorted(os.listdir(os.path.join(root, "defconfigs"))):
         if os.path.isfile(os.path.join(root, "defconfigs", name)):
             found += check_defconfig(root, menu, f"defconfigs/{name}")
