@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "cli/commands.h"
+#include "cli/version.h"
 #include "measure/variables.h"
 
 namespace kablate {
@@ -66,6 +67,7 @@ int parse_and_run(int argc, char** argv) {
   CLI::App app{
       "Kablate trains every step of an ablation ladder over paired seeds and reports the differences."};
   app.require_subcommand(1);
+  app.set_version_flag("--version", version_text, "What was built, of which sources, with what");
   Action action;
   add_run_command(app, action);
   add_plan_command(app, action);

@@ -106,7 +106,7 @@ class BadInput(ProgramTest):
         commands = ["allowed: run, plan, ", ", report, verify, ", ", logits, init, sample"]
         for arguments, *fragments in [([], "subcommand is required", "--help"),
                                       (["walk"], '"walk"', *commands),
-                                      (["--version"], '"--version"', *commands),
+                                      (["--versions"], '"--versions"', *commands),
                                       (["plan", "--set"], "--set", "SYMBOL=VALUE")]:
             with self.subTest(arguments=arguments):
                 self.assert_refused(self.call_bare(*arguments), *fragments)
