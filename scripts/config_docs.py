@@ -102,10 +102,28 @@ def walk(node, depth, menu, strings):
     return lines
 
 
+def anchor(heading):
+    """As GitHub makes it of a heading."""
+    return "#" + re.sub(r"[^a-z0-9 -]", "", heading.lower()).replace(" ", "-")
+
+
+def contents(lines):
+    """A line a menu, with its own menus beside it."""
+    found = []
+    for line in lines:
+        level, _, heading = line.partition(" ")
+        link = f"[{heading}]({anchor(heading)})"
+        if level == "##":
+            found.append([link])
+        elif level == "###":
+            found[-1].append(link)
+    return [f"- {first}" + (f": {', '.join(more)}" if more else "") for first, *more in found]
+
+
 def page(root, menu):
     lines = walk(menu.top_node, 2, menu, strict.string_of_choice(menu))
     introduction = INTRODUCTION.format(plan_wide=plan_wide(root))
-    return introduction + "\n" + "\n".join(lines).rstrip("\n") + "\n"
+    return introduction + "\n" + "\n".join([*contents(lines), "", *lines]).rstrip("\n") + "\n"
 
 
 def main():
