@@ -12,7 +12,8 @@ import unittest
 import support
 from support import FolderTest, strict
 
-import genconfig  # noqa: E402  (support makes scripts/ known)
+import config_docs  # noqa: E402  (support makes scripts/ known)
+import genconfig  # noqa: E402
 
 BOOLS = {
     "y": "RA_MLA_ABLATION_MODE GPT2_ATTENTION GPT2_BIAS GPT2_WEIGHT_TYING NORM_AFFINE ENABLE_RA_MLA "
@@ -234,6 +235,13 @@ class Menu(FolderTest):
         self.assertIn(
             r'SYMBOL(DATA_PATH, kString, "a\"b\\c d", "",', self.header('CONFIG_DATA_PATH="a\\"b\\\\c d"\n')
         )
+
+    def test_the_page_of_symbols_has_each_in_the_menus_order(self):
+        page = config_docs.page(support.ROOT, self.menu)
+        self.assertEqual(re.findall(r"^#### (\w+)$", page, re.MULTILINE), list(self.rows()))
+        for name, values in CHOICES.items():
+            part = page.partition(f"#### {name}\n")[2].partition("#### ")[0]
+            self.assertEqual(re.findall(r"^- `(\w+)`", part, re.MULTILINE), values.split(), name)
 
     def test_a_mechanisms_parameters_stay_while_it_is_off(self):
         rows = self.rows("# CONFIG_RA_MLA_MLP_ATTN_GATE is not set\nCONFIG_RA_MLA_MLP_GATE_DIM=7\n")
