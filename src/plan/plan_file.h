@@ -32,20 +32,12 @@
 #include <string>
 #include <vector>
 
-#include "config/settings.h"
+#include "plan/delta.h"
 
 namespace kablate {
 
 enum class Control { kNone, kParameters, kFlops, kDeadTwin, kNarrower, kShallower, kWider };
 std::string control_name(Control control);  // "", "parameters", "dead_twin" …
-
-// A value that a step gives to a symbol, and the line that says so ("plans/ra-mla.yaml:7").
-struct Delta {
-  std::string symbol, value, origin;
-};
-
-// The settings with these deltas.
-Settings with_deltas(Settings settings, const std::vector<Delta>& deltas);
 
 struct StepFile {
   std::string origin;
