@@ -1,6 +1,7 @@
 #include "plan/plan_file.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "base/error.h"
@@ -39,24 +40,25 @@ class PlanParser {
  private:
   void read() {
     const YAML::Node root = yaml_.load();
-    YAML::Node baseline = missing(), factorial = missing(), grid = missing(), path = missing(),
-               controls = missing();
+    std::map<std::string, YAML::Node> forms;  // in the order that numbers them, not the file's
+    YAML::Node baseline = missing(), controls = missing();
     for (const auto& [key, value] : yaml_.entries(
-             root, "the plan", {"name", "baseline", "steps", "factorial", "grid", "path", "controls"})) {
+             root, "the plan",
+             {"name", "baseline", "steps", "factorial", "grid", "path", "each", "all_but", "controls"})) {
       if (key == "name") read_name(value);
       if (key == "baseline") baseline.reset(value), file_.baseline = yaml_.whole_number(value, "baseline");
       if (key == "steps") forms_.read_steps(value);
-      if (key == "factorial") factorial.reset(value);
-      if (key == "grid") grid.reset(value);
-      if (key == "path") path.reset(value);
       if (key == "controls") controls.reset(value);
+      forms.emplace(key, value);
     }
-    if (factorial.IsDefined()) forms_.read_factorial(factorial);
-    if (grid.IsDefined()) forms_.read_grid(grid);
-    if (path.IsDefined()) forms_.read_path(path);
+    if (forms.contains("factorial")) forms_.read_factorial(forms.at("factorial"));
+    if (forms.contains("grid")) forms_.read_grid(forms.at("grid"));
+    if (forms.contains("path")) forms_.read_path(forms.at("path"));
+    if (forms.contains("each")) forms_.read_each(forms.at("each"));
+    if (forms.contains("all_but")) forms_.read_all_but(forms.at("all_but"));
     if (file_.name.empty()) yaml_.fail(root, "the key `name` is missing");
     if (file_.steps.empty())
-      yaml_.fail(root, "there are no steps; add `steps`, `factorial`, `grid` or `path`");
+      yaml_.fail(root, "there are no steps; add `steps`, `factorial`, `grid`, `path`, `each` or `all_but`");
     check_reruns();
     check_baseline(root, baseline);
     if (controls.IsDefined()) read_controls(controls);
@@ -186,13 +188,19 @@ PlanFile parse_plan(const std::string& text, const std::string& path) {
   }
 }
 
-PlanFile read_plan_file(const fs::path& plans_folder, const std::string& name) {
-  const fs::path path = plans_folder / (name + ".yaml");
+PlanFile read_plan_file(const fs::path& plans_folder, const std::string& name, const std::string& label) {
+  const bool is_path = name.find('/') != std::string::npos || name.ends_with(".yaml");
+  const fs::path path = is_path ? fs::path(name) : plans_folder / (name + ".yaml");
   std::error_code ignored;
-  const bool plain = !name.empty() && name.find('/') == std::string::npos && name[0] != '.';
-  if (!plain || !fs::exists(path, ignored))
-    throw UserError(
-        str("ABLATION_PLAN = \"", name, "\": there is no such plan; ", known_plans(plans_folder)));
+  if (!is_path && (name.empty() || name[0] == '.' || !fs::exists(path, ignored)))
+    throw UserError(str(label, " = \"", name, "\": there is no such plan; ", known_plans(plans_folder),
+                        "; with a / in it, or .yaml at its end, it is the path of a file"));
+  if (name.starts_with('~'))
+    throw UserError(str(label, " = \"", name, "\": ~ is not expanded; write the whole path"));
+  if (is_path && !fs::exists(path, ignored))
+    throw UserError(str(label, " = \"", name, "\": there is no such file",
+                        path.is_absolute() ? "" : " in the folder " + fs::current_path(ignored).string(),
+                        "; without a / and .yaml it is the name of a plan: ", known_plans(plans_folder)));
   return parse_plan(read_text(path), path.string());
 }
 

@@ -1,7 +1,8 @@
-// A plan as written: defconfigs/plans/NAME.yaml (design, "A plan"). Read strictly: whatever would be ignored
-// is an error with file and line.
+// A plan as written: defconfigs/plans/NAME.yaml, or any file (design, "A plan"). Read strictly: whatever
+// would be ignored is an error with file and line.
 //
-//   plan      ::= name: TEXT, baseline: NUMBER, any of steps, factorial, grid, path (one at least), controls
+//   plan      ::= name: TEXT, baseline: NUMBER, any of steps, factorial, grid, path, each,
+//                 all_but (one at least), controls
 //   steps     ::= { NUMBER: {set: {SYMBOL: value, …}} | NUMBER: {rerun_of: NUMBER} }
 //   factorial ::= [SYMBOL, …]        of switches: a step for each combination. Step `first + cell` has
 //                                    symbol i on where bit i of its cell is set. `first` is 0 if `steps` has
@@ -13,6 +14,12 @@
 //                                             of the base. Numbered on as a grid is. A stair and its reruns
 //                                             are compared with the step before it, all others with the
 //                                             baseline
+//   each      ::= [ ITEM, … ]        a step without any of them, and one for each with it alone
+//   all_but   ::= [ ITEM, … ]        a step with all of them, and one for each without it alone. Both are
+//                                    numbered on as a grid is, and compared with the baseline
+//   ITEM      ::= SYMBOL | {SYMBOL: value, …}   SYMBOL, a switch, stands for {SYMBOL: y}. In a step without
+//                                    the item its switches are the opposite, its other symbols what the
+//                                    configuration has, unless another item of the step gives them
 //   controls  ::= [ KIND | {KIND: [NUMBER, …]}, … ]   of every arm, or of these; each KIND once
 //   KIND      ::= parameters | flops | narrower | shallower | wider
 //                 | dead_twin               without numbers: of the largest arm (plan.h)
@@ -67,12 +74,14 @@ struct PlanFile {
   bool is_arm(std::int64_t number) const { return number != baseline && !steps.at(number).rerun_of; }
 };
 
-// Reads the plan called `name` in `plans_folder`. Throws UserError naming ABLATION_PLAN (and the plans there
-// are) if there is none, else file and line of: what is no YAML, an unknown or doubled key, symbol or value,
-// a symbol that holds for a whole plan (SEEDS, DATASET …), a rerun_of a step that does not exist or is a
-// rerun itself, a baseline that is missing, does not exist or is a rerun, a factor that is no switch, a
-// control of what is no arm.
-PlanFile read_plan_file(const std::filesystem::path& plans_folder, const std::string& name);
+// Reads the plan called `name` in `plans_folder`; or the file `name`, from the current folder, where that has
+// a / or ends in .yaml. Throws UserError naming `label` (and the plans there are) if there is none, else file
+// and line of: what is no YAML, an unknown or doubled key, symbol or value, a symbol that holds for a whole
+// plan (SEEDS, DATASET …), a rerun_of a step that does not exist or is a rerun itself, a baseline that is
+// missing, does not exist or is a rerun, a factor or an item that is no switch, items that contradict each
+// other, a control of what is no arm.
+PlanFile read_plan_file(const std::filesystem::path& plans_folder, const std::string& name,
+                        const std::string& label = "ABLATION_PLAN");
 
 // The same from text; `path` is for messages.
 PlanFile parse_plan(const std::string& text, const std::string& path);

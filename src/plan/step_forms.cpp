@@ -162,4 +162,89 @@ void StepForms::read_path(const YAML::Node& path) {
   }
 }
 
+StepForms::Item StepForms::item(const YAML::Node& node, const std::string& what) {
+  Item result{.node = node, .on = {}, .off = {}};
+  const auto add = [&](const std::string& symbol, const std::string& value, const YAML::Node& at) {
+    result.on.push_back(delta(symbol, value, at));
+    const auto* known = find_symbol(symbol);
+    if (known != nullptr && known->type == SymbolType::kBool)
+      result.off.push_back({symbol, value == "y" ? "n" : "y", result.on.back().origin});
+  };
+  if (node.IsMap()) {
+    for (const auto& [symbol, value] : yaml_.entries(node, what, {}))
+      add(symbol, yaml_.scalar(value, symbol), value);
+    if (result.on.empty()) yaml_.fail(node, what + ": an item without a value; leave it out");
+    return result;
+  }
+  const auto& symbol = yaml_.scalar(node, what);
+  const auto* known = find_symbol(symbol);
+  if (known != nullptr && known->type != SymbolType::kBool)
+    yaml_.fail(node, str(what, ": ", symbol, " is no switch; allowed: symbols that are y or n, and {", symbol,
+                         ": value}"));
+  add(symbol, "y", node);
+  return result;
+}
+
+// Two items that are one, that make opposites of a switch, or, where both hold at once, that give a symbol
+// two values.
+void StepForms::refuse_clash(const Item& item, const Item& earlier, const std::string& what,
+                             bool together) const {
+  std::size_t same = 0;
+  for (const auto& own : item.on)
+    for (const auto& other : earlier.on) {
+      if (own.symbol != other.symbol) continue;
+      const auto* known = find_symbol(own.symbol);
+      const bool is_switch = known != nullptr && known->type == SymbolType::kBool;
+      if (one_spelling(own) == one_spelling(other))
+        ++same;
+      else if (is_switch || together)
+        yaml_.fail(item.node, str(what, ": ", own.symbol, " is ", own.value, " here and ", other.value,
+                                  " in the item at ", other.origin, "; give it one value"));
+    }
+  if (same != item.on.size() || same != earlier.on.size()) return;
+  std::vector<std::string> symbols;
+  for (const auto& own : item.on) symbols.push_back(own.symbol);
+  yaml_.fail(item.node, str(what, ": ", join(symbols, ", "), " stands twice, first at ",
+                            earlier.on.front().origin, "; take one of them out"));
+}
+
+std::vector<StepForms::Item> StepForms::items(const YAML::Node& list, const std::string& what) {
+  std::vector<Item> result;
+  for (const auto& node : yaml_.members(list, what, "[RA_MLA_MLP_ATTN_GATE, {RA_MLA_LATENT_DIM: 32}]")) {
+    result.push_back(item(node, what));
+    for (std::size_t i = 0; i + 1 < result.size(); ++i)
+      refuse_clash(result.back(), result[i], what, what == "all_but");
+  }
+  return result;
+}
+
+void StepForms::add_step(const YAML::Node& node, const std::vector<Item>& items,
+                         const std::vector<const Item*>& chosen) {
+  StepFile step;
+  step.origin = yaml_.where(node);
+  for (const auto& item : items)
+    for (const auto& delta : item.off) put(step.set, delta);
+  for (const auto* item : chosen)
+    for (const auto& delta : item->on) put(step.set, delta);
+  file_.steps[next_number()] = std::move(step);
+}
+
+void StepForms::read_each(const YAML::Node& list) {
+  const auto all = items(list, "each");
+  add_step(list, all, {});
+  for (const auto& item : all) add_step(item.node, all, {&item});
+}
+
+void StepForms::read_all_but(const YAML::Node& list) {
+  const auto all = items(list, "all_but");
+  std::vector<const Item*> chosen;
+  for (const auto& item : all) chosen.push_back(&item);
+  add_step(list, all, chosen);
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    auto others = chosen;
+    others.erase(others.begin() + static_cast<std::ptrdiff_t>(i));
+    add_step(all[i].node, all, others);
+  }
+}
+
 }  // namespace kablate

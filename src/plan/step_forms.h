@@ -21,6 +21,8 @@ class StepForms {
   void read_factorial(const YAML::Node& node);
   void read_grid(const YAML::Node& grid);
   void read_path(const YAML::Node& path);
+  void read_each(const YAML::Node& list);
+  void read_all_but(const YAML::Node& list);
 
   // Throws for all symbols so far that there are not, if there are any.
   void refuse_unknown() const;
@@ -32,6 +34,17 @@ class StepForms {
   Delta delta(const std::string& symbol, const YAML::Node& node);
   void add_factor(const YAML::Node& node);
   std::vector<Delta> grid_axis(const std::string& symbol, const YAML::Node& values);
+
+  // A member of `each` or `all_but`: what it is, and what its switches are where it is not.
+  struct Item {
+    YAML::Node node;
+    std::vector<Delta> on, off;
+  };
+  Item item(const YAML::Node& node, const std::string& what);
+  std::vector<Item> items(const YAML::Node& list, const std::string& what);
+  void refuse_clash(const Item& item, const Item& earlier, const std::string& what, bool together) const;
+  void add_step(const YAML::Node& node, const std::vector<Item>& items,
+                const std::vector<const Item*>& chosen);
 
   const YamlReader& yaml_;
   PlanFile& file_;

@@ -168,6 +168,22 @@ TEST(Plan, FactorialsCellsAreToldApart) {
   EXPECT_EQ(plan.find_step(3)->name, "all GPT2_BIAS=y RA_MLA_MLP_ATTN_GATE=y");
 }
 
+TEST(Plan, ItemsThatStandAloneAreNamedAsOtherArmsAre) {
+  const TemporaryFolder folder;
+  folder.write("p.yaml",
+               "name: p\nbaseline: 0\n"
+               "each: [RA_MLA_MLP_ATTN_GATE, RA_MLA_MLP_CROSS_TOKEN, RA_MLA_MLP_LATENT_RECIP, "
+               "{RA_MLA_LATENT_DIM: 16}]\n"
+               "all_but: [RA_MLA_MLP_ATTN_GATE, RA_MLA_MLP_CROSS_TOKEN, RA_MLA_MLP_LATENT_RECIP]\n");
+  const auto path = (folder.path() / "p.yaml").string();
+  const auto plan = make_plan(settings({("ABLATION_PLAN=" + path).c_str()}), kPlans);
+  std::vector<std::string> names;
+  for (const auto& step : plan.steps) names.push_back(step.name);
+  EXPECT_EQ(names, (std::vector<std::string>{"mla", "gate", "cross", "recip", "mla RA_MLA_LATENT_DIM=16",
+                                             "all", "cross+recip", "gate+recip", "gate+cross"}));
+  EXPECT_EQ(plan.arms, 8);
+}
+
 TEST(Plan, NoTwoTrialsShareAKey) {
   auto plan = make_plan(settings({"SEEDS=1-5"}), kPlans);
   assign_keys(plan, context());
