@@ -42,7 +42,8 @@ $(call only_for,noise,$(filter FRESH,$(GIVEN)))
 $(call only_for,install,$(filter PREFIX,$(GIVEN)))
 $(if $(word 2,$(filter RESULTS RUN,$(GIVEN))),$(error \
     RESULTS=$(value RESULTS) and RUN=$(value RUN): RUN is the whole folder to read; leave one of the two out))
-$(foreach v,O LIBTORCH RESULTS RUN DATA_PATH INIT_FROM INPUT PREFIX,$(if $(filter ~%,$(firstword $(value $v))),$(error \
+PATHS := O LIBTORCH RESULTS RUN DATA_PATH INIT_FROM INPUT PREFIX ABLATION_PLAN
+$(foreach v,$(PATHS),$(if $(filter ~%,$(firstword $(value $v))),$(error \
     $v=$(value $v): the shell left ~ as it is; write the folder's whole path, or ./$(value $v))))
 
 # --- The environment

@@ -23,7 +23,7 @@ namespace {
 
 struct NoiseCommand {
   ConfigOptions configuration;
-  std::string results = "results";
+  std::string plan, results = "results";
   std::int64_t fresh = 16, pairs = 2, planted_harm = 0;
 };
 
@@ -109,7 +109,8 @@ void print_floor(const Plan& plan, const NoiseFloor& noise) {
 int noise(const NoiseCommand& command) {
   catch_stop_signals();
   check(command);
-  const Settings settings = command.configuration.settings();
+  Settings settings = command.configuration.settings();
+  if (!command.plan.empty()) settings.set("ABLATION_PLAN", command.plan, "--plan");
   const Config base = with_vocabulary(settings).bind();
   const PlanRecord planned = describe_plan(plan_of(settings));
   const auto seeds = fresh_seeds(planned.seeds, command.fresh);
@@ -154,6 +155,7 @@ void add_noise_command(CLI::App& app, Action& action) {
   auto* parser =
       app.add_subcommand("noise", "Train the baseline on fresh seeds: how much its loss differs by chance");
   command->configuration.add_to(*parser);
+  add_plan_option(*parser, command->plan);
   parser->add_option("--results", command->results, "Folder of the results")
       ->capture_default_str()
       ->type_name("DIR")

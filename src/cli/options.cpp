@@ -76,8 +76,15 @@ void check_source(const ConfigOptions& configuration, const std::string& run, co
                         ": a run brings its own configuration; leave one of the two out"));
 }
 
+void add_plan_option(CLI::App& command, std::string& name) {
+  command.add_option("--plan", name, "Another plan than ABLATION_PLAN: a name, or a file with a / or .yaml")
+      ->type_name("PLAN")
+      ->check(not_empty());
+}
+
 void PlanOptions::add_to(CLI::App& command) {
   configuration.add_to(command);
+  add_plan_option(command, plan_name);
   command.add_option("--steps", steps, "Steps of the plan, such as 0,2 or 0-3; all if not given")
       ->type_name("LIST")
       ->check(not_empty());
@@ -96,6 +103,7 @@ void PlanOptions::add_init_from(CLI::App& command) {
 
 Settings PlanOptions::settings() const {
   Settings settings = configuration.settings();
+  if (!plan_name.empty()) settings.set("ABLATION_PLAN", plan_name, "--plan");
   if (!steps.empty()) settings.set("RA_MLA_ABLATION_STEPS", steps, "--steps");
   if (!seeds.empty()) settings.set("SEEDS", seeds, "--seeds");
   if (!init_from.empty()) settings.set("INIT_FROM", init_from, "--init-from");

@@ -57,10 +57,13 @@ Settings with_vocabulary(Settings settings, const std::string& data_path = "");
 void check_source(const ConfigOptions& configuration, const std::string& run, const std::string& weights,
                   std::string_view command);
 
-// The above with --steps, --seeds and --results.
+// Of a command that reads a plan: --plan, which stands for ABLATION_PLAN.
+void add_plan_option(CLI::App& command, std::string& name);
+
+// The above with --plan, --steps, --seeds and --results.
 struct PlanOptions {
   ConfigOptions configuration;
-  std::string steps, seeds, init_from, results = "results";
+  std::string plan_name, steps, seeds, init_from, results = "results";
 
   void add_to(CLI::App& command);
   void add_init_from(CLI::App& command);  // of what trains, or says what would be trained

@@ -248,7 +248,9 @@ void Plan::block(std::int64_t number, const std::string& reason) {
 
 Plan make_plan(const Settings& base, const std::filesystem::path& plans_folder, const Settle& settle) {
   const bool ladder = base.text("RA_MLA_ABLATION_MODE") == "y";
-  const auto file = ladder ? read_plan_file(plans_folder, base.text("ABLATION_PLAN")) : single_step();
+  const auto file = ladder ? read_plan_file(plans_folder, base.text("ABLATION_PLAN"),
+                                            base.origin("ABLATION_PLAN") + ": ABLATION_PLAN")
+                           : single_step();
   Plan plan;
   plan.name = file.name, plan.text = file.text, plan.baseline = file.baseline, plan.factors = file.factors;
   plan.seeds = parse_list(base.text("SEEDS"), base.origin("SEEDS") + ": SEEDS", 1);
