@@ -3,6 +3,7 @@
 #include <map>
 #include <utility>
 
+#include "base/csv.h"
 #include "base/text.h"
 
 namespace kablate {
@@ -38,24 +39,7 @@ std::map<std::string, bool> columns_of(const std::vector<std::vector<std::string
 
 std::vector<std::vector<std::string>> csv_records(std::string_view text) {
   std::vector<std::vector<std::string>> records;
-  bool quoted = false, open = false;  // open: a record has begun
-  std::string field;
-  const auto end_field = [&] { records.back().push_back(std::exchange(field, "")); };
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (!std::exchange(open, true)) records.emplace_back();
-    if (quoted && c == '"' && i + 1 < text.size() && text[i + 1] == '"') {
-      field += text[++i];
-    } else if (c == '"') {
-      quoted = !quoted;
-    } else if (quoted || (c != ',' && c != '\n')) {
-      field += c;
-    } else {
-      end_field();
-      open = c == ',';
-    }
-  }
-  if (open) end_field();
+  for (auto& record : read_csv(text).records) records.push_back(std::move(record.fields));
   return records;
 }
 
