@@ -24,7 +24,7 @@ Switches are `y` or `n`. Numbers that may have a fraction are texts for Kconfig 
 the same. What a value costs in a model of yours says `make plan`: parameters by part, operations, memory and
 time.
 """
-PLAN_WIDE = re.compile(r"kPlanWide\{(.*?)\}", re.DOTALL)  # in src/plan/plan_file.cpp
+PLAN_WIDE = re.compile(r"kPlanWide\{(.*?)\}", re.DOTALL)  # in src/plan/step_forms.cpp
 LABEL = re.compile(r" (?=(?:Allowed|Cost|Source): )")
 TYPES = {kconfiglib.BOOL: "switch", kconfiglib.INT: "whole number", kconfiglib.STRING: "text"}
 

@@ -5,6 +5,8 @@
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/options.h"
+#include "cli/show_report.h"
+#include "report/render.h"
 #include "report/run_difference.h"
 #include "report/table.h"
 
@@ -27,9 +29,23 @@ std::vector<DifferenceSection> sections_of(const DiffCommand& command) {
   return trial_differences(existing_trial(command.a), existing_trial(command.b));
 }
 
+// Both tables, one above the other.
+void show_tables(const DiffCommand& command) {
+  for (const auto& [letter, path] : {std::pair{"a", command.a}, std::pair{"b", command.b}}) {
+    const ExperimentFolder folder(path);
+    const Report report = make_report(folder);
+    std::printf("%s\n%s: %s\n\n%s", *letter == 'a' ? "" : "\n", letter, path.c_str(),
+                render_findings(report, output_width()).c_str());
+    keep_look(folder, report);
+  }
+}
+
 int diff(const DiffCommand& command) {
   const auto sections = sections_of(command);
-  std::printf("a: %s\nb: %s\n", command.a.c_str(), command.b.c_str());
+  if (is_experiment(command.a))
+    show_tables(command);
+  else
+    std::printf("a: %s\nb: %s\n", command.a.c_str(), command.b.c_str());
   for (const auto& section : sections) {
     std::printf("\n%s\n", section.title.c_str());
     if (section.lines.empty()) std::printf("  no difference\n");

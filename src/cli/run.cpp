@@ -7,6 +7,7 @@
 #include "cli/commands.h"
 #include "cli/heads.h"
 #include "cli/prepare.h"
+#include "cli/show_report.h"
 #include "interchange/weights.h"
 #include "measure/checkout.h"
 #include "measure/cores.h"
@@ -48,12 +49,6 @@ std::int64_t count_to_run(const ExperimentFolder& folder, const Plan& plan) {
   std::int64_t count = 0;
   for (const auto& trial : plan.trials) count += decide(folder, trial).action == TrialDecision::Action::kRun;
   return count;
-}
-
-// Says on the log why the table can't be believed.
-bool has_faults(const Report& report) {
-  for (const auto& fault : report.faults) log_error("no verdict of this table can be believed: " + fault);
-  return !report.faults.empty();
 }
 
 // A table of an interrupted run would be a look at what nobody asked to see yet: one line, and none is
@@ -120,28 +115,6 @@ void add_run_command(CLI::App& app, Action& action) {
   options->add_to(*command);
   options->add_init_from(*command);
   command->callback([options, &action] { action = [options] { return run(*options); }; });
-}
-
-void add_report_command(CLI::App& app, Action& action) {
-  const auto folder = std::make_shared<std::string>();
-  auto* command = app.add_subcommand("report", "Print the table of an experiment from its folder");
-  command->add_option("RESULT_DIR", *folder, "An experiment's folder, such as results/quick")->required();
-  command->callback([folder, &action] {
-    action = [folder] {
-      const ExperimentFolder experiment = existing_experiment(*folder);
-      const Report report = make_report(experiment);
-      std::printf("%s", render_terminal(report, output_width()).c_str());
-      if (const auto reason = why_read_only(experiment.path()); !reason.empty()) {
-        log_warning(str(experiment.path().string(), ": ", reason,
-                        ": report.html, report.md and report.csv are not written, and this look is not "
-                        "recorded"));
-        return has_faults(report) ? kExitFailed : kExitDone;
-      }
-      write_report(experiment, report);
-      record_look(experiment, report.seeds, report.trials);
-      return has_faults(report) ? kExitFailed : kExitDone;
-    };
-  });
 }
 
 }  // namespace kablate

@@ -24,6 +24,7 @@ struct VerifyCommand {
 std::vector<TrialFolder> selected_trials(const VerifyCommand& command) {
   const ExperimentFolder experiment(command.folder);
   const PlanRecord plan = read_plan(experiment);
+  refuse_imported(experiment, plan);
   const auto in = [](const std::vector<std::int64_t>& list, std::int64_t number) {
     return list.empty() || std::find(list.begin(), list.end(), number) != list.end();
   };

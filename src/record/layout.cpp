@@ -57,7 +57,7 @@ std::optional<TrialName> parse_trial_folder_name(std::string_view folder) {
   if (seed_at == std::string_view::npos || dash == std::string_view::npos || dash >= seed_at) return {};
   const auto step = parse_int(folder.substr(kStep.size(), dash - kStep.size()));
   const auto seed = parse_int(folder.substr(seed_at + kSeed.size(), key_dot - seed_at - kSeed.size()));
-  if (!step || *step < 0 || !seed || *seed < 1) return {};
+  if (!step || *step < 0 || !seed || *seed < 0) return {};
   if (key.size() != kKeyDigits || key.find_first_not_of(kHex) != std::string_view::npos) return {};
   return TrialName{*step, std::string(folder.substr(dash + 1, seed_at - dash - 1)), *seed, std::string(key)};
 }

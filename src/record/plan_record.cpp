@@ -23,6 +23,15 @@ std::optional<std::int64_t> optional_number_at(const Json& json, const char* key
 constexpr std::int64_t kMostArms = 1'000'000;
 constexpr std::size_t kMostFactors = 20;
 
+constexpr const char* kBetterNames[] = {"less", "more"};
+
+Import import_from_json(const Json& json) {
+  const auto better = json.at("better").get<std::string>();
+  if (better != kBetterNames[0] && better != kBetterNames[1])
+    throw std::out_of_range(str("better = \"", better, "\": allowed: less, more"));
+  return {json.at("file"), json.at("file_sha256"), better == kBetterNames[1] ? Better::kMore : Better::kLess};
+}
+
 void check_plan(const PlanRecord& plan) {
   if (plan.arms < 0 || plan.arms > kMostArms)
     throw std::out_of_range(str("arms = ", plan.arms, ": allowed: 0 to ", kMostArms));
@@ -135,9 +144,14 @@ Json to_json(const PlanRecord& plan) {
   for (const auto& step : plan.steps) steps.push_back(to_json(step));
   for (const auto& trial : plan.trials)
     trials.push_back({{"step", trial.step}, {"seed", trial.seed}, {"folder", trial.folder}});
-  return {{"name", plan.name},   {"plan", plan.text},   {"baseline", plan.baseline}, {"arms", plan.arms},
-          {"steps", steps},      {"seeds", plan.seeds}, {"factors", plan.factors},   {"trials", trials},
-          {"about", plan.about}, {"notes", plan.notes}};
+  Json json{{"name", plan.name},   {"plan", plan.text},   {"baseline", plan.baseline}, {"arms", plan.arms},
+            {"steps", steps},      {"seeds", plan.seeds}, {"factors", plan.factors},   {"trials", trials},
+            {"about", plan.about}, {"notes", plan.notes}};
+  if (const auto& from = plan.imported)
+    json["imported"] = {{"file", from->file},
+                        {"file_sha256", from->sha256},
+                        {"better", kBetterNames[from->better == Better::kMore]}};
+  return json;
 }
 
 PlanRecord plan_from_json(const Json& json) {
@@ -153,6 +167,7 @@ PlanRecord plan_from_json(const Json& json) {
   for (const auto& step : json.at("steps")) plan.steps.push_back(planned_step_from_json(step));
   for (const auto& trial : json.at("trials"))
     plan.trials.push_back({trial.at("step"), trial.at("seed"), trial.at("folder")});
+  if (json.contains("imported")) plan.imported = import_from_json(json.at("imported"));
   check_plan(plan);
   return plan;
 }

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/direction.h"
 #include "base/json.h"
 #include "record/layout.h"
 
@@ -50,6 +51,13 @@ struct PlannedTrial {
   bool operator==(const PlannedTrial&) const = default;
 };
 
+// What runs were read from that others have trained (record/imported.h).
+struct Import {
+  std::string file, sha256;
+  Better better = Better::kLess;  // which way their loss is good
+  bool operator==(const Import&) const = default;
+};
+
 struct PlanRecord {
   std::string name;
   std::string text;  // the plan file
@@ -63,6 +71,8 @@ struct PlanRecord {
       notes;  // on its steps and data, a sentence each: controls not made, NULs in a text
   std::vector<std::int64_t> seeds;
   std::vector<PlannedTrial> trials;
+  std::optional<Import> imported =
+      {};  // then no trial has a folder, and a step only what the file says of it
   bool operator==(const PlanRecord&) const = default;
 
   const PlannedStep* find_step(std::int64_t number) const;  // null if it is not selected

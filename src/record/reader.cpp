@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "record/claim.h"
 #include "record/done.h"
+#include "record/imported.h"
 #include "record/looks.h"
 #include "record/metrics.h"
 
@@ -197,6 +198,15 @@ void refuse_older_format(const ExperimentFolder& folder) {
   for (const auto& file : {folder.plan(), folder.threads(), folder.noise(), folder.judge(), folder.audit()})
     check([&] { read_sealed(file); });
   check([&] { read_looks(folder); });
+  std::optional<PlanRecord> plan;
+  check([&] { plan = read_plan(folder); });
+  if (plan) refuse_imported(folder, *plan);
+}
+
+void refuse_imported(const ExperimentFolder& folder, const PlanRecord& plan) {
+  if (plan.imported)
+    throw UserError(str(folder.path().string(), ": its runs were imported from ", plan.imported->file,
+                        ": there is nothing to train or to read of them; name another experiment"));
 }
 
 PlanRecord read_plan(const ExperimentFolder& folder) {
@@ -220,6 +230,10 @@ ExperimentRecord read_experiment(const ExperimentFolder& folder) {
 
 ExperimentRecord read_experiment(const ExperimentFolder& folder, const PlanRecord& plan) {
   ExperimentRecord experiment{.plan = plan, .trials = {}, .others = {}, .problems = {}};
+  if (plan.imported) {
+    experiment.trials = read_imported(folder, plan);
+    return experiment;
+  }
   std::set<std::string> planned;
   for (const auto& trial : experiment.plan.trials) {
     planned.insert(trial.folder);

@@ -68,9 +68,12 @@ PlanRecord read_plan(const ExperimentFolder& folder);
 // base.config. Throws UserError if it is not the one that plan.json was written with.
 Settings read_base_config(const ExperimentFolder& folder);
 
-// Throws FileFault if the experiment was written in an earlier format: to be asked before anything is added
-// to it.
+// Throws FileFault if the experiment was written in an earlier format, UserError if its runs were imported:
+// to be asked before anything is added to it.
 void refuse_older_format(const ExperimentFolder& folder);
+
+// Throws UserError if its runs were imported: they have no configuration, no weights and no logs.
+void refuse_imported(const ExperimentFolder& folder, const PlanRecord& plan);
 
 // The summary of a trial whose DONE is there and records this summary.json; its other files are not looked
 // at.

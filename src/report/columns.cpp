@@ -118,6 +118,9 @@ Column active_column(int drop = 0) {
           },
           drop};
 }
+Column gates_column() {
+  return {"gates", false, [](Row r) { return r.imported ? "not gated" : ""; }};
+}
 Column verdict_column() {
   return {"verdict", false, [](Row r) { return r.verdict ? r.verdict->text : ""; }};
 }
@@ -155,6 +158,7 @@ std::vector<Column> terminal_columns() {
       {"%", true, percent_column().text, 4},
       {"p Holm", true, holm_text, 3},
       verdict_column(),
+      gates_column(),
       {"equals", false, equals_text},
   };
   for (std::size_t i = 1; i < measures().size(); ++i) {
@@ -191,9 +195,36 @@ std::vector<Column> finding_columns() {
   columns.push_back({"pairing", false, pairing_text});
   columns.push_back({"not as the baseline", false, [](Row r) { return r.terms; }});
   columns.push_back(verdict_column());
+  columns.push_back(gates_column());
   columns.push_back({"equals", false, [](Row r) { return r.identical_to; }});
   for (std::size_t i = 1; i < measures().size(); ++i)
     if (measures()[i].compared) add_change_columns(i, columns);
+  return columns;
+}
+
+std::vector<Column> paper_columns() {
+  const auto change = [](Row r) {
+    const auto range = range_text(r.delta);
+    return change_text(r.delta) + (range.empty() ? "" : " " + range);
+  };
+  std::vector<Column> columns{
+      {"arm", false, [](Row r) { return arm_text(r) + (r.noncausal ? " (NOT CAUSAL)" : ""); }},
+      {"parameters", true, [](Row r) { return shown(r.parameters, human_count); }},
+      mean_column(0),
+      against_column(),
+      {"change [95 % interval]", true, change},  // not text: never broken
+      {"pairing", false, pairing_text},
+      {"p Holm", true, holm_text},
+      verdict_column(),
+      {"seeds", true, [](Row r) { return std::to_string(r.seeds); }},
+      {"status", false, [](Row r) { return r.status == "done" ? "" : r.status; }},
+      gates_column(),
+      {"equals", false, equals_text}};
+  for (std::size_t i = 1; i < measures().size(); ++i) {
+    if (!measures()[i].compared) continue;
+    columns.push_back(mean_column(i));
+    add_change_columns(i, columns);
+  }
   return columns;
 }
 
@@ -263,7 +294,8 @@ TextTable make_table(const Report& report, const std::vector<Column>& columns, s
     TextTable table;
     table.rows.resize(report.rows.size());
     for (const auto& column : kept) {
-      table.headings.push_back(column.heading);
+      const bool is_judged = column.heading == measures().front().heading;
+      table.headings.push_back(is_judged ? report.judged : column.heading);
       table.right.push_back(column.right);
       for (std::size_t i = 0; i < report.rows.size(); ++i)
         table.rows[i].push_back(column.text(report.rows[i]));

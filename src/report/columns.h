@@ -21,6 +21,7 @@ struct Column {
 std::vector<Column> terminal_columns();
 std::vector<Column> terminal_cost_columns();
 std::vector<Column> finding_columns();  // of report.md
+std::vector<Column> paper_columns();    // the few that a paper has room for
 std::vector<Column>
 test_columns();  // how sure it is: d, ρ, the p of each test, the difference to the arm before
 std::vector<Column> worth_columns();  // what a difference is worth in training

@@ -39,7 +39,7 @@ void compare_with(const ExperimentRecord& experiment, const PlannedStep& referen
   row.delta_percent =
       percent_of(row.delta->mean, mean_sd(values_of(comparison, &TrialPair::other, judged)).mean);
   if (row.delta->paired) row.sign_flip = sign_flip(differences_of(comparison));
-  if (row.rerun_of) return;
+  if (row.rerun_of || experiment.plan.imported) return;  // an import has no curves
   row.worth = worth_of(comparison);
   row.change_curve = change_curve(comparison);
   row.equal_flops = at_equal_budget(comparison, row.flops_per_iteration, reference.flops_per_iteration);
@@ -89,7 +89,9 @@ void judge(const ExperimentRecord& experiment, std::size_t measure, std::vector<
     family.push_back(barred || !compared ? std::nullopt : row.changes[measure]);
   }
   family.resize(std::max(family.size(), experiment.plan.family()));
-  const auto judged = verdicts(family, measures()[measure].better);
+  const auto better = measure == 0 && experiment.plan.imported ? experiment.plan.imported->better
+                                                               : measures()[measure].better;
+  const auto judged = verdicts(family, better);
   for (std::size_t i = 0; i < arms.size(); ++i) arms[i]->verdicts[measure] = judged[i];
 }
 

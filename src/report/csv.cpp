@@ -167,6 +167,7 @@ Cells cells_of(const ReportRow& r, const Report& report) {
   add(cells, delta_cells("versus_control", r.versus_control));
   add(cells, change_cells(r, report));
   add(cells, terms_cells(r, report));
+  if (!report.caution.empty()) cells.push_back({"gates", "not gated"});
   if (prunes(report)) cells.push_back({"nonzero_parameters", csv_text(r.nonzero_parameters)});
   return cells;
 }

@@ -21,17 +21,22 @@ std::string below_the_table(const ReportRow& row, std::size_t width) {
 
 }  // namespace
 
-std::string render_terminal(const Report& report, std::size_t width) {
-  std::string text = str(report.name, ": ", report.folder, "\n\n");
+std::string render_findings(const Report& report, std::size_t width) {
+  std::string text;
   for (const auto& fault : report.faults) text += wrapped(kWithheld + fault, width);
-  if (!report.faults.empty()) text += "\n";
-  const auto add = [&](const std::string& title, const TextTable& table) {
-    text += (title.empty() ? "\n" : str("\n", title, "\n\n")) + aligned(table, width);
-  };
+  if (!report.caution.empty()) text += wrapped(report.caution, width);
+  if (!text.empty()) text += "\n";
   text += aligned(make_table(report, terminal_columns(), width), width);
   std::string below;
   for (const auto& row : report.rows) below += below_the_table(row, width);
-  if (!below.empty()) text += "\n" + below;
+  return below.empty() ? text : text + "\n" + below;
+}
+
+std::string render_terminal(const Report& report, std::size_t width) {
+  std::string text = str(report.name, ": ", report.folder, "\n\n", render_findings(report, width));
+  const auto add = [&](const std::string& title, const TextTable& table) {
+    text += (title.empty() ? "\n" : str("\n", title, "\n\n")) + aligned(table, width);
+  };
   if (const auto tests = make_table(report, test_columns(), width); tells_something(tests))
     add(kTestsTitle, tests);
   if (const auto costs = make_table(report, terminal_cost_columns(), width); tells_something(costs))
@@ -39,7 +44,7 @@ std::string render_terminal(const Report& report, std::size_t width) {
   if (const auto controls = control_table(report); !controls.rows.empty()) add(kControlsTitle, controls);
   if (const auto effects = effect_table(report); !effects.rows.empty()) add(effects_title(report), effects);
   if (const auto heads = heads_table(report); !heads.rows.empty()) add(kHeadsTitle, heads);
-  text += str("\nchange: to ", compared_with(report), ", in ", measures().front().unit, "\n");
+  text += str("\nchange: to ", compared_with(report), ", in ", report.unit, "\n");
   for (const auto& note : report.notes) text += wrapped(note, width);
   return text;
 }
@@ -47,8 +52,9 @@ std::string render_terminal(const Report& report, std::size_t width) {
 std::string render_markdown(const Report& report) {
   std::string text = str("# ", report.name, "\n\n");
   for (const auto& fault : report.faults) text += str("**", kWithheld, fault, "**\n\n");
+  if (!report.caution.empty()) text += str("**", report.caution, "**\n\n");
   text += str(markdown_table(make_table(report, finding_columns())), "\n`change` is the difference in ",
-              measures().front().heading, " to ", compared_with(report), " in ", measures().front().unit,
+              report.judged, " to ", compared_with(report), " in ", report.unit,
               ", `%` the same in percent of that step's mean.\n\n");
   for (const auto& note : report.notes) text += "- " + note + "\n";
   for (const auto& section : report_sections(report))

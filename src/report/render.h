@@ -14,6 +14,9 @@ namespace kablate {
 // left out before a cell is broken. Columns in which no row has anything are left out too.
 std::string render_terminal(const Report& report, std::size_t width = kPlainWidth);
 
+// The first of these tables with what stands above it and the lines on its steps below it.
+std::string render_findings(const Report& report, std::size_t width = kPlainWidth);
+
 // The same in full, how sure each difference is, what it is worth, how the mechanisms were used, and a row a
 // trial: which process trained it, for how long, and where its files are.
 std::string render_markdown(const Report& report);

@@ -48,6 +48,18 @@ void withhold_verdicts(Report& report) {
   for (auto& heads : report.heads) withhold(heads.verdict);
 }
 
+void describe_import(const PlanRecord& plan, Report& report) {
+  const auto& from = *plan.imported;
+  const bool more = from.better == Better::kMore;
+  report.judged = more ? "value" : "loss", report.better = from.better;
+  report.unit = str("the unit of ", from.file, more ? ", more being better" : "");
+  report.caution =
+      str("Not gated: these runs were imported from ", from.file, " (SHA-256 ", from.sha256.substr(0, 12),
+          "…). Nothing of them was trained or checked here: that each arm does what its name says, that no "
+          "token sees its future, and that runs of one seed had the same data and the same "
+          "initial weights is assumed, not proven.");
+}
+
 void append(std::vector<std::string>& notes, const std::vector<std::string>& more) {
   notes.insert(notes.end(), more.begin(), more.end());
 }
@@ -79,6 +91,9 @@ Report make_report(const ExperimentFolder& folder, const PlanRecord& plan) {
   report.plan_text = plan.text;
   report.baseline = plan.baseline;
   report.family = plan.family();
+  report.judged = measures().front().heading, report.unit = measures().front().unit;
+  report.better = measures().front().better;
+  if (plan.imported) describe_import(plan, report);
   report.seeds = plan.seeds;
   report.trials = experiment.trials;
   report.factors = plan.factors;

@@ -75,6 +75,8 @@ struct ReportRow {
   // Of a rerun and of a dead twin: the number of the step (the twin's: the baseline) that every seed equals;
   // or "no: seed 1, iteration 40", "no: seed 1, tensor NAME"; "unknown: …". "" for other steps.
   std::string identical_to;
+  bool noncausal = false;  // lets a token see its future, allowed by RA_MLA_ALLOW_NONCAUSAL
+  bool imported = false;   // trained by others: no gate looked at it
 
   const std::optional<MeanSd>& mean(std::size_t measure) const;  // of measures(), by number
 };
@@ -109,6 +111,9 @@ struct Report {
   std::string plan_text;  // the plan file
   std::int64_t baseline = 0;
   std::size_t family = 0;           // how many arms verdicts speak of (PlanRecord::family)
+  std::string judged, unit;         // what the first of measures() is here: "val loss", "nats a token"
+  Better better = Better::kLess;    // and which way it is good
+  std::string caution;              // of imported runs: what nobody has checked
   std::vector<std::int64_t> seeds;  // planned
   std::vector<ReportRow> rows;
   std::vector<TrialRecord> trials;       // as planned

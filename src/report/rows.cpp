@@ -65,6 +65,18 @@ std::string status_of(const ExperimentRecord& experiment, const PlannedStep& ste
   return str("partial (", counts[TrialState::kDone], " of ", trials, "): ", join(rest, ", "));
 }
 
+// Of an import: 0 is what the file does not say.
+void keep_what_is_known(ReportRow& row) {
+  row.imported = true;
+  const auto drop_zero = [](auto& value) {
+    if (value && *value == 0) value.reset();
+  };
+  drop_zero(row.parameters);
+  drop_zero(row.decode_cache_bytes_per_token);
+  drop_zero(row.flops_per_iteration);
+  row.decode_cache_bytes_fixed.reset();
+}
+
 }  // namespace
 
 ReportRow describe_row(const ExperimentRecord& experiment, const PlannedStep& step) {
@@ -78,11 +90,13 @@ ReportRow describe_row(const ExperimentRecord& experiment, const PlannedStep& st
   row.seeds = done.size();
   row.status = status_of(experiment, step);
   row.parameters = step.parameters;
+  row.noncausal = step.noncausal;
   if (step.active_parameters > 0) row.active_parameters = step.active_parameters;
   row.nonzero_parameters = most(done, &TrialSummary::nonzero_parameters);
   row.decode_cache_bytes_per_token = step.decode_cache_bytes_per_token;
   row.decode_cache_bytes_fixed = step.decode_cache_bytes_fixed;
   row.flops_per_iteration = step.flops_per_iteration;
+  if (experiment.plan.imported) keep_what_is_known(row);
   for (const auto& measure : measures()) row.means.push_back(mean_over(done, measure.value));
   row.ms_per_iter = mean_value(done, &TrialSummary::ms_per_iter);
   row.tokens_per_s = mean_value(done, &TrialSummary::tokens_per_s);

@@ -237,9 +237,15 @@ std::vector<DifferenceSection> trial_differences(const TrialFolder& a, const Tri
 
 std::vector<DifferenceSection> experiment_differences(const ExperimentFolder& a, const ExperimentFolder& b) {
   const auto of_a = read_experiment(a), of_b = read_experiment(b);
-  return {{"base configuration", config_lines(read_base_config(a), read_base_config(b))},
-          {"plan", plan_lines(of_a.plan, of_b.plan)},
-          {"results", step_lines(of_a, of_b)}};
+  const auto imported = [](const ExperimentFolder& folder) {
+    return std::vector{folder.path().string() + " was imported: it has no configuration"};
+  };
+  return {
+      {"base configuration", of_a.plan.imported   ? imported(a)
+                             : of_b.plan.imported ? imported(b)
+                                                  : config_lines(read_base_config(a), read_base_config(b))},
+      {"plan", plan_lines(of_a.plan, of_b.plan)},
+      {"results", step_lines(of_a, of_b)}};
 }
 
 }  // namespace kablate

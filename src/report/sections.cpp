@@ -76,7 +76,8 @@ std::vector<Section> report_sections(const Report& report) {
   add("heads", kHeadsTitle, heads_table(report), kHeadsMeaning);
   add("gates", "Gates before training", gate_table(report), "`kablate audit` prints what each found.");
   add("trials", "Trials", trial_table(report),
-      "Each ran in a process of its own; `went on` counts how often it resumed.");
+      report.caution.empty() ? "Each ran in a process of its own; `went on` counts how often it resumed."
+                             : "");
   return sections;
 }
 

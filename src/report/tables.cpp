@@ -21,6 +21,16 @@ std::string named_step(const Report& report, std::int64_t step) {
   return str(step, " ", row == nullptr ? "" : row->name);
 }
 
+// Of an import there is no more to say than what was read.
+TextTable without_process(TextTable table, const std::string& judged) {
+  const auto columns =
+      static_cast<std::size_t>(std::ranges::find(table.headings, "val loss") - table.headings.begin()) + 1;
+  table.headings.resize(columns), table.right.resize(columns);
+  table.headings.back() = judged;
+  for (auto& row : table.rows) row.resize(columns);
+  return table;
+}
+
 }  // namespace
 
 TextTable control_table(const Report& report) {
@@ -115,14 +125,14 @@ TextTable trial_table(const Report& report) {
     const auto state =
         std::string(state_name(trial.state)) + (trial.reason.empty() ? "" : ": " + trial.reason);
     const auto s = trial.summary.value_or(TrialSummary{});
-    table.rows.push_back({std::to_string(planned.step), row == nullptr ? "" : arm_text(*row),
-                          std::to_string(planned.seed), state,
-                          shown(s.val_loss, [](double v) { return fixed(v, 6); }),
-                          shown(s.wall_seconds, human_duration), integer(s.pid), s.host, integer(s.threads),
-                          integer(s.beside), trial.summary ? std::to_string(s.interruptions) : "",
-                          s.weights_sha256.substr(0, 12), "trials/" + planned.folder});
+    table.rows.push_back(
+        {std::to_string(planned.step), row == nullptr ? "" : arm_text(*row), std::to_string(planned.seed),
+         state, shown(s.val_loss, [](double v) { return fixed(v, 6); }),
+         shown(s.wall_seconds, human_duration), integer(s.pid), s.host, integer(s.threads), integer(s.beside),
+         trial.summary ? std::to_string(s.interruptions) : "", s.weights_sha256.substr(0, 12),
+         report.caution.empty() ? "trials/" + planned.folder : ""});
   }
-  return table;
+  return report.caution.empty() ? table : without_process(std::move(table), report.judged);
 }
 
 }  // namespace kablate

@@ -30,7 +30,8 @@ SMALL = {
     "SEEDS": '"1"', "DEVICE_CPU": "y", "THREADS": 1, "PARALLEL_TRIALS": 2,
 }
 # What they work on brings its configuration.
-FOLDER_COMMANDS = ("report", "verify", "rerun", "diff", "knockout", "judge", "import", "tensorboard")
+FOLDER_COMMANDS = ("report", "verify", "rerun", "diff", "knockout", "judge", "import", "import-runs",
+                   "tensorboard")
 PATIENCE = 120  # seconds for what takes a few on an idle machine
 
 

@@ -42,7 +42,7 @@ TEST(TrialFolderName, IsReadBackWhateverTheStepIsCalled) {
 
 TEST(TrialFolderName, OfAnythingElseIsRefused) {
   for (const auto* name :
-       {"", "step", "step1", "step1-a.seed1", "step1-a.seed1.ab", "step1-a.seed0.0123456789ab",
+       {"", "step", "step1", "step1-a.seed1", "step1-a.seed1.ab", "step1-a.seed-1.0123456789ab",
         "step-1-a.seed1.0123456789ab", "step01-a.seed1.0123456789ab", "stepx-a.seed1.0123456789ab",
         "step1-a.seed.0123456789ab", "step1-a.seed1.0123456789aG", "step1-a.seed1.0123456789ab.tmp",
         "1-a.seed1.0123456789ab", "step1.seed1.0123456789ab"})

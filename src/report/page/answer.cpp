@@ -76,8 +76,8 @@ std::string effect_text(const Report& report, const ReportRow& row) {
   if (!row.delta || reference == nullptr) return row.status;
   const auto& d = *row.delta;
   std::string text = row.verdict ? row.verdict->text : std::string("no verdict");
-  text += str(": ", measures().front().heading, " changes by ", signed_fixed(d.mean, 4), " ",
-              measures().front().unit, " against ", reference->name);
+  text += str(": ", report.judged, " changes by ", signed_fixed(d.mean, 4), " ", report.unit, " against ",
+              reference->name);
   if (d.interval) text += str(", 95 % interval ", interval_text(*d.interval));
   if (row.delta_percent) text += str(", ", signed_fixed(*row.delta_percent, 2), " %");
   text += str("; ", d.n, d.n == 1 ? " pair" : d.paired ? " pairs" : " seeds a side, unpaired");

@@ -61,10 +61,10 @@ bool differ(const std::vector<Mark>& marks) {
 }
 
 // Whether no other step is as cheap and better, or as good and cheaper.
-bool undominated(const Mark& mark, const std::vector<Mark>& marks) {
+bool undominated(const Mark& mark, const std::vector<Mark>& marks, Better better) {
   return std::none_of(marks.begin(), marks.end(), [&](const Mark& other) {
-    return other.cost <= mark.cost && other.loss <= mark.loss &&
-           (other.cost < mark.cost || other.loss < mark.loss);
+    const double gain = better == Better::kLess ? mark.loss - other.loss : other.loss - mark.loss;
+    return other.cost <= mark.cost && gain >= 0 && (other.cost < mark.cost || gain > 0);
   });
 }
 
@@ -92,8 +92,7 @@ std::vector<Scale::Tick> ticks_of(const std::vector<double>& values, const Scale
   return ticks;
 }
 
-Drawing draw(const std::vector<Mark>& marks, const Cost& cost) {
-  const auto& measure = measures().front();
+Drawing draw(const Report& report, const std::vector<Mark>& marks, const Cost& cost) {
   std::vector<double> xs, ys;
   std::vector<std::string> spoken;
   for (const auto& mark : marks) {
@@ -103,7 +102,7 @@ Drawing draw(const std::vector<Mark>& marks, const Cost& cost) {
     spoken.push_back(
         str(mark.row->step, " ", mark.row->name, ": ", cost.text(mark.cost), ", ", fixed(mark.loss, 4)));
   }
-  Drawing drawing(kWidth, kHeight, str(measure.heading, " against ", cost.name), join(spoken, "; "));
+  Drawing drawing(kWidth, kHeight, str(report.judged, " against ", cost.name), join(spoken, "; "));
   const auto x = scale_of(xs, kLeft, kWidth - kRight, 0.08), y = scale_of(ys, kHeight - kBottom, kTop);
   for (const auto& tick : y.ticks(4)) {
     drawing.line({kLeft, y(tick.value)}, {kWidth - kRight, y(tick.value)}, Ink::kAxis);
@@ -114,7 +113,7 @@ Drawing draw(const std::vector<Mark>& marks, const Cost& cost) {
     drawing.text({x(tick.value), kHeight - kBottom + 16}, cost.text(tick.value), Ink::kQuiet,
                  Drawing::Anchor::kMiddle, 11);
   }
-  drawing.text({4, kTop - 2}, measure.heading, Ink::kQuiet, Drawing::Anchor::kStart, 11);
+  drawing.text({4, kTop - 2}, report.judged, Ink::kQuiet, Drawing::Anchor::kStart, 11);
   drawing.text({(kLeft + kWidth - kRight) / 2, kHeight - 8}, cost.name, Ink::kQuiet,
                Drawing::Anchor::kMiddle);
   std::vector<std::pair<Point, std::string>> labels;
@@ -126,7 +125,7 @@ Drawing draw(const std::vector<Mark>& marks, const Cost& cost) {
                                                   : Ink::kControl;
     if (const auto sd = mark.row->mean(0)->sd)
       drawing.line({place.x, y(mark.loss - *sd)}, {place.x, y(mark.loss + *sd)}, ink);
-    drawing.dot(place, 4.5, ink, undominated(mark, marks), spoken[i]);
+    drawing.dot(place, 4.5, ink, undominated(mark, marks, report.better), spoken[i]);
     labels.emplace_back(Point{place.x + 8, place.y + 4}, std::to_string(mark.row->step));
   }
   draw_labels(drawing, labels);
@@ -134,7 +133,7 @@ Drawing draw(const std::vector<Mark>& marks, const Cost& cost) {
 }
 
 TextTable table_of(const Report& report, const std::vector<const Cost*>& shown) {
-  TextTable table{{"step", "arm", measures().front().heading, "sd"}, {true, false, true, true}, {}};
+  TextTable table{{"step", "arm", report.judged, "sd"}, {true, false, true, true}, {}};
   for (const auto* cost : shown) table.headings.emplace_back(cost->name), table.right.push_back(true);
   for (const auto& row : report.rows) {
     if (row.rerun_of || row.control == "dead_twin" || !row.mean(0)) continue;
@@ -164,7 +163,7 @@ std::string cost_figures(const Report& report) {
       continue;
     }
     shown.push_back(&cost);
-    figures += figure(draw(marks, cost), str("cost-", cost.id), str("Against ", cost.name, "."), "");
+    figures += figure(draw(report, marks, cost), str("cost-", cost.id), str("Against ", cost.name, "."), "");
   }
   if (shown.empty()) return "";
   return str("<div class=panels>", figures, "</div><p>",

@@ -90,7 +90,7 @@ Json curve_data(const Report& report) {
     arm["change"] = change_json(thinned(row->change_curve, most));
     arms.push_back(std::move(arm));
   }
-  return {{"heading", measures().front().heading}, {"unit", measures().front().unit}, {"arms", arms}};
+  return {{"heading", report.judged}, {"unit", report.unit}, {"arms", arms}};
 }
 
 TextTable curve_table(const Report& report) {

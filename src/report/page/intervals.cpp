@@ -134,13 +134,12 @@ Drawing interval_plot(const std::vector<IntervalRow>& rows, const std::string& t
 std::string forest_figure(const Report& report) {
   const auto rows = rows_of(report);
   if (rows.empty()) return "";
-  const auto& measure = measures().front();
-  const std::string title = str("Change in ", measure.heading, " to ", compared_with(report));
+  const std::string title = str("Change in ", report.judged, " to ", compared_with(report));
   const std::string caption =
-      str(title, " with 95 % intervals, ", measure.unit,
+      str(title, " with 95 % intervals, ", report.unit,
           ". Below an arm: the arm minus its matched control. An open circle: a single pair, "
           "without an interval.");
-  return figure(interval_plot(rows, title, measure.unit, measure.better), "forest", caption, "");
+  return figure(interval_plot(rows, title, report.unit, report.better), "forest", caption, "");
 }
 
 std::string effects_figure(const Report& report) {
@@ -148,7 +147,7 @@ std::string effects_figure(const Report& report) {
   std::vector<IntervalRow> rows;
   for (const auto& effect : report.effects) {
     const bool sure = effect.holm.rejected;
-    const bool good = (effect.estimate.mean < 0) == (measures().front().better == Better::kLess);
+    const bool good = (effect.estimate.mean < 0) == (report.better == Better::kLess);
     rows.push_back({effect_name(report, effect.factors),
                     str(signed_fixed(effect.estimate.mean, 4), ", p Holm ", p_text(effect.holm.adjusted_p)),
                     effect.estimate,
@@ -157,8 +156,7 @@ std::string effects_figure(const Report& report) {
                            : Ink::kWorse,
                     false});
   }
-  const auto& measure = measures().front();
-  return figure(interval_plot(rows, effects_title(report), measure.unit, measure.better), "effects",
+  return figure(interval_plot(rows, effects_title(report), report.unit, report.better), "effects",
                 effects_title(report) + " with 95 % intervals; coloured where p Holm is at most 0.05.", "");
 }
 
@@ -176,17 +174,16 @@ std::string knockout_figure(const Report& report) {
     }
   }
   if (rows.empty()) return "";
-  const auto& measure = measures().front();
   TextTable table{{"step and mechanism", "change", "95 % interval"}, {false, true, false}, {}};
   for (const auto& row : rows)
     table.rows.push_back({row.label, signed_fixed(row.difference.mean, 4),
                           row.difference.interval ? interval_text(*row.difference.interval) : ""});
   return figure(
-      interval_plot(rows, "What trained models lose without a mechanism", measure.unit, measure.better),
+      interval_plot(rows, "What trained models lose without a mechanism", report.unit, report.better),
       "knockouts",
       str("What the validation loss of trained models changes by where a mechanism is switched off (`kablate "
           "knockout`), ",
-          measure.unit,
+          report.unit,
           ": mean over seeds with its 95 % interval; of a single seed over its "
           "windows, adjusted for all that was switched off. Coloured where the interval lies above 0: the "
           "model uses the mechanism."),

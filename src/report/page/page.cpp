@@ -52,8 +52,8 @@ std::string finding_inner(const Report& report) {
   std::string notes;
   for (const auto& note : report.notes) notes += element("li", {}, prose(note));
   return str(table_markup(make_table(report, finding_columns()), "What was found"), "<p>",
-             escaped(str("change: the difference in ", measures().front().heading, " to ",
-                         compared_with(report), ", in ", measures().front().unit, ".")),
+             escaped(str("change: the difference in ", report.judged, " to ", compared_with(report), ", in ",
+                         report.unit, ".")),
              "</p>", notes.empty() ? "" : str("<ul>", notes, "</ul>"));
 }
 
@@ -111,6 +111,8 @@ std::string render_page(const ExperimentFolder& folder, const Report& report) {
   std::string faults, links, body;
   for (const auto& fault : report.faults)
     faults += element("p", {{"class", "fault"}, {"role", "alert"}}, escaped(kWithheld + fault));
+  if (!report.caution.empty())
+    faults += element("p", {{"class", "fault"}, {"role", "note"}}, escaped(report.caution));
   for (const auto& [id, chapter, inner] : chapters_of(folder, report)) {
     links += str("<li>", element("a", {{"href", "#" + id}}, escaped(chapter)), "</li>");
     body += str("<section id=\"", id, "\"><h2>", escaped(chapter), "</h2>\n", inner, "</section>\n");

@@ -73,11 +73,10 @@ std::string stairs_figure(const Report& report) {
       drawing.text({kWidth - kRight, label}, row->verdict->text, ink_of(row->verdict), Drawing::Anchor::kEnd);
     from += width, label += kLabel, before = row;
   }
-  return figure(
-      drawing, "stairs",
-      str(measures().front().heading, " of each stair with its standard deviation over seeds; the number is ",
-          "the paired change to the stair before."),
-      "");
+  return figure(drawing, "stairs",
+                str(report.judged, " of each stair with its standard deviation over seeds; the number is ",
+                    "the paired change to the stair before."),
+                "");
 }
 
 }  // namespace kablate::page
