@@ -36,7 +36,7 @@ def escaped(text):
 
 def plan_wide(root):
     """The symbols that no step of a plan sets."""
-    path = os.path.join(root, "src", "plan", "plan_file.cpp")
+    path = os.path.join(root, "src", "plan", "step_forms.cpp")
     with open(path, encoding="utf-8") as file:
         found = PLAN_WIDE.search(file.read())
     if not found:

@@ -32,10 +32,11 @@ void add_logits_command(CLI::App& app, Action& action);
 void add_init_command(CLI::App& app, Action& action);
 void add_sample_command(CLI::App& app, Action& action);
 void add_tensorboard_command(CLI::App& app, Action& action);
-void add_tracked_command(CLI::App& app, Action& action);  // for scripts/track.py, hidden
-void add_time_command(CLI::App& app, Action& action);     // for the runner, hidden
-void add_peak_command(CLI::App& app, Action& action);     // likewise
-void add_read_command(CLI::App& app, Action& action);     // for tests, hidden
+void add_completion_commands(CLI::App& app, Action& action);  // of all that were added before
+void add_tracked_command(CLI::App& app, Action& action);      // for scripts/track.py, hidden
+void add_time_command(CLI::App& app, Action& action);         // for the runner, hidden
+void add_peak_command(CLI::App& app, Action& action);         // likewise
+void add_read_command(CLI::App& app, Action& action);         // for tests, hidden
 
 // `kablate trial`, which the runner starts; its arguments are built by runner/trial_command.
 int run_trial_command(const std::vector<std::string>& arguments);

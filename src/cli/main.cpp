@@ -93,6 +93,7 @@ int parse_and_run(int argc, char** argv) {
   add_time_command(app, action);
   add_read_command(app, action);
   add_peak_command(app, action);
+  add_completion_commands(app, action);
   try {
     refuse_tildes(argc, argv);
     app.parse(argc, argv);

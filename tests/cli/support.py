@@ -31,7 +31,7 @@ SMALL = {
 }
 # What they work on brings its configuration.
 FOLDER_COMMANDS = ("report", "verify", "rerun", "diff", "knockout", "judge", "import", "import-runs",
-                   "tensorboard")
+                   "completion", "tensorboard")
 PATIENCE = 120  # seconds for what takes a few on an idle machine
 
 
