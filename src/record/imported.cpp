@@ -215,6 +215,21 @@ class RunsParser {
     for (const auto& trial : runs_.trials)
       seeds.insert(trial.planned.seed), plan.trials.push_back(trial.planned);
     plan.seeds.assign(seeds.begin(), seeds.end());
+    for (const auto& step : plan.steps)
+      if (!shares_a_seed(step.number))
+        plan.notes.push_back(str("Step ", step.number, " (", step.name,
+                                 ") has no seed in common with the baseline that is done in both: it has no "
+                                 "difference and no verdict."));
+  }
+
+  bool shares_a_seed(std::int64_t step) const {
+    std::set<std::int64_t> own, theirs;
+    for (const auto& trial : runs_.trials) {
+      if (trial.state != TrialState::kDone) continue;
+      if (trial.planned.step == step) own.insert(trial.planned.seed);
+      if (trial.planned.step == runs_.plan.baseline) theirs.insert(trial.planned.seed);
+    }
+    return std::ranges::any_of(own, [&](std::int64_t seed) { return theirs.contains(seed); });
   }
 
   const std::string& path_;

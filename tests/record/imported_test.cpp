@@ -85,9 +85,19 @@ TEST(ImportedRuns, RefuseOtherRunsThanThePlans) {
 
 // A run's name depends on what it is, not on its line: a look (looks.jsonl) knows it again.
 TEST(ImportedRuns, KeepTheirNamesWhenRunsAreAdded) {
-  const auto few = parse(kRuns), more = parse(kRuns + "2,wide,2.5,,,,\n");
+  const auto header = kRuns.find('\n') + 1;
+  const auto few = parse(kRuns),
+             more = parse(kRuns.substr(0, header) + "7,\"base, plain\",2.5,,,,\n" + kRuns.substr(header));
+  ASSERT_EQ(more.trials.size(), few.trials.size() + 1);
   for (std::size_t i = 0; i < few.trials.size(); ++i)
-    EXPECT_EQ(few.trials[i].planned.folder, more.trials[i].planned.folder);
+    EXPECT_EQ(few.trials[i].planned.folder, more.trials[i + 1].planned.folder);
+}
+
+TEST(ImportedRuns, SayWhichArmSharesNoSeedWithTheBaseline) {
+  const auto notes = parse("arm,seed,loss,status\na,1,2,\nb,1,2,\nc,1,,failed\nd,2,2,\n").plan.notes;
+  ASSERT_EQ(notes.size(), 2u);
+  EXPECT_EQ(notes[0].find("Step 2 (c) has no seed in common"), 0u) << notes[0];
+  EXPECT_EQ(notes[1].find("Step 3 (d) has no seed in common"), 0u) << notes[1];
 }
 
 TEST(ImportedRuns, NameColumnsThatNothingIsReadFrom) {
