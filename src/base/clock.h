@@ -26,14 +26,15 @@ inline double thread_cpu_seconds() {
   return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
 }
 
-// Now, as 2026-01-31T12:00:00Z.
-inline std::string utc_now() {
-  const std::time_t now = std::time(nullptr);
+// A time as 2026-01-31T12:00:00Z.
+inline std::string utc_text(std::time_t time) {
   std::tm parts{};
-  gmtime_r(&now, &parts);
+  gmtime_r(&time, &parts);
   char text[32];
   std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
   return text;
 }
+
+inline std::string utc_now() { return utc_text(std::time(nullptr)); }
 
 }  // namespace kablate

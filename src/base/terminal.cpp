@@ -8,6 +8,28 @@
 #include <unistd.h>
 
 namespace kablate {
+namespace {
+
+bool set_and_not_empty(const char* name) {
+  const char* value = std::getenv(name);
+  return value != nullptr && *value != '\0';
+}
+
+bool is_terminal_with_codes(int descriptor) {
+  return ::isatty(descriptor) == 1 && set_and_not_empty("TERM") &&
+         std::string_view(std::getenv("TERM")) != "dumb";
+}
+
+TerminalSize size_of(int descriptor) {
+  winsize size{};
+  TerminalSize result;
+  if (::ioctl(descriptor, TIOCGWINSZ, &size) != 0) return result;
+  if (size.ws_col > 0) result.columns = size.ws_col;
+  if (size.ws_row > 0) result.rows = size.ws_row;
+  return result;
+}
+
+}  // namespace
 
 std::size_t terminal_width() {
   constexpr std::size_t kLeast = 40;
@@ -17,11 +39,22 @@ std::size_t terminal_width() {
   return std::max<std::size_t>(kLeast, size.ws_col);
 }
 
-bool output_has_colour() {
-  const char *refused = std::getenv("NO_COLOR"), *kind = std::getenv("TERM");
-  return ::isatty(STDOUT_FILENO) == 1 && (refused == nullptr || *refused == '\0') && kind != nullptr &&
-         std::string_view(kind) != "dumb";
+bool output_has_colour() { return is_terminal_with_codes(STDOUT_FILENO) && !set_and_not_empty("NO_COLOR"); }
+
+ErrorTerminal error_terminal() {
+  ErrorTerminal terminal;
+  terminal.rewritable = is_terminal_with_codes(STDERR_FILENO);
+  terminal.colour = terminal.rewritable && !set_and_not_empty("NO_COLOR");
+  const bool tmux = set_and_not_empty("TMUX");
+  const bool console = terminal.rewritable && std::string_view(std::getenv("TERM")) == "linux";
+  terminal.reflows = tmux || !(console || set_and_not_empty("XTERM_VERSION") || set_and_not_empty("STY"));
+  return terminal;
 }
+
+TerminalSize error_size() { return size_of(STDERR_FILENO); }
+
+bool output_is_rewritable() { return is_terminal_with_codes(STDOUT_FILENO); }
+std::size_t output_rows() { return size_of(STDOUT_FILENO).rows; }
 
 std::size_t output_width() {
   const auto columns = terminal_width();

@@ -3,6 +3,8 @@
 
 #include <cstddef>
 
+#include "base/live_block.h"
+
 namespace kablate {
 
 constexpr std::size_t kPlainWidth = 100;  // where there is no terminal
@@ -15,5 +17,17 @@ std::size_t output_width();
 
 // Whether standard output is a terminal that shows colours: NO_COLOR and TERM = dumb say that it does not.
 bool output_has_colour();
+
+// Whether what stands on standard output can be written over: a terminal, and TERM is not dumb; its rows.
+bool output_is_rewritable();
+std::size_t output_rows();
+
+// What standard error is: whether lines that stand there can be written over (a terminal, and TERM is not
+// dumb) and may have colours, and whether it breaks its lines anew when it becomes narrower.
+struct ErrorTerminal {
+  bool rewritable = false, colour = false, reflows = true;
+};
+ErrorTerminal error_terminal();
+TerminalSize error_size();  // 80 x 24 where it does not say
 
 }  // namespace kablate

@@ -73,6 +73,7 @@ int parse_and_run(int argc, char** argv) {
   add_plan_command(app, action);
   add_audit_command(app, action);
   add_report_command(app, action);
+  add_list_command(app, action);
   add_verify_command(app, action);
   add_rerun_command(app, action);
   add_diff_command(app, action);

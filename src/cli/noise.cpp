@@ -62,7 +62,11 @@ RunResult train(Plan& plan, const Config& base, const ExperimentFolder& folder) 
   audit_first(plan);
   log_info(str("noise floor of ", folder.path().string(), ": ", plan.trials.size(), " trials, ", threads,
                threads == 1 ? " thread" : " threads", " a trial, up to ", parallel, " at once"));
-  RunOrder order{.threads = threads, .parallel = parallel, .peak_flops = {}, .data_folder = data_folder()};
+  RunOrder order{.threads = threads,
+                 .parallel = parallel,
+                 .peak_flops = {},
+                 .data_folder = data_folder(),
+                 .workload = workload_of(plan, *data, folder)};
   if (to_run > 0) order.peak_flops = peaks_of_trials(plan, folder, threads, device);
   return run_plan(folder, plan, order);
 }

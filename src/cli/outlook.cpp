@@ -7,35 +7,15 @@
 #include "measure/cores.h"
 #include "measure/machine.h"
 #include "record/noise.h"
-#include "record/reader.h"
 #include "record/writer.h"
 #include "runner/timing.h"
+#include "runner/workload.h"
 #include "shape/model_shape.h"
 
 namespace kablate {
 namespace {
 
 constexpr std::int64_t kTimed = 10;  // iterations
-
-// The recorded speed of a trial that differs from this one in nothing but the seed, under the same step or,
-// of a rerun, under the step that it reruns.
-std::optional<double> recorded_ms(const ExperimentFolder& folder, const Trial& trial,
-                                  std::optional<std::int64_t> rerun_of) {
-  const auto no_matter = [](const std::string& difference) {
-    for (const char* name : {"seed ", "DATA_SEED ", "step ", "rerun "})
-      if (difference.starts_with(name)) return true;
-    return false;
-  };
-  for (const auto& name : folder.trial_folders()) {
-    const auto parsed = parse_trial_folder_name(name);
-    if (!parsed || (parsed->step != trial.step && parsed->step != rerun_of)) continue;
-    const auto differences = key_differences(read_key_text(folder.trial(name)), trial.key_text);
-    if (!std::all_of(differences.begin(), differences.end(), no_matter)) continue;
-    if (const auto summary = finished(folder.trial(name)); summary && summary->ms_per_iter)
-      return summary->ms_per_iter;
-  }
-  return {};
-}
 
 // Fills in what needs the data and the number of threads; false without the data.
 bool decide_trials(Outlook& outlook, const Config& base, const ExperimentFolder& folder) {
@@ -59,7 +39,8 @@ bool decide_trials(Outlook& outlook, const Config& base, const ExperimentFolder&
     const auto& step = outlook.plan.steps[i];
     const auto first = std::find_if(outlook.plan.trials.begin(), outlook.plan.trials.end(),
                                     [&](const Trial& trial) { return trial.step == step.number; });
-    outlook.ms_per_iter[i] = recorded_ms(folder, *first, step.rerun_of);
+    if (const auto summary = recorded_like(folder, *first, step.rerun_of))
+      outlook.ms_per_iter[i] = summary->ms_per_iter;
   }
   return true;
 }

@@ -161,7 +161,7 @@ std::string decisions_text(const Outlook& outlook, std::size_t width) {
     std::vector<std::pair<std::string, std::vector<std::int64_t>>> groups;
     for (std::size_t t = 0; t < outlook.decisions.size(); ++t) {
       if (outlook.plan.trials[t].step != step.number) continue;
-      const auto& [action, reason] = outlook.decisions[t];
+      const auto& [action, reason, failed] = outlook.decisions[t];
       const auto what = str(action_name(action), "\n", reason);
       const auto known =
           std::find_if(groups.begin(), groups.end(), [&](const auto& g) { return g.first == what; });

@@ -9,6 +9,7 @@
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "cli/show_report.h"
+#include "cli/watch.h"
 #include "record/looks.h"
 #include "report/long_csv.h"
 #include "report/paper.h"
@@ -30,11 +31,17 @@ bool keep_look(const ExperimentFolder& experiment, const Report& report, const c
   return true;
 }
 
+void keep_report(const ExperimentFolder& experiment, const Report& report) {
+  if (keep_look(experiment, report, "report.html, report.md and report.csv are not written, and "))
+    write_report(experiment, report);
+}
+
 namespace {
 
 struct ReportCommand {
   std::string folder, format;
   bool csv_long = false;
+  std::int64_t every = 0;  // seconds between looks; 0: one look
 };
 
 const std::vector<std::string> kFormats{"terminal", "markdown", "latex", "csv"};
@@ -49,13 +56,13 @@ std::string rendered(const Report& report, const ReportCommand& command) {
 
 int report(const ReportCommand& command) {
   const ExperimentFolder experiment = existing_experiment(command.folder);
+  if (command.every > 0) return watch_report(experiment, static_cast<double>(command.every));
   const Report report = make_report(experiment);
   std::printf("%s", rendered(report, command).c_str());
-  const bool asked = command.csv_long || !command.format.empty();
-  if (keep_look(experiment, report,
-                asked ? "" : "report.html, report.md and report.csv are not written, and ") &&
-      !asked)
-    write_report(experiment, report);
+  if (command.csv_long || !command.format.empty())
+    keep_look(experiment, report);
+  else
+    keep_report(experiment, report);
   return has_faults(report) ? kExitFailed : kExitDone;
 }
 
@@ -73,6 +80,13 @@ void add_report_command(CLI::App& app, Action& action) {
                      ->check(CLI::IsMember(kFormats));
   parser->add_flag("--csv-long", command->csv_long, "Print only the curves: a row a trial and evaluation")
       ->excludes(format);
+  parser
+      ->add_flag("--watch{10}", command->every,
+                 "Again whenever a trial has ended, until all have; looks every 10 s, or --watch=SECONDS")
+      ->type_name("")
+      ->check(whole_number(1))
+      ->excludes(format)
+      ->excludes(parser->get_option("--csv-long"));
   parser->callback([command, &action] { action = [command] { return report(*command); }; });
 }
 

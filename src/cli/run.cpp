@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -45,26 +46,86 @@ void check_initial_weights(const Plan& plan, const Config& base) {
     }
 }
 
-std::int64_t count_to_run(const ExperimentFolder& folder, const Plan& plan) {
-  std::int64_t count = 0;
-  for (const auto& trial : plan.trials) count += decide(folder, trial).action == TrialDecision::Action::kRun;
-  return count;
+// Their places in the plan.
+std::vector<std::size_t> trials_to_run(const ExperimentFolder& folder, const Plan& plan, bool retry) {
+  std::vector<std::size_t> places;
+  for (std::size_t i = 0; i < plan.trials.size(); ++i)
+    if (decide(folder, plan.trials[i]).runs(retry)) places.push_back(i);
+  return places;
+}
+
+// Of what the time left can't be told from, where it takes little of the run; with a budget in any case.
+void time_unknown(RunOrder& order, const std::vector<std::size_t>& to_run) {
+  constexpr double kMostSeconds = 30;
+  if (!order.budget_seconds && !worth_timing(order.workload, to_run, order.parallel)) return;
+  const auto unknown = unknown_kinds(order.workload, to_run);
+  const auto copies = std::min(order.parallel, std::ssize(to_run));
+  const double most = std::max(kMostSeconds, order.budget_seconds.value_or(0) / 10);
+  if (!unknown.empty()) time_kinds(order.workload, unknown, order.threads, copies, most);
 }
 
 // A table of an interrupted run would be a look at what nobody asked to see yet: one line, and none is
 // recorded.
-int say_interrupted(const ExperimentFolder& folder, const Plan& plan) {
+int say_interrupted(const ExperimentFolder& folder, const Plan& plan, const std::string& why) {
   const auto done = std::count_if(plan.trials.begin(), plan.trials.end(), [&](const Trial& trial) {
     return decide(folder, trial).action == TrialDecision::Action::kSkip;
   });
-  log_warning(str("interrupted with ", done, " of ", plan.trials.size(),
+  log_warning(str(why, " with ", done, " of ", plan.trials.size(),
                   " trials finished; the same command goes on from here, and `kablate report ",
                   folder.path().string(), "` prints the table so far"));
   return kExitInterrupted;
 }
 
-int run(const PlanOptions& options) {
+// Seconds, of "90s", "30m" or "1.5h".
+double budget_of(const std::string& text) {
+  const auto unit = text.empty() ? std::string::npos : std::string("smh").find(text.back());
+  const auto number = parse_real(std::string_view(text).substr(0, text.size() - !text.empty()));
+  constexpr double kSeconds[] = {1, 60, 3600};
+  if (unit == std::string::npos || !number || *number <= 0)
+    throw UserError(str("--budget = \"", text, "\": allowed: a time above 0 such as 90s, 30m or 1.5h"));
+  return *number * kSeconds[unit];
+}
+
+struct RunOptions : PlanOptions {
+  bool retry = false;
+  std::string budget;
+};
+
+std::string about(const std::optional<double>& seconds) {
+  return seconds ? "about " + human_duration(*seconds) : "a time that nothing tells";
+}
+
+// Exit code 3 as after a signal: finished trials are kept, and the same command goes on.
+int say_left(const ExperimentFolder& folder, const Plan& plan, const RunOptions& options,
+             const RunResult& result) {
+  if (result.started == 0)
+    throw UserError(str("--budget = ", options.budget,
+                        ": no trial was started, since none would end in that ",
+                        "time, or not all of a seed's: the ", result.left, " left take ",
+                        about(result.left_seconds), "; give more"));
+  return say_interrupted(
+      folder, plan,
+      str("the budget of ", options.budget, " is used up (", result.left,
+          result.left == 1 ? " trial is left, " : " trials are left, ", about(result.left_seconds), ")"));
+}
+
+int show_table(const ExperimentFolder& folder, const Plan& plan, const PlanRecord& record,
+               const RunResult& result) {
+  measure_heads(folder, plan);
+  const Report report = make_report(folder, record);  // another run may have written its own plan meanwhile
+  std::printf("%s\n", render_terminal(report, output_width()).c_str());
+  std::fflush(stdout);
+  write_report(folder, report);
+  record_look(folder, report.seeds, report.trials);
+  std::printf("%s\n%s\n%s\n", folder.report_page().c_str(), folder.report_markdown().c_str(),
+              folder.report_csv().c_str());
+  return has_faults(report) || result.failed > 0 || result.blocked > 0 ? kExitFailed : kExitDone;
+}
+
+int run(const RunOptions& options) {
   catch_stop_signals();
+  const Stopwatch watch;
+  const auto budget = options.budget.empty() ? std::nullopt : std::optional(budget_of(options.budget));
   const Settings settings = options.settings();
   const Config base = with_vocabulary(settings).bind();
   Plan plan = plan_of(settings);
@@ -82,8 +143,13 @@ int run(const PlanOptions& options) {
   const std::int64_t threads = threads_of_trials(plan, base, folder, device);
   assign_keys(plan, base, *data, threads);
   const std::int64_t parallel = parallel_trials(base, threads, available_cores(), device.is_cpu());
+  if (options.retry && trials_to_run(folder, plan, /*retry=*/true).empty()) {
+    log_info(str(folder.path().string(), ": no trial of the plan has failed or diverged"));
+    return kExitDone;
+  }
   const auto changes = source_changes(source_folder());
-  check_disk_space(plan, count_to_run(folder, plan), parallel, folder, std::ssize(changes.patch));
+  check_disk_space(plan, std::ssize(trials_to_run(folder, plan, options.retry)), parallel, folder,
+                   std::ssize(changes.patch));
   write_audit(folder, audit_first(plan));
   const PlanRecord record = describe_plan(plan);
   write_experiment(folder, record, base);
@@ -91,30 +157,44 @@ int run(const PlanOptions& options) {
   log_info(str("experiment ", folder.path().string(), ": ", plan.steps.size(), " steps x ", plan.seeds.size(),
                " seeds, ", threads, threads == 1 ? " thread" : " threads", " a trial, up to ", parallel,
                " at once"));
-  RunOrder order{.threads = threads, .parallel = parallel, .peak_flops = {}, .data_folder = data_folder()};
-  if (count_to_run(folder, plan) > 0) order.peak_flops = peaks_of_trials(plan, folder, threads, device);
+  RunOrder order{.threads = threads,
+                 .parallel = parallel,
+                 .peak_flops = {},
+                 .data_folder = data_folder(),
+                 .workload = workload_of(plan, *data, folder),
+                 .retry = options.retry,
+                 .budget_seconds = budget};
+  if (const auto to_run = trials_to_run(folder, plan, options.retry); !to_run.empty()) {
+    order.peak_flops = peaks_of_trials(plan, folder, threads, device);
+    time_unknown(order, to_run);
+  }
+  if (budget) order.budget_seconds = *budget - watch.seconds();
   const RunResult result = run_plan(folder, plan, order);
-  if (result.interrupted) return say_interrupted(folder, plan);
-  measure_heads(folder, plan);
-  const Report report = make_report(folder, record);  // another run may have written its own plan meanwhile
-  std::printf("%s\n", render_terminal(report, output_width()).c_str());
-  std::fflush(stdout);
-  write_report(folder, report);
-  record_look(folder, report.seeds, report.trials);
-  std::printf("%s\n%s\n%s\n", folder.report_page().c_str(), folder.report_markdown().c_str(),
-              folder.report_csv().c_str());
-  return has_faults(report) || result.failed > 0 || result.blocked > 0 ? kExitFailed : kExitDone;
+  if (result.interrupted) return say_interrupted(folder, plan, "interrupted");
+  if (result.left > 0) return say_left(folder, plan, options, result);
+  return show_table(folder, plan, record, result);
 }
 
 }  // namespace
 
 void add_run_command(CLI::App& app, Action& action) {
-  const auto options = std::make_shared<PlanOptions>();
-  auto* command =
-      app.add_subcommand("run", "Train every trial of the plan that is not finished, and print the table");
-  options->add_to(*command);
-  options->add_init_from(*command);
-  command->callback([options, &action] { action = [options] { return run(*options); }; });
+  const auto add = [&](const char* name, const char* help, bool retry) {
+    const auto options = std::make_shared<RunOptions>();
+    options->retry = retry;
+    auto* command = app.add_subcommand(name, help);
+    options->add_to(*command);
+    options->add_init_from(*command);
+    command
+        ->add_option(
+            "--budget", options->budget,
+            "Start no trial that would not end in this time (90s, 30m, 1.5h), and no seed whose steps "
+            "would not all")
+        ->type_name("TIME")
+        ->check(not_empty());
+    command->callback([options, &action] { action = [options] { return run(*options); }; });
+  };
+  add("run", "Train every trial of the plan that is not finished, and print the table", false);
+  add("retry", "The same for the trials alone whose last attempt failed or diverged", true);
 }
 
 }  // namespace kablate

@@ -13,4 +13,7 @@ bool has_faults(const Report& report);
 // be read; `lost` is what else is not written there then, "" or ending in "and ".
 bool keep_look(const ExperimentFolder& experiment, const Report& report, const char* lost = "");
 
+// The same, and writes the report's files. Throws WorkError.
+void keep_report(const ExperimentFolder& experiment, const Report& report);
+
 }  // namespace kablate

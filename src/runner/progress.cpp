@@ -1,52 +1,37 @@
 #include "runner/progress.h"
 
-#include <algorithm>
 #include <cstdio>
 
-#include <sys/ioctl.h>
-#include <unistd.h>
-
-#include "base/text.h"
-
 namespace kablate {
-namespace {
 
-std::size_t terminal_width() {
-  winsize size{};
-  if (::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return 80;
-  return size.ws_col;
-}
+Progress::Progress() : terminal_(error_terminal()), block_(terminal_.reflows) {}
 
-}  // namespace
-
-Progress::Progress(std::int64_t num_trials, double work)
-    : terminal_(::isatty(STDERR_FILENO) == 1), num_trials_(num_trials), work_(work) {}
-
-void Progress::event(const std::string& line) {
-  clear();
-  std::fprintf(stderr, "%s\n", line.c_str());
-}
-
-std::string Progress::estimate(double under_way) const {
-  const double fraction = work_ > 0 ? (done_ + under_way) / work_ : 1;
-  if (fraction < 0.005 || watch_.seconds() < 2) return "time left: not known yet";
-  return "about " + human_duration(watch_.seconds() * (1 - fraction) / fraction) + " left";
-}
-
-void Progress::show(const std::vector<RunningTrial>& running, double under_way) {
-  if (!terminal_) return;
-  std::string line = str("[", num_done_, "/", num_trials_, "] ", estimate(under_way));
-  for (const auto& trial : running)
-    line += str(" | ", trial.label, " ", fixed(100 * trial.fraction, 0), " %");
-  line.resize(std::min(line.size(), terminal_width() - 1));
-  std::fprintf(stderr, "\r\033[K%s", line.c_str());
+// In one piece: what is taken away and not there again yet would flicker.
+void Progress::send(const std::string& text) {
+  if (text.empty()) return;
+  std::fwrite(text.data(), 1, text.size(), stderr);
   std::fflush(stderr);
-  shown_ = true;
 }
 
-void Progress::clear() {
-  if (shown_) std::fprintf(stderr, "\r\033[K");
-  shown_ = false;
+void Progress::event(const std::string& line) { send(block_.remove(error_size()) + line + "\n"); }
+
+void Progress::show(const RunFacts& run, Clock::time_point now) {
+  if (!terminal_.rewritable) return show_plainly(run, now);
+  const auto size = error_size();
+  send(block_.replace(live_lines(run, size, terminal_.colour), size));
 }
+
+void Progress::show_plainly(const RunFacts& run, Clock::time_point now) {
+  std::map<std::string, Clock::time_point> said;
+  for (const auto& trial : run.trials) {
+    const auto before = said_.find(trial.label);
+    const bool due = before != said_.end() && now - before->second >= kBetweenPlainLines;
+    if (due) send(plain_line(trial, run) + "\n");
+    said[trial.label] = due || before == said_.end() ? now : before->second;
+  }
+  said_ = std::move(said);
+}
+
+void Progress::clear() { send(block_.remove(error_size())); }
 
 }  // namespace kablate

@@ -1,42 +1,38 @@
-// What the user sees while trials run: one line that is rewritten on a terminal, a line an event elsewhere.
+// What the user sees while trials run: on a terminal lines that are written over, with what happens above
+// them; elsewhere a line an event, and now and then one a trial. All of it on standard error.
 #pragma once
 
-#include <cstdint>
+#include <chrono>
+#include <map>
 #include <string>
-#include <vector>
 
-#include "base/clock.h"
+#include "base/live_block.h"
+#include "base/terminal.h"
+#include "runner/live_lines.h"
 
 namespace kablate {
 
-struct RunningTrial {
-  std::string label;  // "step 2 gate+cross, seed 1"
-  double fraction = 0;
-};
-
 class Progress {
  public:
-  // `work` is that of all trials that will run, in any unit.
-  Progress(std::int64_t num_trials, double work);
+  using Clock = std::chrono::steady_clock;
+  static constexpr std::chrono::seconds kBetweenPlainLines{60};  // of one trial
 
-  void event(const std::string& line);              // a trial started, ended, failed
-  void done_before(double work) { work_ -= work; }  // by an earlier run: not what this one is timed by
-  void finished(double work) { done_ += work, ++num_done_; }
+  Progress();
+  ~Progress() { clear(); }
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
 
-  bool visible() const { return terminal_; }  // whether show() would write anything
-
-  // Rewrites the line; `under_way` is the work done by trials that are not finished.
-  void show(const std::vector<RunningTrial>& running, double under_way);
-  void clear();
+  void event(const std::string& line);                                   // a trial started, ended, failed
+  void show(const RunFacts& run, Clock::time_point now = Clock::now());  // as things stand now
+  void clear();  // takes away what is to be written over
 
  private:
-  std::string estimate(double under_way) const;
+  void send(const std::string& text);
+  void show_plainly(const RunFacts& run, Clock::time_point now);
 
-  bool terminal_;
-  std::int64_t num_trials_, num_done_ = 0;
-  double work_, done_ = 0;
-  Stopwatch watch_;
-  bool shown_ = false;
+  ErrorTerminal terminal_;
+  LiveBlock block_;
+  std::map<std::string, Clock::time_point> said_;  // by label: when it was said last
 };
 
 }  // namespace kablate

@@ -5,22 +5,22 @@
 #include <csignal>
 #include <deque>
 #include <list>
+#include <set>
 #include <thread>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "config/settings.h"
 #include "record/claim.h"
 #include "record/done.h"
 #include "record/metrics.h"
 #include "record/reader.h"
 #include "record/writer.h"
 #include "runner/lookout.h"
-#include "runner/process.h"
 #include "runner/progress.h"
+#include "runner/running_trial.h"
 #include "runner/trial_command.h"
-#include "shape/model_shape.h"
 #include "train/stop_signal.h"
 
 namespace kablate {
@@ -28,14 +28,6 @@ namespace {
 
 TrialFolder folder_of(const ExperimentFolder& experiment, const Trial& trial) {
   return experiment.trial({.step = trial.step, .name = trial.name, .seed = trial.seed, .key = trial.key});
-}
-
-std::string label_of(const Trial& trial) {
-  return str("step ", trial.step, " ", trial.name, ", seed ", trial.seed);
-}
-
-double work_of(const Trial& trial) {
-  return flops_per_iteration(trial.config) * static_cast<double>(trial.config.train.max_iters);
 }
 
 // What is different from a trial of the same step and seed under another key; "" if there is none.
@@ -49,16 +41,12 @@ std::string why_new(const ExperimentFolder& experiment, const Trial& trial) {
   return "";
 }
 
-struct Running {
-  const Trial* trial;
-  ChildProcess process;
-  Stopwatch watch;
-  double before;  // the fraction that an earlier attempt had done
-};
-
-double fraction_of(const TrialFolder& folder, const Trial& trial) {
-  return static_cast<double>(last_logged_iteration(folder.metrics())) /
-         static_cast<double>(trial.config.train.max_iters);
+double logged_iterations(const TrialFolder& folder) {
+  try {
+    return static_cast<double>(last_logged_iteration(folder.metrics()));
+  } catch (const UserError&) {  // it is no file: its start will say so
+    return 0;
+  }
 }
 
 class Run {
@@ -72,8 +60,16 @@ class Run {
   void start_or_record(const Trial& trial);
   void start(const Trial& trial, const std::string& reason);
   void collect();
-  void ended(const Running& running, const ExitStatus& status);
+  void ended(RunningTrial& running, const ExitStatus& status);
   void record_failure(const Trial& trial, const ExitStatus& status);
+  std::size_t kind_of(const Trial& trial) const;
+  Forecast forecast() const;
+  std::optional<double> seconds_left(const Forecast& forecast) const;  // until all are done
+  std::vector<double> seconds_running(const Forecast& forecast) const;
+  std::optional<double> seconds_of(const Trial& trial, const Forecast& forecast) const;  // to be started
+  bool fits(const Trial& trial, const Forecast& forecast) const;
+  bool some_fits() const;
+  void count_left();
   void show();
 
   const ExperimentFolder& folder_;
@@ -81,38 +77,38 @@ class Run {
   RunOrder order_;
   RunResult result_;
   std::deque<const Trial*> pending_;
-  std::list<Running> running_;
-  std::unique_ptr<Progress> progress_;
+  std::list<RunningTrial> running_;
+  std::vector<TrialPace> past_;           // of trials that this run has ended
+  std::map<const Trial*, double> begun_;  // iterations that an earlier attempt logged
+  std::set<const Trial*> elsewhere_;      // that another run is at
+  std::set<std::int64_t> seeds_;          // of which some trial was begun
+  Stopwatch watch_;
+  std::chrono::steady_clock::time_point next_look_{};
+  Progress progress_;
   Lookout lookout_;
 };
 
 Run::Run(const ExperimentFolder& folder, const Plan& plan, const RunOrder& order)
     : folder_(folder), plan_(plan), order_(order) {
   sort_trials();
-  double work = 0;
-  for (const auto* trial : pending_) work += work_of(*trial);
-  progress_ = std::make_unique<Progress>(static_cast<std::int64_t>(pending_.size()), work);
 }
 
 void Run::sort_trials() {
+  using enum TrialDecision::Action;
   for (const auto& trial : plan_.trials) {
     const auto decision = decide(folder_, trial);
-    switch (decision.action) {
-      case TrialDecision::Action::kSkip:
-        ++result_.skipped;
-        break;
-      case TrialDecision::Action::kDiverged:
-        ++result_.failed;
-        log_warning(str(label_of(trial), ": skipped: ", decision.reason));
-        break;
-      case TrialDecision::Action::kBlocked:
-        ++result_.blocked;
-        log_warning(str(label_of(trial), ": blocked: ", decision.reason));
-        break;
-      case TrialDecision::Action::kRun:
-        pending_.push_back(&trial);
-        break;
+    if (decision.runs(order_.retry)) {
+      pending_.push_back(&trial);
+      begun_[&trial] = logged_iterations(folder_of(folder_, trial));
+    } else if (decision.action == kDiverged) {
+      ++result_.failed;
+      log_warning(str(label_of(trial), ": skipped: ", decision.reason));
+    } else if (decision.action == kBlocked) {
+      ++result_.blocked;
+      log_warning(str(label_of(trial), ": blocked: ", decision.reason));
     }
+    result_.skipped += decision.action == kSkip;
+    if (decision.action == kSkip || begun_[&trial] > 0) seeds_.insert(trial.seed);
   }
   if (result_.skipped > 0)
     log_info(
@@ -120,22 +116,25 @@ void Run::sort_trials() {
 }
 
 void Run::start_what_fits() {
+  const Forecast forecast = this->forecast();
   for (auto next = pending_.begin(); next != pending_.end() && std::ssize(running_) < order_.parallel;) {
     const Trial& trial = **next;
     const auto folder = folder_of(folder_, trial);
-    if (!lookout_.due(folder)) {
+    if (!lookout_.due(folder) || !fits(trial, forecast)) {
       ++next;
     } else if (finished_and_whole(folder)) {  // by another run
-      progress_->event(str(label_of(trial), ": finished by another run"));
-      progress_->finished(work_of(trial));
+      progress_.event(str(label_of(trial), ": finished by another run"));
       ++result_.done;
+      elsewhere_.erase(&trial);
       next = pending_.erase(next);
     } else if (const auto owner = claim_owner(folder)) {
+      elsewhere_.insert(&trial);
       if (lookout_.held(folder, owner->host))
-        progress_->event(str(label_of(trial), ": waits: ", describe(*owner),
-                             " is at it (its claim stands in ", folder.path().string(), ")"));
+        progress_.event(str(label_of(trial), ": waits: ", describe(*owner), " is at it (its claim stands in ",
+                            folder.path().string(), ")"));
       ++next;
     } else {
+      elsewhere_.erase(&trial);
       next = pending_.erase(next);
       start_or_record(trial);
     }
@@ -146,13 +145,14 @@ void Run::start_what_fits() {
 void Run::start_or_record(const Trial& trial) {
   try {
     const auto decision = decide(folder_, trial);
-    if (decision.action == TrialDecision::Action::kRun) return start(trial, decision.reason);
-    progress_->event(str(label_of(trial), ": not started: ", decision.reason));  // another run saw it diverge
+    const bool diverged = decision.action == TrialDecision::Action::kDiverged;
+    if (decision.runs() || decision.runs(order_.retry))
+      return start(trial, diverged ? "it diverged before" : decision.reason);
+    progress_.event(str(label_of(trial), ": not started: ", decision.reason));  // another run saw it diverge
   } catch (const std::exception& fault) {
-    progress_->event(str(label_of(trial), ": failed: ", fault.what()));
+    progress_.event(str(label_of(trial), ": failed: ", fault.what()));
   }
   ++result_.failed;
-  progress_->finished(work_of(trial));
 }
 
 void Run::start(const Trial& trial, const std::string& reason) {
@@ -171,16 +171,15 @@ void Run::start(const Trial& trial, const std::string& reason) {
                .data_folder = order_.data_folder,
                .source_folder = {},
                .build = {}});
-  const double before = fraction_of(folder, trial);
-  running_.push_back({&trial, ChildProcess(arguments, full_dotconfig(trial.config)), {}, before});
-  progress_->done_before(before * work_of(trial));
-  progress_->event(str(label_of(trial), ": started as process ", running_.back().process.pid(),
-                       reason.empty() ? "" : " (" + reason + ")"));
+  running_.emplace_back(trial, kind_of(trial), folder, arguments);
+  seeds_.insert(trial.seed), ++result_.started;
+  progress_.event(str(label_of(trial), ": started as process ", running_.back().process().pid(),
+                      reason.empty() ? "" : " (" + reason + ")"));
 }
 
 void Run::collect() {
   for (auto it = running_.begin(); it != running_.end();) {
-    if (const auto status = it->process.poll()) {
+    if (const auto status = it->process().poll()) {
       ended(*it, *status);
       it = running_.erase(it);
     } else {
@@ -189,21 +188,21 @@ void Run::collect() {
   }
 }
 
-void Run::ended(const Running& running, const ExitStatus& status) {
-  const Trial& trial = *running.trial;
-  const std::string time = human_duration(running.watch.seconds());
+void Run::ended(RunningTrial& running, const ExitStatus& status) {
+  const Trial& trial = running.trial();
+  const std::string time = human_duration(running.seconds());
   if (status.code == kTrialHeldByAnother) {
     pending_.push_back(&trial);
   } else if (status.code == kExitInterrupted || (status.signal && is_stop_signal(*status.signal))) {
     result_.interrupted = true;  // saved, or stopped before it had anything to save
   } else if (const auto summary = finished(folder_of(folder_, trial)); status.code == kExitDone && summary) {
     ++result_.done;
-    progress_->finished((1 - running.before) * work_of(trial));
-    progress_->event(str(label_of(trial), ": validation loss ",
-                         fixed(summary->val_loss.value_or(std::nan("")), 4), " after ", time));
+    running.ended();
+    past_.push_back(running.pace());
+    progress_.event(str(label_of(trial), ": validation loss ",
+                        fixed(summary->val_loss.value_or(std::nan("")), 4), " after ", time));
   } else {
     ++result_.failed;
-    progress_->finished(work_of(trial));
     record_failure(trial, status);
   }
 }
@@ -216,13 +215,13 @@ void Run::record_failure(const Trial& trial, const ExitStatus& status) {
   if (constexpr std::string_view kPrefix = "kablate: "; last.starts_with(kPrefix))
     last.erase(0, kPrefix.size());
   if (status.code == kTrialDiverged) {  // it wrote its own record
-    progress_->event(str(label_of(trial), ": diverged; see ", folder.log().string()));
+    progress_.event(str(label_of(trial), ": diverged; see ", folder.log().string()));
     return;
   }
   const std::string what =
       status.signal ? str("killed by signal ", *status.signal) : str("exit code ", status.code.value_or(-1));
   const std::string reason = status.signal || last.empty() ? what : last;  // a killed one said something else
-  progress_->event(str(label_of(trial), ": failed: ", reason, "; see ", folder.log().string()));
+  progress_.event(str(label_of(trial), ": failed: ", reason, "; see ", folder.log().string()));
   try {
     std::filesystem::create_directories(folder.path());  // it may have ended before it made it
     write_failure(folder, {.status = "failed",
@@ -231,30 +230,100 @@ void Run::record_failure(const Trial& trial, const ExitStatus& status) {
                            .signal = status.signal,
                            .log_tail = said.substr(said.size() - std::min(kTail, said.size()))});
   } catch (const std::exception& fault) {  // a full disk, say; the others may still have room to end
-    progress_->event(str(label_of(trial), ": its failure could not be written down: ", fault.what()));
+    progress_.event(str(label_of(trial), ": its failure could not be written down: ", fault.what()));
   }
 }
 
-void Run::show() {
-  if (!progress_->visible()) return;  // nobody looks: don't read the logs twenty times a second
-  std::vector<RunningTrial> shown;
-  double under_way = 0;
-  for (const auto& running : running_) {
-    const double fraction = fraction_of(folder_of(folder_, *running.trial), *running.trial);
-    shown.push_back({label_of(*running.trial), fraction});
-    under_way += std::max(0.0, fraction - running.before) * work_of(*running.trial);
+std::size_t Run::kind_of(const Trial& trial) const {
+  return order_.workload.of_trial[static_cast<std::size_t>(&trial - plan_.trials.data())];
+}
+
+Forecast Run::forecast() const {
+  std::vector<TrialPace> seen = past_;
+  for (const auto& running : running_) seen.push_back(running.pace());
+  return {order_.workload.kinds, seen};
+}
+
+// Of a trial whose time nobody knows yet none.
+std::vector<double> Run::seconds_running(const Forecast& forecast) const {
+  std::vector<double> seconds;
+  for (const auto& trial : running_)
+    if (const auto left = trial.seconds_left(forecast)) seconds.push_back(*left);
+  return seconds;
+}
+
+std::optional<double> Run::seconds_of(const Trial& trial, const Forecast& forecast) const {
+  const auto begun = begun_.find(&trial);
+  return forecast.trial_seconds(kind_of(trial), begun == begun_.end() ? 0 : begun->second);
+}
+
+std::optional<double> Run::seconds_left(const Forecast& forecast) const {
+  const auto running = seconds_running(forecast);
+  std::vector<double> pending;
+  for (const auto* trial : pending_)
+    if (const auto seconds = seconds_of(*trial, forecast)) pending.push_back(*seconds);
+  if (running.size() < running_.size() || pending.size() < pending_.size()) return {};
+  // Of a trial that another run is at this one knows that it takes a place of its own.
+  return makespan(running, pending, static_cast<std::size_t>(order_.parallel) + elsewhere_.size());
+}
+
+// A seed that is begun goes on trial by trial; another begins only where all of its steps can be done, since a
+// table is of seeds that every step has.
+bool Run::fits(const Trial& trial, const Forecast& forecast) const {
+  if (!order_.budget_seconds) return true;
+  const auto alone = seconds_of(trial, forecast);
+  if (!alone) return true;  // nothing is known of anything
+  const double left = *order_.budget_seconds - watch_.seconds();
+  if (seeds_.contains(trial.seed)) return *alone <= left;
+  std::vector<double> row;
+  for (const auto* other : pending_)
+    if (other->seed == trial.seed) row.push_back(seconds_of(*other, forecast).value_or(*alone));
+  return makespan(seconds_running(forecast), row, static_cast<std::size_t>(order_.parallel)) <= left;
+}
+
+bool Run::some_fits() const {
+  if (!order_.budget_seconds) return true;
+  const Forecast forecast = this->forecast();
+  return std::any_of(pending_.begin(), pending_.end(),
+                     [&](const Trial* trial) { return fits(*trial, forecast); });
+}
+
+void Run::count_left() {
+  const Forecast forecast = this->forecast();
+  std::vector<double> seconds;
+  for (const auto* trial : pending_) {
+    if (decide(folder_, *trial).action == TrialDecision::Action::kSkip) continue;  // by another run
+    ++result_.left;
+    if (const auto left = seconds_of(*trial, forecast)) seconds.push_back(*left);
   }
-  progress_->show(shown, under_way);
+  if (std::ssize(seconds) == result_.left)
+    result_.left_seconds = makespan({}, seconds, static_cast<std::size_t>(order_.parallel));
+}
+
+// Looks at the logs now and then: it is the trials' turn to have the cores.
+void Run::show() {
+  constexpr std::chrono::milliseconds kBetweenLooks{250};
+  const auto now = std::chrono::steady_clock::now();
+  if (now < next_look_) return;
+  next_look_ = now + kBetweenLooks;
+  for (auto& running : running_) running.look();
+  const Forecast forecast = this->forecast();
+  RunFacts facts;
+  for (const auto& running : running_) facts.trials.push_back(running.facts(forecast));
+  facts.done = result_.skipped + result_.done, facts.failed = result_.failed;
+  facts.planned = std::ssize(plan_.trials) - result_.blocked;
+  facts.seconds_left = seconds_left(forecast);
+  progress_.show(facts);
 }
 
 RunResult Run::finish_all() {
   using namespace std::chrono_literals;
   bool passed_on = false;
-  while (!running_.empty() || (!pending_.empty() && !stop_requested())) {
+  while (!running_.empty() || (!pending_.empty() && !stop_requested() && some_fits())) {
     if (stop_requested()) {
       result_.interrupted = true;
       if (!std::exchange(passed_on, true))
-        for (const auto& running : running_) running.process.signal(SIGTERM);
+        for (auto& running : running_) running.process().signal(SIGTERM);
     } else {
       start_what_fits();
     }
@@ -262,7 +331,8 @@ RunResult Run::finish_all() {
     show();
     std::this_thread::sleep_for(50ms);
   }
-  progress_->clear();
+  progress_.clear();
+  if (order_.budget_seconds) count_left();
   result_.interrupted = result_.interrupted || stop_requested();
   return result_;
 }
@@ -282,9 +352,11 @@ TrialDecision decide(const ExperimentFolder& experiment, const Trial& trial) {
     case TrialState::kDamaged:
       return {kRun, "trained again, since it is damaged: " + record.reason};
     case TrialState::kDiverged:
-      return {kDiverged, record.reason + "; delete " + folder.path().string() + " to try it again"};
+      return {kDiverged,
+              record.reason + "; `kablate retry` tries it again, or delete " + folder.path().string(),
+              /*failed=*/true};
     case TrialState::kFailed:
-      return {kRun, "the last attempt failed: " + record.reason};
+      return {kRun, "the last attempt failed: " + record.reason, /*failed=*/true};
     case TrialState::kInterrupted:
       return {kRun, "goes on where it was interrupted"};
     case TrialState::kRunning:

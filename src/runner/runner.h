@@ -5,11 +5,13 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "plan/plan.h"
 #include "record/layout.h"
+#include "runner/workload.h"
 
 namespace kablate {
 
@@ -17,7 +19,11 @@ namespace kablate {
 struct TrialDecision {
   enum class Action { kSkip, kRun, kBlocked, kDiverged };  // kDiverged: not tried again
   Action action = Action::kRun;
-  std::string reason;  // "done", "goes on from its checkpoint", "new: GPT2_N_LAYER 3 -> 4", …
+  std::string reason;   // "done", "goes on from its checkpoint", "new: GPT2_N_LAYER 3 -> 4", …
+  bool failed = false;  // its last attempt failed or diverged
+
+  // Whether `run`, or `retry`, trains it.
+  bool runs(bool retry = false) const { return retry ? failed : action == Action::kRun; }
 };
 TrialDecision decide(const ExperimentFolder& folder, const Trial& trial);
 
@@ -25,11 +31,19 @@ struct RunOrder {
   std::int64_t threads = 1, parallel = 1;
   std::map<std::string, double> peak_flops;  // by DTYPE, as measured before (record/peak.h)
   std::filesystem::path data_folder;
+  Workload workload;   // of the plan's trials
+  bool retry = false;  // run those alone whose last attempt failed or diverged
+  // No trial is started that would not end within so many seconds, as far as can be told (forecast.h), and of
+  // a seed that has no trial yet none unless all of that seed's would.
+  std::optional<double> budget_seconds = {};
 };
 
 struct RunResult {
   std::int64_t done = 0, skipped = 0, failed = 0, blocked = 0;
   bool interrupted = false;
+  std::int64_t started = 0;
+  std::int64_t left = 0;               // to be run, and not started for lack of time
+  std::optional<double> left_seconds;  // which these would take, from the start of the first
 };
 
 // Brings every trial of the plan to its end, sharing the work with other runs on the same folder. Keys must

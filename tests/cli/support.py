@@ -30,7 +30,7 @@ SMALL = {
     "SEEDS": '"1"', "DEVICE_CPU": "y", "THREADS": 1, "PARALLEL_TRIALS": 2,
 }
 # What they work on brings its configuration.
-FOLDER_COMMANDS = ("report", "verify", "rerun", "diff", "knockout", "judge", "import", "import-runs",
+FOLDER_COMMANDS = ("report", "list", "verify", "rerun", "diff", "knockout", "judge", "import", "import-runs",
                    "completion", "tensorboard")
 PATIENCE = 120  # seconds for what takes a few on an idle machine
 
@@ -163,7 +163,7 @@ class ProgramTest(unittest.TestCase):
     def arguments(self, command, *arguments, results="results", **symbols):
         """The command line, with the results folder, the configuration and `symbols` where it takes them."""
         line = [self.program, command, *arguments]
-        if command in ("run", "plan", "noise"):
+        if command in ("run", "retry", "plan", "noise"):
             line += ["--results", self.path(results)]
         of_folder = command in FOLDER_COMMANDS or command == "heads" and "--weights" not in arguments
         if not of_folder and "--config" not in arguments and "--run" not in arguments:

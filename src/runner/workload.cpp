@@ -1,0 +1,109 @@
+#include "runner/workload.h"
+
+#include <algorithm>
+#include <map>
+#include <string>
+
+#include "config/settings.h"
+#include "data/sample_order.h"
+#include "measure/machine.h"
+#include "plan/key.h"
+#include "record/reader.h"
+#include "runner/timing.h"
+#include "shape/model_shape.h"
+
+namespace kablate {
+namespace {
+
+constexpr std::int64_t kTimed = 6, kWarmup = 2;  // iterations of a kind; of them not timed (train/trial.cpp)
+
+TrialKind kind_of(const Config& config, const Dataset& data) {
+  const auto windows = [&](Split split, std::int64_t samples) {
+    return evaluation_windows(data.num_windows(split, config.gpt.context), samples).size();
+  };
+  const auto validation = windows(Split::kValidation, config.train.eval_samples);
+  const auto train = windows(Split::kTrain, static_cast<std::int64_t>(validation));
+  const auto iterations = config.train.max_iters, interval = config.train.eval_interval;
+  constexpr double kPasses = 3;  // of an iteration, in forward passes
+  TrialKind kind;
+  kind.iterations = static_cast<double>(iterations);
+  kind.flops = flops_per_iteration(config);
+  kind.evaluation_cost =
+      static_cast<double>(validation + train) / (kPasses * static_cast<double>(config.global_batch()));
+  kind.evaluations = static_cast<double>((iterations + interval - 1) / interval);
+  return kind;
+}
+
+void add_recorded(TrialKind& kind, const TrialSummary& summary) {
+  if (summary.host != host_name() || !summary.train_seconds || !summary.wall_seconds) return;
+  if (summary.iterations <= 0 || summary.interruptions > 0) return;
+  kind.ms = 1e3 * *summary.train_seconds / static_cast<double>(summary.iterations);
+  kind.beside = std::max(0.0, *summary.wall_seconds - *summary.train_seconds);
+}
+
+}  // namespace
+
+std::optional<TrialSummary> recorded_like(const ExperimentFolder& folder, const Trial& trial,
+                                          std::optional<std::int64_t> rerun_of) {
+  const auto no_matter = [](const std::string& difference) {
+    for (const char* name : {"seed ", "DATA_SEED ", "step ", "rerun "})
+      if (difference.starts_with(name)) return true;
+    return false;
+  };
+  for (const auto& name : folder.trial_folders()) {
+    const auto parsed = parse_trial_folder_name(name);
+    if (!parsed || (parsed->step != trial.step && parsed->step != rerun_of)) continue;
+    const auto differences = key_differences(read_key_text(folder.trial(name)), trial.key_text);
+    if (!std::all_of(differences.begin(), differences.end(), no_matter)) continue;
+    if (auto summary = finished(folder.trial(name)); summary && summary->ms_per_iter) return summary;
+  }
+  return {};
+}
+
+Workload workload_of(const Plan& plan, const Dataset& data, const ExperimentFolder& folder) {
+  Workload work;
+  std::map<std::string, std::size_t> known;  // trials of one configuration, whatever their step is called
+  for (const auto& trial : plan.trials) {
+    const auto [place, added] = known.try_emplace(full_dotconfig(trial.config), work.kinds.size());
+    work.of_trial.push_back(place->second);
+    if (!added) continue;
+    work.kinds.push_back(kind_of(trial.config, data));
+    work.configs.push_back(&trial.config);
+    const auto* step = plan.find_step(trial.step);
+    if (const auto summary = recorded_like(folder, trial, step == nullptr ? std::nullopt : step->rerun_of))
+      add_recorded(work.kinds.back(), *summary);
+  }
+  return work;
+}
+
+std::vector<std::size_t> unknown_kinds(const Workload& workload, const std::vector<std::size_t>& trials) {
+  std::vector<std::size_t> kinds;
+  for (const auto trial : trials) {
+    const auto kind = workload.of_trial[trial];
+    if (!workload.kinds[kind].ms && std::find(kinds.begin(), kinds.end(), kind) == kinds.end())
+      kinds.push_back(kind);
+  }
+  return kinds;
+}
+
+bool worth_timing(const Workload& workload, const std::vector<std::size_t>& trials, std::int64_t parallel) {
+  constexpr double kMostShare = 0.01;
+  if (std::ssize(trials) <= parallel) return false;  // all of them are seen at once
+  const auto unknown = unknown_kinds(workload, trials).size();
+  double iterations = 0;
+  for (const auto trial : trials) iterations += workload.kinds[workload.of_trial[trial]].iterations;
+  return unknown > 0 && static_cast<double>(unknown * (kTimed + kWarmup)) <= kMostShare * iterations;
+}
+
+std::size_t time_kinds(Workload& workload, const std::vector<std::size_t>& kinds, std::int64_t threads,
+                       std::int64_t copies, double seconds) {
+  std::vector<Config> configs;
+  for (const auto kind : kinds) configs.push_back(*workload.configs[kind]);
+  const auto times = time_configs(configs, threads, copies, kTimed, seconds);
+  std::size_t timed = 0;
+  for (std::size_t i = 0; i < kinds.size(); ++i)
+    if (times[i]) workload.kinds[kinds[i]].ms = *times[i], ++timed;
+  return timed;
+}
+
+}  // namespace kablate

@@ -1,0 +1,43 @@
+// What the trials of a plan amount to in time, for forecast.h: by formula, by finished trials of the same
+// experiment, and by timing a few iterations.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "data/dataset.h"
+#include "plan/plan.h"
+#include "record/layout.h"
+#include "record/summary.h"
+#include "runner/forecast.h"
+
+namespace kablate {
+
+struct Workload {
+  std::vector<TrialKind> kinds;
+  std::vector<std::size_t> of_trial;   // its kind, for each trial of the plan
+  std::vector<const Config*> configs;  // of each kind; the plan's
+};
+
+// With what finished trials of this machine tell. `data` say how much an evaluation reads. The plan must
+// outlive it. REQUIRES: keys have been assigned.
+Workload workload_of(const Plan& plan, const Dataset& data, const ExperimentFolder& folder);
+
+// How a finished trial ended that differs from this one in nothing but the seed, under the same step or, of a
+// rerun, under the step that it reruns.
+std::optional<TrialSummary> recorded_like(const ExperimentFolder& folder, const Trial& trial,
+                                          std::optional<std::int64_t> rerun_of);
+
+// Times a few iterations of each of these kinds, `copies` at once, for `seconds` at the most; gives how many
+// it has timed. Throws Interrupted after a signal.
+std::size_t time_kinds(Workload& workload, const std::vector<std::size_t>& kinds, std::int64_t threads,
+                       std::int64_t copies, double seconds);
+
+// The kinds of these trials that nothing is known of; and whether timing them takes less than a hundredth of
+// the iterations of the trials, of which more than `parallel` are there.
+std::vector<std::size_t> unknown_kinds(const Workload& workload, const std::vector<std::size_t>& trials);
+bool worth_timing(const Workload& workload, const std::vector<std::size_t>& trials, std::int64_t parallel);
+
+}  // namespace kablate

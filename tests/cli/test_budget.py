@@ -1,0 +1,77 @@
+"""`run --budget` and `retry`: a part of what is left to train."""
+
+import json
+import os
+import re
+import shutil
+import time
+import unittest
+
+from support import ProgramTest, TrainedOnce, read_json
+
+
+class BudgetTest(ProgramTest):
+    symbols = {"GPT2_MAX_ITERS": 400, "GPT2_EVAL_INTERVAL": 200, "SEEDS": '"1-20"'}
+
+    def test_it_ends_with_whole_seeds_and_says_what_is_left(self):
+        began = time.monotonic()
+        self.done("run", "--steps", "0,1", "--seeds", "1")
+        whole = time.monotonic() - began
+        budget = 2 * whole
+        began = time.monotonic()
+        ended = self.call("run", "--steps", "0,1", "--budget", f"{budget:.1f}s")
+        took = time.monotonic() - began
+        self.assertEqual(ended.returncode, 3, ended.stderr)
+        self.assertLess(took, 2 * budget)  # another process may have slowed it down meanwhile
+        done = set(self.trials())
+        seeds = {seed for _, seed in done}
+        self.assertEqual(done, {(step, seed) for step in (0, 1) for seed in seeds}, "both steps of a seed or none")
+        self.assertGreater(len(seeds), 1)
+        self.assertLess(len(seeds), 20)
+        left = re.search(r"the budget of [\d.]+s is used up \((\d+) trials are left, about (.+?)\) with (\d+) of 40",
+                         ended.stderr)
+        self.assertEqual((int(left[1]), int(left[3])), (40 - len(done), len(done)))
+        self.assertEqual(ended.stdout, "", "no table, which would be a look")
+
+    def test_one_that_nothing_fits_in_is_refused(self):
+        ended = self.call("run", "--budget", "0.5s")
+        self.assertEqual((ended.returncode, ended.stdout), (2, ""))
+        self.assertIn("--budget = 0.5s: no trial was started", ended.stderr)
+        self.assertEqual(self.trials(), {})
+
+    def test_what_is_no_time_is_refused(self):
+        self.assert_all_refused([(("run", "--budget", text), "--budget", text, "30m")
+                                 for text in ("30", "m", "-5m", "0s", "5 days")])
+
+
+class RetryTest(TrainedOnce):
+    run_arguments = ("--steps", "0,1", "--seeds", "1-2")
+
+    def fail(self, place, status):
+        trial = self.trials()[place]
+        os.remove(os.path.join(trial, "DONE"))
+        with open(os.path.join(trial, "failure.json"), "w", encoding="utf-8") as file:
+            json.dump({"status": status, "reason": "no number", "exit_code": 1, "signal": None, "log_tail": ""},
+                      file)
+
+    def test_it_trains_what_failed_or_diverged_and_nothing_else(self):
+        sums = {place: read_json(trial, "summary.json")["weights_sha256"] for place, trial in self.trials().items()}
+        self.fail((0, 1), "failed")
+        self.fail((1, 1), "diverged")
+        shutil.rmtree(self.trials()[1, 2])
+        skipped = self.call("run", "--steps", "1", "--seeds", "1")
+        self.assertEqual(skipped.returncode, 1)
+        self.assertIn("`kablate retry` tries it again", skipped.stderr)
+        ended = self.done("retry", *self.run_arguments)
+        self.assertEqual(ended.stderr.count("started as process"), 2, ended.stderr)
+        self.assertEqual(set(self.trials()), {(0, 1), (1, 1), (0, 2)}, "what was never started is not")
+        for place in ((0, 1), (1, 1)):
+            self.assertEqual(read_json(self.trials()[place], "summary.json")["weights_sha256"], sums[place])
+            self.assert_tidy(self.trials()[place])
+        again = self.done("retry", *self.run_arguments)
+        self.assertIn("no trial of the plan has failed or diverged", again.stderr)
+        self.assertEqual(again.stdout, "")
+
+
+if __name__ == "__main__":
+    unittest.main()
