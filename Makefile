@@ -9,6 +9,9 @@
 ##   make audit            prove that every switch of the plan is live and causal; trains nothing
 ##   make report           the table again, from what lies under results/ (or in RUN=DIR)
 ##   make open             the page report.html of the same in a browser
+##   make watch            the table, again whenever a trial has ended, until all have
+##   make list             every experiment under results/: how far it is, and its verdicts as last reported
+##   make retry            train again what failed or diverged, and nothing else
 ##
 ## Whether it can be believed
 ##   make knockout RUN=DIR switch each mechanism of a trained model off (RUN: a trial's folder): is it used?
@@ -47,6 +50,7 @@
 ##
 ## Variables (on the command line)
 ##   STEPS=0,2-3 SEEDS=1-5 steps of the plan and seeds to train
+##   BUDGET=30m            of make and retry: start no trial that would not end in this time (90s, 30m, 1.5h)
 ##   RESULTS=DIR           where results go (default: results/ beside the Makefile)
 ##   SYMBOL=VALUE          any symbol of the menu, for this run only: make DATASET=text DATA_PATH=my.txt
 ##   DATA_PATH=PATH        of data-bpe: a text; of verify, rerun and knockout: where the data of the trials lie now
@@ -74,20 +78,21 @@ Q := $(if $(filter 1,$(V)),,@)
 PYTHON := "$$OUT/.venv/bin/python"
 CONFIGURE := $(PYTHON) scripts/configure.py --config "$$OUT/.config"
 
-.PHONY: all run plan audit report open verify rerun knockout noise calibrate reproduce build check check-presets check-report bench bench-decode lint \
+.PHONY: all run retry plan audit report open watch list verify rerun knockout noise calibrate reproduce build check check-presets \
+        check-report bench bench-decode lint \
         format clean distclean help python config data tokens data-bpe data-fineweb-edu data-openwebtext torch \
         list-defconfigs menuconfig guiconfig oldconfig olddefconfig savedefconfig
 
 all: run
 
 # --- Getting a table
-run: build tokens
-	$(Q)bash scripts/run.sh run
+run retry: build tokens
+	$(Q)bash scripts/run.sh $@
 
 plan audit: build
 	$(Q)bash scripts/run.sh $@
 
-report open: build
+report open watch list: build
 	$(Q)bash scripts/run.sh $@
 
 # --- Whether it can be believed

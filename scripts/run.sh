@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # Calls the program with what was given on make's command line:
-# run.sh run|plan|audit|report|verify|rerun|knockout|noise|calibrate|tensorboard|wandb|trackio; open and
-# check-report are about the page that report writes. Environment: SRC, OUT; V; KABLATE_STEPS, KABLATE_SEEDS,
-# KABLATE_RESULTS, KABLATE_RUN, KABLATE_FRESH; KABLATE_SET_ and a symbol.
+# run.sh run|retry|plan|audit|report|watch|list|verify|rerun|knockout|noise|calibrate|tensorboard|wandb|trackio;
+# open and check-report are about the page that report writes. Environment: SRC, OUT; V; KABLATE_STEPS,
+# KABLATE_SEEDS, KABLATE_BUDGET, KABLATE_RESULTS, KABLATE_RUN, KABLATE_FRESH; KABLATE_SET_ and a symbol.
 set -euo pipefail
 
 command=$1
 arguments=()
 case $command in
-  run | plan | audit | verify)
+  run | retry | plan | audit | verify)
     [ -z "$KABLATE_STEPS" ] || arguments+=(--steps "$KABLATE_STEPS")
     [ -z "$KABLATE_SEEDS" ] || arguments+=(--seeds "$KABLATE_SEEDS")
     ;;
@@ -17,6 +17,9 @@ case $command in
     ;;
 esac
 case $command in
+  run | retry)
+    [ -z "$KABLATE_BUDGET" ] || arguments+=(--budget "$KABLATE_BUDGET")
+    ;;
   verify | rerun | knockout)
     [ -z "${KABLATE_SET_DATA_PATH:-}" ] || arguments+=(--data-path "$KABLATE_SET_DATA_PATH")
     ;;&
@@ -30,13 +33,17 @@ case $command in
     arguments+=(--config defconfigs/calibration --fresh 400 --pairs 5 --planted-harm 20)
     [ -z "$KABLATE_RESULTS" ] || arguments+=(--results "$KABLATE_RESULTS")
     ;;
-  run | plan | audit | noise)
+  list)
+    [ -z "$KABLATE_RESULTS" ] || arguments+=(--results "$KABLATE_RESULTS")
+    ;;
+  run | retry | plan | audit | noise)
     [ -z "$KABLATE_RESULTS" ] || arguments+=(--results "$KABLATE_RESULTS")
     for name in $(compgen -v KABLATE_SET_); do
       arguments+=(--set "${name#KABLATE_SET_}=${!name}")
     done
     ;;
-  report | open | check-report | verify | tensorboard | wandb | trackio)
+  report | open | check-report | watch | verify | tensorboard | wandb | trackio)
+    [ "$command" != watch ] || { command=report && arguments+=(--watch); }
     experiment=$(sed -n 's/^CONFIG_EXPERIMENT_NAME="\(.*\)"$/\1/p' "$OUT/.config")
     arguments+=("${KABLATE_RUN:-${KABLATE_RESULTS:-results}/$experiment}")
     ;;

@@ -2,7 +2,8 @@
 # LDFLAGS (build.sh names them) and KABLATE_TORCH_INDEX (setup.sh does). On the command line a name that
 # nothing reads is an error; in the environment a name of ours is said to be left out.
 
-OWN := O V JOBS LIBTORCH RESULTS RUN STEPS SEEDS FRESH ROUNDS SHAPES INPUT COLUMN SHARD_TOKENS SHARDS TASKS PREFIX
+OWN := O V JOBS LIBTORCH RESULTS RUN STEPS SEEDS BUDGET FRESH ROUNDS SHAPES INPUT COLUMN SHARD_TOKENS SHARDS TASKS \
+       PREFIX
 COMPILER := CXX CXXFLAGS LDFLAGS
 FROM_ENVIRONMENT := KABLATE_TORCH_INDEX KABLATE_TEST_SEED
 # Symbols of the menu; a choice's members stand for nothing by themselves.
@@ -25,18 +26,20 @@ GOALS := $(or $(MAKECMDGOALS),all)
 only_for = $(if $(filter $1,$(GOALS)),,$(if $(strip $2),$(error \
                $(strip $2): has no effect on 'make $(GOALS)', only on $1)))
 $(call only_for,reproduce,$(filter TASKS,$(GIVEN)))
-$(call only_for,all run plan audit noise,$(filter-out DATASET TOKENIZER DATA_PATH INIT_FROM,$(OVERRIDES)))
-$(call only_for,all run plan audit noise data-bpe,$(filter DATASET TOKENIZER,$(OVERRIDES)))
-$(call only_for,all run plan audit noise verify rerun knockout data-bpe,$(filter DATA_PATH,$(OVERRIDES)))
-$(call only_for,all run plan audit noise verify rerun,$(filter INIT_FROM,$(OVERRIDES)))
+$(call only_for,all run retry plan audit noise,$(filter-out DATASET TOKENIZER DATA_PATH INIT_FROM,$(OVERRIDES)))
+$(call only_for,all run retry plan audit noise data-bpe,$(filter DATASET TOKENIZER,$(OVERRIDES)))
+$(call only_for,all run retry plan audit noise verify rerun knockout data-bpe,$(filter DATA_PATH,$(OVERRIDES)))
+$(call only_for,all run retry plan audit noise verify rerun,$(filter INIT_FROM,$(OVERRIDES)))
 $(call only_for,data-fineweb-edu data-openwebtext,$(filter INPUT COLUMN SHARD_TOKENS SHARDS,$(GIVEN)))
-$(call only_for,all run plan audit verify bench,$(filter STEPS,$(GIVEN)))
-$(call only_for,all run plan audit verify,$(filter SEEDS,$(GIVEN)))
+$(call only_for,all run retry plan audit verify bench,$(filter STEPS,$(GIVEN)))
+$(call only_for,all run retry plan audit verify,$(filter SEEDS,$(GIVEN)))
+$(call only_for,all run retry,$(filter BUDGET,$(GIVEN)))
 $(call only_for,bench bench-decode,$(filter ROUNDS,$(GIVEN)))
 $(call only_for,bench,$(filter SHAPES,$(GIVEN)))
 CURVES := tensorboard wandb trackio
-PAGES := report open check-report
-$(call only_for,all run plan audit $(PAGES) verify noise calibrate reproduce $(CURVES),$(filter RESULTS,$(GIVEN)))
+PAGES := report open check-report watch
+$(call only_for,all run retry plan audit $(PAGES) list verify noise calibrate reproduce $(CURVES),\
+       $(filter RESULTS,$(GIVEN)))
 $(call only_for,$(PAGES) verify rerun knockout $(CURVES),$(filter RUN,$(GIVEN)))
 $(call only_for,noise,$(filter FRESH,$(GIVEN)))
 $(call only_for,install,$(filter PREFIX,$(GIVEN)))
@@ -68,6 +71,7 @@ export KABLATE_RESULTS := $(value RESULTS)
 export KABLATE_RUN := $(value RUN)
 export KABLATE_STEPS := $(value STEPS)
 export KABLATE_SEEDS := $(value SEEDS)
+export KABLATE_BUDGET := $(value BUDGET)
 export KABLATE_FRESH := $(value FRESH)
 export KABLATE_ROUNDS := $(value ROUNDS)
 export KABLATE_SHAPES := $(value SHAPES)

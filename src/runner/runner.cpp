@@ -267,8 +267,8 @@ std::optional<double> Run::seconds_left(const Forecast& forecast) const {
   return makespan(running, pending, static_cast<std::size_t>(order_.parallel) + elsewhere_.size());
 }
 
-// A seed that is begun goes on trial by trial; another begins only where all of its steps can be done, since a
-// table is of seeds that every step has.
+// A seed that is begun goes on trial by trial; another begins only where all of its steps can be done, since
+// a table is of seeds that every step has.
 bool Run::fits(const Trial& trial, const Forecast& forecast) const {
   if (!order_.budget_seconds) return true;
   const auto alone = seconds_of(trial, forecast);

@@ -25,12 +25,12 @@ class BudgetTest(ProgramTest):
         self.assertLess(took, 2 * budget)  # another process may have slowed it down meanwhile
         done = set(self.trials())
         seeds = {seed for _, seed in done}
-        self.assertEqual(done, {(step, seed) for step in (0, 1) for seed in seeds}, "both steps of a seed or none")
+        self.assertEqual(done, {(step, seed) for step in (0, 1) for seed in seeds}, "both steps or none")
         self.assertGreater(len(seeds), 1)
         self.assertLess(len(seeds), 20)
-        left = re.search(r"the budget of [\d.]+s is used up \((\d+) trials are left, about (.+?)\) with (\d+) of 40",
-                         ended.stderr)
-        self.assertEqual((int(left[1]), int(left[3])), (40 - len(done), len(done)))
+        left = re.search(r"the budget of [\d.]+s is used up \((\d+) trials are left, about .+?\) "
+                         r"with (\d+) of 40", ended.stderr)
+        self.assertEqual((int(left[1]), int(left[2])), (40 - len(done), len(done)))
         self.assertEqual(ended.stdout, "", "no table, which would be a look")
 
     def test_one_that_nothing_fits_in_is_refused(self):
@@ -51,11 +51,12 @@ class RetryTest(TrainedOnce):
         trial = self.trials()[place]
         os.remove(os.path.join(trial, "DONE"))
         with open(os.path.join(trial, "failure.json"), "w", encoding="utf-8") as file:
-            json.dump({"status": status, "reason": "no number", "exit_code": 1, "signal": None, "log_tail": ""},
-                      file)
+            json.dump({"status": status, "reason": "no number", "exit_code": 1, "signal": None,
+                       "log_tail": ""}, file)
 
     def test_it_trains_what_failed_or_diverged_and_nothing_else(self):
-        sums = {place: read_json(trial, "summary.json")["weights_sha256"] for place, trial in self.trials().items()}
+        sums = {place: read_json(trial, "summary.json")["weights_sha256"]
+                for place, trial in self.trials().items()}
         self.fail((0, 1), "failed")
         self.fail((1, 1), "diverged")
         shutil.rmtree(self.trials()[1, 2])

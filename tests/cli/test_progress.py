@@ -48,7 +48,8 @@ class Screen:
                 self.lines += [""] * (self.line + 1 - len(self.lines))
             else:
                 row = self.lines[self.line]
-                self.lines[self.line] = row[:self.column].ljust(self.column) + text[at] + row[self.column + 1:]
+                before = row[:self.column].ljust(self.column)
+                self.lines[self.line] = before + text[at] + row[self.column + 1:]
                 self.column += 1
             at = code.end() if code else at + 1
 
@@ -74,8 +75,9 @@ class ProgressTest(ProgramTest):
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
         variables = {name: value for name, value in os.environ.items()
                      if name not in ("NO_COLOR", "TMUX", "STY", "XTERM_VERSION")}
-        process = subprocess.Popen(self.arguments("run", "--steps", "0,1"), cwd=self.folder, stdin=subprocess.DEVNULL,
-                                   stdout=subprocess.PIPE, stderr=theirs, encoding="utf-8",
+        process = subprocess.Popen(self.arguments("run", "--steps", "0,1"), cwd=self.folder,
+                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=theirs,
+                                   encoding="utf-8",
                                    env={**variables, "TERM": "xterm-256color", **environment})
         self.addCleanup(self.end, process)
         os.close(theirs)

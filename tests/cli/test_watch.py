@@ -22,7 +22,7 @@ class WatchTest(TrainedOnce):
         shutil.move(trial, self.path("scratch", "kept"))
         watch = self.start("report", "--watch=1", self.path("results", "small"))
         report = self.path("results", "small", "report.md")
-        self.wait_for(lambda: "1 missing" in read_text(report), watch)
+        self.wait_for(lambda: "| missing |" in read_text(report), watch)
         time.sleep(2.5)  # looks that find nothing new
         shutil.move(self.path("scratch", "kept"), trial)
         out = watch.communicate(timeout=60)[0]
@@ -35,7 +35,7 @@ class WatchTest(TrainedOnce):
     def test_a_signal_ends_it(self):
         shutil.rmtree(self.trials()[1, 1])
         watch = self.start("report", "--watch=1", self.path("results", "small"))
-        self.wait_for(lambda: "1 missing" in read_text(self.path("results", "small", "report.md")), watch)
+        self.wait_for(lambda: "| missing |" in read_text(self.path("results", "small", "report.md")), watch)
         watch.send_signal(signal.SIGINT)
         watch.communicate(timeout=60)
         self.assertEqual(watch.returncode, 3)

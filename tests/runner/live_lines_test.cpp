@@ -22,8 +22,7 @@ RunFacts two_trials() {
 TEST(LiveLines, SayEverythingAt80Columns) {
   const auto lines = live_lines(two_trials(), {80, 24}, /*colour=*/false);
   ASSERT_EQ(lines.size(), 4u) << "a heading, two trials, all of them";
-  for (const auto* fact :
-       {"step 2 gate+cross", "  ##....  ", " 240/600", " 2.4713", " 52.3k", " 1 min 03 s"})
+  for (const auto* fact : {"step 2 gate+cross", "  ##....  ", " 240/600", " 2.4713", " 52.3k", " 1 min 03 s"})
     EXPECT_THAT(lines[1], HasSubstr(fact));
   EXPECT_THAT(lines[2], AllOf(HasSubstr("59999/60000"), HasSubstr("1.2M"), HasSubstr("2 h 03 min")));
   EXPECT_EQ(lines[3], "3 of 18 trials done, about 4 min 10 s left in all");
