@@ -28,6 +28,9 @@ class Help(MakeTest):
             "make check",
             "make plan",
             "make report",
+            "make watch",
+            "make list",
+            "make retry",
             "make verify",
             "make rerun",
             "make noise",
@@ -148,6 +151,13 @@ class Variables(MakeTest):
             ["verify", "--steps", "0", "--seeds", "1,2", "x y"],
         )
         self.assertEqual(self.arguments_of(goal="verify"), ["verify", "results/an experiment"])
+
+    def test_what_is_under_way_and_what_is_left(self):
+        self.assertEqual(self.arguments_of("RUN=x", goal="watch"), ["report", "--watch", "x"])
+        self.assertEqual(self.arguments_of("RESULTS=r", goal="list"), ["list", "--results", "r"])
+        self.assertEqual(self.arguments_of("BUDGET=30m", "STEPS=0"), ["run", "--steps", "0", "--budget", "30m"])
+        self.assertEqual(self.arguments_of("SEEDS=1", goal="retry"), ["retry", "--seeds", "1"])
+        self.assertEqual(self.make("plan", "BUDGET=30m").returncode, 2)
 
     def test_rerun_needs_a_run(self):
         self.assertEqual(self.arguments_of("RUN=a b", goal="rerun"), ["rerun", "a b"])
