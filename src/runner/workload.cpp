@@ -15,7 +15,7 @@
 namespace kablate {
 namespace {
 
-constexpr std::int64_t kTimed = 6, kWarmup = 2;  // iterations of a kind; of them not timed (train/trial.cpp)
+constexpr std::int64_t kTimed = 4, kWarmup = 2;  // iterations of a kind; of them not timed (train/trial.cpp)
 
 TrialKind kind_of(const Config& config, const Dataset& data) {
   const auto windows = [&](Split split, std::int64_t samples) {
@@ -87,7 +87,7 @@ std::vector<std::size_t> unknown_kinds(const Workload& workload, const std::vect
 }
 
 bool worth_timing(const Workload& workload, const std::vector<std::size_t>& trials, std::int64_t parallel) {
-  constexpr double kMostShare = 0.01;
+  constexpr double kMostShare = 0.02;
   if (std::ssize(trials) <= parallel) return false;  // all of them are seen at once
   const auto unknown = unknown_kinds(workload, trials).size();
   double iterations = 0;

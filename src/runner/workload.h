@@ -35,7 +35,7 @@ std::optional<TrialSummary> recorded_like(const ExperimentFolder& folder, const 
 std::size_t time_kinds(Workload& workload, const std::vector<std::size_t>& kinds, std::int64_t threads,
                        std::int64_t copies, double seconds);
 
-// The kinds of these trials that nothing is known of; and whether timing them takes less than a hundredth of
+// The kinds of these trials that nothing is known of; and whether timing them takes less than a fiftieth of
 // the iterations of the trials, of which more than `parallel` are there.
 std::vector<std::size_t> unknown_kinds(const Workload& workload, const std::vector<std::size_t>& trials);
 bool worth_timing(const Workload& workload, const std::vector<std::size_t>& trials, std::int64_t parallel);
