@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Calls the program with what was given on make's command line:
-# run.sh run|retry|plan|audit|report|watch|list|verify|rerun|knockout|noise|calibrate|tensorboard|wandb|trackio;
-# open and check-report are about the page that report writes. Environment: SRC, OUT; V; KABLATE_STEPS,
-# KABLATE_SEEDS, KABLATE_BUDGET, KABLATE_RESULTS, KABLATE_RUN, KABLATE_FRESH; KABLATE_SET_ and a symbol.
+# run.sh run|retry|plan|audit|report|watch|list|verify|rerun|knockout|noise|calibrate|tensorboard|wandb|
+# trackio; open and check-report are about the page that report writes. Environment: SRC, OUT; V;
+# KABLATE_STEPS, KABLATE_SEEDS, KABLATE_BUDGET, KABLATE_RESULTS, KABLATE_RUN, KABLATE_FRESH; KABLATE_SET_ and
+# a symbol.
 set -euo pipefail
 
 command=$1
@@ -52,6 +53,7 @@ case $command in
     arguments+=("$KABLATE_RUN")
     ;;
 esac
+
 open_page() {  # open_page FILE: in the browser that the user's settings name
   local opener
   for opener in "${BROWSER:-}" xdg-open wslview open; do

@@ -9,7 +9,7 @@
 
 namespace kablate {
 
-// Exit codes of the program (README, "Exit codes").
+// Exit codes of the program (docs/commands.md).
 enum ExitCode : int {
   kExitDone = 0,
   kExitFailed = 1,       // the work failed: a trial diverged or crashed, an arm was blocked, the disk filled

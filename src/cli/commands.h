@@ -1,4 +1,4 @@
-// The subcommands of the program (README, "Commands"): each
+// The subcommands of the program (docs/commands.md): each
 // adds its options to the parser and names what to run.
 #pragma once
 

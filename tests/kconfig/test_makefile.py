@@ -155,7 +155,8 @@ class Variables(MakeTest):
     def test_what_is_under_way_and_what_is_left(self):
         self.assertEqual(self.arguments_of("RUN=x", goal="watch"), ["report", "--watch", "x"])
         self.assertEqual(self.arguments_of("RESULTS=r", goal="list"), ["list", "--results", "r"])
-        self.assertEqual(self.arguments_of("BUDGET=30m", "STEPS=0"), ["run", "--steps", "0", "--budget", "30m"])
+        self.assertEqual(self.arguments_of("BUDGET=30m", "STEPS=0"),
+                         ["run", "--steps", "0", "--budget", "30m"])
         self.assertEqual(self.arguments_of("SEEDS=1", goal="retry"), ["retry", "--seeds", "1"])
         self.assertEqual(self.make("plan", "BUDGET=30m").returncode, 2)
 
