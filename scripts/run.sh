@@ -68,7 +68,9 @@ open_page() {  # open_page FILE: in the browser that the user's settings name
 case $command in
   open | check-report)
     page=$(realpath -- "${arguments[0]}")/report.html
-    "$OUT/build/kablate" report "${arguments[0]}" > /dev/null || [ $? = 1 ]  # 1: what the page says too
+    "$OUT/build/kablate" report "${arguments[0]}" > /dev/null || status=$?
+    [ "${status:-0}" -le 1 ] || exit "$status"  # 1: what stands on the page too
+    [ -e "$page" ] || { echo "There is no $page, and it can't be written (see above)." >&2; exit 1; }
     [ "$command" = check-report ] || { open_page "$page"; exit; }
     set -- "$OUT/.venv/bin/python" "$SRC/scripts/check_report.py" --shots "$OUT/build/report"
     arguments=("$page")

@@ -78,6 +78,7 @@ int watch_report(const ExperimentFolder& folder, double seconds) {
   while (true) {
     const auto states = states_of(folder);
     const bool last =
+        read_plan(folder).imported ||  // of which nothing runs
         std::none_of(states.begin(), states.end(), [](const auto& entry) { return to_come(entry.second); });
     if (last) {
       if (over) std::printf("\033[H\033[2J");

@@ -36,14 +36,15 @@ void compare_with(const ExperimentRecord& experiment, const PlannedStep& referen
   row.delta = row.changes.front();
   if (!row.delta) return;
   row.terms = text_of(comparison.terms);
-  row.delta_percent =
-      percent_of(row.delta->mean, mean_sd(values_of(comparison, &TrialPair::other, judged)).mean);
+  if (const double other = mean_sd(values_of(comparison, &TrialPair::other, judged)).mean; other > 0)
+    row.delta_percent = percent_of(row.delta->mean, other);
   if (row.delta->paired) row.sign_flip = sign_flip(differences_of(comparison));
   if (row.rerun_of || experiment.plan.imported) return;  // an import has no curves
   row.worth = worth_of(comparison);
   row.change_curve = change_curve(comparison);
   row.equal_flops = at_equal_budget(comparison, row.flops_per_iteration, reference.flops_per_iteration);
-  if (!times_comparable(comparison)) return;
+  row.times_comparable = times_comparable(comparison);
+  if (!row.times_comparable) return;
   row.equal_time = at_equal_budget(comparison, ms_of(comparison, &TrialPair::treated),
                                    ms_of(comparison, &TrialPair::other));
 }

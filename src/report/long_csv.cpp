@@ -19,7 +19,9 @@ std::string term_text(const EvaluationRow& row, const std::string& term) {
 }  // namespace
 
 std::string experiment_name(const Report& report) {
-  const auto path = std::filesystem::path(report.folder).lexically_normal();
+  std::error_code failed;
+  auto path = std::filesystem::weakly_canonical(report.folder, failed);
+  if (failed) path = std::filesystem::path(report.folder).lexically_normal();
   return (path.has_filename() ? path : path.parent_path()).filename().string();
 }
 

@@ -62,7 +62,8 @@ struct ReportRow {
   std::optional<Difference> versus_control;  // of this pair, the arm minus the control
   std::optional<Worth> worth;                // against the same step as `delta`, as the next two
   std::optional<EqualBudget> equal_flops, equal_time;
-  std::vector<ChangePoint> change_curve;                                          // likewise
+  std::vector<ChangePoint> change_curve;  // likewise
+  bool times_comparable = false;          // with that step's (pairing.h)
   Real ms_per_iter, tokens_per_s, mfu, mfu_nanogpt, wall_seconds, train_seconds;  // means over seeds
   Real cpu_share;                                                                 // the least of any seed
   std::string time_load;  // which trials' times other load has lengthened: "seed 2 had its core for 60 % …"

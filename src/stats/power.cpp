@@ -14,6 +14,8 @@ double paired_t_power(double d, std::size_t n, double alpha) {
   const auto degrees = static_cast<double>(n) - 1;
   const double critical = student_t_quantile(1 - alpha / 2, degrees);
   const double noncentrality = d * std::sqrt(static_cast<double>(n));
+  // The estimated sd is never this many times the true one, and Boost's series end before such values.
+  if (noncentrality > 10 * critical + 50) return 1;
   return noncentral_t_tail(critical, degrees, noncentrality) +
          noncentral_t_tail(critical, degrees, -noncentrality);  // the lower tail, by symmetry
 }

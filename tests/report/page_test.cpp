@@ -11,6 +11,7 @@
 #include "report/page/drawing.h"
 #include "report/page/figures.h"
 #include "report/page/markup.h"
+#include "report/page/settling.h"
 #include "report/render.h"
 #include "support/core/report_experiment.h"
 
@@ -88,7 +89,6 @@ TEST(Page, ShowsNamesAsText) {
     }
   const auto text = render_page(e.folder, e.report());
   EXPECT_EQ(count(text, "<script>alert"), 0u);
-  EXPECT_EQ(count(text, "</pre>&lt;script"), 0u);
   EXPECT_THAT(text, HasSubstr("&lt;script&gt;alert(1)&lt;/script&gt;&quot;&#39;&amp;"));
   // Two scripts of its own, one element of data; what uPlot's own text says of elements is not counted.
   EXPECT_EQ(count(text, "<script>") + count(text, "<script type="), 3u);
@@ -147,9 +147,77 @@ TEST(Answer, SaysWhatWouldSettleWhatIsOpen) {
   const auto report = e.report();
   const auto text = page::settling_text(report, report.rows[1]);
   // 5 seeds of both steps, a minute each, two at once
-  EXPECT_THAT(text, HasSubstr("needs 5 seeds more (about 5 min"));
-  EXPECT_THAT(text, HasSubstr("8 seeds find a change of 0.00"));
+  EXPECT_THAT(text, HasSubstr("needs 5 pairs more (about 5 min"));
+  EXPECT_THAT(text, HasSubstr("8 pairs find a change of 0.00"));
   EXPECT_THAT(page::answer_markup(report), HasSubstr("<code>make STEPS=0,1 SEEDS=1-8</code>, about 5 min"));
+}
+
+TEST(Answer, SaysWhatSeedsMoreDoNotMend) {
+  const Ladder e({-0.002}, 8);
+  for (std::int64_t seed = 1; seed <= 3; ++seed) e.change(1, seed, [](auto& s) { s.arithmetic = "another"; });
+  const auto report = e.report();
+  ASSERT_EQ(report.rows[1].delta->n, 5u);
+  EXPECT_THAT(
+      page::settling_text(report, report.rows[1]),
+      AllOf(HasSubstr("needs 3 pairs more"), HasSubstr("3 seeds are finished on both sides and no pair")));
+  EXPECT_THAT(page::settle_all(report), HasSubstr("SEEDS=1-11`"));
+}
+
+TEST(Answer, SaysWhyThereIsNoVerdict) {
+  const Ladder e({-0.1, -0.2}, 3);
+  e.diverge(1, 2);
+  std::filesystem::remove(e.trial(1, 2).done());
+  const auto text = page::answer_markup(e.report());
+  EXPECT_THAT(text, AllOf(HasSubstr("diverged: arm1"), HasSubstr("arm1 diverged in some seed")));
+  Experiment unfinished(ladder(2, seeds(2)));
+  for (std::int64_t seed = 1; seed <= 2; ++seed) unfinished.curve(1, seed, {{10, 2.5}});
+  EXPECT_THAT(page::answer_markup(unfinished.report()), HasSubstr("arm0 has no finished trial: missing"));
+}
+
+// Differences that rounding alone moves: an effect of any number of sd.
+TEST(Answer, HoldsForDifferencesThatAreAlmostEqual) {
+  Experiment e(ladder(2, seeds(3)));
+  for (std::int64_t seed = 1; seed <= 3; ++seed)
+    for (std::int64_t step = 0; step < 2; ++step)
+      e.curve(step, seed,
+              {{10, 2.5 - 0.1 * static_cast<double>(step) + 1e-9 * static_cast<double>(step * seed)}});
+  const auto report = e.report();
+  EXPECT_THAT(page::settling_text(report, report.rows[1]),
+              HasSubstr("as large as it looks now takes about 8"));
+}
+
+TEST(Answer, NamesTimesThatCannotBeCompared) {
+  const Ladder e({-0.1}, 2);
+  e.change(1, 1, [](auto& s) { s.host = "elsewhere"; });
+  EXPECT_THAT(page::answer_markup(e.report()),
+              AllOf(HasSubstr("times not comparable"), Not(HasSubstr("the time an iteration"))));
+}
+
+TEST(Figures, ColourNoEffectOfTooFewSeeds) {
+  for (const std::int64_t count_of_seeds : {2, 8}) {
+    auto plan = ladder(2, seeds(count_of_seeds));
+    plan.factors = {"A"}, plan.steps[0].cell = 0, plan.steps[1].cell = 1;
+    Experiment e(plan);
+    for (std::int64_t seed = 1; seed <= count_of_seeds; ++seed)
+      for (std::int64_t step = 0; step < 2; ++step)
+        e.curve(step, seed,
+                {{10, 2.5 - 0.3 * static_cast<double>(step) + 1e-5 * static_cast<double>(step * seed % 3)}});
+    auto report = e.report();
+    ASSERT_TRUE(report.effects.at(0).holm.rejected);
+    EXPECT_EQ(count(page::effects_figure(report), "s-better") > 0, count_of_seeds == 8);
+    report.faults = {"no"};
+    EXPECT_EQ(count(page::effects_figure(report), "s-better"), 0u);
+  }
+}
+
+TEST(Page, IsNamedByItsFolderHoweverThatIsSpelled) {
+  const Ladder e({-0.1}, 2);
+  const auto plain = render_page(e.folder, e.report());
+  EXPECT_THAT(plain, HasSubstr("<title>e (ladder)"));
+  for (const char* spelled : {"/", "/.", "/../e"}) {
+    const ExperimentFolder folder(e.folder.path().string() + spelled);
+    EXPECT_EQ(render_page(folder, make_report(folder)), plain) << spelled;
+  }
 }
 
 TEST(Figures, DrawEveryArmOnceAndItsControlsBesideIt) {
@@ -161,8 +229,8 @@ TEST(Figures, DrawEveryArmOnceAndItsControlsBesideIt) {
       e.curve(step, seed, {{10, 3}, {20, 2.5 - 0.01 * static_cast<double>(step * seed)}});
   const auto text = page::forest_figure(e.report());
   EXPECT_EQ(count(text, "<circle"), 3u);  // two arms, and the first against its control
-  EXPECT_LT(text.find("1  arm1"), text.find("against parameters"));
-  EXPECT_LT(text.find("against parameters"), text.find("2  arm2"));
+  EXPECT_LT(text.find("1  arm1"), text.find("1 arm1 minus 3 arm3"));
+  EXPECT_LT(text.find("1 arm1 minus 3 arm3"), text.find("2  arm2"));
 }
 
 TEST(Figures, LeaveOutCostsThatAllHaveAlike) {

@@ -25,9 +25,7 @@ const std::vector<Cost>& costs() {
   static const std::vector<Cost> table{
       {"parameters", "parameters", [](const auto& r) { return real(r.parameters); }, human_count},
       {"active", "parameters that a token goes through",
-       [](const auto& r) {
-         return r.active_parameters == r.parameters ? std::nullopt : real(r.active_parameters);
-       },
+       [](const auto& r) { return real(r.active_parameters ? r.active_parameters : r.parameters); },
        human_count},
       {"time", "milliseconds an iteration", [](const auto& r) { return r.ms_per_iter; },
        [](double v) { return fixed(v, 1); }},
@@ -55,6 +53,20 @@ std::vector<Mark> marks_of(const Report& report, const Cost& cost) {
   return marks;
 }
 
+bool has_experts(const Report& report) {
+  return std::any_of(report.rows.begin(), report.rows.end(), [](const auto& row) {
+    return row.active_parameters && row.active_parameters != row.parameters;
+  });
+}
+
+// Steps whose times are not what they would be beside the others'.
+bool has_doubtful_times(const Report& report) {
+  return std::any_of(report.rows.begin(), report.rows.end(), [](const auto& row) {
+    return row.ms_per_iter &&
+           (!row.time_load.empty() || (row.delta && !row.times_comparable && !row.rerun_of));
+  });
+}
+
 bool differ(const std::vector<Mark>& marks) {
   return std::any_of(marks.begin(), marks.end(),
                      [&](const Mark& mark) { return mark.cost != marks.front().cost; });
@@ -68,7 +80,7 @@ bool undominated(const Mark& mark, const std::vector<Mark>& marks, Better better
   });
 }
 
-constexpr double kWidth = 360, kHeight = 260, kLeft = 52, kRight = 24, kTop = 18, kBottom = 42;
+constexpr double kWidth = 360, kHeight = 260, kLeft = 52, kRight = 24, kTop = 28, kBottom = 42;
 
 // Numbers of steps beside their dots, moved down where one would lie on another.
 void draw_labels(Drawing& drawing, std::vector<std::pair<Point, std::string>> labels) {
@@ -84,11 +96,17 @@ void draw_labels(Drawing& drawing, std::vector<std::pair<Point, std::string>> la
   }
 }
 
+// Round in the unit that the values are told in, with as many digits as tell them apart.
 std::vector<Scale::Tick> ticks_of(const std::vector<double>& values, const Scale& scale, const Cost& cost) {
+  static const std::vector<std::string> kCounts{"", "k", "M", "G", "T", "P"};
+  static const std::vector<std::string> kBytes{" B", " KiB", " MiB", " GiB", " TiB"};
+  const auto& names = cost.bytes ? kBytes : kCounts;
+  const double base = cost.bytes ? 1024 : 1000;
   double unit = 1;
-  while (cost.bytes && unit * 1024 <= std::ranges::max(values)) unit *= 1024;
+  std::size_t power = 0;
+  while (power + 1 < names.size() && unit * base <= std::ranges::max(values)) unit *= base, ++power;
   auto ticks = Scale(scale.low() / unit, scale.high() / unit, 0, 1).ticks(4);
-  for (auto& tick : ticks) tick.value *= unit;
+  for (auto& tick : ticks) tick.value *= unit, tick.text += names[power];
   return ticks;
 }
 
@@ -110,10 +128,10 @@ Drawing draw(const Report& report, const std::vector<Mark>& marks, const Cost& c
   }
   for (const auto& tick : ticks_of(xs, x, cost)) {
     drawing.line({x(tick.value), kHeight - kBottom}, {x(tick.value), kHeight - kBottom + 4}, Ink::kZero);
-    drawing.text({x(tick.value), kHeight - kBottom + 16}, cost.text(tick.value), Ink::kQuiet,
-                 Drawing::Anchor::kMiddle, 11);
+    drawing.text({x(tick.value), kHeight - kBottom + 16}, tick.text, Ink::kQuiet, Drawing::Anchor::kMiddle,
+                 11);
   }
-  drawing.text({4, kTop - 2}, report.judged, Ink::kQuiet, Drawing::Anchor::kStart, 11);
+  drawing.text({4, 12}, report.judged, Ink::kQuiet, Drawing::Anchor::kStart, 11);
   drawing.text({(kLeft + kWidth - kRight) / 2, kHeight - 8}, cost.name, Ink::kQuiet,
                Drawing::Anchor::kMiddle);
   std::vector<std::pair<Point, std::string>> labels;
@@ -157,7 +175,7 @@ std::string cost_figures(const Report& report) {
   std::vector<std::string> same;
   for (const auto& cost : costs()) {
     const auto marks = marks_of(report, cost);
-    if (marks.size() < 2) continue;
+    if (marks.size() < 2 || (cost.id == std::string("active") && !has_experts(report))) continue;
     if (!differ(marks)) {
       same.emplace_back(str(cost.name, " (", cost.text(marks.front().cost), ")"));
       continue;
@@ -166,11 +184,13 @@ std::string cost_figures(const Report& report) {
     figures += figure(draw(report, marks, cost), str("cost-", cost.id), str("Against ", cost.name, "."), "");
   }
   if (shown.empty()) return "";
-  return str("<div class=panels>", figures, "</div><p>",
-             "Numbers are steps; bars are the standard deviation over seeds. ",
-             "A filled dot: no other step is both cheaper and better.",
-             same.empty() ? "" : " The same for all steps: " + escaped(join(same, ", ")) + ".", "</p>",
-             folded("The numbers", table_markup(table_of(report, shown), "Loss and costs of each step")));
+  return str(
+      "<div class=panels>", figures, "</div><p>",
+      "Numbers are steps; bars are the standard deviation over seeds. ",
+      "A filled dot: by the means, no other step is as cheap and better, or as good and cheaper.",
+      has_doubtful_times(report) ? " Some times were taken under other load or on another machine." : "",
+      same.empty() ? "" : " The same for all steps: " + escaped(join(same, ", ")) + ".", "</p>",
+      folded("The numbers", table_markup(table_of(report, shown), "Loss and costs of each step")));
 }
 
 }  // namespace kablate::page

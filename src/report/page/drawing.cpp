@@ -48,6 +48,8 @@ std::string tip_markup(const std::string& tip) {
 
 }  // namespace
 
+const char* class_of(Ink ink) { return look_of(ink).name; }
+
 std::vector<Scale::Tick> Scale::ticks(int count) const {
   const double rough = (high_ - low_) / count;
   const double power = std::pow(10, std::floor(std::log10(rough)));
@@ -89,13 +91,16 @@ void Drawing::band(Point corner, double width, double height, Ink ink) {
                 "\" fill-opacity=\"0.12\"/>");
 }
 
-void Drawing::cell(Point corner, double width, double height, double shade, const std::string& tip) {
-  const double part = std::clamp(shade, -1.0, 1.0);
-  marks_ +=
-      str("<rect x=\"", number(corner.x), "\" y=\"", number(corner.y), "\" width=\"", number(width),
-          "\" height=\"", number(height), "\" class=\"s-axis\" stroke=\"#d0d0d0\" stroke-width=\"0.5\" ",
-          "fill=\"", part < 0 ? "#2b5c9e" : "#c65d00", "\" fill-opacity=\"", number(std::abs(part)), "\">",
-          tip_markup(tip), "</rect>");
+void Drawing::cell(Point corner, double size, double shade, const std::string& words,
+                   const std::string& tip) {
+  constexpr double kBright = 0.7;  // where dark words stand out on any ground
+  const double part = std::clamp(shade, 0.0, 1.0);
+  marks_ += str("<rect x=\"", number(corner.x), "\" y=\"", number(corner.y), "\" width=\"", number(size),
+                "\" height=\"", number(size), "\" class=\"s-axis\" stroke=\"#d0d0d0\" ",
+                "stroke-width=\"0.5\" fill=\"#e8833a\" fill-opacity=\"", number(part), "\">", tip_markup(tip),
+                "</rect><text class=\"", part > kBright ? "on-shade" : "f-text", "\" x=\"",
+                number(corner.x + size / 2), "\" y=\"", number(corner.y + size / 2 + 4),
+                "\" font-size=\"10\" fill=\"#1a1a1a\" text-anchor=\"middle\">", escaped(words), "</text>");
 }
 
 void Drawing::dot(Point centre, double radius, Ink ink, bool filled, const std::string& tip) {
@@ -129,8 +134,12 @@ std::string Drawing::markup(const std::string& id) const {
 
 std::string figure(const Drawing& drawing, const std::string& name, const std::string& caption,
                    const std::string& table) {
-  const auto save =
-      element("a", {{"href", "#" + name}, {"class", "save"}, {"data-svg", name}}, "save as .svg");
+  const auto save = element("a",
+                            {{"href", "#" + name},
+                             {"class", "save"},
+                             {"data-svg", name},
+                             {"aria-label", str("save the figure ", name, " as .svg")}},
+                            "save as .svg");
   return str("<figure>", drawing.markup(name), "<figcaption>", prose(caption), " ", save, "</figcaption>",
              "</figure>\n", table);
 }

@@ -25,6 +25,8 @@ enum class Ink {
   kControl,
 };
 
+const char* class_of(Ink ink);  // "better", …
+
 // A straight map of values to places.
 class Scale {
  public:
@@ -56,7 +58,8 @@ class Drawing {
 
   void line(Point a, Point b, Ink ink, bool dashed = false, double width = 1);
   void band(Point corner, double width, double height, Ink ink);  // a pale rectangle
-  void cell(Point corner, double width, double height, double shade, const std::string& tip);  // 0 to 1
+  // Of a map: shaded from 0 to 1, with words in its middle.
+  void cell(Point corner, double size, double shade, const std::string& words, const std::string& tip);
   void dot(Point centre, double radius, Ink ink, bool filled, const std::string& tip = "");
   enum class Anchor { kStart, kMiddle, kEnd };
   void text(Point place, std::string_view words, Ink ink = Ink::kText, Anchor anchor = Anchor::kStart,

@@ -3,25 +3,11 @@
 #pragma once
 
 #include <string>
-#include <vector>
 
 #include "report/page/drawing.h"
 #include "report/report.h"
 
 namespace kablate::page {
-
-// A line of an interval plot.
-struct IntervalRow {
-  std::string label, verdict;  // above the line, at its left and its right end
-  Difference difference;
-  Ink ink = Ink::kOpen;
-  bool beside = false;  // belongs to the line above it
-};
-
-// Differences with their 95 % intervals, one below the other, and the line of no change. REQUIRES: a row.
-// `better`: which end of the axis is the good one.
-Drawing interval_plot(const std::vector<IntervalRow>& rows, const std::string& title, const std::string& unit,
-                      Better better);
 
 Ink ink_of(const std::optional<Verdict>& verdict);
 

@@ -32,11 +32,14 @@ std::map<std::string, HeadMap> maps_of(const Report& report, std::int64_t step) 
 
 Drawing draw(const HeadMap& map, const std::string& title) {
   constexpr double kCell = 34, kLeft = 46, kTop = 34;
+  std::vector<std::string> spoken;
+  for (const auto& [place, sum] : map.sum)
+    spoken.push_back(
+        str(place.first, ".", place.second, " ", score_text(sum / static_cast<double>(map.seeds))));
   Drawing drawing(std::max(kLeft + kCell * static_cast<double>(map.heads) + 8, 220.0),
                   kTop + kCell * static_cast<double>(map.layers) + 8, title,
-                  str("Induction of each head, ", map.layers, " layers of ", map.heads, " heads, mean over ",
-                      map.seeds, map.seeds == 1 ? " seed" : " seeds"));
-  drawing.text({4, 12}, title, Ink::kText);
+                  str("Induction of each layer.head, mean over seeds: ", join(spoken, ", ")));
+  drawing.text({4, 12}, shortened(title, 30), Ink::kText);
   for (std::int64_t head = 0; head < map.heads; ++head)
     drawing.text({kLeft + kCell * (static_cast<double>(head) + 0.5), kTop - 6}, std::to_string(head),
                  Ink::kQuiet, Drawing::Anchor::kMiddle, 10);
@@ -48,11 +51,8 @@ Drawing draw(const HeadMap& map, const std::string& title) {
       const auto found = map.sum.find({layer, head});
       if (found == map.sum.end()) continue;
       const double score = found->second / static_cast<double>(map.seeds);
-      const double left = kLeft + kCell * static_cast<double>(head);
-      drawing.cell({left, top}, kCell, kCell, score,
+      drawing.cell({kLeft + kCell * static_cast<double>(head), top}, kCell, score, score_text(score),
                    str("layer ", layer, " head ", head, ": ", score_text(score)));
-      drawing.text({left + kCell / 2, top + kCell / 2 + 4}, score_text(score), Ink::kText,
-                   Drawing::Anchor::kMiddle, 10);
     }
   }
   return drawing;
@@ -66,10 +66,10 @@ std::string heads_figures(const Report& report) {
     if (row.rerun_of) continue;
     std::int64_t number = 0;
     for (const auto& [sequences, map] : maps_of(report, row.step))
-      figures += figure(
-          draw(map, str(row.step, " ", row.name)), str("heads-", row.step, "-", number++),
-          str("on ", sequences, map.seeds == 1 ? ", one seed." : str(", mean over ", map.seeds, " seeds.")),
-          "");
+      figures += figure(draw(map, str(row.step, " ", row.name)), str("heads-", row.step, "-", number++),
+                        str(row.step, " ", row.name, " on ", sequences,
+                            map.seeds == 1 ? ", one seed." : str(", mean over ", map.seeds, " seeds.")),
+                        "");
   }
   if (figures.empty()) return "";
   return str(

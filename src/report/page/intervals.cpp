@@ -11,7 +11,23 @@
 namespace kablate::page {
 namespace {
 
-constexpr double kWidth = 560, kLeft = 16, kRight = 16, kRowHeight = 40, kTop = 26, kBottom = 44;
+struct IntervalRow {
+  std::string label, verdict;  // above the line, at its left and its right end
+  Difference difference;
+  Ink ink = Ink::kOpen;
+  bool beside = false;  // belongs to the line above it
+};
+
+constexpr double kWidth = 560, kLeft = 16, kRight = 16, kTop = 26, kBottom = 44;
+constexpr double kRowHeight = 40, kVerdictHeight = 16;
+constexpr std::size_t kLongestLabel = 74;  // characters; the tip has the whole of it
+
+// Whether some label and its verdict don't fit beside each other: about 6.5 units a character.
+bool need_two_lines(const std::vector<IntervalRow>& rows) {
+  return std::any_of(rows.begin(), rows.end(), [](const auto& row) {
+    return display_width(row.label) + display_width(row.verdict) > 78;
+  });
+}
 
 std::string tip_of(const IntervalRow& row) {
   const auto& d = row.difference;
@@ -28,11 +44,12 @@ Scale scale_of_rows(const std::vector<IntervalRow>& rows) {
   return scale_of(ends, kLeft, kWidth - kRight);
 }
 
-void draw_row(Drawing& drawing, const IntervalRow& row, const Scale& x, double y) {
+void draw_row(Drawing& drawing, const IntervalRow& row, const Scale& x, double y, bool two_lines) {
   const auto& d = row.difference;
   const double indent = row.beside ? 14 : 0;
-  drawing.text({kLeft + indent, y}, row.label, row.beside ? Ink::kQuiet : Ink::kText, Drawing::Anchor::kStart,
-               row.beside ? 12 : 13);
+  drawing.text({kLeft + indent, y}, shortened(row.label, kLongestLabel),
+               row.beside ? Ink::kQuiet : Ink::kText, Drawing::Anchor::kStart, row.beside ? 12 : 13);
+  if (two_lines) y += kVerdictHeight;
   drawing.text({kWidth - kRight, y}, row.verdict, row.ink, Drawing::Anchor::kEnd);
   const double middle = y + 14;
   for (const auto& tick : x.ticks(5))
@@ -60,8 +77,10 @@ std::vector<IntervalRow> rows_of(const Report& report) {
     rows.push_back(row_of_arm(row));
     for (const auto& control : report.rows) {
       if (!control.versus_control || control.control_of != row.step) continue;
-      const auto* against = report.find_row(control.matched->control);
-      rows.push_back({str("against ", control.control, against == nullptr ? "" : ": " + against->name),
+      const auto *own = report.find_row(control.matched->arm),
+                 *other = report.find_row(control.matched->control);
+      if (own == nullptr || other == nullptr) continue;
+      rows.push_back({str(own->step, " ", own->name, " minus ", other->step, " ", other->name),
                       signed_fixed(control.versus_control->mean, 4), *control.versus_control, Ink::kControl,
                       true});
     }
@@ -89,6 +108,33 @@ Difference mean_change(const std::vector<const KnockoutRow*>& seeds) {
   return change;
 }
 
+// REQUIRES: a row. `better`: which end of the axis is the good one.
+Drawing interval_plot(const std::vector<IntervalRow>& rows, const std::string& title, const std::string& unit,
+                      Better better) {
+  const bool two_lines = need_two_lines(rows);
+  const double height = kRowHeight + (two_lines ? kVerdictHeight : 0);
+  const double bottom = kTop + height * static_cast<double>(rows.size());
+  std::vector<std::string> spoken;
+  for (const auto& row : rows)
+    spoken.push_back(tip_of(row) + (row.verdict.empty() ? "" : ", " + row.verdict));
+  Drawing drawing(kWidth, bottom + kBottom, title, join(spoken, "; "));
+  const auto x = scale_of_rows(rows);
+  for (const auto& tick : x.ticks(5)) {
+    drawing.text({x(tick.value), bottom + 16}, tick.text, Ink::kQuiet, Drawing::Anchor::kMiddle);
+  }
+  const bool less = better == Better::kLess;
+  drawing.text({kLeft, 12}, less ? "\u2190 better" : "\u2190 worse", Ink::kQuiet);
+  drawing.text({kWidth - kRight, 12}, less ? "worse \u2192" : "better \u2192", Ink::kQuiet,
+               Drawing::Anchor::kEnd);
+  drawing.text({kWidth / 2, bottom + 36}, unit, Ink::kQuiet, Drawing::Anchor::kMiddle);
+  double y = kTop + 12;
+  for (const auto& row : rows) {
+    draw_row(drawing, row, x, y, two_lines);
+    y += height;
+  }
+  return drawing;
+}
+
 }  // namespace
 
 Ink ink_of(const std::optional<Verdict>& verdict) {
@@ -107,37 +153,13 @@ Ink ink_of(const std::optional<Verdict>& verdict) {
   return Ink::kOpen;
 }
 
-Drawing interval_plot(const std::vector<IntervalRow>& rows, const std::string& title, const std::string& unit,
-                      Better better) {
-  const double bottom = kTop + kRowHeight * static_cast<double>(rows.size());
-  std::vector<std::string> spoken;
-  for (const auto& row : rows)
-    spoken.push_back(tip_of(row) + (row.verdict.empty() ? "" : ", " + row.verdict));
-  Drawing drawing(kWidth, bottom + kBottom, title, join(spoken, "; "));
-  const auto x = scale_of_rows(rows);
-  for (const auto& tick : x.ticks(5)) {
-    drawing.text({x(tick.value), bottom + 16}, tick.text, Ink::kQuiet, Drawing::Anchor::kMiddle);
-  }
-  const bool less = better == Better::kLess;
-  drawing.text({kLeft, 12}, less ? "\u2190 better" : "\u2190 worse", Ink::kQuiet);
-  drawing.text({kWidth - kRight, 12}, less ? "worse \u2192" : "better \u2192", Ink::kQuiet,
-               Drawing::Anchor::kEnd);
-  drawing.text({kWidth / 2, bottom + 36}, unit, Ink::kQuiet, Drawing::Anchor::kMiddle);
-  double y = kTop + 12;
-  for (const auto& row : rows) {
-    draw_row(drawing, row, x, y);
-    y += kRowHeight;
-  }
-  return drawing;
-}
-
 std::string forest_figure(const Report& report) {
   const auto rows = rows_of(report);
   if (rows.empty()) return "";
   const std::string title = str("Change in ", report.judged, " to ", compared_with(report));
   const std::string caption =
       str(title, " with 95 % intervals, ", report.unit,
-          ". Below an arm: the arm minus its matched control. An open circle: a single pair, "
+          ". Below an arm: what it is beside its matched control. An open circle: a single pair, "
           "without an interval.");
   return figure(interval_plot(rows, title, report.unit, report.better), "forest", caption, "");
 }
@@ -146,7 +168,8 @@ std::string effects_figure(const Report& report) {
   if (report.effects.empty()) return "";
   std::vector<IntervalRow> rows;
   for (const auto& effect : report.effects) {
-    const bool sure = effect.holm.rejected;
+    const bool sure = effect.holm.rejected && report.faults.empty() &&
+                      effect.estimate.n >= pairs_to_claim(report.effects.size());
     const bool good = (effect.estimate.mean < 0) == (report.better == Better::kLess);
     rows.push_back({effect_name(report, effect.factors),
                     str(signed_fixed(effect.estimate.mean, 4), ", p Holm ", p_text(effect.holm.adjusted_p)),
@@ -157,7 +180,9 @@ std::string effects_figure(const Report& report) {
                     false});
   }
   return figure(interval_plot(rows, effects_title(report), report.unit, report.better), "effects",
-                effects_title(report) + " with 95 % intervals; coloured where p Holm is at most 0.05.", "");
+                effects_title(report) +
+                    " with 95 % intervals; coloured where p Holm is at most 0.05, of seeds enough to claim.",
+                "");
 }
 
 std::string knockout_figure(const Report& report) {

@@ -69,6 +69,13 @@ std::string escaped(std::string_view text) {
   return result;
 }
 
+std::string shortened(std::string_view text, std::size_t characters) {
+  if (display_width(text) <= characters) return std::string(text);
+  std::size_t at = 0;
+  for (std::size_t i = 0; i + 1 < characters; ++i) at += std::max<std::size_t>(character_length(text, at), 1);
+  return str(text.substr(0, at), "…");
+}
+
 std::string prose(std::string_view text) {
   const auto parts = split(text, '`');
   std::string result;

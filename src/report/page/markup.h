@@ -16,6 +16,9 @@ namespace kablate::page {
 // neither HTML nor SVG may hold, become U+FFFD.
 std::string escaped(std::string_view text);
 
+// At most so many characters, the last of them "…" where some are left out.
+std::string shortened(std::string_view text, std::size_t characters);
+
 // `text` with what stands between backquotes as <code>.
 std::string prose(std::string_view text);
 

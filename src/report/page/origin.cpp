@@ -1,6 +1,7 @@
 #include "report/page/origin.h"
 
 #include <algorithm>
+#include <cctype>
 #include <map>
 #include <set>
 
@@ -9,6 +10,7 @@
 #include "base/text.h"
 #include "plan/key.h"
 #include "record/environment.h"
+#include "report/long_csv.h"
 #include "report/page/markup.h"
 #include "report/table.h"
 
@@ -42,10 +44,11 @@ void add_differences(const Report& report, const ReportRow& row, TextTable& tabl
     if (name == "step" || name == "rerun" || name == "seed") continue;
     const auto text = [&](const Values& values) {
       const auto found = values.find(name);
-      return found == values.end() ? std::string("not read") : found->second.substr(0, kLongestValue);
+      return found == values.end() ? std::string("not read") : found->second;
     };
     if (const auto a = text(other), b = text(own); a != b)
-      table.rows.push_back({std::to_string(row.step), row.name, std::to_string(reference), name, a, b});
+      table.rows.push_back({std::to_string(row.step), row.name, std::to_string(reference), name,
+                            shortened(a, kLongestValue), shortened(b, kLongestValue)});
   }
 }
 
@@ -56,7 +59,7 @@ void flatten(const Json& json, const std::string& prefix,
       flatten(value, prefix + key + ".", all);
       continue;
     }
-    const auto text = (value.is_string() ? value.get<std::string>() : value.dump()).substr(0, kLongestValue);
+    const auto text = value.is_string() ? value.get<std::string>() : value.dump();
     auto& values = all[prefix + key];
     if (!text.empty() && std::ranges::find(values, text) == values.end()) values.push_back(text);
   }
@@ -69,32 +72,46 @@ std::string text_if_there(const std::filesystem::path& path) {
 }
 
 std::string copyable(const std::string& label, const std::string& text) {
-  return str("<div class=copy><button type=button>copy</button>",
-             element("pre", {{"tabindex", "0"}, {"aria-label", label}}, escaped(text)), "</div>\n");
+  return str("<div class=copy>",
+             element("button", {{"type", "button"}, {"aria-label", "copy: " + label}}, "copy"),
+             element("pre", {{"tabindex", "0"}, {"role", "region"}, {"aria-label", label}}, escaped(text)),
+             "</div>\n");
 }
 
-// {commit, whether the sources differed from it} of the trials; several where they do.
-std::set<std::pair<std::string, bool>> commits_of(const ExperimentFolder& folder, const Report& report) {
-  std::set<std::pair<std::string, bool>> commits;
+// {commit, the SHA-256 of what the sources differed by or ""} of the trials; several where they do.
+std::set<std::pair<std::string, std::string>> commits_of(const ExperimentFolder& folder,
+                                                         const Report& report) {
+  std::set<std::pair<std::string, std::string>> commits;
   for (const auto& trial : report.trials) try {
       if (trial.state != TrialState::kDone) continue;
-      const auto environment = read_environment(folder.trial(trial.planned.folder));
-      const auto git = environment.value("git", Json::object());
+      const auto git = read_environment(folder.trial(trial.planned.folder)).value("git", Json::object());
+      const auto changes = git.value("changes", Json::object());
       if (const auto commit = git.value("commit", ""); !commit.empty())
-        commits.emplace(commit, git.value("dirty", false));
+        commits.emplace(commit, git.value("dirty", false) ? changes.value("sha256", "unknown") : "");
     } catch (const std::exception&) {  // the table says what is damaged
     }
   return commits;
 }
 
-std::string checkout_text(const std::set<std::pair<std::string, bool>>& commits) {
-  if (commits.size() != 1) return "";
-  const auto& [commit, dirty] = *commits.begin();
-  return str(
-      "git checkout ", commit, "\n",
-      dirty
-          ? "git apply changes-*.patch        # the sources differed: the patch lies in the results' folder\n"
-          : "");
+std::string checkout_text(const ExperimentFolder& folder, const Report& report) {
+  const auto commits = commits_of(folder, report);
+  if (commits.empty()) return "# the commit that the trials were made by is not known\n";
+  if (commits.size() > 1)
+    return str("# the trials were made by ", commits.size(),
+               " states of the sources; each trial's environment.json has its own\n");
+  const auto& [commit, changes] = *commits.begin();
+  return str("git checkout ", commit, "\n",
+             changes.empty() ? ""
+                             : str("git apply results/", experiment_name(report), "/",
+                                   folder.changes(changes).filename().string(),
+                                   "    # the sources differed; a patch of over 1 MiB is cut\n"));
+}
+
+// Whether make and a shell take the name as it stands.
+bool is_plain(const std::string& name) {
+  return std::all_of(name.begin(), name.end(), [](unsigned char c) {
+    return std::isalnum(c) != 0 || c == '.' || c == '_' || c == '-' || c == '+';
+  });
 }
 
 }  // namespace
@@ -125,7 +142,8 @@ std::string environment_markup(const ExperimentFolder& folder, const Report& rep
     const auto shown = std::vector(
         values.begin(), values.begin() + std::min<std::ptrdiff_t>(std::ssize(values), kMostValues));
     const auto rest = values.size() - shown.size();
-    table.rows.push_back({name, join(shown, "; ") + (rest > 0 ? str("; and ", rest, " more") : "")});
+    table.rows.push_back({name, shortened(join(shown, "; "), kMostValues * kLongestValue) +
+                                    (rest > 0 ? str("; and ", rest, " more") : "")});
   }
   if (table.rows.empty()) return "";
   return table_markup(table, "Where the trials ran");
@@ -138,16 +156,19 @@ std::string commands_markup(const ExperimentFolder& folder, const Report& report
   for (const auto& row : report.rows) steps.push_back(row.step);
   std::string list = list_text(steps), seeds = list_text(report.seeds);
   std::erase(list, ' '), std::erase(seeds, ' ');
-  const auto name = folder.path().filename().string();
-  return str(
-      "<p>In a checkout of Kablate, with the two files below:</p>",
-      copyable("Commands", str(checkout_text(commits_of(folder, report)), "make defconfig-", name,
-                               "\nmake STEPS=", list, " SEEDS=", seeds, "\n")),
-      "<p>With the results' folder at hand: is it what it was, and does a trial come out the same again?</p>",
-      copyable("Commands to verify", str("make verify RUN=results/", name, "\n")),
-      folded("defconfigs/" + name, copyable("Configuration", defconfig)),
-      folded("the plan: defconfigs/plans/, under the name that CONFIG_ABLATION_PLAN gives",
-             copyable("Plan", report.plan_text)));
+  const auto name = experiment_name(report);
+  const auto files = str(folded("defconfigs/" + name, copyable("Configuration", defconfig)),
+                         folded("the plan: defconfigs/plans/, under the name that CONFIG_ABLATION_PLAN gives",
+                                copyable("Plan", report.plan_text)));
+  if (!is_plain(name))
+    return "<p>The experiment's name has characters that <code>make</code> does not take; its files:</p>" +
+           files;
+  return str("<p>In a checkout of Kablate, with the two files below:</p>",
+             copyable("Commands", str(checkout_text(folder, report), "make defconfig-", name,
+                                      "\nmake STEPS=", list, " SEEDS=", seeds, "\n")),
+             "<p>With the results' folder at hand: is it what it was, and does a trial come out the same "
+             "again?</p>",
+             copyable("Commands to verify", str("make verify RUN=results/", name, "\n")), files);
 }
 
 }  // namespace kablate::page

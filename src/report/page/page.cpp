@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "report/columns.h"
+#include "report/long_csv.h"
 #include "report/page/answer.h"
 #include "report/page/curves.h"
 #include "report/page/figures.h"
@@ -42,7 +43,7 @@ std::string curves_inner(const Report& report) {
   return str(
       "<p>Means over seeds; the band is from the lowest seed to the highest, of a change its 95 % interval "
       "by pairs. Drag to zoom, double click for all of it; a click on a name hides its curve.</p>",
-      "<div id=plot role=img aria-label=\"Validation curves; the numbers stand in the table below\"></div>",
+      "<div id=plot role=group aria-label=\"Validation curves; the numbers stand in the table below\"></div>",
       "<noscript><p>The curves are drawn by a script; the table below has their numbers.</p></noscript>",
       data_element("curve-data", data),
       folded("The numbers", table_markup(curve_table(report), "Mean loss at a dozen evaluations")));
@@ -106,7 +107,7 @@ std::string subtitle(const Report& report) {
 }  // namespace
 
 std::string render_page(const ExperimentFolder& folder, const Report& report) {
-  const auto name = folder.path().filename().string();
+  const auto name = experiment_name(report);
   const std::string title = name == report.name ? name : str(name, " (", report.name, ")");
   std::string faults, links, body;
   for (const auto& fault : report.faults)

@@ -11,6 +11,7 @@ namespace kablate::page {
 namespace {
 
 constexpr double kWidth = 560, kLeft = 52, kRight = 16, kTop = 20, kPlot = 220, kLabel = 18;
+constexpr double kLeastWidth = 36;  // of a stair that a number has room on
 
 // The baseline, then each stair behind the one that it is compared with. A table whose steps branch off has
 // no single stair: the longest way is drawn.
@@ -38,7 +39,7 @@ void draw_stair(Drawing& drawing, const ReportRow& row, const ReportRow* before,
   drawing.line({from, height}, {from + width, height}, ink, false, 3);
   drawing.text({from + width / 2, kTop + kPlot + 16}, std::to_string(row.step), Ink::kText,
                Drawing::Anchor::kMiddle);
-  if (row.delta && before != nullptr)
+  if (row.delta && before != nullptr && width >= kLeastWidth)
     drawing.text({from + width / 2, std::max(height - 7, 12.0)}, signed_fixed(row.delta->mean, 3), ink,
                  Drawing::Anchor::kMiddle, width < 48 ? 9 : 11);
 }
@@ -57,7 +58,8 @@ std::string stairs_figure(const Report& report) {
                          row->delta ? ", " + signed_fixed(row->delta->mean, 4) : ""));
   }
   const double labels = kLabel * static_cast<double>(stairs.size());
-  Drawing drawing(kWidth, kTop + kPlot + 34 + labels, "Loss from stair to stair", join(spoken, "; "));
+  Drawing drawing(kWidth, kTop + kPlot + 34 + labels, str(report.judged, " from stair to stair"),
+                  join(spoken, "; "));
   const auto y = scale_of(ends, kTop + kPlot, kTop, 0.12);
   for (const auto& tick : y.ticks(5)) {
     drawing.line({kLeft, y(tick.value)}, {kWidth - kRight, y(tick.value)}, Ink::kAxis);
@@ -68,15 +70,17 @@ std::string stairs_figure(const Report& report) {
   const ReportRow* before = nullptr;
   for (const auto* row : stairs) {
     draw_stair(drawing, *row, before, from, width, y);
-    drawing.text({kLeft, label}, str(row->step, "  ", row->name), Ink::kText);
+    drawing.text({kLeft, label}, shortened(str(row->step, "  ", row->name), 50), Ink::kText);
     if (row->verdict)
       drawing.text({kWidth - kRight, label}, row->verdict->text, ink_of(row->verdict), Drawing::Anchor::kEnd);
     from += width, label += kLabel, before = row;
   }
-  return figure(drawing, "stairs",
-                str(report.judged, " of each stair with its standard deviation over seeds; the number is ",
-                    "the paired change to the stair before."),
-                "");
+  return figure(
+      drawing, "stairs",
+      str(report.judged, " of each stair with its standard deviation over seeds; the number is ",
+          "the change to the stair before. A stair that branches off, or is behind an unfinished one, is "
+          "not drawn."),
+      "");
 }
 
 }  // namespace kablate::page

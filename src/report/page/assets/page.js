@@ -47,8 +47,8 @@
   const place = document.getElementById("plot");
   if (!element || !place) return;
   const data = JSON.parse(element.textContent);
-  // Told apart by people who see fewer colours, on white and on black (Okabe and Ito's, one darkened).
-  const colours = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b8860b", "#56b4e9", "#7f7f7f", "#8c564b"];
+  // Told apart by people who see fewer colours, on white and on black (Okabe and Ito's, some darkened).
+  const colours = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b8860b", "#3b8fc4", "#7f7f7f", "#8c564b"];
   const dashes = [[], [8, 4], [2, 3], [10, 3, 2, 3]];
   const look = (i) => ({ colour: colours[i % colours.length], dash: dashes[Math.floor(i / colours.length) % dashes.length] });
 
@@ -56,11 +56,11 @@
   const curves = () => data.arms.map((arm, i) => ({ arm, look: look(i), curve: state.kind === "mean" ? arm : arm.change }))
     .filter(({ curve }) => curve.x.length > 0);
 
+  const kept = (curve) => curve.x.map((x, i) => i).filter((i) => curve.x[i] >= state.from);
   const tables = (shown) => {
     if (shown.length === 0) return [[], []];
     const cut = ({ curve }) => {
-      const kept = curve.x.map((x, i) => i).filter((i) => curve.x[i] >= state.from);
-      const pick = (values) => kept.map((i) => values[i]);
+      const pick = (values) => kept(curve).map((i) => values[i]);
       return [pick(curve.x), pick(curve.mean), pick(curve.low), pick(curve.high)];
     };
     return uPlot.join(shown.map(cut));
@@ -77,10 +77,10 @@
     const ink = paper ? "#1a1a1a" : style("--ink"), rule = paper ? "#d0d0d0" : style("--rule");
     const series = [{ label: "iteration" }], bands = [];
     const digits = (value) => (value == null ? "–" : value.toFixed(4));
-    shown.forEach(({ arm, look: { colour, dash } }, i) => {
+    shown.forEach(({ arm, curve, look: { colour, dash } }, i) => {
       const name = `${arm.step} ${arm.name}`, show = !hidden.has(arm.step);
       series.push({ label: name, stroke: colour, width: 2, dash, spanGaps: true, show, value: (_, v) => digits(v),
-        points: { show: arm.x.length < 3 } });
+        points: { show: kept(curve).length < 3 } });
       for (const end of ["low", "high"])
         series.push({ label: `${name} ${end}`, stroke: "transparent", width: 0, spanGaps: true, show, points: { show: false } });
       bands.push({ series: [3 * i + 3, 3 * i + 2], fill: colour + "26" });
@@ -112,6 +112,7 @@
   const choice = (name, entries, chosen) => {
     const group = document.createElement("span");
     group.setAttribute("role", "radiogroup");
+    group.setAttribute("aria-label", name === "kind" ? "What is drawn" : "Which iterations");
     entries.forEach(([label, value, act], i) => {
       const wrap = document.createElement("label"), input = document.createElement("input");
       input.type = "radio";
