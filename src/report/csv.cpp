@@ -200,7 +200,6 @@ std::string render_effects_csv(const Report& report) {
 
 void write_report(const ExperimentFolder& folder, const Report& report) {
   write_file_if_changed(folder.report_markdown(), render_markdown(report));
-  write_file_if_changed(folder.report_page(), render_page(folder, report));
   write_file_if_changed(folder.report_csv(), render_csv(report));
   if (!report.effects.empty()) {
     write_file_if_changed(folder.report_effects(), render_effects_csv(report));
@@ -208,6 +207,8 @@ void write_report(const ExperimentFolder& folder, const Report& report) {
     std::error_code ignored;  // of an earlier plan
     std::filesystem::remove(folder.report_effects(), ignored);
   }
+  // Last: it is the largest, and where the disk is full the numbers are worth more.
+  write_file_if_changed(folder.report_page(), render_page(folder, report));
 }
 
 }  // namespace kablate

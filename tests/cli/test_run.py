@@ -109,8 +109,8 @@ class Ladder(ProgramTest):
         files = {name for name in os.listdir(self.path("results", "small"))
                  if not name.startswith("changes-")}  # of a checkout with uncommitted changes
         self.assertEqual(files,
-                         {"plan.json", "base.config", "base.defconfig", "report.md", "report.csv", "trials",
-                          "looks.jsonl", "audit.json", "peak.json"})
+                         {"plan.json", "base.config", "base.defconfig", "report.md", "report.html", "report.csv",
+                          "trials", "looks.jsonl", "audit.json", "peak.json"})
         look, = read_text(self.path("results", "small", "looks.jsonl")).splitlines()
         trials = sorted(os.listdir(self.path("results", "small", "trials")))
         self.assertEqual(json.loads(look)["trials"], trials)
@@ -242,8 +242,8 @@ class SecondRun(ProgramTest):
         self.assertEqual(ended.returncode, 0, ended.stderr)
         self.assertIn("step", ended.stdout)
         self.assertRegex(ended.stderr,
-                         r"\Akablate: \S.*small: can only be read \(Permission denied\): report.md and "
-                         r"report.csv are not written, and this look is not recorded\n\Z")
+                         r"\Akablate: \S.*small: can only be read \(Permission denied\): report.html, "
+                         r"report.md and report.csv are not written, and this look is not recorded\n\Z")
         self.assertEqual(read_text(results, "report.md"), before)
 
     def test_without_the_ladder_the_configuration_is_step_0(self):
