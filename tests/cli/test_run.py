@@ -109,8 +109,8 @@ class Ladder(ProgramTest):
         files = {name for name in os.listdir(self.path("results", "small"))
                  if not name.startswith("changes-")}  # of a checkout with uncommitted changes
         self.assertEqual(files,
-                         {"plan.json", "base.config", "base.defconfig", "report.md", "report.html", "report.csv",
-                          "trials", "looks.jsonl", "audit.json", "peak.json"})
+                         {"plan.json", "base.config", "base.defconfig", "report.md", "report.html",
+                          "report.csv", "trials", "looks.jsonl", "audit.json", "peak.json"})
         look, = read_text(self.path("results", "small", "looks.jsonl")).splitlines()
         trials = sorted(os.listdir(self.path("results", "small", "trials")))
         self.assertEqual(json.loads(look)["trials"], trials)
