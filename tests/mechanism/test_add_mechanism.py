@@ -150,7 +150,7 @@ def build(copy):
     call(*python, "scripts/genconfig.py", "--config", "defconfigs/quick", "--out", generated, cwd=copy)
     call(*python, "scripts/source_key.py", "--out", generated, cwd=copy)
     same = [f"-D{name}={of_cache[name]}"
-            for name in ("KABLATE_LIBTORCH", "CMAKE_CXX_COMPILER", "CMAKE_MAKE_PROGRAM")]
+            for name in ("KABLATE_LIBTORCH", "KABLATE_UPLOT", "CMAKE_CXX_COMPILER", "CMAKE_MAKE_PROGRAM")]
     names = ("libkablate_engine.a", "libkablate_core.a")
     libraries = [*names, *(shlex.quote(os.path.join(tested, name)) for name in names)]  # the copy's first
     same.append(f"-DCMAKE_CXX_STANDARD_LIBRARIES=-Wl,--start-group {' '.join(libraries)} -Wl,--end-group")
