@@ -4,6 +4,8 @@
 #include <map>
 
 #include "base/error.h"
+#include "base/file.h"
+#include "base/shell.h"
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/options.h"
@@ -16,12 +18,6 @@ namespace {
 constexpr const char* kFunctions =
 #include "cli/completion.sh.inc"
     ;
-
-std::string quoted(const std::string& text) {
-  std::string result = "'";
-  for (const char c : text) result += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return result + "'";
-}
 
 // What stands behind an option or in a command's place, as the functions take it. The parser's name of a type
 // says it: FILE, DIR, "TEXT:{less,more}".
@@ -71,10 +67,10 @@ std::string symbol_text() {
   for (const auto& symbol : symbols()) {
     names.push_back(symbol.name);
     if (const auto values = values_of(symbol); !values.empty())
-      cases += str("    ", symbol.name, ") values=", quoted(values), " ;;\n");
+      cases += str("    ", symbol.name, ") values=", shell_quoted(values), " ;;\n");
   }
-  return str("_kablate_symbols=", quoted(join(names, " ")), "\n\n_kablate_values() {\n  case $1 in\n", cases,
-             "  esac\n}\n");
+  return str("_kablate_symbols=", shell_quoted(join(names, " ")), "\n\n_kablate_values() {\n  case $1 in\n",
+             cases, "  esac\n}\n");
 }
 
 std::string command_text(const CLI::App& app) {
@@ -85,21 +81,22 @@ std::string command_text(const CLI::App& app) {
     const auto& name = command->get_name();
     names.push_back(name);
     const Words words = words_of(*command);
-    commands += str("    ", name, ") options=", quoted(join(words.options, " ")),
-                    " here=", quoted(words.here), " ;;\n");
+    commands += str("    ", name, ") options=", shell_quoted(join(words.options, " ")),
+                    " here=", shell_quoted(words.here), " ;;\n");
     for (const auto& [option, kind] : words.behind)
-      options += str("    ", quoted(name + " " + option), ") kind=", quoted(kind.empty() ? "anything" : kind),
-                     " ;;\n");
+      options += str("    ", shell_quoted(name + " " + option),
+                     ") kind=", shell_quoted(kind.empty() ? "anything" : kind), " ;;\n");
   }
-  return str("_kablate_commands=", quoted(join(names, " ")), "\n\n_kablate_command() {\n  case $1 in\n",
+  return str("_kablate_commands=", shell_quoted(join(names, " ")), "\n\n_kablate_command() {\n  case $1 in\n",
              commands, "  esac\n}\n\n_kablate_option() {\n  case $1 in\n", options, "  esac\n}\n");
 }
 
 std::string script(const CLI::App& app, const std::string& shell) {
   const std::string begin = shell == "zsh" ? "autoload -U +X bashcompinit && bashcompinit\n" : "";
   return str("# Made by `kablate completion ", shell, "`. In ~/.", shell, "rc:  eval \"$(kablate completion ",
-             shell, ")\"\n", begin, "_kablate_plans=", quoted(plans_folder().string()), "\n", symbol_text(),
-             "\n", command_text(app), kFunctions);
+             shell, ")\"\n", begin, "_kablate_plans=", shell_quoted(plans_folder().string()),
+             "\n_kablate_program=", shell_quoted((program_folder() / "kablate").string()), "\n",
+             symbol_text(), "\n", command_text(app), kFunctions);
 }
 
 // The numbers of a plan's steps and controls.

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/shell.h"
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/options.h"
@@ -19,17 +20,6 @@ struct TensorboardCommand {
   std::optional<std::int64_t> watch;  // seconds between two looks
 };
 
-// 'a folder' as a shell takes it.
-std::string quoted(const std::string& path) {
-  const bool plain = path.find_first_not_of(
-                         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-                         "/._+-") == std::string::npos;
-  if (plain) return path;
-  std::string text = "'";
-  for (const char c : path) text += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return text + "'";
-}
-
 void say(const TensorboardRuns& runs, const std::filesystem::path& out) {
   for (const auto& problem : runs.problems) log_warning(str(problem, ": this trial is left out"));
   if (!runs.strangers.empty())
@@ -40,7 +30,7 @@ void say(const TensorboardRuns& runs, const std::filesystem::path& out) {
       "%s: %s of %s written\nTo look at them (`make trackers` installs TensorBoard into .venv-trackers):\n"
       "    tensorboard --logdir %s\n",
       out.c_str(), str(runs.renewed).c_str(), str(runs.runs, runs.runs == 1 ? " run" : " runs").c_str(),
-      quoted(out.string()).c_str());
+      shell_quoted(out.string()).c_str());
   std::fflush(stdout);
 }
 

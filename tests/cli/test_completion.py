@@ -78,15 +78,26 @@ class Completion(ProgramTest):
         self.assertEqual(self.offered("kablate run --plan ra-mla --steps ")[0], steps)
         self.assertEqual(self.offered("kablate run --plan ra-mla --steps 0,2-")[0],
                          ["0,2-" + i for i in steps])
+        self.assertEqual(self.offered("kablate run --plan=ra-mla --steps=0,")[0], ["0," + i for i in steps])
         self.write("mine.yaml", "name: m\nbaseline: 0\neach: [GPT2_BIAS, QK_NORM]\ncontrols: [flops]\n")
         self.assertEqual(self.offered("kablate run --plan mine.yaml --steps ", self.folder)[0],
                          ["0", "1", "2", "3", "4"])
+        self.assertEqual(self.offered("kablate run --plan=mine.yaml --steps=", self.folder)[0],
+                         ["0", "1", "2", "3", "4"])
+        for alias in ("k", "~/kablate/build/kablate"):
+            self.assertEqual(self.offered(alias + " run --plan mine.yaml --steps ", self.folder)[0],
+                             ["0", "1", "2", "3", "4"], "the program, not what it was called by")
 
     def test_make_in_a_checkout(self):
         self.assertIn("defconfig-quick", self.offered("make defconfig-q")[0])
         self.assertEqual(self.offered("make rep")[0], ["report", "reproduce"])
         self.assertEqual(self.offered("make GPT2_N_L"), (["GPT2_N_LAYER="], ["nospace"]))
         self.assertEqual(self.offered("make SEE")[0], ["SEEDS="])
+        for word, target in (("ben", "bench"), ("inst", "install"), ("tensor", "tensorboard"),
+                             ("check-r", "check-report")):
+            self.assertIn(target, self.offered(f"make {word}")[0])
+        self.assertEqual(self.offered("make PREF"), (["PREFIX="], ["nospace"]))
+        self.assertEqual(self.offered("make install PREFIX=/us"), ([], ["dirnames"]))
         self.assertEqual(self.offered("make plan OPTIMIZER=adamw")[0], ["adamwspam", "adamw"])
         self.assertIn("ra-mla", self.offered("make ABLATION_PLAN=ra-m")[0])
 
