@@ -6,8 +6,8 @@
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/options.h"
+#include "cli/show_report.h"
 #include "record/imported.h"
-#include "record/looks.h"
 #include "report/render.h"
 
 namespace kablate {
@@ -28,10 +28,10 @@ int import_runs(const ImportCommand& command) {
     log_warning(str(command.file, ": nothing is read from the columns ", join(runs.ignored, ", ")));
   const Report report = make_report(folder);
   std::printf("%s", render_terminal(report, output_width()).c_str());
-  write_report(folder, report);
-  record_look(folder, report.seeds, report.trials);
-  std::printf("%s\n%s\n", folder.report_markdown().c_str(), folder.report_csv().c_str());
-  return kExitDone;
+  keep_report(folder, report);
+  std::printf("%s\n%s\n%s\n", folder.report_page().c_str(), folder.report_markdown().c_str(),
+              folder.report_csv().c_str());
+  return has_faults(report) ? kExitFailed : kExitDone;
 }
 
 }  // namespace
@@ -39,8 +39,7 @@ int import_runs(const ImportCommand& command) {
 void add_import_runs_command(CLI::App& app, Action& action) {
   const auto command = std::make_shared<ImportCommand>();
   auto* parser = app.add_subcommand("import-runs", "The table of runs that others trained, from a CSV file");
-  parser->add_option("FILE", command->file, "arm,seed,loss and more columns (docs/import-runs.md)")
-      ->required();
+  parser->add_option("FILE", command->file, "arm,seed,loss and more columns (docs/tables.md)")->required();
   parser
       ->add_option("--out", command->out,
                    "The experiment's folder; results/ and the file's name if not given")

@@ -9,6 +9,7 @@
 #include <map>
 #include <set>
 
+#include "base/control_characters.h"
 #include "base/csv.h"
 #include "base/error.h"
 #include "base/file.h"
@@ -54,8 +55,8 @@ class Line {
     return place == places_.end() ? "" : std::string(trim(record_.fields[place->second]));
   }
   [[noreturn]] void fail(const std::string& column, const std::string& allowed) const {
-    throw UserError(
-        str(path_, ":", record_.line, ": ", column, " = \"", text(column), "\": allowed: ", allowed));
+    throw UserError(str(path_, ":", record_.line, ": ", column, " = \"", without_controls(text(column)),
+                        "\": allowed: ", allowed));
   }
   std::int64_t line() const { return record_.line; }
 
@@ -117,6 +118,9 @@ class RunsParser {
       if (known && !places_.emplace(name, i).second)
         throw UserError(str(where, "the column ", name, " stands twice"));
       if (known) continue;
+      if (const auto shown = without_controls(name); shown != name)
+        throw UserError(str(where, "column ", i + 1, ", \"", shown,
+                            "\": allowed: a name, on one line, without control characters"));
       if (const auto near = nearest_name(name, kColumns); !near.empty())
         throw UserError(str(where, "there is no column \"", name, "\"; did you mean ", near,
                             "? allowed: ", join(kColumns, ", ")));
@@ -146,8 +150,8 @@ class RunsParser {
 
   std::int64_t step_of(const Line& line) {
     const auto name = line.text("arm");
-    if (name.empty() || std::ranges::any_of(name, [](unsigned char c) { return c < ' '; }))
-      line.fail("arm", "a name, on one line");
+    if (name.empty() || without_controls(name) != name)
+      line.fail("arm", "a name, on one line, without control characters");
     auto& steps = runs_.plan.steps;
     const auto found = std::ranges::find(steps, name, &PlannedStep::name);
     if (found != steps.end()) return found->number;
@@ -176,8 +180,8 @@ class RunsParser {
     summary.tokens_per_s = line.amount("tokens_per_s");
     summary.train_seconds = line.amount("train_seconds");
     summary.peak_tensor_bytes = line.count("peak_tensor_bytes");
-    const auto key =
-        hex(sha256(str("imported run ", summary.name, "\n", seed, "\n", status, "\n", line.text("loss"))));
+    const auto loss = summary.val_loss ? shortest(*summary.val_loss) : "";
+    const auto key = hex(sha256(str("imported run ", summary.name, "\n", seed, "\n", status, "\n", loss)));
     record.planned = {step, seed, trial_folder_name({step, summary.name, seed, key})};
     record.summary = std::move(summary);
     return record;
@@ -241,6 +245,39 @@ class RunsParser {
   ImportedRuns runs_;
 };
 
+// What plan.json has in `imported` beside the import: the names that any import into the folder had.
+constexpr const char* kArmsSeen = "arms";
+
+std::vector<std::string> arms_seen(const ExperimentFolder& folder) {
+  std::error_code ignored;
+  if (!std::filesystem::exists(folder.plan(), ignored)) return {};
+  const Json plan = read_sealed(folder.plan());
+  if (const auto& from = plan.at("imported"); from.contains(kArmsSeen)) return from.at(kArmsSeen);
+  std::vector<std::string> names;
+  for (const auto& step : plan.at("steps")) names.push_back(step.at("name"));
+  return names;
+}
+
+// To leave arms out of the file, or to try one after the other, must not make those that are there easier to
+// believe: the family is of all that the folder has ever had.
+Json plan_with_arms_seen(PlanRecord plan, std::vector<std::string> seen) {
+  std::vector<std::string> gone;
+  for (const auto& name : seen)
+    if (std::ranges::find(plan.steps, name, &PlannedStep::name) == plan.steps.end()) gone.push_back(name);
+  plan.arms += std::ssize(gone);
+  if (!gone.empty())
+    plan.notes.push_back(
+        str("Earlier imports into this folder had ", gone.size(), gone.size() == 1 ? " arm" : " arms",
+            " that this one leaves out: ", join(gone, ", "),
+            gone.size() == 1 ? ". It counts" : ". They count", " in the family of the verdicts, which is of ",
+            plan.arms, " arms. Another question has a folder of its own (--out)."));
+  for (const auto& step : plan.steps)
+    if (std::ranges::find(seen, step.name) == seen.end()) seen.push_back(step.name);
+  auto json = to_json(plan);
+  json["imported"][kArmsSeen] = seen;
+  return json;
+}
+
 Json run_json(const TrialRecord& record) {
   const auto& summary = *record.summary;
   const auto number = [](const auto& value) { return value ? Json(*value) : Json(nullptr); };
@@ -287,11 +324,12 @@ void write_imported(const ExperimentFolder& folder, const ImportedRuns& runs) {
       (std::filesystem::exists(folder.plan(), ignored) && !read_plan(folder).imported))
     throw UserError(
         str(folder.path().string(), ": holds an experiment that was trained there; name another folder"));
+  const auto plan = plan_with_arms_seen(runs.plan, arms_seen(folder));
   make_writable_folder(folder.path());
   Json list = Json::array();
   for (const auto& trial : runs.trials) list.push_back(run_json(trial));
   write_file_if_changed(folder.path() / kRunsFile, sealed_text({{"runs", list}}));
-  write_file_if_changed(folder.plan(), sealed_text(to_json(runs.plan)));
+  write_file_if_changed(folder.plan(), sealed_text(plan));
 }
 
 std::vector<TrialRecord> read_imported(const ExperimentFolder& folder, const PlanRecord& plan) {

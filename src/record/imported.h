@@ -31,8 +31,9 @@ struct ImportedRuns {
 // arm's seed that stands twice, a baseline that is no arm.
 ImportedRuns parse_runs(const std::string& csv, const std::string& path, const ImportOptions& options);
 
-// Throws UserError where the folder holds an experiment that was trained, WorkError where it can't be
-// written.
+// In the place of an earlier import, whose arms stay in the family of the verdicts; a note of the plan names
+// those that are gone. Throws UserError where the folder holds an experiment that was trained, WorkError
+// where it can't be written.
 void write_imported(const ExperimentFolder& folder, const ImportedRuns& runs);
 
 // The trials of an imported plan. Throws FileFault if runs.json can't be believed, UserError if it is not of

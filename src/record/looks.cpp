@@ -37,6 +37,16 @@ std::vector<std::int64_t> compared_seeds(const std::vector<std::string>& folders
   return seeds;
 }
 
+// The folders' names without what doesn't count.
+std::vector<std::string> names_of(std::vector<std::string> folders, SameTrial same) {
+  if (same == SameTrial::kArmAndSeed)
+    for (auto& folder : folders)
+      if (const auto trial = parse_trial_folder_name(folder))
+        folder = trial_folder_name({0, trial->name, trial->seed, std::string(12, '0')});
+  std::sort(folders.begin(), folders.end());
+  return folders;
+}
+
 // Of a line's bytes with the digits of its own "sha256" written as 0; "" if it has none.
 std::string sum_of(std::string line) {
   constexpr std::string_view kKey = "\"sha256\":\"";
@@ -108,15 +118,14 @@ bool record_look(const ExperimentFolder& folder, const std::vector<std::int64_t>
   return true;
 }
 
-std::vector<EarlierLook> earlier_looks(const std::vector<Look>& looks,
-                                       const std::vector<TrialRecord>& trials) {
-  const auto now = finished_folders(trials);
+std::vector<EarlierLook> earlier_looks(const std::vector<Look>& looks, const std::vector<TrialRecord>& trials,
+                                       SameTrial same_trial) {
+  const auto now = names_of(finished_folders(trials), same_trial);
   const auto seeds_now = compared_seeds(now);
   std::map<std::vector<std::int64_t>, EarlierLook> by_seeds;
   for (const auto& look : looks) {
     std::vector<std::string> same;
-    auto folders = look.trials;
-    std::sort(folders.begin(), folders.end());
+    const auto folders = names_of(look.trials, same_trial);
     std::set_intersection(folders.begin(), folders.end(), now.begin(), now.end(), std::back_inserter(same));
     const auto seeds = compared_seeds(same);
     const auto since = without(seeds_now, seeds);

@@ -28,7 +28,12 @@ std::vector<Look> read_looks(const ExperimentFolder& folder, std::vector<std::st
 bool record_look(const ExperimentFolder& folder, const std::vector<std::int64_t>& planned,
                  const std::vector<TrialRecord>& trials);
 
-// A look at fewer seeds of the same trials: a folder's name has the key, so other configurations don't count.
+// What makes a trial of a look the same as one of now: its folder's name, which has the key, so that other
+// configurations don't count; of imported runs, which have no configuration, arm and seed alone, wherever the
+// file has them and with whatever loss.
+enum class SameTrial { kFolder, kArmAndSeed };
+
+// A look at fewer seeds of the same trials.
 struct EarlierLook {
   std::vector<std::int64_t> seeds;      // those of which two steps or more could be compared
   std::vector<std::int64_t> since;      // the seeds that have come to that
@@ -38,7 +43,7 @@ struct EarlierLook {
 
 // The looks before the table of `trials`, each set of seeds once, as it was first looked at; the
 // fewest seeds first.
-std::vector<EarlierLook> earlier_looks(const std::vector<Look>& looks,
-                                       const std::vector<TrialRecord>& trials);
+std::vector<EarlierLook> earlier_looks(const std::vector<Look>& looks, const std::vector<TrialRecord>& trials,
+                                       SameTrial same = SameTrial::kFolder);
 
 }  // namespace kablate

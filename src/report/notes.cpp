@@ -119,7 +119,9 @@ std::string seeds_text(const std::vector<std::int64_t>& seeds) {
 }
 
 void add_look_notes(const ExperimentFolder& folder, const Report& report, Notes& notes) {
-  const auto looks = earlier_looks(read_looks(folder, &notes), report.trials);
+  const bool imported = !report.rows.empty() && report.rows.front().imported;
+  const auto looks = earlier_looks(read_looks(folder, &notes), report.trials,
+                                   imported ? SameTrial::kArmAndSeed : SameTrial::kFolder);
   bool added = false;
   for (const auto& look : looks) {
     if (!look.unplanned.empty()) {

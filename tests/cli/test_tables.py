@@ -81,6 +81,8 @@ class Imports(ProgramTest):
         ended = self.done("import-runs", "theirs.csv")
         self.assertIn("nothing is read from the columns note", ended.stderr)
         self.assertIn("Not gated: these runs were imported from theirs.csv", ended.stdout)
+        files = [os.path.join("results", "theirs", "report." + end) for end in ("html", "md", "csv")]
+        self.assertTrue(ended.stdout.endswith("\n" + "\n".join(files) + "\n"), ended.stdout[-300:])
         os.remove(self.file)
         again = self.done("report", self.experiment).stdout
         self.assertIn(again.replace(self.path() + "/", ""), ended.stdout)
@@ -100,6 +102,26 @@ class Imports(ProgramTest):
         self.write("theirs.csv", RUNS)
         text = " ".join(self.done("import-runs", self.file).stdout.split())
         self.assertIn("Seeds 6, 7 were added after a look at seeds 0-5.", text)
+
+    def test_are_known_again_in_another_order_and_spelling(self):
+        few = "".join(line for line in RUNS.splitlines(True) if ",7," not in line)
+        self.write("theirs.csv", few)
+        self.done("import-runs", self.file)
+        head, *lines = RUNS.splitlines(True)
+        lines = [line.replace(",3.01,", ",3.010,").replace(",3.02,", ",3.021,") for line in reversed(lines)]
+        self.write("theirs.csv", head + "".join(lines))
+        text = " ".join(self.done("import-runs", self.file, "--baseline", "dense").stdout.split())
+        self.assertIn("Seed 7 was added after a look at seeds 0-6.", text)
+
+    def test_cannot_leave_arms_out_of_the_family(self):
+        more = "".join(f"other{arm},{seed},{3.2 + (seed * arm) % 7 / 9},,\n"
+                       for arm in range(12) for seed in range(8))
+        self.write("theirs.csv", RUNS + more)
+        self.assertIn("not enough seeds (8 of 10)", self.done("import-runs", self.file).stdout)
+        self.write("theirs.csv", RUNS)
+        text = " ".join(self.done("import-runs", self.file).stdout.split())
+        self.assertIn("not enough seeds (8 of 10)", text)
+        self.assertIn("had 12 arms that this one leaves out: other0, other1", text)
 
     def test_are_nothing_to_train(self):
         self.done("import-runs", self.file, "--out", self.path("results", "small"), "--baseline", "sparse")

@@ -93,6 +93,33 @@ TEST(ImportedRuns, KeepTheirNamesWhenRunsAreAdded) {
     EXPECT_EQ(few.trials[i].planned.folder, more.trials[i + 1].planned.folder);
 }
 
+TEST(ImportedRuns, AreNamedByTheNumberAndNotByItsText) {
+  const auto name = [](const std::string& loss) {
+    return parse("arm,seed,loss\na,1," + loss + "\n").trials[0].planned.folder;
+  };
+  EXPECT_EQ(name("3.28"), name("3.280"));
+  EXPECT_NE(name("3.28"), name("3.281"));
+}
+
+TEST(ImportedRuns, KeepTheFamilyOfEveryImportIntoTheFolder) {
+  const TemporaryFolder root;
+  const ExperimentFolder folder(root.path() / "e");
+  const auto import = [&](const std::string& csv) {
+    write_imported(folder, parse("arm,seed,loss\n" + csv));
+    return read_plan(folder);
+  };
+  EXPECT_EQ(import("a,1,2\nb,1,2\nc,1,2\n").family(), 2u);
+  for (int again = 0; again < 2; ++again) {
+    const auto plan = import("a,1,2\nd,1,2\n");
+    EXPECT_EQ(plan.family(), 3u) << "b and c were tried too";
+    ASSERT_EQ(plan.notes.size(), 1u);
+    EXPECT_NE(plan.notes[0].find("leaves out: b, c."), std::string::npos) << plan.notes[0];
+  }
+  const auto plan = import("d,1,2\nc,1,2\nb,1,2\na,1,2\n");
+  EXPECT_EQ(plan.family(), 3u);
+  EXPECT_TRUE(plan.notes.empty());
+}
+
 TEST(ImportedRuns, SayWhichArmSharesNoSeedWithTheBaseline) {
   const auto notes = parse("arm,seed,loss,status\na,1,2,\nb,1,2,\nc,1,,failed\nd,2,2,\n").plan.notes;
   ASSERT_EQ(notes.size(), 2u);
@@ -120,6 +147,9 @@ TEST(ImportedRuns, RefuseEachMistakeWithLineAndColumn) {
            {"arm,seeds,loss\na,1,2\n", {"r.csv:1", "no column \"seeds\"", "did you mean seed?"}},
            {head + "a,1\n", {"r.csv:2: 2 fields: allowed: 3"}},
            {head + "a,1,2\n,1,2\n", {"r.csv:3: arm = \"\""}},
+           {head + "a\x7F,1,2\n", {"r.csv:2: arm = \"a \": allowed: a name"}},
+           {head + "a\xC2\x9B,1,2\n", {"r.csv:2: arm = \"a \": allowed: a name"}},
+           {"arm,seed,loss,\x1B[31mred\na,1,2,\n", {"r.csv:1: column 4, \" [31mred\": allowed: a name"}},
            {head + "a,one,2\n", {"r.csv:2: seed = \"one\": allowed: a whole number from 0 on"}},
            {head + "a,-1,2\n", {"r.csv:2: seed = \"-1\""}},
            {head + "a,,2\n", {"r.csv:2: seed = \"\""}},
