@@ -5,6 +5,7 @@
 #include <string_view>
 #include <utility>
 
+#include "base/control_characters.h"
 #include "base/text.h"
 #include "report/columns.h"
 #include "report/long_csv.h"
@@ -22,7 +23,7 @@ bool is_sign(const std::string& text, std::size_t at) {
   return begins && at + 1 < text.size() && is_digit(text[at + 1]);
 }
 
-constexpr std::array<std::pair<std::string_view, std::string_view>, 21> kReplaced{{
+constexpr std::array<std::pair<std::string_view, std::string_view>, 22> kReplaced{{
     {"\\", "\\textbackslash{}"},
     {"{", "\\{"},
     {"}", "\\}"},
@@ -33,6 +34,7 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 21> kReplace
     {"_", "\\_"},
     {"^", "\\textasciicircum{}"},
     {"~", "\\textasciitilde{}"},
+    {"`", "\\textasciigrave{}"},
     {"<", "$<$"},
     {">", "$>$"},
     {"|", "$|$"},
@@ -45,6 +47,12 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 21> kReplace
     {"−", "$-$"},
     {"…", "\\ldots{}"},
 }};
+
+// Two of these side by side would become one other sign: a dash, a quotation mark.
+bool joins_the_next(const std::string& text, std::size_t at) {
+  return (text[at] == '-' || text[at] == '\'' || text[at] == ',') && at + 1 < text.size() &&
+         text[at + 1] == text[at];
+}
 
 // What pdflatex's own fonts have no sign for; lualatex and xelatex take any.
 bool beyond_pdflatex(const std::string& latex) {
@@ -63,12 +71,7 @@ std::string label_of(const Report& report) {
   return "tab:" + name;
 }
 
-std::string comment(const std::string& text) {
-  std::string line = "% " + text;
-  std::replace_if(
-      line.begin(), line.end(), [](unsigned char c) { return c < ' '; }, ' ');
-  return line + "\n";
-}
+std::string comment(const std::string& text) { return "% " + without_controls(text) + "\n"; }
 
 // Text that would make the table wider than a page is broken.
 std::string latex_columns(const TextTable& table) {
@@ -88,6 +91,14 @@ std::string latex_row(const std::vector<std::string>& cells) {
   return "    " + join(texts, " & ") + " \\\\\n";
 }
 
+std::string seeds_phrase(const Report& report) {
+  const auto planned =
+      str(report.seeds.size(), report.seeds.size() == 1 ? " seed " : " seeds ", list_text(report.seeds));
+  const bool all = std::all_of(report.rows.begin(), report.rows.end(),
+                               [&](const auto& row) { return row.seeds == report.seeds.size(); });
+  return all ? planned : str("finished seeds (column seeds) of the ", planned);
+}
+
 bool any_unpaired(const Report& report) {
   return std::any_of(report.rows.begin(), report.rows.end(),
                      [](const auto& row) { return row.delta && !row.delta->paired; });
@@ -95,7 +106,8 @@ bool any_unpaired(const Report& report) {
 
 }  // namespace
 
-std::string latex_text(const std::string& utf8) {
+std::string latex_text(const std::string& given) {
+  const auto utf8 = without_controls(given);
   std::string text;
   for (std::size_t i = 0; i < utf8.size();) {
     const auto rest = std::string_view(utf8).substr(i);
@@ -106,7 +118,7 @@ std::string latex_text(const std::string& utf8) {
     } else if (is_sign(utf8, i)) {
       text += str("$", utf8[i], "$"), ++i;
     } else {
-      text += static_cast<unsigned char>(utf8[i]) < ' ' ? ' ' : utf8[i], ++i;
+      text += utf8[i], text += joins_the_next(utf8, i) ? "{}" : "", ++i;
     }
   }
   return text;
@@ -119,8 +131,7 @@ std::string paper_caption(const Report& report) {
   std::string text;
   for (const auto& fault : report.faults) text += "No verdict of this table can be believed: " + fault + ". ";
   text += str(report.name, ". ", report.judged, " (", report.unit,
-              ") at the end of training: mean ± standard deviation over the ", report.seeds.size(),
-              report.seeds.size() == 1 ? " seed " : " seeds ", list_text(report.seeds), ".");
+              ") at the end of training: mean ± standard deviation over the ", seeds_phrase(report), ".");
   const std::string caution = report.caution.empty() ? "" : " " + report.caution;
   if (baseline == nullptr || report.rows.size() < 2) return text + caution;
   text += str(" Change: the difference to ", baseline->name, " (", compared_with(report),
@@ -150,10 +161,11 @@ std::string render_latex(const Report& report) {
 }
 
 std::string render_short_markdown(const Report& report) {
-  std::string text = str(markdown_table(paper_table(report)), "\n", paper_caption(report), "\n");
+  std::string text =
+      str(markdown_table(paper_table(report)), "\n", markdown_text(paper_caption(report)), "\n");
   if (report.notes.empty()) return text;
   text += "\n<details><summary>Notes</summary>\n\n";
-  for (const auto& note : report.notes) text += "- " + note + "\n";
+  for (const auto& note : report.notes) text += "- " + markdown_prose(note) + "\n";
   return text + "\n</details>\n";
 }
 

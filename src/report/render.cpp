@@ -50,13 +50,13 @@ std::string render_terminal(const Report& report, std::size_t width) {
 }
 
 std::string render_markdown(const Report& report) {
-  std::string text = str("# ", report.name, "\n\n");
-  for (const auto& fault : report.faults) text += str("**", kWithheld, fault, "**\n\n");
-  if (!report.caution.empty()) text += str("**", report.caution, "**\n\n");
+  std::string text = str("# ", markdown_text(report.name), "\n\n");
+  for (const auto& fault : report.faults) text += str("**", kWithheld, markdown_prose(fault), "**\n\n");
+  if (!report.caution.empty()) text += str("**", markdown_prose(report.caution), "**\n\n");
   text += str(markdown_table(make_table(report, finding_columns())), "\n`change` is the difference in ",
-              report.judged, " to ", compared_with(report), " in ", report.unit,
+              report.judged, " to ", compared_with(report), " in ", markdown_text(report.unit),
               ", `%` the same in percent of that step's mean.\n\n");
-  for (const auto& note : report.notes) text += "- " + note + "\n";
+  for (const auto& note : report.notes) text += "- " + markdown_prose(note) + "\n";
   for (const auto& section : report_sections(report))
     text += str("\n## ", section.title, "\n\n", section.meaning, section.meaning.empty() ? "" : "\n\n",
                 markdown_table(section.table));

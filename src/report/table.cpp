@@ -4,6 +4,7 @@
 #include <numeric>
 #include <optional>
 
+#include "base/control_characters.h"
 #include "base/text.h"
 
 namespace kablate {
@@ -14,10 +15,44 @@ std::string padded(const std::string& text, std::size_t width, bool right) {
   return right ? blanks + text : text + blanks;
 }
 
-std::string markdown_cell(std::string text) {
-  for (std::size_t at = 0; (at = text.find('|', at)) != std::string::npos; at += 2) text.insert(at, "\\");
-  std::replace(text.begin(), text.end(), '\n', ' ');
-  return text;
+// ASCII's, whatever the locale.
+bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+bool is_letter_or_digit(char c) { return is_letter(c) || (c >= '0' && c <= '9'); }
+char at_or_blank(std::string_view text, std::size_t at) { return at < text.size() ? text[at] : ' '; }
+
+// A tag, an entity or a link; "<0.0001", "a & b" and "[-0.1, +0.2]" are none.
+bool begins_markup(std::string_view text, std::size_t at) {
+  const char next = at_or_blank(text, at + 1);
+  if (text[at] == '<') return is_letter(next) || next == '/' || next == '!' || next == '?';
+  if (text[at] == '&') return is_letter(next) || next == '#';
+  if (text[at] != '[') return false;
+  const auto close = text.find(']', at);
+  return close != std::string_view::npos &&
+         std::string_view("([:").find(at_or_blank(text, close + 1)) != std::string_view::npos;
+}
+
+// Emphasis, code, a cell's end; an underscore within a word is none. At the beginning a heading, quotation or
+// list.
+bool is_mark(std::string_view text, std::size_t at) {
+  const char c = text[at], next = at_or_blank(text, at + 1);
+  if (at == 0 && (c == '#' || c == '>' || ((c == '-' || c == '+') && next == ' '))) return true;
+  if (c == '_') return at == 0 || !is_letter_or_digit(text[at - 1]) || !is_letter_or_digit(next);
+  return std::string_view("`*|~").find(c) != std::string_view::npos;
+}
+
+std::string markdown(std::string_view given, bool marks) {
+  const auto text = without_controls(given);
+  std::string result;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const bool markup = begins_markup(text, i);
+    if (markup && text[i] != '[') {
+      result += text[i] == '<' ? "&lt;" : "&amp;";
+      continue;
+    }
+    if (markup || text[i] == '\\' || (marks && is_mark(text, i))) result += '\\';
+    result += text[i];
+  }
+  return result;
 }
 
 constexpr std::size_t kGap = 2, kLeastText = 12;  // between columns; what a broken column keeps
@@ -129,16 +164,20 @@ std::string aligned(const TextTable& table, std::size_t width) {
   return text;
 }
 
+std::string markdown_text(std::string_view text) { return markdown(text, /*marks=*/true); }
+
+std::string markdown_prose(std::string_view text) { return markdown(text, /*marks=*/false); }
+
 std::string markdown_table(const TextTable& table) {
   std::string text = "|", rule = "|";
   for (std::size_t i = 0; i < table.headings.size(); ++i) {
-    text += " " + markdown_cell(table.headings[i]) + " |";
+    text += " " + markdown_text(table.headings[i]) + " |";
     rule += table.right[i] ? "---:|" : "---|";
   }
   text += "\n" + rule + "\n";
   for (const auto& row : table.rows) {
     text += "|";
-    for (const auto& cell : row) text += " " + markdown_cell(cell) + " |";
+    for (const auto& cell : row) text += " " + markdown_text(cell) + " |";
     text += "\n";
   }
   return text;

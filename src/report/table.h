@@ -21,7 +21,12 @@ struct TextTable {
 // For a terminal. Where it is wider than `width` (0: any) the cells of its widest text columns are broken at
 // blanks; where that does not do, the columns are set in several tables, the first column in each.
 std::string aligned(const TextTable& table, std::size_t width = 0);
-std::string markdown_table(const TextTable& table);  // what would break it is escaped
+std::string markdown_table(const TextTable& table);
+
+// Text that Markdown shows as it stands: names, cells. Of prose, which is ours but for the names within it,
+// backquotes and other marks stay; no tag, entity or link comes of it.
+std::string markdown_text(std::string_view text);
+std::string markdown_prose(std::string_view text);
 std::size_t display_width(std::string_view utf8);
 
 // Breaks at blanks so that no line is wider than `width`; all but the first are indented. Ends a line.

@@ -34,6 +34,12 @@ TEST(Latex, EscapesWhatItWouldTakeAsACommand) {
   EXPECT_EQ(latex_text("gate+cross t-test <0.0001 2.3 ± 0.1*"),
             "gate+cross t-test $<$0.0001 2.3 $\\pm$ 0.1{*}");
   EXPECT_EQ(latex_text("a\nb\"é"), "a b''é");
+  EXPECT_EQ(latex_text("a--b ---c d-e it''s ,,"), "a-{}-b -{}-{}-c d-e it'{}'s ,{},");
+  EXPECT_EQ(latex_text("?`a` --0.1"), "?\\textasciigrave{}a\\textasciigrave{} -{}-0.1");
+  EXPECT_EQ(latex_text("a\x7F"
+                       "b\xC2\x85"
+                       "c\xC2\xA0"),
+            "a b c\xC2\xA0");
 }
 
 // What LaTeX would stop at: a brace or a mathematics sign without its other, or a row of other cells.
@@ -94,6 +100,40 @@ TEST(Latex, BreaksLongTextAndNoNumbers) {
   train(experiment, 0, 0), train(experiment, 1, -0.1);
   const auto text = render_latex(experiment.report());
   EXPECT_TRUE(has(text, "{lrlrrp{0.17\\linewidth}r}")) << text;
+}
+
+TEST(Markdown, ShowsNamesAsTheyAre) {
+  EXPECT_EQ(markdown_text("<img src=x> &amp; a & b <0.0001"), "&lt;img src=x> &amp;amp; a & b <0.0001");
+  EXPECT_EQ(markdown_text("*a* _b_ `c` d|e \\ gate_x"), "\\*a\\* \\_b\\_ \\`c\\` d\\|e \\\\ gate_x");
+  EXPECT_EQ(markdown_text("[a](http://x) [-0.1, +0.2]"), "\\[a](http://x) [-0.1, +0.2]");
+  EXPECT_EQ(markdown_text("# a\nb"), "\\# a b");
+  EXPECT_EQ(markdown_prose("`kablate audit` of <b> [a](x) _b_"), "`kablate audit` of &lt;b> \\[a](x) _b_");
+}
+
+TEST(Paper, NamesInMarkdownAreNoMarkup) {
+  auto plan = ladder(2, seeds(3));
+  plan.name = "<b>*plan*", plan.steps[0].name = "[base](x)", plan.steps[1].name = "<i>`a`";
+  plan.notes = {"Step 1 (<i>) is `odd`."};
+  const Experiment experiment(plan);
+  train(experiment, 0, 0), train(experiment, 1, -0.1);
+  const auto report = experiment.report();
+  for (const auto& text : {render_short_markdown(report), render_markdown(report)}) {
+    EXPECT_TRUE(has(text, "&lt;b>\\*plan\\*")) << text;
+    EXPECT_TRUE(has(text, "| \\[base](x) |") && has(text, "| &lt;i>\\`a\\` |")) << text;
+    EXPECT_TRUE(has(text, "- Step 1 (&lt;i>) is `odd`.")) << text;
+  }
+  EXPECT_TRUE(has(render_short_markdown(report), "difference to \\[base](x) ("))
+      << render_short_markdown(report);
+}
+
+TEST(Paper, CaptionNamesTheFinishedSeedsWhereSomeAreNot) {
+  const Experiment experiment(ladder(2, seeds(3)));
+  for (const auto seed : {1, 2, 3}) experiment.done(0, seed, 2 + 0.01 * seed);
+  for (const auto seed : {1, 2}) experiment.done(1, seed, 1.9 + 0.01 * seed);
+  const auto report = experiment.report();
+  EXPECT_TRUE(has(paper_caption(report), "over the finished seeds (column seeds) of the 3 seeds 1-3."))
+      << paper_caption(report);
+  EXPECT_TRUE(has(render_latex(report), " & seeds & status")) << render_latex(report);
 }
 
 TEST(Paper, MarkdownKeepsTheNotesFoldedAway) {
