@@ -185,7 +185,7 @@ Judged judge_experiment(const JudgeCommand& command, Trials& trials, const Trial
 int judge(const JudgeCommand& command) {
   catch_stop_signals();
   const ExperimentFolder folder = existing_experiment(command.experiment);
-  refuse_older_format(folder);
+  refuse_to_add(folder);
   const ExperimentFolder of_judge = existing_experiment(command.by);
   Trials trials(folder);
   const Trials by(of_judge);

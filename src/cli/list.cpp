@@ -96,13 +96,9 @@ Listed look_at(const ExperimentFolder& folder) {
     refuse_older_format(folder);
     const auto plan = read_plan(folder);
     listed.plan = plan.name, listed.planned = std::ssize(plan.trials);
-    for (const auto& trial : plan.trials) {
-      const auto* step = plan.find_step(trial.step);
-      const bool blocked = step != nullptr && !step->blocked.empty();
-      ++listed.counts[blocked ? TrialState::kBlocked : read_trial(folder.trial(trial.folder)).state];
-    }
+    for (const auto state : trial_states(folder, plan)) ++listed.counts[state];
     listed.verdicts = verdicts_of(folder);
-    listed.state = state_text(listed);
+    listed.state = (plan.imported ? "imported, " : "") + state_text(listed);
   } catch (const UserError& fault) {
     listed.problem = fault.what();
   }

@@ -120,7 +120,7 @@ int noise(const NoiseCommand& command) {
   const auto seeds = fresh_seeds(planned.seeds, command.fresh);
   Plan plan = noise_plan(settings, plans_folder(), seeds, harmed_seeds(command, seeds), settle);
   const ExperimentFolder folder = experiment_folder(command.results, settings.text("EXPERIMENT_NAME"));
-  refuse_older_format(folder);
+  refuse_to_add(folder);
   const RunResult result = train(plan, base, folder);
   if (result.interrupted) log_warning("interrupted; the same command goes on from here");
   if (result.interrupted) return kExitInterrupted;

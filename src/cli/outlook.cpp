@@ -39,7 +39,8 @@ bool decide_trials(Outlook& outlook, const Config& base, const ExperimentFolder&
     const auto& step = outlook.plan.steps[i];
     const auto first = std::find_if(outlook.plan.trials.begin(), outlook.plan.trials.end(),
                                     [&](const Trial& trial) { return trial.step == step.number; });
-    if (const auto summary = recorded_like(folder, *first, step.rerun_of))
+    const auto has_speed = [](const TrialSummary& summary) { return summary.ms_per_iter.has_value(); };
+    if (const auto summary = recorded_like(folder, *first, step.rerun_of, has_speed))
       outlook.ms_per_iter[i] = summary->ms_per_iter;
   }
   return true;

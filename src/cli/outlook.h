@@ -16,6 +16,8 @@ namespace kablate {
 
 constexpr double kQuickSeconds = 10;  // what `plan` takes at the most to time iterations without being asked
 
+constexpr const char* kIfDiverged = "`kablate retry` tries it again";  // said of trials of `run`
+
 // What to do about steps whose time no finished trial tells.
 enum class Timing {
   kNever,

@@ -162,7 +162,8 @@ std::string decisions_text(const Outlook& outlook, std::size_t width) {
     for (std::size_t t = 0; t < outlook.decisions.size(); ++t) {
       if (outlook.plan.trials[t].step != step.number) continue;
       const auto& [action, reason, failed] = outlook.decisions[t];
-      const auto what = str(action_name(action), "\n", reason);
+      const bool diverged = action == TrialDecision::Action::kDiverged;
+      const auto what = str(action_name(action), "\n", reason, diverged ? str("; ", kIfDiverged) : "");
       const auto known =
           std::find_if(groups.begin(), groups.end(), [&](const auto& g) { return g.first == what; });
       if (known == groups.end())

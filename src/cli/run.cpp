@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/heads.h"
+#include "cli/outlook.h"
 #include "cli/prepare.h"
 #include "cli/show_report.h"
 #include "interchange/weights.h"
@@ -98,15 +99,33 @@ std::string about(const std::optional<double>& seconds) {
 // Exit code 3 as after a signal: finished trials are kept, and the same command goes on.
 int say_left(const ExperimentFolder& folder, const Plan& plan, const RunOptions& options,
              const RunResult& result) {
-  if (result.started == 0)
+  const bool nothing_done = result.started + result.done + result.failed + result.elsewhere == 0;
+  if (nothing_done)
     throw UserError(str("--budget = ", options.budget,
                         ": no trial was started, since none would end in that ",
                         "time, or not all of a seed's: the ", result.left, " left take ",
                         about(result.left_seconds), "; give more"));
-  return say_interrupted(
-      folder, plan,
-      str("the budget of ", options.budget, " is used up (", result.left,
-          result.left == 1 ? " trial is left, " : " trials are left, ", about(result.left_seconds), ")"));
+  std::string left = str(result.left, result.left == 1 ? " trial is left, " : " trials are left, ",
+                         about(result.left_seconds));
+  if (result.elsewhere > 0) left += str("; another run is at ", result.elsewhere, " of them");
+  if (result.failed > 0) left += str("; ", result.failed, " failed");
+  return say_interrupted(folder, plan, str("the budget of ", options.budget, " is used up (", left, ")"));
+}
+
+// After a retry: trials that it had no part in.
+std::int64_t still_to_come(const ExperimentFolder& folder, const Plan& plan) {
+  return std::count_if(plan.trials.begin(), plan.trials.end(), [&](const Trial& trial) {
+    const auto decision = decide(folder, trial);
+    return decision.runs() && !decision.failed;
+  });
+}
+
+// No table: it would be a look at a part, as after an interruption.
+int say_to_come(std::int64_t count, const RunResult& result) {
+  log_info(str("tried again: ", result.done, " done, ", result.failed, " failed; ", count,
+               count == 1 ? " trial" : " trials",
+               " of the plan still to be trained: `kablate run` with the same options (`make`) goes on"));
+  return result.failed > 0 ? kExitFailed : kExitDone;
 }
 
 int show_table(const ExperimentFolder& folder, const Plan& plan, const PlanRecord& record,
@@ -137,7 +156,7 @@ int run(const RunOptions& options) {
   check_steps_against_data(plan, base);
   check_initial_weights(plan, base);
   const ExperimentFolder folder = options.experiment(settings);
-  refuse_older_format(folder);
+  refuse_to_add(folder);
   make_writable_folder(folder.path());
   read_looks(folder);  // where the table would throw, now is better than after the training
   const std::int64_t threads = threads_of_trials(plan, base, folder, device);
@@ -163,6 +182,7 @@ int run(const RunOptions& options) {
                  .data_folder = data_folder(),
                  .workload = workload_of(plan, *data, folder),
                  .retry = options.retry,
+                 .if_diverged = kIfDiverged,
                  .budget_seconds = budget};
   if (const auto to_run = trials_to_run(folder, plan, options.retry); !to_run.empty()) {
     order.peak_flops = peaks_of_trials(plan, folder, threads, device);
@@ -172,6 +192,8 @@ int run(const RunOptions& options) {
   const RunResult result = run_plan(folder, plan, order);
   if (result.interrupted) return say_interrupted(folder, plan, "interrupted");
   if (result.left > 0) return say_left(folder, plan, options, result);
+  if (const auto count = options.retry ? still_to_come(folder, plan) : 0; count > 0)
+    return say_to_come(count, result);
   return show_table(folder, plan, record, result);
 }
 

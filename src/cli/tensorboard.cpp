@@ -58,6 +58,7 @@ int write_runs(const TensorboardCommand& command) {
 int print_tracked(const std::string& path) {
   const ExperimentFolder folder = existing_experiment(path);
   const PlanRecord plan = read_plan(folder);
+  refuse_imported(folder, plan);
   std::printf("%s\n", Json{{"experiment", std::filesystem::canonical(folder.path()).filename().string()},
                            {"plan", plan.name},
                            {"wandb", folder.wandb().string()},

@@ -4,7 +4,9 @@
 #include <chrono>
 #include <cstdio>
 #include <map>
+#include <optional>
 #include <thread>
+#include <utility>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -19,15 +21,14 @@
 namespace kablate {
 namespace {
 
-// By trial folder; without the trials' rows.
-std::map<std::string, TrialState> states_of(const ExperimentFolder& folder) {
-  std::map<std::string, TrialState> states;
+// By trial folder.
+using States = std::map<std::string, TrialState>;
+
+States states_of(const ExperimentFolder& folder) {
   const auto plan = read_plan(folder);
-  for (const auto& trial : plan.trials) {
-    const auto* step = plan.find_step(trial.step);
-    const bool blocked = step != nullptr && !step->blocked.empty();
-    states[trial.folder] = blocked ? TrialState::kBlocked : read_trial(folder.trial(trial.folder)).state;
-  }
+  const auto found = trial_states(folder, plan);
+  States states;
+  for (std::size_t i = 0; i < found.size(); ++i) states[plan.trials[i].folder] = found[i];
   return states;
 }
 
@@ -35,8 +36,16 @@ bool to_come(TrialState state) {
   return state == TrialState::kMissing || state == TrialState::kRunning || state == TrialState::kInterrupted;
 }
 
+// A table is made of these alone: it is the same however many trials have started meanwhile.
+States ended_of(const States& states) {
+  States ended;
+  for (const auto& [name, state] : states)
+    if (!to_come(state)) ended[name] = state;
+  return ended;
+}
+
 // "12 of 18 trials done, 2 running, 4 missing"
-std::string counts_text(const std::map<std::string, TrialState>& states) {
+std::string counts_text(const States& states) {
   std::map<TrialState, int> counts;
   for (const auto& [name, state] : states) ++counts[state];
   std::string text = str(counts[TrialState::kDone], " of ", states.size(), " trials done");
@@ -45,20 +54,23 @@ std::string counts_text(const std::map<std::string, TrialState>& states) {
   return text;
 }
 
-// The first lines of a text that fit the terminal: below them is what the table's columns mean.
-std::string first_rows(const std::string& text, std::size_t rows) {
-  std::size_t end = 0;
-  for (std::size_t row = 0; row < rows && end < text.size(); ++row) {
-    const auto line_end = text.find('\n', end);
-    end = line_end == std::string::npos ? text.size() : line_end + 1;
+// The first lines of a text that fit the terminal, each in a row of its own: below them is what the table's
+// columns mean.
+std::string first_rows(const std::string& text, std::size_t rows, std::size_t columns) {
+  std::string shown;
+  std::size_t begin = 0;
+  for (std::size_t row = 0; row < rows && begin < text.size(); ++row) {
+    const auto end = std::min(text.find('\n', begin), text.size());
+    shown += cut_to(std::string_view(text).substr(begin, end - begin), columns) + "\n";
+    begin = end + 1;
   }
-  return text.substr(0, end);
+  return shown;
 }
 
 void print_over(const std::string& status, const std::string& table) {
-  const std::size_t rows = output_rows();
-  std::printf("\033[H\033[2J%s\n\n%s", status.c_str(),
-              first_rows(table, rows - std::min(rows, std::size_t{3})).c_str());
+  const std::size_t rows = output_rows(), columns = output_width() - 1;
+  std::printf("\033[H\033[2J%s\n\n%s", cut_to(status, columns).c_str(),
+              first_rows(table, rows - std::min(rows, std::size_t{3}), columns).c_str());
   std::fflush(stdout);
 }
 
@@ -73,8 +85,8 @@ void wait(double seconds) {
 int watch_report(const ExperimentFolder& folder, double seconds) {
   catch_stop_signals();
   const bool over = output_is_rewritable();
-  std::map<std::string, TrialState> before;
-  std::string table;
+  std::optional<States> reported;  // what the table is of
+  std::string table, counts;
   while (true) {
     const auto states = states_of(folder);
     const bool last =
@@ -87,18 +99,20 @@ int watch_report(const ExperimentFolder& folder, double seconds) {
       keep_report(folder, report);
       return has_faults(report) ? kExitFailed : kExitDone;
     }
-    if (states != before) {
+    const auto said = std::exchange(counts, counts_text(states));
+    if (!over && counts != said) std::printf("%s\n", counts.c_str());
+    if (auto ended = ended_of(states); ended != reported) {
       const Report report = make_report(folder);
-      table = render_terminal(report, output_width());
+      table = render_terminal(report, over ? output_width() - 1 : output_width());
       keep_report(folder, report);
-      if (!over) std::printf("%s\n%s\n", counts_text(states).c_str(), table.c_str());
-      std::fflush(stdout);
-      before = states;
+      if (!over) std::printf("%s\n", table.c_str());
+      reported = std::move(ended);
     }
     if (over)
-      print_over(str(counts_text(states), " at ", utc_now(), "; looks every ", shortest(seconds),
+      print_over(str(counts, " at ", utc_now(), "; looks every ", shortest(seconds),
                      " s until all have ended, Ctrl-C leaves"),
                  table);
+    std::fflush(stdout);
     wait(seconds);
     if (stop_requested()) return kExitInterrupted;
   }

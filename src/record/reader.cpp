@@ -198,15 +198,23 @@ void refuse_older_format(const ExperimentFolder& folder) {
   for (const auto& file : {folder.plan(), folder.threads(), folder.noise(), folder.judge(), folder.audit()})
     check([&] { read_sealed(file); });
   check([&] { read_looks(folder); });
-  std::optional<PlanRecord> plan;
-  check([&] { plan = read_plan(folder); });
-  if (plan) refuse_imported(folder, *plan);
 }
 
 void refuse_imported(const ExperimentFolder& folder, const PlanRecord& plan) {
   if (plan.imported)
     throw UserError(str(folder.path().string(), ": its runs were imported from ", plan.imported->file,
                         ": there is nothing to train or to read of them; name another experiment"));
+}
+
+void refuse_to_add(const ExperimentFolder& folder) {
+  refuse_older_format(folder);
+  std::optional<PlanRecord> plan;
+  try {
+    plan = read_plan(folder);
+  } catch (const UserError&) {  // none yet, or a damaged one that is written anew
+    return;
+  }
+  refuse_imported(folder, *plan);
 }
 
 PlanRecord read_plan(const ExperimentFolder& folder) {
@@ -222,6 +230,28 @@ PlanRecord read_plan(const ExperimentFolder& folder) {
   } catch (const std::out_of_range& fault) {
     throw UserError(str(path.string(), ": ", fault.what(), mend));
   }
+}
+
+namespace {
+
+// "" where the trial's step is not refused.
+std::string blocked_reason(const PlanRecord& plan, const PlannedTrial& trial) {
+  const auto* step = plan.find_step(trial.step);
+  return step == nullptr ? "" : step->blocked;
+}
+
+}  // namespace
+
+std::vector<TrialState> trial_states(const ExperimentFolder& folder, const PlanRecord& plan) {
+  std::vector<TrialState> states;
+  if (plan.imported) {
+    for (const auto& trial : read_imported(folder, plan)) states.push_back(trial.state);
+    return states;
+  }
+  for (const auto& trial : plan.trials)
+    states.push_back(blocked_reason(plan, trial).empty() ? read_trial(folder.trial(trial.folder)).state
+                                                         : TrialState::kBlocked);
+  return states;
 }
 
 ExperimentRecord read_experiment(const ExperimentFolder& folder) {
@@ -245,9 +275,8 @@ ExperimentRecord read_experiment(const ExperimentFolder& folder, const PlanRecor
     else
       read_rows(trial_folder, record, experiment.problems);
     add_later_files(trial_folder, record, experiment.problems);
-    const auto* step = experiment.plan.find_step(trial.step);
-    if (step != nullptr && !step->blocked.empty())
-      record.state = TrialState::kBlocked, record.reason = step->blocked;
+    if (auto reason = blocked_reason(plan, trial); !reason.empty())
+      record.state = TrialState::kBlocked, record.reason = std::move(reason);
     experiment.trials.push_back(std::move(record));
   }
   for (const auto& name : folder.trial_folders())

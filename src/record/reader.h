@@ -68,12 +68,14 @@ PlanRecord read_plan(const ExperimentFolder& folder);
 // base.config. Throws UserError if it is not the one that plan.json was written with.
 Settings read_base_config(const ExperimentFolder& folder);
 
-// Throws FileFault if the experiment was written in an earlier format, UserError if its runs were imported:
-// to be asked before anything is added to it.
+// Throws FileFault if the experiment was written in an earlier format.
 void refuse_older_format(const ExperimentFolder& folder);
 
 // Throws UserError if its runs were imported: they have no configuration, no weights and no logs.
 void refuse_imported(const ExperimentFolder& folder, const PlanRecord& plan);
+
+// Both, to be asked before anything is added to the experiment; its plan may be missing or damaged.
+void refuse_to_add(const ExperimentFolder& folder);
 
 // The summary of a trial whose DONE is there and records this summary.json; its other files are not looked
 // at.
@@ -84,6 +86,10 @@ std::optional<TrialSummary> finished_and_whole(const TrialFolder& folder);
 
 // The state of one trial folder by DONE and summary.json; without its rows.
 TrialRecord read_trial(const TrialFolder& folder);
+
+// The state of each planned trial, in their order; without their rows. Of an imported experiment it throws as
+// read_imported.
+std::vector<TrialState> trial_states(const ExperimentFolder& folder, const PlanRecord& plan);
 
 // The files of one trial. Of a finished one only as DONE records them, else FileFault; likewise below.
 std::string read_key_text(const TrialFolder& folder);  // key.txt; "" if there is none

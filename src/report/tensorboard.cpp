@@ -84,12 +84,6 @@ bool has_ended(TrialState state) {
   return state != TrialState::kMissing && state != TrialState::kRunning && state != TrialState::kInterrupted;
 }
 
-bool has_ended(const ExperimentFolder& folder, const PlanRecord& plan, const PlannedTrial& planned) {
-  const auto* step = plan.find_step(planned.step);
-  if (step != nullptr && !step->blocked.empty()) return true;
-  return has_ended(read_trial(folder.trial(planned.folder)).state);
-}
-
 // Folders with events of ours that belong to no planned trial.
 std::vector<std::string> strangers_in(const fs::path& out, const std::set<std::string>& known) {
   std::vector<std::string> names;
@@ -114,15 +108,16 @@ std::string event_file_text(const TrackedTrial& trial) {
 
 TensorboardRuns write_tensorboard(const ExperimentFolder& folder, const fs::path& out) {
   const PlanRecord plan = read_plan(folder);
+  refuse_imported(folder, plan);
   make_writable_folder(out);
   const FolderLock lock(out);
   TensorboardRuns result;
   std::set<std::string> known;
+  // Before any rows are read: of a trial that ends meanwhile the rest comes next time.
+  const auto states = trial_states(folder, plan);
+  result.complete = std::all_of(states.begin(), states.end(), has_ended);
   for (const auto& planned : plan.trials) {
     try {
-      // Before its rows are read: of one that ends meanwhile the rest comes next time.
-      const bool ended = has_ended(folder, plan, planned);
-      result.complete = result.complete && ended;
       const auto trial = read_tracked(folder, plan, planned);
       if (!trial) continue;
       const auto name = run_name(trial->trial);

@@ -9,7 +9,6 @@ namespace {
 // Where nothing was seen yet: what processes took to start, and evaluations with the rest against their
 // forward passes, on the models of the ready-made configurations.
 constexpr double kUsualStart = 1.0, kUsualFactor = 0.85;
-constexpr double kFewIterations = 5;  // fewer say little of a kind
 
 }  // namespace
 
@@ -76,6 +75,13 @@ std::optional<double> Forecast::seconds_from(std::size_t kind, double done, std:
 std::optional<double> Forecast::trial_seconds(std::size_t kind, double done) const {
   const auto seconds = seconds_from(kind, done);
   return seconds ? std::optional(start_seconds_ + *seconds) : std::nullopt;
+}
+
+std::optional<std::vector<double>> all_known(const std::vector<std::optional<double>>& seconds) {
+  std::vector<double> known;
+  for (const auto& one : seconds)
+    if (one) known.push_back(*one);
+  return known.size() == seconds.size() ? std::optional(known) : std::nullopt;
 }
 
 double makespan(const std::vector<double>& running, const std::vector<double>& pending, std::size_t slots) {

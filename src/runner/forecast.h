@@ -9,6 +9,8 @@
 
 namespace kablate {
 
+constexpr double kFewIterations = 5;  // fewer say little of a trial's speed
+
 // Trials of one configuration: steps under all seeds, and their reruns.
 struct TrialKind {
   double iterations = 0;         // of a trial
@@ -55,6 +57,9 @@ class Forecast {
   std::optional<double> seconds_per_flop_;
   double start_seconds_, evaluation_factor_;
 };
+
+// Empty unless every one is known.
+std::optional<std::vector<double>> all_known(const std::vector<std::optional<double>>& seconds);
 
 // When the last of them ends: `running` have these seconds left, `pending` follow in their order, `slots` at
 // once.

@@ -14,13 +14,13 @@
 #include "base/text.h"
 #include "record/claim.h"
 #include "record/done.h"
-#include "record/metrics.h"
 #include "record/reader.h"
 #include "record/writer.h"
 #include "runner/lookout.h"
 #include "runner/progress.h"
 #include "runner/running_trial.h"
 #include "runner/trial_command.h"
+#include "train/checkpoint.h"
 #include "train/stop_signal.h"
 
 namespace kablate {
@@ -41,14 +41,6 @@ std::string why_new(const ExperimentFolder& experiment, const Trial& trial) {
   return "";
 }
 
-double logged_iterations(const TrialFolder& folder) {
-  try {
-    return static_cast<double>(last_logged_iteration(folder.metrics()));
-  } catch (const UserError&) {  // it is no file: its start will say so
-    return 0;
-  }
-}
-
 class Run {
  public:
   Run(const ExperimentFolder& folder, const Plan& plan, const RunOrder& order);
@@ -65,7 +57,8 @@ class Run {
   std::size_t kind_of(const Trial& trial) const;
   Forecast forecast() const;
   std::optional<double> seconds_left(const Forecast& forecast) const;  // until all are done
-  std::vector<double> seconds_running(const Forecast& forecast) const;
+  // Empty where that of one is not known yet.
+  std::optional<std::vector<double>> seconds_running(const Forecast& forecast) const;
   std::optional<double> seconds_of(const Trial& trial, const Forecast& forecast) const;  // to be started
   bool fits(const Trial& trial, const Forecast& forecast) const;
   bool some_fits() const;
@@ -79,9 +72,10 @@ class Run {
   std::deque<const Trial*> pending_;
   std::list<RunningTrial> running_;
   std::vector<TrialPace> past_;           // of trials that this run has ended
-  std::map<const Trial*, double> begun_;  // iterations that an earlier attempt logged
+  std::map<const Trial*, double> begun_;  // iterations that an earlier attempt saved
   std::set<const Trial*> elsewhere_;      // that another run is at
   std::set<std::int64_t> seeds_;          // of which some trial was begun
+  std::int64_t planned_ = 0;              // trials that the total counts
   Stopwatch watch_;
   std::chrono::steady_clock::time_point next_look_{};
   Progress progress_;
@@ -99,17 +93,21 @@ void Run::sort_trials() {
     const auto decision = decide(folder_, trial);
     if (decision.runs(order_.retry)) {
       pending_.push_back(&trial);
-      begun_[&trial] = logged_iterations(folder_of(folder_, trial));
+      const auto saved = checkpoint_iteration(folder_of(folder_, trial).checkpoint());
+      begun_[&trial] = static_cast<double>(saved);
+      if (saved > 0) seeds_.insert(trial.seed);
     } else if (decision.action == kDiverged) {
       ++result_.failed;
-      log_warning(str(label_of(trial), ": skipped: ", decision.reason));
+      log_warning(str(label_of(trial), ": skipped: ", decision.reason, "; ",
+                      order_.if_diverged.empty() ? "to try it again " : order_.if_diverged + ", or ",
+                      "delete ", folder_of(folder_, trial).path().string()));
     } else if (decision.action == kBlocked) {
       ++result_.blocked;
       log_warning(str(label_of(trial), ": blocked: ", decision.reason));
     }
-    result_.skipped += decision.action == kSkip;
-    if (decision.action == kSkip || begun_[&trial] > 0) seeds_.insert(trial.seed);
+    if (decision.action == kSkip) ++result_.skipped, seeds_.insert(trial.seed);
   }
+  planned_ = order_.retry ? std::ssize(pending_) : std::ssize(plan_.trials) - result_.blocked;
   if (result_.skipped > 0)
     log_info(
         str(result_.skipped, " of ", plan_.trials.size(), " trials are finished already and are skipped"));
@@ -244,12 +242,10 @@ Forecast Run::forecast() const {
   return {order_.workload.kinds, seen};
 }
 
-// Of a trial whose time nobody knows yet none.
-std::vector<double> Run::seconds_running(const Forecast& forecast) const {
-  std::vector<double> seconds;
-  for (const auto& trial : running_)
-    if (const auto left = trial.seconds_left(forecast)) seconds.push_back(*left);
-  return seconds;
+std::optional<std::vector<double>> Run::seconds_running(const Forecast& forecast) const {
+  std::vector<std::optional<double>> seconds;
+  for (const auto& trial : running_) seconds.push_back(trial.seconds_left(forecast));
+  return all_known(seconds);
 }
 
 std::optional<double> Run::seconds_of(const Trial& trial, const Forecast& forecast) const {
@@ -259,12 +255,12 @@ std::optional<double> Run::seconds_of(const Trial& trial, const Forecast& foreca
 
 std::optional<double> Run::seconds_left(const Forecast& forecast) const {
   const auto running = seconds_running(forecast);
-  std::vector<double> pending;
-  for (const auto* trial : pending_)
-    if (const auto seconds = seconds_of(*trial, forecast)) pending.push_back(*seconds);
-  if (running.size() < running_.size() || pending.size() < pending_.size()) return {};
+  std::vector<std::optional<double>> seconds;
+  for (const auto* trial : pending_) seconds.push_back(seconds_of(*trial, forecast));
+  const auto pending = all_known(seconds);
+  if (!running || !pending) return {};
   // Of a trial that another run is at this one knows that it takes a place of its own.
-  return makespan(running, pending, static_cast<std::size_t>(order_.parallel) + elsewhere_.size());
+  return makespan(*running, *pending, static_cast<std::size_t>(order_.parallel) + elsewhere_.size());
 }
 
 // A seed that is begun goes on trial by trial; another begins only where all of its steps can be done, since
@@ -272,13 +268,15 @@ std::optional<double> Run::seconds_left(const Forecast& forecast) const {
 bool Run::fits(const Trial& trial, const Forecast& forecast) const {
   if (!order_.budget_seconds) return true;
   const auto alone = seconds_of(trial, forecast);
-  if (!alone) return true;  // nothing is known of anything
   const double left = *order_.budget_seconds - watch_.seconds();
-  if (seeds_.contains(trial.seed)) return *alone <= left;
+  if (seeds_.contains(trial.seed)) return !alone || *alone <= left;
+  const auto running = seconds_running(forecast);
+  if (!running) return false;           // they will tell more
+  if (!alone) return running_.empty();  // nothing is known of anything
   std::vector<double> row;
   for (const auto* other : pending_)
     if (other->seed == trial.seed) row.push_back(seconds_of(*other, forecast).value_or(*alone));
-  return makespan(seconds_running(forecast), row, static_cast<std::size_t>(order_.parallel)) <= left;
+  return makespan(*running, row, static_cast<std::size_t>(order_.parallel)) <= left;
 }
 
 bool Run::some_fits() const {
@@ -292,8 +290,13 @@ void Run::count_left() {
   const Forecast forecast = this->forecast();
   std::vector<double> seconds;
   for (const auto* trial : pending_) {
-    if (decide(folder_, *trial).action == TrialDecision::Action::kSkip) continue;  // by another run
+    const auto folder = folder_of(folder_, *trial);
+    if (finished_and_whole(folder)) {  // by another run
+      ++result_.done;
+      continue;
+    }
     ++result_.left;
+    result_.elsewhere += claim_owner(folder).has_value();
     if (const auto left = seconds_of(*trial, forecast)) seconds.push_back(*left);
   }
   if (std::ssize(seconds) == result_.left)
@@ -310,8 +313,8 @@ void Run::show() {
   const Forecast forecast = this->forecast();
   RunFacts facts;
   for (const auto& running : running_) facts.trials.push_back(running.facts(forecast));
-  facts.done = result_.skipped + result_.done, facts.failed = result_.failed;
-  facts.planned = std::ssize(plan_.trials) - result_.blocked;
+  facts.done = (order_.retry ? 0 : result_.skipped) + result_.done, facts.failed = result_.failed;
+  facts.planned = planned_;
   facts.seconds_left = seconds_left(forecast);
   progress_.show(facts);
 }
@@ -352,9 +355,7 @@ TrialDecision decide(const ExperimentFolder& experiment, const Trial& trial) {
     case TrialState::kDamaged:
       return {kRun, "trained again, since it is damaged: " + record.reason};
     case TrialState::kDiverged:
-      return {kDiverged,
-              record.reason + "; `kablate retry` tries it again, or delete " + folder.path().string(),
-              /*failed=*/true};
+      return {kDiverged, record.reason, /*failed=*/true};
     case TrialState::kFailed:
       return {kRun, "the last attempt failed: " + record.reason, /*failed=*/true};
     case TrialState::kInterrupted:

@@ -31,8 +31,9 @@ struct RunOrder {
   std::int64_t threads = 1, parallel = 1;
   std::map<std::string, double> peak_flops;  // by DTYPE, as measured before (record/peak.h)
   std::filesystem::path data_folder;
-  Workload workload;   // of the plan's trials
-  bool retry = false;  // run those alone whose last attempt failed or diverged
+  Workload workload;             // of the plan's trials
+  bool retry = false;            // run those alone whose last attempt failed or diverged
+  std::string if_diverged = {};  // what to say of one beside that deleting it has it tried again
   // No trial is started that would not end within so many seconds, as far as can be told (forecast.h), and of
   // a seed that has no trial yet none unless all of that seed's would.
   std::optional<double> budget_seconds = {};
@@ -43,6 +44,7 @@ struct RunResult {
   bool interrupted = false;
   std::int64_t started = 0;
   std::int64_t left = 0;               // to be run, and not started for lack of time
+  std::int64_t elsewhere = 0;          // of these, what another run is at
   std::optional<double> left_seconds;  // which these would take, from the start of the first
 };
 

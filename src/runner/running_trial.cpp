@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "config/settings.h"
+#include "train/checkpoint.h"
 
 namespace kablate {
 
@@ -13,7 +14,10 @@ std::string label_of(const Trial& trial) {
 
 RunningTrial::RunningTrial(const Trial& trial, std::size_t kind, const TrialFolder& folder,
                            const std::vector<std::string>& arguments)
-    : trial_(&trial), log_(folder.metrics()), process_(arguments, full_dotconfig(trial.config)) {
+    : trial_(&trial),
+      from_(checkpoint_iteration(folder.checkpoint())),
+      log_(folder.metrics()),
+      process_(arguments, full_dotconfig(trial.config)) {
   pace_.kind = kind;
 }
 
@@ -49,11 +53,9 @@ void RunningTrial::ended() {
 }
 
 std::optional<double> RunningTrial::seconds_left(const Forecast& forecast) const {
-  constexpr double kFewIterations = 5;
   std::optional<double> own;
   if (pace_.iterations >= kFewIterations) own = 1e3 * pace_.train_seconds / pace_.iterations;
-  const double done =
-      last_ ? static_cast<double>(last_->iteration + 1) : static_cast<double>(log_.iteration());
+  const auto done = static_cast<double>(last_ ? last_->iteration + 1 : from_);
   const auto left = forecast.seconds_from(pace_.kind, done, own);
   if (!left) return {};
   const double now = watch_.seconds();
@@ -67,7 +69,7 @@ std::optional<double> RunningTrial::seconds_left(const Forecast& forecast) const
 TrialFacts RunningTrial::facts(const Forecast& forecast) const {
   TrialFacts facts;
   facts.label = label_of(*trial_);
-  facts.iteration = last_ ? last_->iteration + 1 : log_.iteration();
+  facts.iteration = last_ ? last_->iteration + 1 : from_;
   facts.iterations = trial_->config.train.max_iters;
   if (last_) facts.loss = last_->loss, facts.tokens_per_s = last_->tokens_per_s;
   facts.seconds_left = seconds_left(forecast);

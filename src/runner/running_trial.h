@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -40,7 +41,8 @@ class RunningTrial {
   void settle(double now);
 
   const Trial* trial_;
-  LogTail log_;  // as it was before the process
+  std::int64_t from_;  // the iteration of the checkpoint that it goes on from
+  LogTail log_;        // as it was before the process
   ChildProcess process_;
   Stopwatch watch_;
   TrialPace pace_;

@@ -34,9 +34,13 @@ TrialKind kind_of(const Config& config, const Dataset& data) {
   return kind;
 }
 
+// Whether its times are those of this machine and of one go.
+bool tells_time(const TrialSummary& summary) {
+  return summary.host == host_name() && summary.train_seconds && summary.wall_seconds &&
+         summary.iterations > 0 && summary.interruptions == 0;
+}
+
 void add_recorded(TrialKind& kind, const TrialSummary& summary) {
-  if (summary.host != host_name() || !summary.train_seconds || !summary.wall_seconds) return;
-  if (summary.iterations <= 0 || summary.interruptions > 0) return;
   kind.ms = 1e3 * *summary.train_seconds / static_cast<double>(summary.iterations);
   kind.beside = std::max(0.0, *summary.wall_seconds - *summary.train_seconds);
 }
@@ -44,7 +48,8 @@ void add_recorded(TrialKind& kind, const TrialSummary& summary) {
 }  // namespace
 
 std::optional<TrialSummary> recorded_like(const ExperimentFolder& folder, const Trial& trial,
-                                          std::optional<std::int64_t> rerun_of) {
+                                          std::optional<std::int64_t> rerun_of,
+                                          const std::function<bool(const TrialSummary&)>& serves) {
   const auto no_matter = [](const std::string& difference) {
     for (const char* name : {"seed ", "DATA_SEED ", "step ", "rerun "})
       if (difference.starts_with(name)) return true;
@@ -55,7 +60,7 @@ std::optional<TrialSummary> recorded_like(const ExperimentFolder& folder, const 
     if (!parsed || (parsed->step != trial.step && parsed->step != rerun_of)) continue;
     const auto differences = key_differences(read_key_text(folder.trial(name)), trial.key_text);
     if (!std::all_of(differences.begin(), differences.end(), no_matter)) continue;
-    if (auto summary = finished(folder.trial(name)); summary && summary->ms_per_iter) return summary;
+    if (auto summary = finished(folder.trial(name)); summary && serves(*summary)) return summary;
   }
   return {};
 }
@@ -70,7 +75,8 @@ Workload workload_of(const Plan& plan, const Dataset& data, const ExperimentFold
     work.kinds.push_back(kind_of(trial.config, data));
     work.configs.push_back(&trial.config);
     const auto* step = plan.find_step(trial.step);
-    if (const auto summary = recorded_like(folder, trial, step == nullptr ? std::nullopt : step->rerun_of))
+    const auto rerun_of = step == nullptr ? std::nullopt : step->rerun_of;
+    if (const auto summary = recorded_like(folder, trial, rerun_of, tells_time))
       add_recorded(work.kinds.back(), *summary);
   }
   return work;
@@ -95,15 +101,13 @@ bool worth_timing(const Workload& workload, const std::vector<std::size_t>& tria
   return unknown > 0 && static_cast<double>(unknown * (kTimed + kWarmup)) <= kMostShare * iterations;
 }
 
-std::size_t time_kinds(Workload& workload, const std::vector<std::size_t>& kinds, std::int64_t threads,
-                       std::int64_t copies, double seconds) {
+void time_kinds(Workload& workload, const std::vector<std::size_t>& kinds, std::int64_t threads,
+                std::int64_t copies, double seconds) {
   std::vector<Config> configs;
   for (const auto kind : kinds) configs.push_back(*workload.configs[kind]);
   const auto times = time_configs(configs, threads, copies, kTimed, seconds);
-  std::size_t timed = 0;
   for (std::size_t i = 0; i < kinds.size(); ++i)
-    if (times[i]) workload.kinds[kinds[i]].ms = *times[i], ++timed;
-  return timed;
+    if (times[i]) workload.kinds[kinds[i]].ms = *times[i];
 }
 
 }  // namespace kablate

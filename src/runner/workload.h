@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -26,14 +27,15 @@ struct Workload {
 Workload workload_of(const Plan& plan, const Dataset& data, const ExperimentFolder& folder);
 
 // How a finished trial ended that differs from this one in nothing but the seed, under the same step or, of a
-// rerun, under the step that it reruns.
+// rerun, under the step that it reruns: the first whose summary serves.
 std::optional<TrialSummary> recorded_like(const ExperimentFolder& folder, const Trial& trial,
-                                          std::optional<std::int64_t> rerun_of);
+                                          std::optional<std::int64_t> rerun_of,
+                                          const std::function<bool(const TrialSummary&)>& serves);
 
-// Times a few iterations of each of these kinds, `copies` at once, for `seconds` at the most; gives how many
-// it has timed. Throws Interrupted after a signal.
-std::size_t time_kinds(Workload& workload, const std::vector<std::size_t>& kinds, std::int64_t threads,
-                       std::int64_t copies, double seconds);
+// Times a few iterations of each of these kinds, `copies` at once, for `seconds` at the most: what was not
+// reached by then stays unknown. Throws Interrupted after a signal.
+void time_kinds(Workload& workload, const std::vector<std::size_t>& kinds, std::int64_t threads,
+                std::int64_t copies, double seconds);
 
 // The kinds of these trials that nothing is known of; and whether timing them takes less than a fiftieth of
 // the iterations of the trials, of which more than `parallel` are there.

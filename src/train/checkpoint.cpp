@@ -130,4 +130,13 @@ bool load_checkpoint(const fs::path& folder, const std::function<void(const Chec
   return false;
 }
 
+std::int64_t checkpoint_iteration(const fs::path& folder) {
+  for (const auto iteration : saved_iterations(folder)) try {
+      read_sealed(folder / std::to_string(iteration) / kManifest);
+      return iteration;
+    } catch (const std::exception&) {  // the one before it is tried
+    }
+  return 0;
+}
+
 }  // namespace kablate

@@ -38,4 +38,7 @@ void save_checkpoint(const std::filesystem::path& folder, const Checkpoint& chec
 // none served.
 bool load_checkpoint(const std::filesystem::path& folder, const std::function<void(const Checkpoint&)>& take);
 
+// The iteration that a trial would go on from, by the manifests alone; 0 without a checkpoint.
+std::int64_t checkpoint_iteration(const std::filesystem::path& folder);
+
 }  // namespace kablate

@@ -4,10 +4,11 @@ import json
 import os
 import re
 import shutil
+import signal
 import time
 import unittest
 
-from support import ProgramTest, TrainedOnce, read_json
+from support import ProgramTest, TrainedOnce, flip, metrics, read_json, read_text
 
 
 class BudgetTest(ProgramTest):
@@ -39,6 +40,25 @@ class BudgetTest(ProgramTest):
         self.assertIn("--budget = 0.5s: no trial was started", ended.stderr)
         self.assertEqual(self.trials(), {})
 
+    def test_a_damaged_trial_takes_its_whole_time(self):
+        self.done("run", "--steps", "0", "--seeds", "1")
+        seconds = read_json(self.trials()[0, 1], "summary.json")["wall_seconds"]
+        flip(os.path.join(self.trials()[0, 1], "weights.safetensors"))
+        ended = self.call("run", "--steps", "0", "--seeds", "1", "--budget", f"{0.6 * seconds + 1:.1f}s",
+                          GPT2_MAX_ITERS=self.symbols["GPT2_MAX_ITERS"])
+        self.assertEqual((ended.returncode, ended.stdout), (2, ""), ended.stderr)
+        self.assertIn("no trial was started", ended.stderr)
+
+    def test_time_is_not_blamed_for_what_another_run_is_at(self):
+        first = self.start("run", "--steps", "0", "--seeds", "1", GPT2_MAX_ITERS=100000)
+        self.wait_for(lambda: "started as process" in first.messages(), first)
+        self.wait_for(lambda: any(metrics(trial) for trial in self.trials().values()), first)
+        ended = self.call("run", "--steps", "0", "--seeds", "1", "--budget", "3s", GPT2_MAX_ITERS=100000)
+        first.send_signal(signal.SIGINT)
+        first.communicate(timeout=60)
+        self.assertEqual((ended.returncode, ended.stdout), (3, ""), ended.stderr)
+        self.assertIn("another run is at 1 of them", ended.stderr)
+
     def test_what_is_no_time_is_refused(self):
         self.assert_all_refused([(("run", "--budget", text), "--budget", text, "30m")
                                  for text in ("30", "m", "-5m", "0s", "5 days")])
@@ -63,7 +83,11 @@ class RetryTest(TrainedOnce):
         skipped = self.call("run", "--steps", "1", "--seeds", "1")
         self.assertEqual(skipped.returncode, 1)
         self.assertIn("`kablate retry` tries it again", skipped.stderr)
+        looks = read_text(self.path("results", "small", "looks.jsonl"))
         ended = self.done("retry", *self.run_arguments)
+        self.assertIn("tried again: 2 done, 0 failed; 1 trial of the plan still to be trained", ended.stderr)
+        self.assertEqual(ended.stdout, "")
+        self.assertEqual(read_text(self.path("results", "small", "looks.jsonl")), looks, "it is no look")
         self.assertEqual(ended.stderr.count("started as process"), 2, ended.stderr)
         self.assertEqual(set(self.trials()), {(0, 1), (1, 1), (0, 2)}, "what was never started is not")
         for place in ((0, 1), (1, 1)):

@@ -132,6 +132,8 @@ class Imports(ProgramTest):
             (("noise", "--fresh", "4"), experiment, "were imported from"),
             (("verify", experiment), experiment, "were imported from"),
             (("judge", experiment, "--by", experiment), experiment, "were imported from"),
+            (("tensorboard", experiment, "--watch", "1"), experiment, "were imported from"),
+            (("tracked", experiment), experiment, "were imported from"),
             (("import-runs", self.file, "--baseline", "deep"), '--baseline = "deep"', "dense, sparse"),
             (("import-runs", self.path("none.csv")), "none.csv"),
             (("import-runs", self.file, "--better", "lower"), "--better", "less"),

@@ -63,7 +63,9 @@ TEST(ImportedRuns, AreReadBackFromTheirFolder) {
   }
   write_imported(folder, parse("arm,seed,loss\na,1,2\n"));  // an import may be made again
   EXPECT_EQ(read_experiment(folder).trials.size(), 1u);
-  expect_error([&] { refuse_older_format(folder); }, {"were imported from r.csv"});
+  EXPECT_EQ(trial_states(folder, read_plan(folder)), (std::vector<TrialState>{TrialState::kDone}));
+  EXPECT_NO_THROW(refuse_older_format(folder));
+  expect_error([&] { refuse_to_add(folder); }, {"were imported from r.csv"});
 }
 
 TEST(ImportedRuns, DoNotTakeTheFolderOfATrainedExperiment) {

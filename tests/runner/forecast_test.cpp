@@ -53,6 +53,12 @@ TEST(Forecast, CountsEvaluationsAndStartUp) {
   EXPECT_DOUBLE_EQ(*forecast.seconds_from(0, 600), 0);
 }
 
+TEST(Forecast, IsAsUnknownAsItsPart) {
+  EXPECT_EQ(all_known({1.0, 2.0}), (std::vector<double>{1, 2}));
+  EXPECT_FALSE(all_known({1.0, std::nullopt}));
+  EXPECT_TRUE(all_known({}));
+}
+
 TEST(Makespan, FillsTheSlotThatIsFreeFirst) {
   EXPECT_DOUBLE_EQ(makespan({}, {3, 1, 1, 1}, 2), 3);
   EXPECT_DOUBLE_EQ(makespan({5, 1}, {2, 2}, 2), 5);
