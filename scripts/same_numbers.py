@@ -63,7 +63,7 @@ def runs():
 def symbol_types():
     """{symbol: "bool", "int" or "string"} of the menu; a choice counts as its string."""
     types = {}
-    for path in glob.glob(os.path.join(SOURCE, "src", "**", "Kconfig"), recursive=True):
+    for path in glob.glob(os.path.join(SOURCE, "src", "**", "*Kconfig"), recursive=True):
         with open(path, encoding="utf-8") as file:
             types.update(re.findall(r"^config (\w+)\n\t(bool|int|string)", file.read(), re.MULTILINE))
     return types

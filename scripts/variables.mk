@@ -8,7 +8,7 @@ COMPILER := CXX CXXFLAGS LDFLAGS
 FROM_ENVIRONMENT := KABLATE_TORCH_INDEX KABLATE_TEST_SEED
 # Symbols of the menu; a choice's members stand for nothing by themselves.
 SYMBOLS := $(shell awk '/^choice/ {inside = 1} /^endchoice/ {inside = 0} /^config / && !inside {print $$2}' \
-                   src/*/Kconfig src/*/*/Kconfig)
+                   src/*/*Kconfig src/*/*/*Kconfig)
 of_origin = $(foreach v,$(.VARIABLES),$(if $(findstring $1,$(origin $v)),$v))
 quoted = '$(subst ','\'',$1)'
 

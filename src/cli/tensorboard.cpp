@@ -1,6 +1,4 @@
-#include <chrono>
 #include <optional>
-#include <thread>
 
 #include "base/error.h"
 #include "base/log.h"
@@ -34,14 +32,6 @@ void say(const TensorboardRuns& runs, const std::filesystem::path& out) {
   std::fflush(stdout);
 }
 
-void wait(std::int64_t seconds) {
-  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(seconds);
-  while (std::chrono::steady_clock::now() < end) {
-    throw_if_stop_requested();
-    std::this_thread::sleep_for(std::chrono::milliseconds(100));
-  }
-}
-
 int write_runs(const TensorboardCommand& command) {
   const ExperimentFolder folder = existing_experiment(command.folder);
   const auto out = command.out.empty() ? folder.tensorboard() : std::filesystem::path(command.out);
@@ -49,7 +39,7 @@ int write_runs(const TensorboardCommand& command) {
   auto runs = write_tensorboard(folder, out);
   say(runs, out);
   while (command.watch && !runs.complete) {
-    wait(*command.watch);
+    if (!sleep_unless_stopped(static_cast<double>(*command.watch))) return kExitInterrupted;
     runs = write_tensorboard(folder, out);
   }
   return runs.problems.empty() ? kExitDone : kExitFailed;

@@ -1,11 +1,9 @@
 #include "cli/watch.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <map>
 #include <optional>
-#include <thread>
 #include <utility>
 
 #include "base/clock.h"
@@ -32,15 +30,11 @@ States states_of(const ExperimentFolder& folder) {
   return states;
 }
 
-bool to_come(TrialState state) {
-  return state == TrialState::kMissing || state == TrialState::kRunning || state == TrialState::kInterrupted;
-}
-
 // A table is made of these alone: it is the same however many trials have started meanwhile.
 States ended_of(const States& states) {
   States ended;
   for (const auto& [name, state] : states)
-    if (!to_come(state)) ended[name] = state;
+    if (!is_to_come(state)) ended[name] = state;
   return ended;
 }
 
@@ -74,12 +68,6 @@ void print_over(const std::string& status, const std::string& table) {
   std::fflush(stdout);
 }
 
-void wait(double seconds) {
-  using namespace std::chrono_literals;
-  for (const Stopwatch watch; watch.seconds() < seconds && !stop_requested();)
-    std::this_thread::sleep_for(50ms);
-}
-
 }  // namespace
 
 int watch_report(const ExperimentFolder& folder, double seconds) {
@@ -89,9 +77,9 @@ int watch_report(const ExperimentFolder& folder, double seconds) {
   std::string table, counts;
   while (true) {
     const auto states = states_of(folder);
-    const bool last =
-        read_plan(folder).imported ||  // of which nothing runs
-        std::none_of(states.begin(), states.end(), [](const auto& entry) { return to_come(entry.second); });
+    const bool last = read_plan(folder).imported ||  // of which nothing runs
+                      std::none_of(states.begin(), states.end(),
+                                   [](const auto& entry) { return is_to_come(entry.second); });
     if (last) {
       if (over) std::printf("\033[H\033[2J");
       const Report report = make_report(folder);
@@ -113,8 +101,7 @@ int watch_report(const ExperimentFolder& folder, double seconds) {
                      " s until all have ended, Ctrl-C leaves"),
                  table);
     std::fflush(stdout);
-    wait(seconds);
-    if (stop_requested()) return kExitInterrupted;
+    if (!sleep_unless_stopped(seconds)) return kExitInterrupted;
   }
 }
 

@@ -11,7 +11,7 @@
 namespace kablate {
 namespace {
 
-constexpr std::size_t kMostSteps = 1000;  // of a grid or a factorial
+constexpr std::size_t kMostSteps = 1000;  // of a grid, a factorial, `each` or `all_but`
 
 // Hold for every step of a plan: what runs, where and on which data. A step that changed one would be
 // ignored, or could not be compared with the others.
@@ -28,6 +28,11 @@ constexpr std::array<std::string_view, 13> kPlanWide{"EXPERIMENT_NAME",
                                                      "TOKENIZER",
                                                      "DATA_PATH",
                                                      "INIT_FROM"};
+
+bool is_switch(const std::string& symbol) {
+  const auto* known = find_symbol(symbol);
+  return known != nullptr && known->type == SymbolType::kBool;
+}
 
 // A later value of a symbol takes the place of the earlier one.
 void put(std::vector<Delta>& set, const Delta& delta) {
@@ -84,8 +89,7 @@ void StepForms::read_steps(const YAML::Node& node) {
 
 void StepForms::add_factor(const YAML::Node& node) {
   const auto& symbol = yaml_.scalar(node, "factorial");
-  const auto* known = find_symbol(symbol);
-  if (known != nullptr && known->type != SymbolType::kBool)
+  if (find_symbol(symbol) != nullptr && !is_switch(symbol))
     yaml_.fail(node, str("factorial: ", symbol, " is no switch; allowed: symbols that are y or n"));
   delta(symbol, "y", node);  // refuses what no step can set
   if (std::find(file_.factors.begin(), file_.factors.end(), symbol) != file_.factors.end())
@@ -166,9 +170,7 @@ StepForms::Item StepForms::item(const YAML::Node& node, const std::string& what)
   Item result{.node = node, .on = {}, .off = {}};
   const auto add = [&](const std::string& symbol, const std::string& value, const YAML::Node& at) {
     result.on.push_back(delta(symbol, value, at));
-    const auto* known = find_symbol(symbol);
-    if (known != nullptr && known->type == SymbolType::kBool)
-      result.off.push_back({symbol, value == "y" ? "n" : "y", result.on.back().origin});
+    if (is_switch(symbol)) result.off.push_back({symbol, value == "y" ? "n" : "y", result.on.back().origin});
   };
   if (node.IsMap()) {
     for (const auto& [symbol, value] : yaml_.entries(node, what, {}))
@@ -177,8 +179,7 @@ StepForms::Item StepForms::item(const YAML::Node& node, const std::string& what)
     return result;
   }
   const auto& symbol = yaml_.scalar(node, what);
-  const auto* known = find_symbol(symbol);
-  if (known != nullptr && known->type != SymbolType::kBool)
+  if (find_symbol(symbol) != nullptr && !is_switch(symbol))
     yaml_.fail(node, str(what, ": ", symbol, " is no switch; allowed: symbols that are y or n, and {", symbol,
                          ": value}"));
   add(symbol, "y", node);
@@ -193,11 +194,9 @@ void StepForms::refuse_clash(const Item& item, const Item& earlier, const std::s
   for (const auto& own : item.on)
     for (const auto& other : earlier.on) {
       if (own.symbol != other.symbol) continue;
-      const auto* known = find_symbol(own.symbol);
-      const bool is_switch = known != nullptr && known->type == SymbolType::kBool;
-      if (one_spelling(own) == one_spelling(other))
+      if (own.value == other.value || one_spelling(own) == one_spelling(other))
         ++same;
-      else if (is_switch || together)
+      else if (is_switch(own.symbol) || together)
         yaml_.fail(item.node, str(what, ": ", own.symbol, " is ", own.value, " here and ", other.value,
                                   " in the item at ", other.origin, "; give it one value"));
     }
@@ -209,8 +208,11 @@ void StepForms::refuse_clash(const Item& item, const Item& earlier, const std::s
 }
 
 std::vector<StepForms::Item> StepForms::items(const YAML::Node& list, const std::string& what) {
+  const auto members = yaml_.members(list, what, "[RA_MLA_MLP_ATTN_GATE, {RA_MLA_LATENT_DIM: 32}]");
+  if (members.size() >= kMostSteps)  // the step without an item, or with all, is one too
+    yaml_.fail(list, str(what, ": more than ", kMostSteps, " steps; leave items out, or make two plans"));
   std::vector<Item> result;
-  for (const auto& node : yaml_.members(list, what, "[RA_MLA_MLP_ATTN_GATE, {RA_MLA_LATENT_DIM: 32}]")) {
+  for (const auto& node : members) {
     result.push_back(item(node, what));
     for (std::size_t i = 0; i + 1 < result.size(); ++i)
       refuse_clash(result.back(), result[i], what, what == "all_but");

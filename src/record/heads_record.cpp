@@ -70,13 +70,7 @@ void write_heads(const TrialFolder& folder, const HeadsRecord& record) {
 
 std::optional<HeadsRecord> read_heads(const TrialFolder& folder, const std::string& weights_sha256,
                                       std::string* problem) {
-  const auto json = read_later_file(folder.heads(), weights_sha256, "heads", problem);
-  if (json) try {
-      return heads_from_json(*json);
-    } catch (const Json::exception& fault) {
-      *problem = unreadable(folder.heads(), "heads", fault.what());
-    }
-  return {};
+  return read_later_file(folder.heads(), weights_sha256, "heads", problem, heads_from_json);
 }
 
 }  // namespace kablate

@@ -41,13 +41,7 @@ void write_knockout(const TrialFolder& folder, const KnockoutRecord& record) {
 
 std::optional<KnockoutRecord> read_knockout(const TrialFolder& folder, const std::string& weights_sha256,
                                             std::string* problem) {
-  const auto json = read_later_file(folder.knockout(), weights_sha256, "knockout", problem);
-  if (json) try {
-      return record_from_json(*json);
-    } catch (const Json::exception& fault) {
-      *problem = unreadable(folder.knockout(), "knockout", fault.what());
-    }
-  return {};
+  return read_later_file(folder.knockout(), weights_sha256, "knockout", problem, record_from_json);
 }
 
 }  // namespace kablate

@@ -18,4 +18,19 @@ std::optional<Json> read_later_file(const std::filesystem::path& path, const std
 // The line for content that is not what `command` writes.
 std::string unreadable(const std::filesystem::path& path, const std::string& command, const std::string& why);
 
+// The same as read_later_file, taken apart: `from_json` throws Json::exception where the content is not
+// what `command` writes, which is a problem like the others.
+template <typename FromJson>
+auto read_later_file(const std::filesystem::path& path, const std::string& weights_sha256,
+                     const std::string& command, std::string* problem, FromJson&& from_json)
+    -> std::optional<decltype(from_json(Json()))> {
+  const auto json = read_later_file(path, weights_sha256, command, problem);
+  if (json) try {
+      return from_json(*json);
+    } catch (const Json::exception& fault) {
+      *problem = unreadable(path, command, fault.what());
+    }
+  return {};
+}
+
 }  // namespace kablate

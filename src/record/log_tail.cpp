@@ -6,6 +6,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/error.h"
+#include "base/input_file.h"
+#include "base/text.h"
 #include "record/metrics.h"
 
 namespace kablate {
@@ -32,7 +35,8 @@ std::string bytes_of(const std::filesystem::path& path, off_t from, off_t to) {
 LogTail::LogTail(std::filesystem::path path) : path_(std::move(path)) { skip_all(); }
 
 void LogTail::skip_all() {
-  iteration_ = last_logged_iteration(path_);
+  if (const auto kind = other_than_file(path_); !kind.empty())
+    throw UserError(str(path_.string(), ": is ", kind, ", not a file; take it away"));
   const auto found = look_at(path_);
   if (found) file_ = found->st_ino, read_ = found->st_size;
 }
@@ -50,9 +54,7 @@ std::vector<MetricsRow> LogTail::read() {
   const auto whole = text.rfind('\n');
   if (whole == std::string::npos) return {};
   read_ += static_cast<off_t>(whole + 1);
-  auto rows = parse_metrics(std::string_view(text).substr(0, whole + 1));
-  if (!rows.empty()) iteration_ = iteration_of(rows.back());
-  return rows;
+  return parse_metrics(std::string_view(text).substr(0, whole + 1));
 }
 
 }  // namespace kablate

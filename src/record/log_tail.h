@@ -14,7 +14,7 @@ namespace kablate {
 
 class LogTail {
  public:
-  // What stands there by now is not new. There may be nothing yet; throws UserError as last_logged_iteration.
+  // What stands there by now is not new. There may be nothing yet; throws UserError where it is no file.
   explicit LogTail(std::filesystem::path path);
 
   // The whole rows that have come since the last call; none where the file can't be read. A file that has
@@ -22,15 +22,12 @@ class LogTail {
   // that it keeps anew.
   std::vector<MetricsRow> read();
 
-  std::int64_t iteration() const { return iteration_; }  // of the last row; 0 without one
-
  private:
   void skip_all();
 
   std::filesystem::path path_;
   std::optional<ino_t> file_;
   off_t read_ = 0;  // bytes
-  std::int64_t iteration_ = 0;
 };
 
 }  // namespace kablate

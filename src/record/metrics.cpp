@@ -3,14 +3,12 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <fstream>
 
 #include <fcntl.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/file.h"
-#include "base/input_file.h"
 #include "base/text.h"
 
 namespace kablate {
@@ -87,23 +85,6 @@ std::vector<MetricsRow> parse_metrics(std::string_view text, std::int64_t* damag
   }
   if (damaged != nullptr) *damaged = text.empty() ? 0 : std::ssize(rows) + 1;
   return rows;
-}
-
-std::int64_t last_logged_iteration(const fs::path& path) {
-  constexpr std::streamoff kTail = 4096;  // several rows
-  if (const auto kind = other_than_file(path); !kind.empty())
-    throw UserError(str(path.string(), ": is ", kind, ", not a file; take it away"));
-  std::ifstream file(path, std::ios::binary | std::ios::ate);
-  if (!file) return 0;
-  const std::streamoff size = file.tellg(), start = std::max<std::streamoff>(0, size - kTail);
-  std::string tail(static_cast<std::size_t>(size - start), '\0');
-  file.seekg(start);
-  file.read(tail.data(), static_cast<std::streamsize>(tail.size()));
-  const auto lines = split(tail, '\n');
-  for (auto line = lines.rbegin(); line != lines.rend(); ++line)
-    if (const auto row = metrics_row_from_json(Json::parse(*line, nullptr, /*allow_exceptions=*/false)))
-      return iteration_of(*row);
-  return 0;
 }
 
 std::vector<Json> loss_log(const std::vector<MetricsRow>& rows) {

@@ -58,9 +58,6 @@ class MetricsLog {
 // `damaged` (0 if all are rows). A last line without its end is one too.
 std::vector<MetricsRow> parse_metrics(std::string_view text, std::int64_t* damaged = nullptr);
 
-// The last iteration that stands in a log being written, from its end alone; 0 if there is none.
-std::int64_t last_logged_iteration(const std::filesystem::path& path);
-
 // The rows without what depends on the clock (without_clock): equal for equal trials.
 std::vector<Json> loss_log(const std::vector<MetricsRow>& rows);
 

@@ -242,6 +242,10 @@ std::string blocked_reason(const PlanRecord& plan, const PlannedTrial& trial) {
 
 }  // namespace
 
+bool is_to_come(TrialState state) {
+  return state == TrialState::kMissing || state == TrialState::kRunning || state == TrialState::kInterrupted;
+}
+
 std::vector<TrialState> trial_states(const ExperimentFolder& folder, const PlanRecord& plan) {
   std::vector<TrialState> states;
   if (plan.imported) {

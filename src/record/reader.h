@@ -87,6 +87,9 @@ std::optional<TrialSummary> finished_and_whole(const TrialFolder& folder);
 // The state of one trial folder by DONE and summary.json; without its rows.
 TrialRecord read_trial(const TrialFolder& folder);
 
+// Whether a trial in this state has yet to end.
+bool is_to_come(TrialState state);
+
 // The state of each planned trial, in their order; without their rows. Of an imported experiment it throws as
 // read_imported.
 std::vector<TrialState> trial_states(const ExperimentFolder& folder, const PlanRecord& plan);

@@ -1,6 +1,5 @@
 #include "report/long_csv.h"
 
-#include <filesystem>
 #include <set>
 
 #include "base/text.h"
@@ -18,13 +17,6 @@ std::string term_text(const EvaluationRow& row, const std::string& term) {
 
 }  // namespace
 
-std::string experiment_name(const Report& report) {
-  std::error_code failed;
-  auto path = std::filesystem::weakly_canonical(report.folder, failed);
-  if (failed) path = std::filesystem::path(report.folder).lexically_normal();
-  return (path.has_filename() ? path : path.parent_path()).filename().string();
-}
-
 std::string render_long_csv(const Report& report) {
   std::set<std::string> terms;
   for (const auto& trial : report.trials)
@@ -34,10 +26,11 @@ std::string render_long_csv(const Report& report) {
                                   "key",        "status", "iteration", "train_loss", "val_loss"};
   header.insert(header.end(), terms.begin(), terms.end());
   std::string text = csv_line(header);
+  const auto experiment = experiment_name(report);
   for (const auto& trial : report.trials) {
     const auto* step = report.find_row(trial.planned.step);
     const auto name = parse_trial_folder_name(trial.planned.folder);
-    const std::vector<std::string> begin{experiment_name(report),
+    const std::vector<std::string> begin{experiment,
                                          std::to_string(trial.planned.step),
                                          step == nullptr ? "" : step->name,
                                          step == nullptr ? "" : step->role,

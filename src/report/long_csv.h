@@ -7,9 +7,6 @@
 
 namespace kablate {
 
-// Its folder's.
-std::string experiment_name(const Report& report);
-
 // experiment (its folder's name), step, arm, role, seed, key (its first 12 digits), status, iteration,
 // train_loss, val_loss, and a column for each further term that some evaluation has (FORMAT.md). A trial
 // without an evaluation has one row, whose numbers are empty. RFC 4180, lines end in \n, numbers in full.

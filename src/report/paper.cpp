@@ -8,7 +8,6 @@
 #include "base/control_characters.h"
 #include "base/text.h"
 #include "report/columns.h"
-#include "report/long_csv.h"
 #include "report/sections.h"
 
 namespace kablate {

@@ -1,6 +1,7 @@
 #include "report/report.h"
 
 #include <algorithm>
+#include <filesystem>
 
 #include "base/error.h"
 #include "config/config.h"
@@ -79,6 +80,13 @@ bool Report::has(std::size_t measure) const {
 const std::optional<MeanSd>& ReportRow::mean(std::size_t measure) const {
   static const std::optional<MeanSd> none;
   return measure < means.size() ? means[measure] : none;
+}
+
+std::string experiment_name(const Report& report) {
+  std::error_code failed;
+  auto path = std::filesystem::weakly_canonical(report.folder, failed);
+  if (failed) path = std::filesystem::path(report.folder).lexically_normal();
+  return (path.has_filename() ? path : path.parent_path()).filename().string();
 }
 
 Report make_report(const ExperimentFolder& folder) { return make_report(folder, read_plan(folder)); }

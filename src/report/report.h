@@ -133,6 +133,9 @@ struct Report {
   bool has(std::size_t measure) const;                 // whether some row has this one of measures()
 };
 
+// The name of the report's folder, however its path is spelled.
+std::string experiment_name(const Report& report);
+
 Report make_report(const ExperimentFolder& folder);                          // of the plan in plan.json
 Report make_report(const ExperimentFolder& folder, const PlanRecord& plan);  // of this one
 

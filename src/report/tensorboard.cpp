@@ -80,10 +80,6 @@ bool update_run(const fs::path& folder, const std::string& text) {
   return !goes_on || there.size() < text.size();
 }
 
-bool has_ended(TrialState state) {
-  return state != TrialState::kMissing && state != TrialState::kRunning && state != TrialState::kInterrupted;
-}
-
 // Folders with events of ours that belong to no planned trial.
 std::vector<std::string> strangers_in(const fs::path& out, const std::set<std::string>& known) {
   std::vector<std::string> names;
@@ -115,7 +111,7 @@ TensorboardRuns write_tensorboard(const ExperimentFolder& folder, const fs::path
   std::set<std::string> known;
   // Before any rows are read: of a trial that ends meanwhile the rest comes next time.
   const auto states = trial_states(folder, plan);
-  result.complete = std::all_of(states.begin(), states.end(), has_ended);
+  result.complete = std::none_of(states.begin(), states.end(), is_to_come);
   for (const auto& planned : plan.trials) {
     try {
       const auto trial = read_tracked(folder, plan, planned);

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <iterator>
+#include <thread>
 
 #include "base/error.h"
 
@@ -44,6 +46,13 @@ void catch_stop_signals() {
 }
 
 bool stop_requested() { return requested; }
+
+bool sleep_unless_stopped(double seconds) {
+  using namespace std::chrono;
+  const auto end = steady_clock::now() + duration<double>(seconds);
+  while (!requested && steady_clock::now() < end) std::this_thread::sleep_for(milliseconds(50));
+  return !requested;
+}
 
 void throw_if_stop_requested() {
   if (requested) throw Interrupted("stopped by a signal");

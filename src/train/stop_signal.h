@@ -17,4 +17,7 @@ void catch_stop_signals();
 bool stop_requested();
 void throw_if_stop_requested();  // Interrupted
 
+// Waits for so long, or until a stop is requested: then it is false.
+bool sleep_unless_stopped(double seconds);
+
 }  // namespace kablate

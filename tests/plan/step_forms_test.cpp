@@ -127,6 +127,14 @@ TEST(StepForms, RefusesAHugeFactorial) {
                {"p.yaml:3", "more than 1000 steps"});
 }
 
+TEST(StepForms, RefusesTooManyItems) {
+  for (const std::string form : {"each", "all_but"}) {
+    std::string text = str("name: a\nbaseline: 0\n", form, ":\n");
+    for (int i = 1; i <= 1000; ++i) text += str("- {RA_MLA_LATENT_DIM: ", i, "}\n");
+    expect_error([&] { parse(text); }, {"p.yaml:4", form + ": more than 1000 steps", "leave items out"});
+  }
+}
+
 TEST(StepForms, RefusesAHugeGrid) {
   std::string values = "[1";
   for (int i = 2; i <= 40; ++i) values += str(", ", i);

@@ -2,6 +2,8 @@
 
 #include <fstream>
 
+#include <sys/stat.h>
+
 #include <gtest/gtest.h>
 
 #include "base/file.h"
@@ -38,7 +40,6 @@ TEST(LogTail, ReadsEachWholeRowOnce) {
   EXPECT_EQ(new_ones(tail), Iterations{});
   append(path, line(20).substr(9) + line(30));
   EXPECT_EQ(new_ones(tail), (Iterations{20, 30}));
-  EXPECT_EQ(tail.iteration(), 30);
 }
 
 TEST(LogTail, LeavesOutWhatAnEarlierAttemptWrote) {
@@ -46,11 +47,9 @@ TEST(LogTail, LeavesOutWhatAnEarlierAttemptWrote) {
   const auto path = folder.path() / "metrics.jsonl";
   append(path, line(0) + line(10) + line(20));
   LogTail tail(path);
-  EXPECT_EQ(tail.iteration(), 20);
   EXPECT_EQ(new_ones(tail), Iterations{});
   write_file(path, line(0) + line(10));  // what the checkpoint counts, in a file of its own
   EXPECT_EQ(new_ones(tail), Iterations{});
-  EXPECT_EQ(tail.iteration(), 10);
   append(path, line(20));
   EXPECT_EQ(new_ones(tail), Iterations{20});
 }
@@ -58,6 +57,9 @@ TEST(LogTail, LeavesOutWhatAnEarlierAttemptWrote) {
 TEST(LogTail, RefusesWhatIsNoFile) {
   const TemporaryFolder folder;
   testing_support::expect_error([&] { LogTail tail(folder.path()); }, {"is a folder"});
+  const auto pipe = folder.path() / "metrics.jsonl";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  testing_support::expect_error([&] { LogTail tail(pipe); }, {"metrics.jsonl: is a pipe, not a file"});
 }
 
 }  // namespace

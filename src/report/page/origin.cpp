@@ -10,7 +10,6 @@
 #include "base/text.h"
 #include "plan/key.h"
 #include "record/environment.h"
-#include "report/long_csv.h"
 #include "report/page/markup.h"
 #include "report/table.h"
 

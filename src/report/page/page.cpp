@@ -4,7 +4,6 @@
 
 #include "base/text.h"
 #include "report/columns.h"
-#include "report/long_csv.h"
 #include "report/page/answer.h"
 #include "report/page/curves.h"
 #include "report/page/figures.h"
