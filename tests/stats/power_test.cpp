@@ -37,5 +37,10 @@ TEST(Power, LeastPairsAreTheLeast) {
   }
 }
 
+TEST(Power, IsOneOfEffectsThatNoSpreadCanHide) {
+  for (const double d : {1e5, 1e9, 1e15})
+    for (const std::size_t n : {2, 3, 8}) EXPECT_EQ(paired_t_power(d, n, 0.05 / 6), 1) << d << ", " << n;
+}
+
 }  // namespace
 }  // namespace kablate

@@ -81,7 +81,7 @@ std::vector<Chapter> chapters_of(const ExperimentFolder& folder, const Report& r
   add("cost", "What a gain costs", with_section(cost_figures(report), "costs"));
   add_section("worth");
   add_section("tests");
-  add("used", "Does the trained model use it", knockout_figure(report));
+  add("used", "Does the trained model use it?", knockout_figure(report));
   add("head-maps", kHeadsTitle, with_section(heads_figures(report), "heads"));
   add_section("uses");
   add_section("gates");

@@ -11,7 +11,7 @@ namespace kablate::page {
 namespace {
 
 constexpr double kWidth = 560, kLeft = 52, kRight = 16, kTop = 20, kPlot = 220, kLabel = 18;
-constexpr double kLeastWidth = 36;  // of a stair that a number has room on
+constexpr double kLeastWidth = 44;  // of a stair that a number has room on
 
 // The baseline, then each stair behind the one that it is compared with. A table whose steps branch off has
 // no single stair: the longest way is drawn.
@@ -40,7 +40,7 @@ void draw_stair(Drawing& drawing, const ReportRow& row, const ReportRow* before,
   drawing.text({from + width / 2, kTop + kPlot + 16}, std::to_string(row.step), Ink::kText,
                Drawing::Anchor::kMiddle);
   if (row.delta && before != nullptr && width >= kLeastWidth)
-    drawing.text({from + width / 2, std::max(height - 7, 12.0)}, signed_fixed(row.delta->mean, 3), ink,
+    drawing.text({from + width / 2, std::max(height - 7, 12.0)}, signed_fixed(row.delta->mean, 4), ink,
                  Drawing::Anchor::kMiddle, width < 48 ? 9 : 11);
 }
 
@@ -70,7 +70,8 @@ std::string stairs_figure(const Report& report) {
   const ReportRow* before = nullptr;
   for (const auto* row : stairs) {
     draw_stair(drawing, *row, before, from, width, y);
-    drawing.text({kLeft, label}, shortened(str(row->step, "  ", row->name), 50), Ink::kText);
+    drawing.text({kLeft, label}, shortened(str(row->step, "  ", row->name), row->verdict ? 40 : 70),
+                 Ink::kText);
     if (row->verdict)
       drawing.text({kWidth - kRight, label}, row->verdict->text, ink_of(row->verdict), Drawing::Anchor::kEnd);
     from += width, label += kLabel, before = row;
