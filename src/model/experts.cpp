@@ -1,5 +1,6 @@
 #include "model/experts.h"
 
+#include <array>
 #include <string>
 
 #include <ATen/ATen.h>
@@ -122,6 +123,9 @@ std::vector<Tensor> Experts::parameters() const {
   return all;
 }
 
+// The dimensions B and T. To LibTorch 2.11 {0, 1} in their place could also be names.
+constexpr std::array<std::int64_t, 2> kTokens{0, 1};
+
 // argmax gives the first of equal numbers, on every device.
 Tensor chosen_of(const Tensor& p, std::int64_t count) {
   const Tensor first = p.argmax(-1, /*keepdim=*/true);
@@ -134,7 +138,7 @@ Tensor loads_of(const Routing& routing, const Tensor& keep_BT) {
   const Tensor all_n = at::arange(n, routing.chosen_BTk.options());
   Tensor held_BTn = routing.chosen_BTk.unsqueeze(3).eq(all_n).any(2);
   if (keep_BT.defined()) held_BTn = held_BTn.logical_and(keep_BT.unsqueeze(2));
-  const Tensor counts_n = held_BTn.sum({0, 1}).to(routing.p_BTn.scalar_type());
+  const Tensor counts_n = held_BTn.sum(at::IntArrayRef(kTokens)).to(routing.p_BTn.scalar_type());
   return counts_n / counts_n.sum();
 }
 
@@ -143,9 +147,9 @@ Tensor balance_of(const Routing& routing, const Tensor& keep_BT) {
   Tensor mean_n;
   if (keep_BT.defined()) {
     const Tensor kept_BT1 = keep_BT.unsqueeze(2).to(p_BTn.scalar_type());
-    mean_n = (p_BTn * kept_BT1).sum({0, 1}) / kept_BT1.sum();
+    mean_n = (p_BTn * kept_BT1).sum(at::IntArrayRef(kTokens)) / kept_BT1.sum();
   } else {
-    mean_n = p_BTn.mean({0, 1});
+    mean_n = p_BTn.mean(at::IntArrayRef(kTokens));
   }
   const Tensor balance = (loads_of(routing, keep_BT) * mean_n).sum() * static_cast<double>(p_BTn.size(2));
   // Where all experts are chosen it is 1 whatever p is, and its gradient nothing but rounding.
