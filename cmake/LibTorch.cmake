@@ -25,6 +25,7 @@ target_link_options(libtorch INTERFACE LINKER:--no-as-needed,-lstdc++)
 
 # A CUDA build of the Python package takes NVIDIA's libraries from the packages beside it.
 if(TARGET libtorch::torch_cuda)
+  target_compile_definitions(libtorch INTERFACE KABLATE_CUDA_LIBTORCH)
   target_link_options(libtorch INTERFACE LINKER:--allow-shlib-undefined)
   cmake_path(GET KABLATE_LIBTORCH PARENT_PATH packages)
   file(GLOB CMAKE_BUILD_RPATH "${packages}/nvidia/*/lib")

@@ -6,10 +6,13 @@
 #include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
 
+#include "base/rng.h"
 #include "data/dataset.h"
 #include "generate/decode.h"
+#include "model/dropout_mask.h"
 #include "support/engine/model_fixture.h"
 #include "support/engine/observables.h"
+#include "support/engine/twin.h"
 #include "train/objective.h"
 #include "train/trainer.h"
 
@@ -128,6 +131,23 @@ TEST_P(OnTheGpu, TrainsInBFloat16) {
   const double loss = last();
   EXPECT_TRUE(std::isfinite(loss));
   EXPECT_EQ(loss, last());
+}
+
+// What LibTorch compiles there, beside whole tensors here: every bit, at sizes that fill no block of four,
+// over the pieces that it is cut into, and for sample numbers beyond 32 bits.
+TEST(Gpu, KeepsTheElementsThatTheCpuKeeps) {
+  if (!at::hasCUDA()) GTEST_SKIP() << "LibTorch finds no GPU";
+  const auto seed = seed_of_this_run();
+  for (std::uint64_t round = 0; round < 20; ++round) {
+    const auto drawn = [&](std::uint64_t n) { return random_bits(seed, 10 * round + n); };
+    const auto count = static_cast<std::int64_t>(round == 0 ? (1 << 24) + 7 : 1 + drawn(0) % 5000);
+    const double drop = round == 1 ? 0 : 0.1 + 0.8 * random_uniform(seed, 10 * round + 1);
+    const std::vector<std::uint64_t> samples{drawn(2) % 100, drawn(3) >> 2};
+    const auto kept = [&](c10::Device device) {
+      return kept_by_dropout(drawn(4), samples, drop, count, device).cpu();
+    };
+    EXPECT_TRUE(kept(kGpu).equal(kept(c10::kCPU))) << "seed " << seed << ", round " << round;
+  }
 }
 
 // One line where there is none, instead of some for each arm.
