@@ -58,6 +58,7 @@
 ##   O=DIR                 folder for .config, build, .venv and prepared data (default: here)
 ##   V=1                   show every command
 ##   JOBS=N                compile N files, run N tests at once (default: one a core)
+##   TOGETHER=n            compile each source by itself, not a folder as one file
 ##   LIBTORCH=DIR          use this LibTorch instead of the one in .venv
 ##   CXX=COMPILER          use this compiler
 ## From the environment come only CXX, CXXFLAGS, LDFLAGS and

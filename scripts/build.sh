@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Writes the generated headers, configures CMake where needed, and compiles: build.sh TARGET...
-# Environment: SRC and OUT, the folders of the sources and of what is made; KABLATE_LIBTORCH; JOBS; V; CXX,
-# CXXFLAGS and LDFLAGS, which CMake reads.
+# Environment: SRC and OUT, the folders of the sources and of what is made; KABLATE_LIBTORCH; JOBS; V;
+# TOGETHER (cmake/Together.cmake); CXX, CXXFLAGS and LDFLAGS, which CMake reads.
 set -euo pipefail
 
 python=$OUT/.venv/bin/python
@@ -21,7 +21,7 @@ for uplot in "$OUT"/.venv/lib/python3*/site-packages/uplot/static; do :; done  #
 configure() {  # only if what it was called with has changed; ninja sees changes in CMakeLists.txt itself
   local arguments=(-S "$SRC" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release "-DKABLATE_LIBTORCH=$libtorch"
     "-DKABLATE_GENERATED=$generated" "-DKABLATE_UPLOT=$uplot"
-    "-DPython3_EXECUTABLE=$python") given=() name called
+    "-DPython3_EXECUTABLE=$python" "-DKABLATE_TOGETHER=${TOGETHER:-y}") given=() name called
   for name in CXX CXXFLAGS LDFLAGS; do
     [ -z "${!name:-}" ] || given+=("$name=${!name}")
   done

@@ -2,7 +2,7 @@
 
 The rules: formatting (clang-format), layers of includes, who may include the generated header and LibTorch,
 lengths of files, lines and functions, the form of Kconfig entries, defconfigs as savedefconfig writes them,
-docs/configuration.md as scripts/config_docs.py makes it.
+docs/configuration.md as scripts/config_docs.py makes it, names within a folder of sources (lint_names.py).
 """
 
 import argparse
@@ -14,6 +14,7 @@ import tempfile
 
 import config_docs
 import kconfig_strict as strict
+import lint_names
 from configure import minimal_text
 from kconfig_texts import number_symbols
 from source_key import TOKEN
@@ -336,6 +337,14 @@ def check_format(root):
     return [f"{place}: not formatted; call 'make format'" for place in first.values()]
 
 
+def check_names(root):
+    """CMakeLists.txt says which tests are not compiled as one file."""
+    apart = re.findall(r"compile_together\([^ )]+ ([^)]+)\)", read(root, "CMakeLists.txt"))
+    texts = [(path, read(root, path)) for path in files(root, ("src", "tests"), CPP)]
+    return [f"{path}:{line}: {message}"
+            for path, line, message in lint_names.duplicates(texts, " ".join(apart).split())]
+
+
 def check_all(root):
     found = []
     for path in files(root, ("src",), CPP):
@@ -355,7 +364,7 @@ def check_all(root):
             found += check_defconfig(root, menu, f"defconfigs/{name}")
     for path in ["README.md", *files(root, ("docs", "src"), (".md",))]:
         found += check_tables(path, read(root, path))
-    return found + check_makefile(read(root, "Makefile")) + check_format(root)
+    return found + check_names(root) + check_makefile(read(root, "Makefile")) + check_format(root)
 
 
 def main():

@@ -3,7 +3,7 @@
 # nothing reads is an error; in the environment a name of ours is said to be left out.
 
 OWN := O V JOBS LIBTORCH RESULTS RUN STEPS SEEDS BUDGET FRESH ROUNDS SHAPES INPUT COLUMN SHARD_TOKENS SHARDS TASKS \
-       PREFIX
+       PREFIX TOGETHER
 COMPILER := CXX CXXFLAGS LDFLAGS
 FROM_ENVIRONMENT := KABLATE_TORCH_INDEX KABLATE_TEST_SEED
 # Symbols of the menu; a choice's members stand for nothing by themselves.
@@ -80,6 +80,6 @@ export KABLATE_COLUMN := $(value COLUMN)
 export KABLATE_SHARD_TOKENS := $(value SHARD_TOKENS)
 export KABLATE_SHARDS := $(value SHARDS)
 export KABLATE_TASKS := $(value TASKS)
-export JOBS V
+export JOBS V TOGETHER
 export PYTHONUTF8 := 1
 export PYTHONDONTWRITEBYTECODE := 1

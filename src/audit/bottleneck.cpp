@@ -9,8 +9,9 @@
 namespace kablate {
 namespace {
 
-constexpr double kActs = 1e-8;       // far above float64's rounding
-constexpr double kRounding = 1e-10;  // of an expert's products, which may hang on how many rows there are
+constexpr double kPasses = 1e-8;  // far above float64's rounding
+constexpr double kProductRounding =
+    1e-10;  // of an expert's products, which may hang on how many rows there are
 
 // By how much the logits of each position change, relative, where `count` tokens from `place` on are others;
 // [T].
@@ -35,7 +36,7 @@ std::optional<Finding> bottleneck(const Config& step, const Subject& subject) {
   const auto last = step.gpt.context - 1;
   const auto blind = [&](const Config& config, std::int64_t place) -> std::string {
     const Tensor unmoved =
-        changes(config, drawn(config), place, 1, subject).ge(kActs).logical_not().nonzero();
+        changes(config, drawn(config), place, 1, subject).ge(kPasses).logical_not().nonzero();
     if (unmoved.numel() == 0) return "";
     return str("what is said of position ", unmoved[0][0].item<std::int64_t>(), " does not hang on token ",
                place);
@@ -44,7 +45,8 @@ std::optional<Finding> bottleneck(const Config& step, const Subject& subject) {
   Config alone = without_mechanisms(step);
   alone.gpt.attention = false, alone.attention.latent = false;
   if (alone.gpt.positions == Positions::kRotary) alone.gpt.positions = Positions::kNone;
-  const Tensor moved = changes(alone, drawn(alone), 0, last, subject).le(kRounding).logical_not().nonzero();
+  const Tensor moved =
+      changes(alone, drawn(alone), 0, last, subject).le(kProductRounding).logical_not().nonzero();
   if (moved.numel() != 0)
     return Finding{false, str("without attention what is said of position ", moved[0][0].item<std::int64_t>(),
                               " hangs on tokens before the last: it reads more than the last state")};

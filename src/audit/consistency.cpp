@@ -14,7 +14,7 @@ namespace {
 
 constexpr double kDouble = 1e-11, kFloat = 1e-5, kBFloat16 = 3e-2;  // relative; rounding stays far below
 
-double rounding(at::ScalarType type) {
+double rounding_of(at::ScalarType type) {
   return type == at::kDouble ? kDouble : type == at::kFloat ? kFloat : kBFloat16;
 }
 
@@ -38,7 +38,7 @@ struct Asked {
   // "" or by how much, where it is more than rounding.
   std::string difference(const Tensor& found, const Tensor& expected) const {
     const double gap = relative_difference(found, expected);
-    return gap <= rounding(type) ? "" : str(scientific(gap, 1), " relative in ", type_name(type));
+    return gap <= rounding_of(type) ? "" : str(scientific(gap, 1), " relative in ", type_name(type));
   }
 };
 

@@ -15,8 +15,8 @@
 namespace kablate {
 namespace {
 
-constexpr double kDouble = 1e-10, kFloat = 1e-5;  // relative to the logits' norm at a position
-constexpr double kRounding = 10;                  // times what float32 itself costs at a position
+constexpr double kDecodesDouble = 1e-10, kDecodesFloat = 1e-5;  // relative to the logits' norm at a position
+constexpr double kTimesRounding = 10;   // times what float32 itself costs at a position
 constexpr double kMostRounding = 1e-3;  // more than that is no rounding but a full pass that is wrong
 constexpr double kSetAside = 0.01;      // of the positions, where the mechanism selects
 
@@ -53,10 +53,10 @@ std::optional<Finding> decode_parity(const Config& step, const Subject& subject)
   const Tensor in_float = gaps(subject.decoded_logits(config, narrow, tokens), full_narrow);
   // A few numbers in a norm magnify rounding, and a weight at the edge of a selection may fall on its other
   // side; in float64 only where two weights are equal, which does not happen twice by chance.
-  const Tensor allowed = (gaps(full_narrow, full_wide) * kRounding).clamp(kFloat, kMostRounding);
+  const Tensor allowed = (gaps(full_narrow, full_wide) * kTimesRounding).clamp(kDecodesFloat, kMostRounding);
   const bool selected = selects(config);
   const auto over = in_float.gt(allowed).sum().item<std::int64_t>(),
-             over_in_double = in_double.le(kDouble).logical_not().sum().item<std::int64_t>();
+             over_in_double = in_double.le(kDecodesDouble).logical_not().sum().item<std::int64_t>();
   const auto aside =
       selected ? std::max<std::int64_t>(1, std::llround(kSetAside * static_cast<double>(in_float.numel())))
                : 0;
@@ -64,14 +64,14 @@ std::optional<Finding> decode_parity(const Config& step, const Subject& subject)
                          scientific(in_double.max().item<double>(), 1), " relative in float64 and ",
                          scientific(in_float.max().item<double>(), 1), " in float32",
                          over > 0 ? str(" (", over, " of ", in_float.numel(), " positions over ",
-                                        scientific(kFloat, 0), " and over rounding)")
+                                        scientific(kDecodesFloat, 0), " and over rounding)")
                                   : "");
   const auto tied = [&] {
     const auto other = random_parameters(subject.parameters(config), 13).to(at::kCPU, at::kDouble);
     const Tensor others = sequences(config, 14);
     const Tensor again =
         gaps(subject.decoded_logits(config, other, others), subject.logits(config, other, others, Dropout()));
-    return selected && over_in_double <= aside && again.le(kDouble).all().item<bool>();
+    return selected && over_in_double <= aside && again.le(kDecodesDouble).all().item<bool>();
   };
   // Written so that what is no number fails.
   const bool finite = in_float.isfinite().all().item<bool>() && in_double.isfinite().all().item<bool>();

@@ -17,9 +17,9 @@
 namespace kablate {
 namespace {
 
-constexpr double kRounding = 1e-11;
-constexpr const char *kRouter = ".mlp.router.weight", *kExperts = ".mlp.experts.";
-constexpr std::uint64_t kSeed = 1;
+constexpr double kExpertRounding = 1e-11;
+constexpr const char *kRouterMap = ".mlp.router.weight", *kExpertMaps = ".mlp.experts.";
+constexpr std::uint64_t kRoutedSeed = 1;
 
 // "transformer.h.0.mlp." and "c_fc.weight" of the expert's tensor, with its number.
 struct ExpertTensor {
@@ -27,9 +27,9 @@ struct ExpertTensor {
   std::int64_t expert = 0;
 };
 std::optional<ExpertTensor> expert_tensor(const std::string& name) {
-  const auto place = name.find(kExperts);
+  const auto place = name.find(kExpertMaps);
   if (place == std::string::npos) return {};
-  const auto first = place + std::string(kExperts).size(), dot = name.find('.', first);
+  const auto first = place + std::string(kExpertMaps).size(), dot = name.find('.', first);
   return ExpertTensor{name.substr(0, place) + ".mlp.", name.substr(dot + 1),
                       parse_int(name.substr(first, dot - first)).value()};
 }
@@ -60,7 +60,7 @@ Even even(const Config& step, const Config& dense, const ParameterSet& parameter
             ParameterSet(subject.parameters(dense)).to(at::kCPU, at::kDouble)};
   const double share = step.mlp.experts_top == 1 ? 1 / static_cast<double>(step.mlp.experts) : 1;
   for (const auto& [name, tensor] : pair.routed.by_name()) {
-    if (name.ends_with(kRouter)) tensor.zero_();
+    if (name.ends_with(kRouterMap)) tensor.zero_();
     const auto own = expert_tensor(name);
     if (!own) continue;
     if (own->expert == 1 && step.mlp.experts_top == 2) tensor.copy_(parameters[expert_name(*own, 0)]);
@@ -75,11 +75,11 @@ Even even(const Config& step, const Config& dense, const ParameterSet& parameter
 
 // The loop's first batch; which samples those are the gate `samples` asks.
 Batch first_batch(const Config& c, const Dataset& data) {
-  const auto seed = data_seed(c.data, kSeed);
+  const auto seed = data_seed(c.data, kRoutedSeed);
   return contract_keyed(c, data.samples(seed, 0, c.global_batch(), c.gpt.context), seed, data.vocabulary());
 }
 
-bool close(double found, double expected, double most) {
+bool balance_close(double found, double expected, double most) {
   return std::abs(found - expected) <= most * expected;
 }
 
@@ -92,14 +92,14 @@ std::string other_balance(const Config& plain, const Subject& subject) {
   const Batch batch{.inputs = random_tokens(plain, 2, plain.gpt.context, 72),
                     .targets = random_tokens(plain, 2, plain.gpt.context, 73),
                     .samples = {7, 11}};
-  const Batch keyed = contract_keyed(plain, batch, kSeed, audited_mask_token(plain));
+  const Batch keyed = contract_keyed(plain, batch, kRoutedSeed, audited_mask_token(plain));
   if (keyed.targets.ne(kIgnoreIndex).sum().item<std::int64_t>() == 0) return "";
   const double expected =
       PlainModel(plain, parameters.by_name(), at::kDouble).balance(keyed.inputs).item<double>();
-  const auto terms = subject.terms(plain, parameters, batch, kSeed);
+  const auto terms = subject.terms(plain, parameters, batch, kRoutedSeed);
   const auto found = terms.find(kTerm);
   if (found == terms.end()) return str("the objective has no ", kTerm);
-  return close(found->second, expected, 1e-9)
+  return balance_close(found->second, expected, 1e-9)
              ? ""
              : str("the objective's balance is ", found->second, ", by the contract ", expected);
 }
@@ -116,7 +116,8 @@ std::string loses_balance(const Config& plain, const Subject& subject) {
   Config balanced = c;
   balanced.mlp.balance_weight = 1;
   const auto data = seeded_data(c);
-  const auto without = subject.train(c, kSeed, data, 1), with = subject.train(balanced, kSeed, data, 1);
+  const auto without = subject.train(c, kRoutedSeed, data, 1),
+             with = subject.train(balanced, kRoutedSeed, data, 1);
   if (!without.finite || !with.finite) return "";  // other gates say so
   if (with.updates.at(0).loss != without.updates.at(0).loss)
     return "the logged loss is another with MLP_BALANCE_WEIGHT";
@@ -127,11 +128,11 @@ std::string loses_balance(const Config& plain, const Subject& subject) {
       PlainModel(c, start, at::kDouble).balance(first_batch(c, *data).inputs).item<double>();
   const auto& terms = with.updates.at(0).terms;
   const double found = terms.contains(kTerm) ? terms.at(kTerm) : NAN;
-  if (!close(found, expected, c.run.dtype == DType::kFloat32 ? 1e-3 : 5e-2))
+  if (!balance_close(found, expected, c.run.dtype == DType::kFloat32 ? 1e-3 : 5e-2))
     return str("the loop's balance is ", found, ", by the contract ", expected);
   if (c.mlp.experts == c.mlp.experts_top) return "";  // every load is even: the balance is 1, whatever p
   for (const auto& [name, tensor] : with.weights)
-    if (name.ends_with(kRouter) && at::equal(tensor, without.weights.at(name)))
+    if (name.ends_with(kRouterMap) && at::equal(tensor, without.weights.at(name)))
       return str("MLP_BALANCE_WEIGHT does not move ", name);
   return "";
 }
@@ -142,7 +143,7 @@ ParameterSet with_moved_routers(const ParameterSet& parameters, std::int64_t by)
   const at::NoGradGuard no_grad;
   auto moved = parameters.to(at::kCPU, at::kDouble);
   for (const auto& [name, tensor] : moved.by_name())
-    if (name.ends_with(kRouter)) tensor.copy_(tensor.detach().clone().roll(by, 0));
+    if (name.ends_with(kRouterMap)) tensor.copy_(tensor.detach().clone().roll(by, 0));
   return moved;
 }
 
@@ -173,7 +174,7 @@ std::optional<Finding> experts(const Config& given, const Subject& subject) {
   const auto differs = [&](const Config& config, const ParameterSet& parameters, const Tensor& expected) {
     const at::NoGradGuard no_grad;
     const double gap = relative_difference(subject.logits(config, parameters, tokens, Dropout()), expected);
-    return gap <= kRounding ? "" : scientific(gap, 1) + " relative";
+    return gap <= kExpertRounding ? "" : scientific(gap, 1) + " relative";
   };
   const at::NoGradGuard no_grad;
   const Tensor own = subject.logits(step, drawn, tokens, Dropout());

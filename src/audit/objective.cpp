@@ -14,7 +14,7 @@
 namespace kablate {
 namespace {
 
-constexpr std::uint64_t kSeed = 3;
+constexpr std::uint64_t kDrawSeed = 3;
 
 struct Critic {
   double loss = 0, accuracy = 0, changed = 0;
@@ -60,10 +60,10 @@ std::optional<Finding> objective(const Config& step, const Subject& subject) {
   const Batch batch = step.objective.masked()
                           ? Batch{.inputs = random_tokens(step, 2, step.gpt.context, 65), .samples = {7, 11}}
                           : seeded_data(step)->windows(Split::kTrain, labelled, step.gpt.context);
-  const Batch keyed = contract_keyed(step, batch, kSeed, audited_mask_token(step));
+  const Batch keyed = contract_keyed(step, batch, kDrawSeed, audited_mask_token(step));
   const auto masked = keyed.targets.ne(kIgnoreIndex).sum().item<std::int64_t>();
   if (masked == 0) return {};  // by chance, of rates drawn for each sequence
-  const auto found = subject.terms(step, parameters, batch, kSeed);
+  const auto found = subject.terms(step, parameters, batch, kDrawSeed);
   const auto differs = [&](const char* name, double expected) -> std::string {
     const auto at = found.find(name);
     if (at == found.end()) return str("gives no ", name);

@@ -52,7 +52,7 @@ double contract_sparsity(const Config& c, std::int64_t updates) {
   return sparsity;
 }
 
-std::int64_t contract_count(const Parameter& spec, double sparsity) {
+std::int64_t contract_losses(const Parameter& spec, double sparsity) {
   return static_cast<std::int64_t>(std::floor(sparsity * static_cast<double>(spec.count())));
 }
 
@@ -68,7 +68,7 @@ std::vector<Expected> expected_after(const Config& c, std::int64_t updates, cons
   std::map<std::string, std::int64_t> lost;
   const auto add = [&](std::int64_t update) {  // what the maps that train at it have lost after it
     for (const auto& spec : subject.parameters(at_update(c, update)))
-      if (loses_entries(spec)) lost[spec.name] = contract_count(spec, contract_sparsity(c, update));
+      if (loses_entries(spec)) lost[spec.name] = contract_losses(spec, contract_sparsity(c, update));
   };
   add(until), add(updates);
   std::vector<Expected> all;

@@ -13,8 +13,8 @@
 namespace kablate {
 namespace {
 
-constexpr const char *kLayers = "transformer.h.", *kMlpMaps = ".mlp.c_", *kRouter = ".mlp.router.",
-                     *kExperts = ".mlp.experts.", *kAttention = ".attn.";
+constexpr const char *kLayers = "transformer.h.", *kMlpMaps = ".mlp.c_", *kRouterName = ".mlp.router.",
+                     *kExpertNames = ".mlp.experts.", *kAttention = ".attn.";
 
 std::int64_t layer_of(const std::string& name) {
   const auto first = std::string(kLayers).size();
@@ -37,7 +37,7 @@ bool holds(const std::string& name, const char* part) { return name.find(part) !
 
 // Adapters are each layer's own.
 bool is_of_an_mlp(const std::string& name) {
-  const bool map = holds(name, kMlpMaps) || holds(name, kRouter) || holds(name, kExperts);
+  const bool map = holds(name, kMlpMaps) || holds(name, kRouterName) || holds(name, kExpertNames);
   return name.starts_with(kLayers) && map && !holds(name, ".lora_");
 }
 
@@ -110,9 +110,9 @@ std::string parts_with_other_moments(const Config& step, const Subject& subject)
 
 // Whether another expert of the layer has parted: one that got no token since goes on as all copies do.
 bool parts_elsewhere(const Config& c, const Training& apart, const std::string& name) {
-  const auto layer = name.substr(0, name.find(kExperts));
+  const auto layer = name.substr(0, name.find(kExpertNames));
   return std::any_of(apart.weights.begin(), apart.weights.end(), [&](const auto& named) {
-    return named.first.starts_with(layer + kExperts) &&
+    return named.first.starts_with(layer + kExpertNames) &&
            !at::equal(named.second, apart.weights.at(origin_of(c, named.first)));
   });
 }
@@ -139,7 +139,7 @@ std::string unshares_wrongly(const Config& step, const Subject& subject) {
     if (own == apart.weights.end()) return str("after update ", updates, " there is no ", spec.name);
     const auto origin = origin_of(c, spec.name);
     if (origin != spec.name && at::equal(own->second, apart.weights.at(origin)) &&
-        !(holds(spec.name, kExperts) && parts_elsewhere(c, apart, spec.name)))
+        !(holds(spec.name, kExpertNames) && parts_elsewhere(c, apart, spec.name)))
       return str(spec.name, " still moves with ", origin);
   }
   return parts_with_other_moments(c, subject);

@@ -20,7 +20,7 @@ namespace kablate {
 namespace {
 
 constexpr std::int64_t kUpdates = 3, kWindows = 5;
-constexpr std::uint64_t kSeed = 1;
+constexpr std::uint64_t kTwinSeed = 1;
 
 // A loop as short as can show what is asked; optimizer, schedule, type and model stay as configured, but that
 // the model of its start is that of its end.
@@ -35,7 +35,7 @@ Config short_loop(Config c, std::int64_t batch, std::int64_t accumulation) {
 
 double tolerance(const Config& c) { return c.run.dtype == DType::kFloat32 ? 1e-4 : 5e-2; }
 
-bool close(double found, double expected, double most) {
+bool loss_close(double found, double expected, double most) {
   return std::abs(found - expected) <= most * std::max(std::abs(expected), 1e-3);
 }
 
@@ -190,7 +190,7 @@ std::optional<Finding> samples(const Config& step, const Subject& subject) {
 std::optional<Finding> evaluation(const Config& step, const Subject& subject) {
   const Config c = short_loop(step, 2, 1);
   const auto data = seeded_data(c);
-  const auto trained = subject.train(c, kSeed, data, 1);
+  const auto trained = subject.train(c, kTwinSeed, data, 1);
   if (!trained.finite || !std::isfinite(trained.losses.val_loss.value_or(0))) return {};
   const Batch of_train = evaluated_windows(c, *data, Split::kTrain),
               of_validation = evaluated_windows(c, *data, Split::kValidation);
@@ -198,15 +198,15 @@ std::optional<Finding> evaluation(const Config& step, const Subject& subject) {
     return Finding{false, "it read other windows than the evenly spaced ones of each split"};
   const Evaluation contract = evaluation_of(c, trained, of_validation, subject);
   const double expected = contract.loss.mean();
-  if (!close(trained.losses.val_loss.value_or(NAN), expected, tolerance(c) / 10))
+  if (!loss_close(trained.losses.val_loss.value_or(NAN), expected, tolerance(c) / 10))
     return Finding{false, str("the validation loss is ", trained.losses.val_loss.value_or(NAN),
                               ", its windows say ", expected)};
   if (const auto fault = wrong_accuracy(c, trained.losses, contract); !fault.empty())
     return Finding{false, fault};
   Config rare = c, often = c;  // without an update, so that only the evaluation could see it
   rare.gpt.dropout = 0, often.gpt.dropout = 0.5;
-  if (subject.train(rare, kSeed, data, 0).losses.val_loss !=
-      subject.train(often, kSeed, data, 0).losses.val_loss)
+  if (subject.train(rare, kTwinSeed, data, 0).losses.val_loss !=
+      subject.train(often, kTwinSeed, data, 0).losses.val_loss)
     return Finding{false, "dropout changes the validation loss"};
   return Finding{true, str("the loss of ", of_validation.inputs.size(0),
                            " evenly spaced windows of the validation split, without dropout")};
@@ -220,18 +220,19 @@ std::optional<Finding> updates(const Config& step, const Subject& subject) {
   quick.mlp.balance_weight = 0;  // it is of a piece, and of four another
   const Config whole = short_loop(quick, 4, 1), pieces = short_loop(quick, 1, 4);
   const auto data = seeded_data(whole);
-  const auto one = subject.train(whole, kSeed, data, kUpdates), four = subject.train(pieces, kSeed, data, 1);
+  const auto one = subject.train(whole, kTwinSeed, data, kUpdates),
+             four = subject.train(pieces, kTwinSeed, data, 1);
   if (!one.finite || !four.finite) return {};
   const auto &a = one.updates.at(0), &b = four.updates.at(0);
   for (const auto& [what, in_one, in_four] :
        {std::tuple{"loss", a.loss, b.loss}, std::tuple{"gradient norm", a.grad_norm, b.grad_norm}})
-    if (!close(in_four.value_or(NAN), in_one.value_or(NAN), tolerance(whole)))
+    if (!loss_close(in_four.value_or(NAN), in_one.value_or(NAN), tolerance(whole)))
       return Finding{false, str("accumulated over 4 pieces the ", what, " is ", in_four.value_or(NAN),
                                 ", of the same batch at once ", in_one.value_or(NAN))};
   const bool resets = whole.optim.kind == OptimizerKind::kAdamWSpam && whole.optim.spam_reset &&
                       whole.optim.spam_interval < kUpdates;
   for (const auto& row : one.updates)
-    if (!resets && !close(row.learning_rate.value_or(NAN), contract_rate(whole, row.iteration), 1e-12))
+    if (!resets && !loss_close(row.learning_rate.value_or(NAN), contract_rate(whole, row.iteration), 1e-12))
       return Finding{false, str("the learning rate of iteration ", row.iteration, " is ",
                                 row.learning_rate.value_or(NAN), ", the schedule says ",
                                 contract_rate(whole, row.iteration))};
@@ -294,8 +295,8 @@ std::optional<Finding> twin_training(const Config& step, const Subject& subject)
   const Config off = without_mechanisms(zero);
   for (const auto* mechanism : on) mechanism->weight(zero) = 0;
   const auto data = seeded_data(off);
-  const auto twin = subject.train(zero, kSeed, data, kUpdates),
-             plain = subject.train(off, kSeed, data, kUpdates);
+  const auto twin = subject.train(zero, kTwinSeed, data, kUpdates),
+             plain = subject.train(off, kTwinSeed, data, kUpdates);
   for (std::size_t i = 0; i < plain.updates.size(); ++i) {
     if (twin.updates.at(i).tokens != plain.updates[i].tokens)
       return Finding{false, str("with weights 0 it reads other samples from iteration ", i, " on")};

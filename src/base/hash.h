@@ -10,6 +10,7 @@
 namespace kablate {
 
 using Digest = std::array<std::uint8_t, 32>;
+inline constexpr std::size_t kDigestDigits = 64;  // of hex()
 
 // Takes data piece by piece.
 class Sha256 {

@@ -53,7 +53,7 @@ StepCost time_step(const Step& step, const std::vector<std::int64_t>& contexts, 
   return result;
 }
 
-Json to_json(const std::vector<StepCost>& steps, std::int64_t batch, std::int64_t threads) {
+Json costs_json(const std::vector<StepCost>& steps, std::int64_t batch, std::int64_t threads) {
   Json rows = Json::array();
   for (const auto& [step, reason, costs] : steps) {
     if (!reason.empty()) rows.push_back({{"step", step->number}, {"name", step->name}, {"reason", reason}});
@@ -69,7 +69,7 @@ Json to_json(const std::vector<StepCost>& steps, std::int64_t batch, std::int64_
   return {{"batch", batch}, {"threads", threads}, {"rows", rows}};
 }
 
-void print(const std::vector<StepCost>& steps, std::int64_t batch, std::int64_t threads) {
+void print_costs(const std::vector<StepCost>& steps, std::int64_t batch, std::int64_t threads) {
   const auto width = output_width();
   TextTable table{{"step", "name", "context", "ms/token", "tokens/s", "cache", "cache/token"},
                   {false, false, true, true, true, true, true},
@@ -106,9 +106,9 @@ int bench_decoding(const BenchCommand& command) {
   for (const auto& step : plan.steps)
     if (!step.rerun_of) steps.push_back(time_step(step, contexts, command.batch));
   if (command.json)
-    std::printf("%s\n", to_json(steps, command.batch, threads).dump(2).c_str());
+    std::printf("%s\n", costs_json(steps, command.batch, threads).dump(2).c_str());
   else
-    print(steps, command.batch, threads);
+    print_costs(steps, command.batch, threads);
   return kExitDone;
 }
 

@@ -54,7 +54,7 @@ Words words_of(const CLI::App& command) {
   return words;
 }
 
-std::string values_of(const Symbol& symbol) {
+std::string offered_values(const Symbol& symbol) {
   if (symbol.type == SymbolType::kBool) return "y n";
   std::vector<std::string> values;
   for (const auto& [value, member] : symbol.members) values.push_back(value);
@@ -66,7 +66,7 @@ std::string symbol_text() {
   std::string cases;
   for (const auto& symbol : symbols()) {
     names.push_back(symbol.name);
-    if (const auto values = values_of(symbol); !values.empty())
+    if (const auto values = offered_values(symbol); !values.empty())
       cases += str("    ", symbol.name, ") values=", shell_quoted(values), " ;;\n");
   }
   return str("_kablate_symbols=", shell_quoted(join(names, " ")), "\n\n_kablate_values() {\n  case $1 in\n",

@@ -30,7 +30,7 @@ struct EvalCommand {
   bool json = false;
 };
 
-struct Report {
+struct EvalReport {
   std::string label;
   Evaluation evaluation;
   std::optional<double> recorded;  // the loss that the run ended with, where the data and windows are its own
@@ -68,7 +68,7 @@ Config with_context(const EvalCommand& command, Config config) {
   return config;
 }
 
-Report of_run(const EvalCommand& command) {
+EvalReport of_run(const EvalCommand& command) {
   const Program program{data_folder(), source_folder(), this_build(), command.data_path};
   const StoredTrial trial = read_stored_trial(existing_trial(command.run), program);
   check_data_path(command, trial.config);
@@ -85,7 +85,7 @@ Report of_run(const EvalCommand& command) {
         str(command.run,
             ": its data are not those that it was trained on any more; put them back, or name what "
             "to evaluate on with --data-path"));
-  Report report{trial.label(), evaluate(command, config, trial.folder.weights(), *data), {}};
+  EvalReport report{trial.label(), evaluate(command, config, trial.folder.weights(), *data), {}};
   if (command.samples || !own_data || config.gpt.context != trial.config.gpt.context) return report;
   report.recorded = trial.summary.val_loss;
   if (report.recorded == report.evaluation.loss) return report;
@@ -98,7 +98,7 @@ Report of_run(const EvalCommand& command) {
                           : "what the trial was made by differs: " + join(differences, ", ")));
 }
 
-Report of_weights(const EvalCommand& command) {
+EvalReport of_weights(const EvalCommand& command) {
   std::vector<std::string_view> read{
       "RA_MLA_ALLOW_NONCAUSAL", "DEVICE",    "KERNELS",      "THREADS", "DTYPE", "GPT2_BATCH_SIZE",
       "GPT2_EVAL_SAMPLES",      "MASK_RATE", "MASK_SCHEDULE"};
@@ -113,7 +113,7 @@ Report of_weights(const EvalCommand& command) {
       command.weights, evaluate(command, config, command.weights, *open_dataset(config, data_folder())), {}};
 }
 
-void print(const Report& report) {
+void print_report(const EvalReport& report) {
   const auto& [label, evaluation, recorded] = report;
   const auto bits = evaluation.bits_per_byte();
   std::string tokens = grouped(evaluation.tokens) + (evaluation.accuracy ? " labels" : " tokens");
@@ -136,7 +136,7 @@ void print(const Report& report) {
                                                        : "unknown: the data are ids without a vocabulary");
 }
 
-void print_json(const Report& report) {
+void print_json(const EvalReport& report) {
   const auto& [label, evaluation, recorded] = report;
   const auto bits = evaluation.bits_per_byte();
   Json json{{"loss", evaluation.loss},
@@ -153,11 +153,11 @@ void print_json(const Report& report) {
 
 int evaluate_model(const EvalCommand& command) {
   check_source(command.configuration, command.run, command.weights, "eval");
-  const Report report = command.run.empty() ? of_weights(command) : of_run(command);
+  const EvalReport report = command.run.empty() ? of_weights(command) : of_run(command);
   if (command.json)
     print_json(report);
   else
-    print(report);
+    print_report(report);
   return kExitDone;
 }
 

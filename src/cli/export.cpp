@@ -29,12 +29,12 @@ Gpt2Format format_asked_for(const ExportCommand& command) {
   throw UserError(str("--to = ", command.to, ": allowed: nanogpt, hf-gpt2"));
 }
 
-struct Source {
+struct ExportSource {
   Config config;
   std::filesystem::path weights;
 };
 
-Source source_of(const ExportCommand& command) {
+ExportSource source_of(const ExportCommand& command) {
   if (command.run.empty())
     return {command.configuration.model_config("export", {"RA_MLA_ALLOW_NONCAUSAL"}), command.weights};
   const TrialFolder folder = existing_trial(command.run);

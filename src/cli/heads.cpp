@@ -43,7 +43,7 @@ struct HeadsCommand {
 constexpr std::int64_t kLength = 64, kSequences = 32, kSeed = 1;  // where nothing is given
 
 // A model, and where random ids come from.
-struct Source {
+struct LookedAt {
   std::string label;
   Config config;
   std::filesystem::path weights;
@@ -83,11 +83,11 @@ std::vector<std::int64_t> ids_of(const Config& config) {
   return all;
 }
 
-Source from_run(const HeadsCommand& command) {
+LookedAt from_run(const HeadsCommand& command) {
   const Program program{data_folder(), source_folder(), this_build(), ""};
   StoredTrial trial = read_stored_trial(existing_trial(command.run), program);
   check_file(trial.folder, trial.folder.weights());
-  Source source{trial.label(), trial.config, trial.folder.weights(), {}, trial.threads, {}};
+  LookedAt source{trial.label(), trial.config, trial.folder.weights(), {}, trial.threads, {}};
   if (command.tokens.empty()) {
     const auto path = trial.folder.tokenizer();
     const Json json = Json::parse(read_checked(trial.folder, path), nullptr, /*allow_exceptions=*/false);
@@ -97,11 +97,11 @@ Source from_run(const HeadsCommand& command) {
   return source;
 }
 
-Source from_weights(const HeadsCommand& command) {
+LookedAt from_weights(const HeadsCommand& command) {
   std::vector<std::string_view> more{"RA_MLA_ALLOW_NONCAUSAL", "DEVICE", "KERNELS", "THREADS"};
   if (command.tokens.empty()) more.insert(more.end(), kDataSymbols.begin(), kDataSymbols.end());
   const Config config = command.configuration.model_config("heads", more);
-  Source source{command.weights, config, command.weights, {}, config.run.threads, {}};
+  LookedAt source{command.weights, config, command.weights, {}, config.run.threads, {}};
   if (source.threads == 0) source.threads = available_cores();
   return source;
 }
@@ -140,7 +140,7 @@ Tensor read_sequences(const std::string& path, const Config& config) {
   return rows_of(lines);
 }
 
-HeadsRecord look(const HeadsCommand& command, Source& source) {
+HeadsRecord look(const HeadsCommand& command, LookedAt& source) {
   check_model(source.config);
   const auto length = command.length.value_or(kLength), seed = command.seed.value_or(kSeed);
   Tensor sequences;
@@ -160,7 +160,7 @@ HeadsRecord look(const HeadsCommand& command, Source& source) {
   return record;
 }
 
-void print(const Source& source, const HeadsRecord& record) {
+void print_heads(const LookedAt& source, const HeadsRecord& record) {
   std::string from = record.ids ? str(", of ", *record.ids, " ids") : "";
   std::printf("%s\n",
               wrapped(str(source.label, ": ", record.sequences_text(), from), output_width()).c_str());
@@ -169,7 +169,7 @@ void print(const Source& source, const HeadsRecord& record) {
 
 int look_at_model(const HeadsCommand& command) {
   check_options(command);
-  Source source = command.run.empty() ? from_weights(command) : from_run(command);
+  LookedAt source = command.run.empty() ? from_weights(command) : from_run(command);
   catch_stop_signals();
   make_deterministic(source.threads);
   const HeadsRecord record = look(command, source);
@@ -177,7 +177,7 @@ int look_at_model(const HeadsCommand& command) {
   if (command.json)
     std::printf("%s\n", heads_to_json(record).dump(2).c_str());
   else
-    print(source, record);
+    print_heads(source, record);
   return kExitDone;
 }
 
@@ -186,7 +186,7 @@ int look_at_model(const HeadsCommand& command) {
 void measure_trial(const TrialFolder& folder) {
   HeadsCommand command;
   command.run = folder.path().string();
-  Source source = from_run(command);
+  LookedAt source = from_run(command);
   command.length = std::min(kLength, source.config.gpt.context / 2);
   at::set_num_threads(static_cast<int>(source.threads));
   write_heads(folder, look(command, source));

@@ -24,7 +24,7 @@ struct ImportCommand {
   std::optional<std::int64_t> heads;
 };
 
-Gpt2Format format_asked_for(const ImportCommand& command, const StateDict& tensors) {
+Gpt2Format source_format(const ImportCommand& command, const StateDict& tensors) {
   for (const auto format : {Gpt2Format::kNanoGpt, Gpt2Format::kHfGpt2})
     if (command.from == format_name(format)) return format;
   if (command.from == "auto") return format_of(command.in, tensors);
@@ -66,7 +66,7 @@ std::int64_t heads_of(const ImportCommand& command, std::optional<std::int64_t> 
 
 int import_weights(const ImportCommand& command) {
   const StateDict tensors = read_state_dict(command.in);
-  const auto format = format_asked_for(command, tensors);
+  const auto format = source_format(command, tensors);
   Gpt2Hints hints = hints_beside(command, format);
   hints.heads = heads_of(command, hints.heads, width_of(command.in, tensors));
   const ImportedModel model = import_gpt2(command.in, tensors, format, hints);

@@ -13,11 +13,11 @@
 namespace kablate {
 namespace {
 
-struct ImportCommand {
+struct ImportRunsCommand {
   std::string file, out, baseline, better = "less";
 };
 
-int import_runs(const ImportCommand& command) {
+int import_runs(const ImportRunsCommand& command) {
   const auto runs = parse_runs(
       read_text(command.file), command.file,
       {.baseline = command.baseline, .better = command.better == "more" ? Better::kMore : Better::kLess});
@@ -37,7 +37,7 @@ int import_runs(const ImportCommand& command) {
 }  // namespace
 
 void add_import_runs_command(CLI::App& app, Action& action) {
-  const auto command = std::make_shared<ImportCommand>();
+  const auto command = std::make_shared<ImportRunsCommand>();
   auto* parser = app.add_subcommand("import-runs", "The table of runs that others trained, from a CSV file");
   parser->add_option("FILE", command->file, "arm,seed,loss and more columns (docs/tables.md)")->required();
   parser

@@ -71,14 +71,14 @@ Noise noise_beside(const StoredTrial& trial) {
   return noise;
 }
 
-std::string noise_text(const Noise& noise) {
+std::string chance_text(const Noise& noise) {
   if (!noise.problem.empty()) return str("The noise floor is not used: ", noise.problem);
   if (!noise.floor) return "How much the loss differs between seeds `make noise` measures.";
   return str("The baseline's loss has sd ", fixed(noise.floor->sd, 4), " between ", noise.floor->seeds.size(),
              " seeds (noise.json).");
 }
 
-Json to_json(const KnockoutStudy& study, const Noise& noise) {
+Json study_json(const KnockoutStudy& study, const Noise& noise) {
   Json rows = Json::array();
   const auto number = [](const std::optional<double>& value) { return value ? Json(*value) : Json(); };
   for (const auto& row : study.rows) {
@@ -119,7 +119,7 @@ void store(const KnockoutStudy& study, const StoredTrial& trial) {
     write_knockout(trial.folder, record_of(study, trial.summary.weights_sha256));
 }
 
-void print(const KnockoutStudy& study, const StoredTrial& trial, const Noise& noise) {
+void print_study(const KnockoutStudy& study, const StoredTrial& trial, const Noise& noise) {
   const auto width = output_width();
   std::printf("%s\n",
               wrapped(str(trial.label(), ", ", study.windows,
@@ -141,7 +141,7 @@ void print(const KnockoutStudy& study, const StoredTrial& trial, const Noise& no
                              "). They are over the windows of one trained model; how another "
                              "seed would come out they don't say."),
                          width);
-  text += wrapped(noise_text(noise), width);
+  text += wrapped(chance_text(noise), width);
   std::printf("%s", text.c_str());
 }
 
@@ -173,9 +173,9 @@ int knock_out_trial(const KnockoutCommand& command) {
   store(study, trial);
   const auto noise = noise_beside(trial);
   if (command.json)
-    std::printf("%s\n", to_json(study, noise).dump(2).c_str());
+    std::printf("%s\n", study_json(study, noise).dump(2).c_str());
   else
-    print(study, trial, noise);
+    print_study(study, trial, noise);
   return kExitDone;
 }
 

@@ -122,7 +122,7 @@ std::vector<Listed> list(const fs::path& results) {
   return found;
 }
 
-Json to_json(const Listed& listed) {
+Json listed_json(const Listed& listed) {
   Json json = {{"folder", listed.folder}, {"touched", listed.touched}, {"problem", listed.problem}};
   if (!listed.problem.empty()) return json;
   json["plan"] = listed.plan, json["planned"] = listed.planned, json["state"] = listed.state;
@@ -140,7 +140,7 @@ std::string verdicts_text(const Listed& listed) {
   return join(texts, "; ");
 }
 
-std::string text_of(const std::vector<Listed>& found, std::size_t width) {
+std::string listed_text(const std::vector<Listed>& found, std::size_t width) {
   TextTable table{{"experiment", "plan", "done", "state", "touched", "verdicts, as last reported"},
                   {false, false, true, false, false, false},
                   {}};
@@ -179,12 +179,12 @@ void add_list_command(CLI::App& app, Action& action) {
       const auto found = list(options->results);
       if (options->json) {
         Json json = Json::array();
-        for (const auto& listed : found) json.push_back(to_json(listed));
+        for (const auto& listed : found) json.push_back(listed_json(listed));
         std::printf("%s", json_text(json).c_str());
       } else if (found.empty()) {
         std::printf("%s: no experiments yet\n", options->results.c_str());
       } else {
-        std::printf("%s%s\n", text_of(found, output_width()).c_str(), options->results.c_str());
+        std::printf("%s%s\n", listed_text(found, output_width()).c_str(), options->results.c_str());
       }
       return kExitDone;
     };

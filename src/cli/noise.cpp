@@ -71,8 +71,8 @@ RunResult train(Plan& plan, const Config& base, const ExperimentFolder& folder) 
   return run_plan(folder, plan, order);
 }
 
-std::vector<double> losses_of(const ExperimentFolder& folder, const Plan& plan, std::size_t first,
-                              std::size_t count) {
+std::vector<double> trained_losses(const ExperimentFolder& folder, const Plan& plan, std::size_t first,
+                                   std::size_t count) {
   std::vector<double> losses;
   for (std::size_t i = first; i < first + count; ++i) {
     const Trial& trial = plan.trials[i];
@@ -125,7 +125,7 @@ int noise(const NoiseCommand& command) {
   if (result.interrupted) log_warning("interrupted; the same command goes on from here");
   if (result.interrupted) return kExitInterrupted;
   if (result.failed > 0 || result.blocked > 0) return kExitFailed;  // the runner has said why
-  const auto losses = losses_of(folder, plan, 0, seeds.size());
+  const auto losses = trained_losses(folder, plan, 0, seeds.size());
   const NoiseFloor floor = make_noise(plan, losses, command.pairs);
   write_noise(folder, floor);
   std::error_code ignored;
@@ -141,7 +141,7 @@ int noise(const NoiseCommand& command) {
             "): the baseline against itself, ", floor.pairs, " pairs each, p < .05"));
   bool good = floor.rejected <= allowed;
   if (command.planted_harm > 0) {
-    const auto harmed = losses_of(folder, plan, seeds.size(), plan.trials.size() - seeds.size());
+    const auto harmed = trained_losses(folder, plan, seeds.size(), plan.trials.size() - seeds.size());
     const auto found = compare_with_harm(losses, harmed, static_cast<std::size_t>(command.pairs));
     print(str("planted harm: ", found.rejected, " of ", found.comparisons,
               " found: the baseline without attention, mean ", fixed(mean_sd(harmed).mean, 4),

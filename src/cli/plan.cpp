@@ -34,7 +34,7 @@ Json match_json(const std::optional<Match>& match) {
   return json;
 }
 
-Json to_json(const Outlook& outlook) {
+Json outlook_json(const Outlook& outlook) {
   Json json = to_json(outlook.record);
   for (std::size_t i = 0; i < outlook.plan.steps.size(); ++i) {
     const auto seconds = expected_seconds(outlook, i);
@@ -211,8 +211,9 @@ int plan(const PlanCommand& command) {
   if (command.measure) timing = Timing::kAlways;
   if (command.no_measure) timing = Timing::kNever;
   const auto outlook = make_outlook(settings, command.options.experiment(settings), timing);
-  std::printf("%s",
-              (command.json ? json_text(to_json(outlook)) : outlook_text(outlook, output_width())).c_str());
+  std::printf(
+      "%s",
+      (command.json ? json_text(outlook_json(outlook)) : outlook_text(outlook, output_width())).c_str());
   return kExitDone;
 }
 

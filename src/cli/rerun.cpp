@@ -15,14 +15,16 @@ struct RerunCommand {
   std::string folder, data_path, init_from;
 };
 
-void print(const std::string& finding) { std::printf("%s", finding_line(finding, terminal_width()).c_str()); }
+void print_finding(const std::string& finding) {
+  std::printf("%s", finding_line(finding, terminal_width()).c_str());
+}
 
 void print_differences(const RerunPlan& plan) {
-  for (const auto& damage : plan.damage) print("damaged there: " + damage);
+  for (const auto& damage : plan.damage) print_finding("damaged there: " + damage);
   for (const auto* phrases : {&plan.causes.key, &plan.causes.machine})
-    for (const auto& phrase : *phrases) print("differs here: " + phrase);
+    for (const auto& phrase : *phrases) print_finding("differs here: " + phrase);
   if (plan.causes.names().empty())
-    print(
+    print_finding(
         "the same here: configuration, sources, compiler, LibTorch, threads, data, device, kernels, CPU, "
         "libraries' variables and system");
   std::fflush(stdout);
@@ -51,14 +53,15 @@ int rerun_trial(const RerunCommand& command) {
   }
   const std::string label = plan.stored.label();
   if (result.equal()) {
-    print(str(label, ": equal: weights ", plan.stored.summary.weights_sha256, " and every logged loss"));
+    print_finding(
+        str(label, ": equal: weights ", plan.stored.summary.weights_sha256, " and every logged loss"));
     return plan.damage.empty() ? kExitDone : kExitFailed;
   }
   const std::string what = result.failure.empty() ? "differs: " + result.comparison.describe()
                                                   : "failed when trained again: " + result.failure;
-  print(str(label, ": ", what));
-  print(explanation(plan.causes));
-  print("kept to be looked at: " + result.kept.string());
+  print_finding(str(label, ": ", what));
+  print_finding(explanation(plan.causes));
+  print_finding("kept to be looked at: " + result.kept.string());
   return kExitFailed;
 }
 

@@ -43,38 +43,38 @@ struct SampleCommand {
 constexpr std::int64_t kTokens = 256;  // to add, where no number is given
 
 // A finished run brings its own configuration, weights and vocabulary.
-struct Source {
+struct SampleSource {
   LoadedModel loaded;
   Tokenizer tokenizer;
 };
 
 // The work of a token is small: for a model that fits into a core's cache, waking other threads costs more
 // than they give (17 times as much CPU time was measured, 8 wide on two busy cores).
-void choose_threads(const Config& config) {
+void choose_sampling_threads(const Config& config) {
   constexpr std::int64_t kSmall = 1 << 20;  // parameters
   const std::int64_t threads = parameter_count(config) < kSmall ? 1 : available_cores();
   make_deterministic(config.run.threads > 0 ? config.run.threads : threads);
 }
 
-Source from_run(const SampleCommand& options) {
+SampleSource source_of_run(const SampleCommand& options) {
   const TrialFolder folder = existing_trial(options.run);
   if (!DoneList::read(folder))
     throw UserError(
         str("--run = ", options.run, ": the trial is not finished: it has no weights.safetensors yet"));
   const Config config = read_trial_config(folder).bind();
   check_file(folder, folder.weights());
-  choose_threads(config);
+  choose_sampling_threads(config);
   const Json json =
       Json::parse(read_checked(folder, folder.tokenizer()), nullptr, /*allow_exceptions=*/false);
   return {load_model(config, folder.weights().string()),
           Tokenizer::from_json(json, folder.tokenizer().string())};
 }
 
-Source from_weights(const SampleCommand& options) {
+SampleSource source_of_weights(const SampleCommand& options) {
   const Config config = options.configuration.model_config(
       "sample",
       {"RA_MLA_ALLOW_NONCAUSAL", "DEVICE", "KERNELS", "THREADS", "DATASET", "TOKENIZER", "DATA_PATH"});
-  choose_threads(config);
+  choose_sampling_threads(config);
   LoadedModel loaded = load_model(config, options.weights);
   return {std::move(loaded), open_dataset(config, data_folder())->tokenizer()};
 }
@@ -111,8 +111,8 @@ SampleOptions checked(const SampleCommand& command) {
 }
 
 // Text as it is drawn, without what may begin --stop until that is known.
-void print_one(const Source& source, const std::vector<std::int64_t>& prompt, const SampleOptions& options,
-               const Stop& stop) {
+void print_one(const SampleSource& source, const std::vector<std::int64_t>& prompt,
+               const SampleOptions& options, const Stop& stop) {
   const auto& [loaded, tokenizer] = source;
   Utf8Mender mender;
   Drawn drawn(tokenizer, stop);
@@ -152,7 +152,7 @@ void print_texts(const std::vector<std::vector<std::int64_t>>& texts, const std:
   put("\n");
 }
 
-void print_many(const Source& source, const std::vector<std::int64_t>& prompt, std::int64_t count,
+void print_many(const SampleSource& source, const std::vector<std::int64_t>& prompt, std::int64_t count,
                 SampleOptions options, const Stop& stop) {
   const auto& [loaded, tokenizer] = source;
   if (!stop.text.empty())
@@ -165,7 +165,7 @@ void print_many(const Source& source, const std::vector<std::int64_t>& prompt, s
 }
 
 // All places at once, in a few steps (generate/unmask.h).
-void print_unmasked(const Source& source, const std::vector<std::int64_t>& prompt, std::int64_t count,
+void print_unmasked(const SampleSource& source, const std::vector<std::int64_t>& prompt, std::int64_t count,
                     const SampleOptions& options, const SampleCommand& command, const Stop& stop) {
   const auto& [loaded, tokenizer] = source;
   const auto P = std::ssize(prompt), T = P + options.tokens;
@@ -191,8 +191,8 @@ void print_unmasked(const Source& source, const std::vector<std::int64_t>& promp
 }
 
 // Of a model of masked tokens, which is filled in as a whole.
-void check_masked(const SampleCommand& command, const Source& source, const std::vector<std::int64_t>& prompt,
-                  SampleOptions& options) {
+void check_masked(const SampleCommand& command, const SampleSource& source,
+                  const std::vector<std::int64_t>& prompt, SampleOptions& options) {
   const Config& config = source.loaded.config;
   if (command.critic && !config.objective.critic)
     throw UserError("--critic: this model has none (CRITIC = n); leave --critic out");
@@ -230,7 +230,7 @@ void warn_of_unseen(const std::vector<std::int64_t>& prompt, const Tokenizer& to
 
 int print_sample(const SampleCommand& command) {
   SampleOptions options = checked(command);
-  const Source source = command.run.empty() ? from_weights(command) : from_run(command);
+  const SampleSource source = command.run.empty() ? source_of_weights(command) : source_of_run(command);
   const auto& [loaded, tokenizer] = source;
   if (const auto& data = loaded.config.data; data.is_synthetic())
     throw UserError(str("DATASET = ", enum_name(data.dataset),

@@ -69,7 +69,7 @@ std::string unknown_names(const std::vector<DotConfigLine>& lines, const Names& 
              "; leave these lines out or rename them; 'make menuconfig' shows all symbols");
 }
 
-std::string value_of(const DotConfigLine& line, const Names& names) {
+std::string assigned_value(const DotConfigLine& line, const Names& names) {
   if (names.members.contains(line.name)) return bool_value(line);
   switch (find_symbol(line.name)->type) {
     case SymbolType::kBool:
@@ -100,7 +100,7 @@ Values scan(const std::vector<std::string>& lines, const std::string& path, cons
       if (const auto* first = find(values, line->name))
         throw UserError(
             str(line->where(), ": CONFIG_", line->name, " is set twice; first at ", first->line.where()));
-      values.emplace_back(line->name, Value{value_of(*line, names), *line});
+      values.emplace_back(line->name, Value{assigned_value(*line, names), *line});
     } catch (const UserError& error) {
       if (unknown.empty() && !fault) fault = error;
     }

@@ -14,7 +14,7 @@
 namespace kablate {
 namespace {
 
-using Tokens = TokenStream::Narrow;
+using NarrowTokens = TokenStream::Narrow;
 
 constexpr std::int64_t kLookedThrough = std::int64_t{1} << 28;  // bytes of all files together, at most
 constexpr std::int64_t kHashedWhole = std::int64_t{1} << 30;    // likewise
@@ -128,7 +128,7 @@ class BinDataset final : public StreamDataset {
   }
 
   void check_vocabulary(const TokenFile& file) const {
-    const Tokens tokens = file.tokens;
+    const NarrowTokens tokens = file.tokens;
     const auto first =
         std::find_if(tokens.begin(), tokens.end(), [&](auto token) { return token >= bound_; });
     if (first == tokens.end()) return;
@@ -146,7 +146,7 @@ class BinDataset final : public StreamDataset {
 
   // A file is often made at its full size and then filled: what never was is 0.
   void note_zeros(const TokenFile& file) {
-    const Tokens tokens = file.tokens;
+    const NarrowTokens tokens = file.tokens;
     const auto last = std::find_if(tokens.rbegin(), tokens.rend(), [](auto token) { return token != 0; });
     const auto zeros = static_cast<std::int64_t>(last - tokens.rbegin());
     constexpr std::int64_t kMany = 1000;

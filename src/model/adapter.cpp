@@ -11,8 +11,6 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-Tensor rows_of(const Tensor& x) { return x.reshape({-1, x.size(-1)}); }
-
 // What the adapter adds goes into the memory of the product that it stands beside, and its gradient into that
 // of the input's: no pass over [N, out] or [N, in] more than the products themselves.
 struct Adapted : torch::autograd::Function<Adapted> {

@@ -27,6 +27,9 @@ struct LinearMap {
   }
 };
 
+// x [..., E] as [N, E].
+inline Tensor rows_of(const Tensor& x) { return x.reshape({-1, x.size(-1)}); }
+
 // x·Wᵀ + b computed in `type`; x [..., in], W [out, in], b [out] or undefined. Float32 on a CPU goes through
 // oneDNN instead of MKL (which keeps to AVX2 on CPUs that are not Intel's, and scales worse), but for
 // gradients of small weights: the same sums in another order, 3e-7 from float64 relative to a tensor's norm,

@@ -47,8 +47,6 @@ std::vector<bool> which_defined(const Tensors& tensors) {
   return defined;
 }
 
-Tensor rows_of(const Tensor& x) { return x.reshape({-1, x.size(-1)}); }
-
 // base + scale·(v·Wᵀ + b)
 Tensor mapped(const Tensor& base, const Tensor& v, const Tensor& weight, const Tensor& bias, double scale) {
   auto sizes = v.sizes().vec();

@@ -23,18 +23,18 @@ std::vector<at::Tensor> pick(const std::vector<at::Tensor>& tensors, const std::
   return picked;
 }
 
-WorkError wrong(const std::string& name, const std::string& why) {
+WorkError wrong_moment(const std::string& name, const std::string& why) {
   return WorkError(kablate::str("optimizer state: tensor \"", name, "\" ", why));
 }
 
 void check_tensor(const std::map<std::string, at::Tensor>& state, const std::string& name,
                   at::ScalarType type, at::IntArrayRef shape) {
   const auto found = state.find(name);
-  if (found == state.end()) throw wrong(name, "is missing");
+  if (found == state.end()) throw wrong_moment(name, "is missing");
   const auto& tensor = found->second;
   if (tensor.scalar_type() != type || tensor.sizes() != shape)
-    throw wrong(name, kablate::str("is ", tensor.scalar_type(), " ", tensor.sizes(), ", expected ", type, " ",
-                                   shape));
+    throw wrong_moment(name, kablate::str("is ", tensor.scalar_type(), " ", tensor.sizes(), ", expected ",
+                                          type, " ", shape));
 }
 
 }  // namespace
@@ -121,10 +121,10 @@ void Moments::check(const std::map<std::string, at::Tensor>& state, const std::v
     known.insert(name);
     check_tensor(state, name, at::kLong, {1});
     if (counter_value(state.at(name)) < 0)
-      throw wrong(name, kablate::str("is ", counter_value(state.at(name)), ", below 0"));
+      throw wrong_moment(name, kablate::str("is ", counter_value(state.at(name)), ", below 0"));
   }
   for (const auto& [name, tensor] : state)
-    if (!known.contains(name)) throw wrong(name, "does not belong to this optimizer and model");
+    if (!known.contains(name)) throw wrong_moment(name, "does not belong to this optimizer and model");
 }
 
 void Moments::load(const std::map<std::string, at::Tensor>& state) {

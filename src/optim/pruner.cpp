@@ -48,7 +48,7 @@ double threshold_of(const Scores& scores, std::int64_t n, std::int64_t count) {
 
 std::int64_t number_of(const at::Tensor& pruned) { return pruned.sum().item<std::int64_t>(); }
 
-WorkError wrong(const std::string& name, const std::string& why) {
+WorkError wrong_mask(const std::string& name, const std::string& why) {
   return WorkError(kablate::str("state of pruning: tensor \"", name, "\" ", why));
 }
 
@@ -103,18 +103,18 @@ void Pruner::check_state(const std::map<std::string, at::Tensor>& state, std::in
   const auto own = this->state();
   for (const auto& [name, pruned] : own) {
     const auto found = state.find(name);
-    if (found == state.end()) throw wrong(name, "is missing");
+    if (found == state.end()) throw wrong_mask(name, "is missing");
     const at::Tensor& tensor = found->second;
     if (tensor.scalar_type() != at::kBool || tensor.sizes() != pruned.sizes())
-      throw wrong(name, kablate::str("is ", tensor.scalar_type(), " ", tensor.sizes(), ", expected Bool ",
-                                     pruned.sizes()));
+      throw wrong_mask(name, kablate::str("is ", tensor.scalar_type(), " ", tensor.sizes(),
+                                          ", expected Bool ", pruned.sizes()));
     const auto count = number_of(tensor), expected = pruned_entries(sparsity, pruned.numel());
     if (count != expected)
-      throw wrong(name, kablate::str("has ", count, " entries pruned, expected ", expected, " after ",
-                                     updates, " updates"));
+      throw wrong_mask(name, kablate::str("has ", count, " entries pruned, expected ", expected, " after ",
+                                          updates, " updates"));
   }
   for (const auto& [name, tensor] : state)
-    if (!own.contains(name)) throw wrong(name, "does not belong to this model");
+    if (!own.contains(name)) throw wrong_mask(name, "does not belong to this model");
 }
 
 void Pruner::load_state(const std::map<std::string, at::Tensor>& state) {

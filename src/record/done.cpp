@@ -15,7 +15,6 @@ using Kind = FileFault::Kind;
 using Files = std::map<std::string, std::string>;
 
 constexpr std::string_view kHead = "# kablate trial ";  // a comment to `sha256sum -c`
-constexpr std::size_t kDigits = 64;
 
 std::vector<fs::path> files_of(const TrialFolder& folder) {
   return {folder.config(),    folder.defconfig(), folder.key(),     folder.environment(),
@@ -26,7 +25,7 @@ std::vector<fs::path> files_of(const TrialFolder& folder) {
 std::string name_of(const fs::path& file) { return file.filename().string(); }
 
 bool is_digest(std::string_view text) {
-  return text.size() == kDigits && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+  return text.size() == kDigestDigits && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
 }
 
 std::string done_text(const Files& files) {
@@ -39,8 +38,8 @@ std::string done_text(const Files& files) {
 std::optional<Files> parse_done(const std::string& text, const TrialFolder& folder) {
   Files files;
   for (const auto& line : split(text, '\n'))
-    if (line.size() > kDigits + 2 && is_digest(std::string_view(line).substr(0, kDigits)))
-      files[line.substr(kDigits + 2)] = line.substr(0, kDigits);
+    if (line.size() > kDigestDigits + 2 && is_digest(std::string_view(line).substr(0, kDigestDigits)))
+      files[line.substr(kDigestDigits + 2)] = line.substr(0, kDigestDigits);
   for (const auto& file : files_of(folder))
     if (!files.contains(name_of(file))) return {};
   return done_text(files) == text ? std::optional(std::move(files)) : std::nullopt;

@@ -50,10 +50,9 @@ std::vector<std::string> names_of(std::vector<std::string> folders, SameTrial sa
 // Of a line's bytes with the digits of its own "sha256" written as 0; "" if it has none.
 std::string sum_of(std::string line) {
   constexpr std::string_view kKey = "\"sha256\":\"";
-  constexpr std::size_t kDigits = 64;
   const auto at = line.find(kKey);
-  if (at == std::string::npos || line.size() < at + kKey.size() + kDigits) return "";
-  return hex(sha256(line.replace(at + kKey.size(), kDigits, kDigits, '0')));
+  if (at == std::string::npos || line.size() < at + kKey.size() + kDigestDigits) return "";
+  return hex(sha256(line.replace(at + kKey.size(), kDigestDigits, kDigestDigits, '0')));
 }
 
 // What is in `a` and not in `b`; both sorted.

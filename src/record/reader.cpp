@@ -235,7 +235,7 @@ PlanRecord read_plan(const ExperimentFolder& folder) {
 namespace {
 
 // "" where the trial's step is not refused.
-std::string blocked_reason(const PlanRecord& plan, const PlannedTrial& trial) {
+std::string why_blocked(const PlanRecord& plan, const PlannedTrial& trial) {
   const auto* step = plan.find_step(trial.step);
   return step == nullptr ? "" : step->blocked;
 }
@@ -253,8 +253,8 @@ std::vector<TrialState> trial_states(const ExperimentFolder& folder, const PlanR
     return states;
   }
   for (const auto& trial : plan.trials)
-    states.push_back(blocked_reason(plan, trial).empty() ? read_trial(folder.trial(trial.folder)).state
-                                                         : TrialState::kBlocked);
+    states.push_back(why_blocked(plan, trial).empty() ? read_trial(folder.trial(trial.folder)).state
+                                                      : TrialState::kBlocked);
   return states;
 }
 
@@ -279,7 +279,7 @@ ExperimentRecord read_experiment(const ExperimentFolder& folder, const PlanRecor
     else
       read_rows(trial_folder, record, experiment.problems);
     add_later_files(trial_folder, record, experiment.problems);
-    if (auto reason = blocked_reason(plan, trial); !reason.empty())
+    if (auto reason = why_blocked(plan, trial); !reason.empty())
       record.state = TrialState::kBlocked, record.reason = std::move(reason);
     experiment.trials.push_back(std::move(record));
   }

@@ -12,7 +12,6 @@ namespace {
 using Kind = FileFault::Kind;
 
 constexpr const char *kFormat = "format", *kSum = "sha256";
-constexpr std::size_t kDigits = 64;
 // Within a JSON string a quote has a backslash before it, so that this is found where it is a key.
 constexpr std::string_view kSumKey = "\"sha256\": \"";
 
@@ -22,11 +21,11 @@ std::size_t place_of_sum(std::string_view text) {
   if (at == std::string_view::npos || text.find(kSumKey, at + 1) != std::string_view::npos)
     return std::string_view::npos;
   const auto digits = at + kSumKey.size();
-  return digits + kDigits <= text.size() ? digits : std::string_view::npos;
+  return digits + kDigestDigits <= text.size() ? digits : std::string_view::npos;
 }
 
-std::string sum_of(std::string text, std::size_t digits) {
-  text.replace(digits, kDigits, kDigits, '0');
+std::string sealed_sum(std::string text, std::size_t digits) {
+  text.replace(digits, kDigestDigits, kDigestDigits, '0');
   return hex(sha256(text));
 }
 
@@ -40,19 +39,19 @@ std::string with_plain_line_ends(std::string_view text) {
 bool sum_holds(std::string_view text) {
   const auto digits = place_of_sum(text);
   return digits != std::string_view::npos &&
-         text.substr(digits, kDigits) == sum_of(std::string(text), digits);
+         text.substr(digits, kDigestDigits) == sealed_sum(std::string(text), digits);
 }
 
 }  // namespace
 
 std::string sealed_text(Json json) {
   json[kFormat] = kRecordFormat;
-  json[kSum] = std::string(kDigits, '0');
+  json[kSum] = std::string(kDigestDigits, '0');
   std::string text = json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
   const auto digits = place_of_sum(text);
   if (digits == std::string::npos) throw std::logic_error("a sealed file has one key \"sha256\"");
-  const std::string sum = sum_of(text, digits);
-  return text.replace(digits, kDigits, sum);
+  const std::string sum = sealed_sum(text, digits);
+  return text.replace(digits, kDigestDigits, sum);
 }
 
 Json unsealed(std::string_view text, const std::string& name) {

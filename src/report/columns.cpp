@@ -10,11 +10,6 @@ namespace {
 using Real = std::optional<double>;
 using Row = const ReportRow&;
 
-template <typename T, typename Format>
-std::string shown(const std::optional<T>& value, Format&& format) {
-  return value ? format(*value) : "";
-}
-
 std::string loss_text(const std::optional<MeanSd>& loss) {
   if (!loss) return "";
   return fixed(loss->mean, 4) + (loss->sd ? " ± " + fixed(*loss->sd, 4) : "");

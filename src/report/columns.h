@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -9,6 +10,12 @@
 #include "report/table.h"
 
 namespace kablate {
+
+// What a cell shows: nothing where there is no value.
+template <typename T, typename Format>
+std::string shown(const std::optional<T>& value, Format&& format) {
+  return value ? format(*value) : "";
+}
 
 struct Column {
   std::string heading;

@@ -8,7 +8,7 @@
 namespace kablate {
 namespace {
 
-std::string number_text(const std::optional<double>& value) { return value ? shortest(*value) : ""; }
+std::string shortest_or_nothing(const std::optional<double>& value) { return value ? shortest(*value) : ""; }
 
 std::string term_text(const EvaluationRow& row, const std::string& term) {
   const auto found = row.terms.find(term);
@@ -43,8 +43,8 @@ std::string render_long_csv(const Report& report) {
       text += csv_line(rest);
     };
     for (const auto& row : trial.evaluations) {
-      std::vector<std::string> fields{std::to_string(row.iteration), number_text(row.train_loss),
-                                      number_text(row.val_loss)};
+      std::vector<std::string> fields{std::to_string(row.iteration), shortest_or_nothing(row.train_loss),
+                                      shortest_or_nothing(row.val_loss)};
       for (const auto& term : terms) fields.push_back(term_text(row, term));
       add(std::move(fields));
     }

@@ -9,7 +9,7 @@
 namespace kablate {
 namespace {
 
-std::string number_text(const std::optional<std::int64_t>& value) {
+std::string known_text(const std::optional<std::int64_t>& value) {
   return value ? std::to_string(*value) : "unknown";
 }
 
@@ -61,7 +61,7 @@ bool comparable(const TrialSummary& a, const TrialSummary& b) { return why_not_c
 
 std::string why_not_comparable(const TrialSummary& a, const TrialSummary& b) {
   if (a.threads != b.threads || a.device != b.device)
-    return str(number_text(a.threads), " threads on ", a.device, " against ", number_text(b.threads), " on ",
+    return str(known_text(a.threads), " threads on ", a.device, " against ", known_text(b.threads), " on ",
                b.device);
   for (const auto* side : {&a, &b})
     if (side->arithmetic.find('+') != std::string::npos)

@@ -35,17 +35,17 @@ std::vector<std::string> key_lines(const TrialFolder& a, const TrialFolder& b) {
   return lines;
 }
 
-std::string text_of(const Real& value, int digits) { return value ? fixed(*value, digits) : "none"; }
+std::string real_text(const Real& value, int digits) { return value ? fixed(*value, digits) : "none"; }
 
-void add_value(std::vector<std::string>& lines, const char* name, const Real& a, const Real& b, int digits) {
+void add_change(std::vector<std::string>& lines, const char* name, const Real& a, const Real& b, int digits) {
   if (a == b) return;
   const std::string change = a && b ? str(" (", signed_fixed(*b - *a, digits), ")") : "";
-  lines.push_back(str(name, ": ", text_of(a, digits), " -> ", text_of(b, digits), change));
+  lines.push_back(str(name, ": ", real_text(a, digits), " -> ", real_text(b, digits), change));
 }
 
 void add_times(std::vector<std::string>& lines, const TrialSummary& a, const TrialSummary& b) {
   const auto add = [&](const char* name, const Real& before, const Real& after) {
-    if (before != after) lines.push_back(str(name, ": ", text_of(before, 2), " -> ", text_of(after, 2)));
+    if (before != after) lines.push_back(str(name, ": ", real_text(before, 2), " -> ", real_text(after, 2)));
   };
   add("ms_per_iter", a.ms_per_iter, b.ms_per_iter);
   add("wall_seconds", a.wall_seconds, b.wall_seconds);
@@ -65,9 +65,9 @@ void add_losses(std::vector<std::string>& lines, const TrialFolder& a, const Tri
     const Real before = of_a.*measure.value, after = of_b.*measure.value;
     if (!before && !after) continue;
     if (terms.empty())
-      add_value(lines, measure.name.c_str(), before, after, 6);
+      add_change(lines, measure.name.c_str(), before, after, 6);
     else
-      lines.push_back(str(measure.name, ": ", text_of(before, 6), " and ", text_of(after, 6),
+      lines.push_back(str(measure.name, ": ", real_text(before, 6), " and ", real_text(after, 6),
                           ", measured on other tokens: ", text_of(terms)));
   }
 }
@@ -123,17 +123,17 @@ std::vector<std::string> plan_lines(const PlanRecord& a, const PlanRecord& b) {
   return lines;
 }
 
-using Trials = std::map<std::int64_t, const TrialRecord*>;  // by seed
+using TrialBySeed = std::map<std::int64_t, const TrialRecord*>;  // by seed
 
 // A step's finished trials that have a loss.
-Trials finished_by_seed(const ExperimentRecord& experiment, std::int64_t step) {
-  Trials trials;
+TrialBySeed finished_by_seed(const ExperimentRecord& experiment, std::int64_t step) {
+  TrialBySeed trials;
   for (const auto* trial : finished_trials(experiment, step))
     if (trial->summary->val_loss) trials[trial->planned.seed] = trial;
   return trials;
 }
 
-std::vector<double> losses_of(const Trials& trials) {
+std::vector<double> seed_losses(const TrialBySeed& trials) {
   std::vector<double> values;
   for (const auto& [seed, trial] : trials) values.push_back(*trial->summary->val_loss);
   return values;
@@ -152,9 +152,9 @@ std::string left_out(const ExperimentRecord& experiment, std::int64_t step) {
   return text.empty() ? "" : text + ")";
 }
 
-std::string mean_text(const Trials& trials, const ExperimentRecord& experiment, std::int64_t step) {
+std::string mean_text(const TrialBySeed& trials, const ExperimentRecord& experiment, std::int64_t step) {
   if (trials.empty()) return "none finished" + left_out(experiment, step);
-  const auto loss = mean_sd(losses_of(trials));
+  const auto loss = mean_sd(seed_losses(trials));
   return str(fixed(loss.mean, 4), loss.sd ? " ± " + fixed(*loss.sd, 4) : "", " over ", loss.n,
              loss.n == 1 ? " seed" : " seeds", left_out(experiment, step));
 }
@@ -173,8 +173,8 @@ std::string noisy_text(const Difference& difference) {
 }
 
 // What keeps the trials of a step apart in two experiments, "" if nothing does.
-std::string not_comparable(const PlannedStep& a, const PlannedStep& b, const Trials& of_a,
-                           const Trials& of_b) {
+std::string not_comparable(const PlannedStep& a, const PlannedStep& b, const TrialBySeed& of_a,
+                           const TrialBySeed& of_b) {
   if (a.name != b.name) return str("it is ", a.name, " in a and ", b.name, " in b");
   if (of_a.empty() || of_b.empty()) return "";
   const auto terms = measured_differences(of_a.begin()->second->key_text, of_b.begin()->second->key_text);
@@ -182,7 +182,7 @@ std::string not_comparable(const PlannedStep& a, const PlannedStep& b, const Tri
 }
 
 // b minus a over the seeds that both have finished, paired where both were trained on the same terms.
-std::string change_text(const Trials& of_a, const Trials& of_b) {
+std::string loss_change_text(const TrialBySeed& of_a, const TrialBySeed& of_b) {
   Comparison common;
   std::vector<TermDifference> terms;
   std::string why;  // the first reason that keeps two trials of a seed apart
@@ -220,7 +220,7 @@ std::vector<std::string> step_lines(const ExperimentRecord& a, const ExperimentR
     const auto why = not_comparable(step, *other, before, after);
     lines.push_back(str("step ", step.number, " ", step.name, ": val_loss ",
                         mean_text(before, a, step.number), " -> ", mean_text(after, b, step.number), "; ",
-                        why.empty() ? change_text(before, after) : "not comparable: " + why));
+                        why.empty() ? loss_change_text(before, after) : "not comparable: " + why));
   }
   if (lines.empty()) lines.push_back("no step in common");
   return lines;

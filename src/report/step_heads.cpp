@@ -11,7 +11,7 @@ namespace kablate {
 namespace {
 
 template <typename Value>
-double mean_over(const StepHeads& heads, Value value) {
+double mean_score(const StepHeads& heads, Value value) {
   double sum = 0;
   for (const auto& seed : heads.seeds) sum += value(seed);
   return sum / static_cast<double>(heads.seeds.size());
@@ -33,7 +33,7 @@ std::optional<Difference> change_of(const ExperimentRecord& experiment, const St
 }
 
 // Of every arm that the plan has, looked at or not; an arm on several kinds of sequences by the first.
-void judge(const ExperimentRecord& experiment, std::vector<StepHeads>& steps) {
+void judge_heads(const ExperimentRecord& experiment, std::vector<StepHeads>& steps) {
   std::vector<StepHeads*> judged;
   std::vector<std::optional<Difference>> family;
   for (auto& heads : steps) {
@@ -75,7 +75,7 @@ std::vector<StepHeads> heads_of_steps(const ExperimentRecord& experiment) {
                               *record.most(&HeadScores::previous), record.loss_difference()});
     }
   }
-  judge(experiment, steps);
+  judge_heads(experiment, steps);
   return steps;
 }
 
@@ -93,11 +93,11 @@ TextTable heads_table(const Report& report) {
     table.rows.push_back(
         {std::to_string(heads.step), row == nullptr ? "" : arm_text(*row), std::to_string(heads.seeds.size()),
          str(heads.with_induction(), " of ", heads.seeds.size()),
-         score_text(mean_over(heads, [](const auto& s) { return s.induction.induction; })),
+         score_text(mean_score(heads, [](const auto& s) { return s.induction.induction; })),
          join(strongest, ", "),
-         score_text(mean_over(heads, [](const auto& s) { return s.induction.copying; })),
-         score_text(mean_over(heads, [](const auto& s) { return s.previous.previous; })),
-         signed_fixed(mean_over(heads, [](const auto& s) { return s.loss_difference; }), 4),
+         score_text(mean_score(heads, [](const auto& s) { return s.induction.copying; })),
+         score_text(mean_score(heads, [](const auto& s) { return s.previous.previous; })),
+         signed_fixed(mean_score(heads, [](const auto& s) { return s.loss_difference; }), 4),
          heads.change ? signed_fixed(heads.change->mean, 4) : "",
          heads.change && heads.change->interval ? interval_text(*heads.change->interval) : "",
          heads.verdict ? heads.verdict->text : "", heads.sequences});

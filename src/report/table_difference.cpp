@@ -10,10 +10,10 @@ namespace kablate {
 namespace {
 
 // step -> column -> text, from a table whose first column is `step`.
-using Cells = std::map<std::string, std::map<std::string, std::string>>;
+using CellTexts = std::map<std::string, std::map<std::string, std::string>>;
 
-Cells cells_of(const std::vector<std::vector<std::string>>& records) {
-  Cells cells;
+CellTexts cell_texts(const std::vector<std::vector<std::string>>& records) {
+  CellTexts cells;
   for (std::size_t row = 1; row < records.size(); ++row)
     for (std::size_t i = 0; i < records[row].size() && i < records[0].size(); ++i)
       cells[records[row][0]][records[0][i]] = records[row][i];
@@ -47,7 +47,7 @@ std::vector<std::string> table_differences(std::string_view stored, std::string_
   std::vector<std::string> found;
   if (stored == recomputed) return found;
   const auto before = csv_records(stored), now = csv_records(recomputed);
-  const Cells old_cells = cells_of(before), new_cells = cells_of(now);
+  const CellTexts old_cells = cell_texts(before), new_cells = cell_texts(now);
   add_missing(columns_of(now), columns_of(before), "column", found);
   add_missing(new_cells, old_cells, "step", found);
   for (const auto& [step, row] : new_cells) {

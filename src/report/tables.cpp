@@ -9,11 +9,6 @@
 namespace kablate {
 namespace {
 
-template <typename T, typename Format>
-std::string shown(const std::optional<T>& value, Format&& format) {
-  return value ? format(*value) : "";
-}
-
 std::string two_digits(double value) { return signed_fixed(value, 2); }
 
 std::string named_step(const Report& report, std::int64_t step) {

@@ -27,7 +27,7 @@
 namespace kablate {
 namespace {
 
-std::string label_of(const TrialFolder& folder) {
+std::string folder_label(const TrialFolder& folder) {
   const auto name = parse_trial_folder_name(folder.path().filename().string());
   return name ? str("step ", name->step, " ", name->name, ", seed ", name->seed)
               : folder.path().filename().string();
@@ -81,7 +81,7 @@ void Verifier::examine(const TrialFolder& folder) {
     return;
   }
   findings_.emplace_back();
-  labels_.push_back(label_of(folder));
+  labels_.push_back(folder_label(folder));
   std::optional<StoredTrial> stored;
   try {
     stored = read_stored_trial(folder, program_);

@@ -31,7 +31,7 @@ double latent_kept_bytes(const LayerSpec& s) {
   return bytes;
 }
 
-ActivationBytes activations(const LayerSpec& s) {
+ActivationBytes attention_activations(const LayerSpec& s) {
   const double value = value_bytes(s.compute), pairs = static_cast<double>(s.H * s.T),
                E = static_cast<double>(s.E);
   const bool copies = value < kFloatBytes;  // P stands there in float32 and in the computing type
@@ -167,7 +167,7 @@ PartShape attention_shape(const LayerSpec& s) {
   PartShape shape = s.attention == AttentionKind::kMultiHead ? multi_head_shape(s)
                     : s.attention == AttentionKind::kLatent  ? latent_shape(s)
                                                              : deepseek_shape(s);
-  shape.activations = activations(s);
+  shape.activations = attention_activations(s);
   return shape;
 }
 

@@ -3,14 +3,14 @@
 namespace kablate {
 namespace {
 
-constexpr const char* kPart = "coupler";
+constexpr const char* kCouplerPart = "coupler";
 
 // The last block's MLP makes no context, so it has no map towards the latent space.
 void add_untied(const LayerSpec& s, PartShape& shape) {
   const std::string name = s.prefix + "mlp.coupler.";
   const std::int64_t m = s.coupler->bottleneck;
   const auto add = [&](const char* key, std::int64_t out, std::int64_t in) {
-    shape.parameters.push_back(linear(name + key, out, in, kLinearDeviation, kPart));
+    shape.parameters.push_back(linear(name + key, out, in, kLinearDeviation, kCouplerPart));
     shape.flops_per_token += 2.0 * static_cast<double>(out * in);
   };
   add("attn_to_mlp.weight", s.F, s.L);
@@ -32,12 +32,13 @@ PartShape coupler_shape(const LayerSpec& s) {
       add_untied(s, shape);
       break;
     case Tying::kTiedTranspose:
-      shape.parameters = {linear(name + "W", s.F, s.L, kLinearDeviation, kPart)};
+      shape.parameters = {linear(name + "W", s.F, s.L, kLinearDeviation, kCouplerPart)};
       shape.flops_per_token = directions * 2.0 * static_cast<double>(s.F * s.L);
       break;
     case Tying::kPerHeadScalar:
-      shape.parameters = {constant(name + "alpha_attn_to_mlp", s.H, 1, kPart)};
-      if (s.makes_context) shape.parameters.push_back(constant(name + "alpha_mlp_to_attn", s.H, 1, kPart));
+      shape.parameters = {constant(name + "alpha_attn_to_mlp", s.H, 1, kCouplerPart)};
+      if (s.makes_context)
+        shape.parameters.push_back(constant(name + "alpha_mlp_to_attn", s.H, 1, kCouplerPart));
       shape.flops_per_token = directions * 2.0 * static_cast<double>(s.F);
       break;
   }

@@ -6,7 +6,7 @@
 namespace kablate {
 namespace {
 
-constexpr const char* kPart = "cross_token";
+constexpr const char* kCrossPart = "cross_token";
 
 // Kept columns of a routing row, averaged over the rows. For `rms` the number depends on the data: all are
 // counted.
@@ -17,7 +17,7 @@ double kept_columns(const LayerSpec& s) {
   return static_cast<double>(k * (k + 1) / 2 + k * (s.T - k)) / static_cast<double>(s.T);
 }
 
-ActivationBytes activations(const LayerSpec& s) {
+ActivationBytes cross_token_activations(const LayerSpec& s) {
   const CrossTokenConfig& cross = *s.cross;
   const double value = value_bytes(s.compute), F = static_cast<double>(s.F);
   const double row = static_cast<double>(cross.head_average ? s.T : s.H * s.T);
@@ -53,15 +53,15 @@ PartShape cross_token_shape(const LayerSpec& s) {
   PartShape shape;
   if (!s.cross) return shape;
   const CrossTokenConfig& cross = *s.cross;
-  shape.activations = activations(s);
+  shape.activations = cross_token_activations(s);
   const std::string name = s.prefix + "mlp.";
   double map_weights = static_cast<double>(s.F * s.F);
   if (cross.rank == 0) {
-    shape.parameters = {linear(name + "cross_proj.weight", s.F, s.F, kLinearDeviation, kPart)};
+    shape.parameters = {linear(name + "cross_proj.weight", s.F, s.F, kLinearDeviation, kCrossPart)};
     shape.cache_values_per_token = s.F;
   } else {
-    shape.parameters = {linear(name + "cross_down.weight", cross.rank, s.F, kLinearDeviation, kPart),
-                        linear(name + "cross_up.weight", s.F, cross.rank, kLinearDeviation, kPart)};
+    shape.parameters = {linear(name + "cross_down.weight", cross.rank, s.F, kLinearDeviation, kCrossPart),
+                        linear(name + "cross_up.weight", s.F, cross.rank, kLinearDeviation, kCrossPart)};
     map_weights = 2.0 * static_cast<double>(s.F * cross.rank);
     shape.cache_values_per_token = cross.head_average ? cross.rank : std::min(s.F, s.H * cross.rank);
   }

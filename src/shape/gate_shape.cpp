@@ -3,7 +3,7 @@
 namespace kablate {
 namespace {
 
-constexpr const char* kPart = "gate";
+constexpr const char* kGatePart = "gate";
 
 }  // namespace
 
@@ -18,8 +18,8 @@ PartShape gate_shape(const LayerSpec& s) {
   if (!s.makes_context) return shape;
   shape.activations.mlp_kept = static_cast<double>(gate.dim) * value + value * H;
   const std::string name = s.prefix + "mlp.";
-  shape.parameters = {linear(name + "gate_proj.weight", gate.dim, s.F, kLinearDeviation, kPart),
-                      linear(name + "gate_to_heads.weight", s.H, gate.dim, kLinearDeviation, kPart)};
+  shape.parameters = {linear(name + "gate_proj.weight", gate.dim, s.F, kLinearDeviation, kGatePart),
+                      linear(name + "gate_to_heads.weight", s.H, gate.dim, kLinearDeviation, kGatePart)};
   shape.flops_per_token = 2.0 * static_cast<double>(gate.dim * (s.F + s.H));
   if (gate.pool == GatePool::kCausalMean) shape.cache_values_fixed = gate.dim;  // the running sum
   return shape;

@@ -10,7 +10,7 @@ bool is_gated(const LayerSpec& s) { return s.activation == Activation::kSwiglu; 
 // Mechanisms read u beside the second map: its gradient is a sum then, of one more tensor.
 bool has_other_readers(const LayerSpec& s) { return (s.gate && s.makes_context) || s.cross || s.coupler; }
 
-ActivationBytes activations(const LayerSpec& s) {
+ActivationBytes mlp_activations(const LayerSpec& s) {
   const double value = value_bytes(s.compute), F = static_cast<double>(s.F), E = static_cast<double>(s.E);
   // Before the activation, and after it or after the mechanisms; what lies between is recomputed.
   const double kept = (is_gated(s) ? 3 : 2) * value * F;
@@ -103,7 +103,7 @@ PartShape mlp_shape(const LayerSpec& s) {
     shape.parameters.push_back(constant(s.prefix + "mlp.unit_gate", s.F, 0, Part::kMlp));
     shape.parameters.back().own = true;
   }
-  shape.activations = activations(s);
+  shape.activations = mlp_activations(s);
   // Every head's maps are E / H by F / H; who shares them changes no work.
   const double pairs = static_cast<double>(s.E * s.F) / static_cast<double>(s.head_mlps > 0 ? s.H : 1);
   shape.flops_per_token = 2.0 * (is_gated(s) ? 3 : 2) * pairs;

@@ -22,7 +22,7 @@ namespace {
 
 using Numbers = std::vector<std::int64_t>;
 constexpr std::int64_t kLogits = std::int64_t{1} << 22;  // at once: 32 MiB in float64
-constexpr std::uint64_t kEvaluationSeed = 0;             // of masks: the same for every arm
+constexpr std::uint64_t kContractSeed = 0;               // of masks: the same for every arm
 
 // The evaluation's sequences of a split, each as it is read.
 class Windows {
@@ -36,7 +36,7 @@ class Windows {
     const auto most = static_cast<std::size_t>(config_.train.batch_size);
     for (std::size_t first = 0; first < all.size(); first += most) {
       const auto some = all.subspan(first, std::min(most, all.size() - first));
-      take(contract_keyed(config_, contract_windows(config_, data_, split_, some), kEvaluationSeed,
+      take(contract_keyed(config_, contract_windows(config_, data_, split_, some), kContractSeed,
                           data_.vocabulary()),
            static_cast<std::int64_t>(first));
     }

@@ -17,7 +17,7 @@ std::string expert(std::int64_t layer, std::int64_t number, const char* key) {
   return str("transformer.h.", layer, ".mlp.experts.", number, ".", key);
 }
 
-ParameterSet copy_of(const ParameterSet& parameters) {
+ParameterSet copied_parameters(const ParameterSet& parameters) {
   return parameters.to(at::kCPU, parameters.tensors()[0].scalar_type());
 }
 
@@ -52,7 +52,7 @@ TEST(PlantedFault, AnExpertThatIsTreatedByItsNumberIsCaught) {
   subject.logits = [](const Config& config, const ParameterSet& parameters, const Tensor& tokens,
                       const Dropout& dropout) {
     if (!config.mlp.routed()) return program().logits(config, parameters, tokens, dropout);
-    const auto other = copy_of(parameters);
+    const auto other = copied_parameters(parameters);
     other[expert(1, 2, "c_proj.weight")].detach().mul_(1.001);
     return program().logits(config, other, tokens, dropout);
   };
@@ -67,7 +67,7 @@ TEST(PlantedFault, ATieThatGoesToTheHigherExpertIsCaught) {
                       const Dropout& dropout) {
     if (!config.mlp.routed() || parameters["transformer.h.0.mlp.router.weight"].ne(0).any().item<bool>())
       return program().logits(config, parameters, tokens, dropout);
-    const auto other = copy_of(parameters);
+    const auto other = copied_parameters(parameters);
     for (const auto& [name, tensor] : parameters.by_name())
       if (const auto place = name.find("experts.0."); place != std::string::npos)
         other[name].detach().copy_(parameters[std::string(name).replace(place, 10, "experts.3.")].detach());

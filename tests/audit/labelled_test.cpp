@@ -18,14 +18,14 @@ Config labelled(const Deltas& more = {}) {
                       more);
 }
 
-std::vector<GateCheck> audited(const Config& config, const Subject& subject = program()) {
+std::vector<GateCheck> audited_labels(const Config& config, const Subject& subject = program()) {
   return audit_step({1, config, false}, {0, labelled(), false}, subject);
 }
 
 TEST(LabelledGates, PassOnTheProgram) {
   for (const Deltas& deltas :
        {Deltas{}, Deltas{{"DTYPE", "bfloat16"}, {"ADAM_DECAY_ALL", "y"}}, mechanisms(true, true, true)}) {
-    const auto checks = audited(labelled(deltas));
+    const auto checks = audited_labels(labelled(deltas));
     EXPECT_EQ(failed(checks), "");
     EXPECT_NE(detail(checks, "labels"), "");
     EXPECT_NE(detail(checks, "objective"), "");
@@ -71,7 +71,7 @@ TEST(LabelledGates, ALoopThatLearnsOtherLabelsIsCaught) {
   other.train = [](const Config& config, std::int64_t seed, const Data& data, std::int64_t updates) {
     return program().train(config, seed, std::make_shared<const NextEverywhere>(data), updates);
   };
-  EXPECT_TRUE(fails(audited(labelled(), other), "samples", "other tokens than the samples"));
+  EXPECT_TRUE(fails(audited_labels(labelled(), other), "samples", "other tokens than the samples"));
 }
 
 TEST(LabelledGates, AnAccuracyOfSomethingElseIsCaught) {
@@ -81,7 +81,7 @@ TEST(LabelledGates, AnAccuracyOfSomethingElseIsCaught) {
     trained.losses.terms["val_accuracy"] = trained.losses.terms["val_accuracy"] * 0.5 + 0.4;
     return trained;
   };
-  EXPECT_TRUE(fails(audited(labelled(), other), "evaluation", "of its labels"));
+  EXPECT_TRUE(fails(audited_labels(labelled(), other), "evaluation", "of its labels"));
 }
 
 // Its head is asked everywhere, and what has no label counts as id 0.
@@ -93,7 +93,7 @@ TEST(LabelledGates, ALossOfWhatHasNoLabelIsCaught) {
     all.targets = batch.targets.clamp_min(0);
     return program().terms(config, parameters, all, seed);
   };
-  EXPECT_TRUE(fails(audited(labelled(), other), "objective", "of the labelled positions loss is"));
+  EXPECT_TRUE(fails(audited_labels(labelled(), other), "objective", "of the labelled positions loss is"));
 }
 
 // A vector that does not decay where all should.
@@ -107,7 +107,8 @@ TEST(LabelledGates, AnOptimizerThatLeavesVectorsOutIsCaught) {
                                 {"GPT2_LEARNING_RATE", "0.01"},
                                 {"GPT2_WARMUP_STEPS", "0"},
                                 {"NORM_KIND", "layernorm"}});
-  EXPECT_TRUE(fails(audited(config, other), "optimizer", "from where the optimizer's equations put it"));
+  EXPECT_TRUE(
+      fails(audited_labels(config, other), "optimizer", "from where the optimizer's equations put it"));
 }
 
 }  // namespace

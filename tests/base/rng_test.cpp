@@ -10,16 +10,16 @@
 namespace kablate {
 namespace {
 
-std::uint64_t join(std::uint64_t high, std::uint64_t low) { return high << 32 | low; }
+std::uint64_t both_halves(std::uint64_t high, std::uint64_t low) { return high << 32 | low; }
 
 // The vectors that come with Random123 (Salmon et al. 2011), philox4x32 with 10 rounds: counter, key, result.
 TEST(RandomBlock, GivesPhiloxsKnownAnswers) {
   using Block = std::array<std::uint32_t, 4>;
   EXPECT_EQ(random_block(0, 0, 0), (Block{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}));
   EXPECT_EQ(random_block(~0ULL, ~0ULL, ~0ULL), (Block{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}));
-  EXPECT_EQ(
-      random_block(join(0x299f31d0, 0xa4093822), join(0x85a308d3, 0x243f6a88), join(0x03707344, 0x13198a2e)),
-      (Block{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}));
+  EXPECT_EQ(random_block(both_halves(0x299f31d0, 0xa4093822), both_halves(0x85a308d3, 0x243f6a88),
+                         both_halves(0x03707344, 0x13198a2e)),
+            (Block{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}));
 }
 
 TEST(StreamKey, KeepsAllBitsOfSeedsAndNamesApart) {

@@ -15,7 +15,7 @@ namespace {
 using testing_support::expect_error;
 using Updates = std::vector<std::int64_t>;
 
-OptimConfig from_to(std::int64_t begin, std::int64_t end, std::int64_t interval) {
+OptimConfig pruned_from_to(std::int64_t begin, std::int64_t end, std::int64_t interval) {
   OptimConfig optim;
   optim.kind = OptimizerKind::kAdamW;
   optim.prune = {PruneKind::kMagnitude, 0.8, begin, end, interval};
@@ -38,7 +38,7 @@ Updates prunings(const OptimConfig& optim, std::int64_t last = 100) {
 }
 
 TEST(PruningSchedule, IsCubicFromBeginToEnd) {
-  const auto optim = from_to(10, 50, 10);
+  const auto optim = pruned_from_to(10, 50, 10);
   EXPECT_EQ(prunings(optim), (Updates{10, 20, 30, 40, 50}));
   const double S = 0.8;
   EXPECT_EQ(sparsity_by(optim, 9), 0);
@@ -49,40 +49,42 @@ TEST(PruningSchedule, IsCubicFromBeginToEnd) {
   EXPECT_DOUBLE_EQ(sparsity_by(optim, 40), S * (1 - 1.0 / 64));
   EXPECT_EQ(sparsity_by(optim, 50), S);
   EXPECT_EQ(sparsity_by(optim, 1'000'000'000), S);
-  EXPECT_EQ(prunings(from_to(0, 4, 2)), (Updates{2, 4})) << "there is no update 0, and nothing to prune then";
+  EXPECT_EQ(prunings(pruned_from_to(0, 4, 2)), (Updates{2, 4}))
+      << "there is no update 0, and nothing to prune then";
 }
 
 TEST(PruningSchedule, WaitsForTheEndOfAWarmUpAfterAReset) {
-  const auto sparse = with_resets(from_to(10, 50, 10));
+  const auto sparse = with_resets(pruned_from_to(10, 50, 10));
   EXPECT_EQ(prunings(sparse), (Updates{10, 20, 32, 40, 50})) << "30 waits";
-  EXPECT_EQ(sparsity_by(sparse, 31), sparsity_by(from_to(10, 50, 10), 20));
-  EXPECT_EQ(sparsity_by(sparse, 32), sparsity_by(from_to(10, 50, 10), 30))
+  EXPECT_EQ(sparsity_by(sparse, 31), sparsity_by(pruned_from_to(10, 50, 10), 20));
+  EXPECT_EQ(sparsity_by(sparse, 32), sparsity_by(pruned_from_to(10, 50, 10), 30))
       << "what was due, not what a curve says";
-  EXPECT_EQ(prunings(with_resets(from_to(20, 35, 3))), (Updates{20, 23, 32, 35})) << "26 and 29 wait";
-  EXPECT_EQ(sparsity_by(with_resets(from_to(20, 35, 3)), 32), sparsity_by(from_to(20, 35, 3), 32))
+  EXPECT_EQ(prunings(with_resets(pruned_from_to(20, 35, 3))), (Updates{20, 23, 32, 35})) << "26 and 29 wait";
+  EXPECT_EQ(sparsity_by(with_resets(pruned_from_to(20, 35, 3)), 32),
+            sparsity_by(pruned_from_to(20, 35, 3), 32))
       << "due itself";
-  const auto last = with_resets(from_to(11, 51, 20));
+  const auto last = with_resets(pruned_from_to(11, 51, 20));
   EXPECT_EQ(prunings(last), (Updates{11, 32, 57})) << "in the reset's own update";
-  EXPECT_EQ(sparsity_by(last, 56), sparsity_by(from_to(11, 51, 20), 31));
+  EXPECT_EQ(sparsity_by(last, 56), sparsity_by(pruned_from_to(11, 51, 20), 31));
   EXPECT_EQ(sparsity_by(last, 57), 0.8);
 }
 
 TEST(PruningSchedule, WaitsForNothingWhereTheRateIsAsItWas) {
-  const auto plain = prunings(from_to(10, 50, 10));
-  auto optim = with_resets(from_to(10, 50, 10));
+  const auto plain = prunings(pruned_from_to(10, 50, 10));
+  auto optim = with_resets(pruned_from_to(10, 50, 10));
   optim.spam_warmup = false;
   EXPECT_EQ(prunings(optim), plain);
-  optim = with_resets(from_to(10, 50, 10));
+  optim = with_resets(pruned_from_to(10, 50, 10));
   optim.spam_reset = false;
   EXPECT_EQ(prunings(optim), plain);
-  optim = with_resets(from_to(10, 50, 10));
+  optim = with_resets(pruned_from_to(10, 50, 10));
   optim.kind = OptimizerKind::kAdamW;
   EXPECT_EQ(prunings(optim), plain);
-  EXPECT_EQ(prunings(with_resets(from_to(2, 8, 2))), (Updates{2, 4, 6, 8})) << "no reset yet";
+  EXPECT_EQ(prunings(with_resets(pruned_from_to(2, 8, 2))), (Updates{2, 4, 6, 8})) << "no reset yet";
 }
 
 TEST(PruningSchedule, IsNoneWithoutPruning) {
-  auto optim = from_to(10, 50, 10);
+  auto optim = pruned_from_to(10, 50, 10);
   optim.prune.kind = PruneKind::kNone;
   EXPECT_EQ(prunings(optim), Updates{});
   EXPECT_EQ(sparsity_by(optim, 60), 0);
@@ -103,19 +105,19 @@ const Deltas kPruned{{"PRUNE", "magnitude"},
                      {"PRUNE_INTERVAL", "10"},
                      {"GPT2_MAX_ITERS", "60"}};
 
-void expect_refused(const Deltas& deltas, std::initializer_list<std::string> parts) {
+void expect_pruning_refused(const Deltas& deltas, std::initializer_list<std::string> parts) {
   expect_error([&] { configure(kPruned + deltas); }, parts);
 }
 
 TEST(Pruning, RefusesWhatMakesNoSchedule) {
   EXPECT_NO_THROW(configure(kPruned));
-  expect_refused({{"PRUNE_BEGIN", "50"}},
-                 {"PRUNE_BEGIN = 50", "PRUNE = magnitude", "PRUNE_END = 50", "below"});
-  expect_refused({{"PRUNE_END", "0"}}, {"PRUNE_BEGIN = 10", "PRUNE_END = 0"});
-  expect_refused({{"PRUNE_END", "70"}}, {"PRUNE_END = 70", "from 11 to GPT2_MAX_ITERS = 60"});
+  expect_pruning_refused({{"PRUNE_BEGIN", "50"}},
+                         {"PRUNE_BEGIN = 50", "PRUNE = magnitude", "PRUNE_END = 50", "below"});
+  expect_pruning_refused({{"PRUNE_END", "0"}}, {"PRUNE_BEGIN = 10", "PRUNE_END = 0"});
+  expect_pruning_refused({{"PRUNE_END", "70"}}, {"PRUNE_END = 70", "from 11 to GPT2_MAX_ITERS = 60"});
   EXPECT_NO_THROW(configure(kPruned + Deltas{{"PRUNE_END", "60"}}));
-  expect_refused({{"PRUNE_INTERVAL", "15"}}, {"PRUNE_INTERVAL = 15", "divisor", "= 40"});
-  expect_refused({{"PRUNE_INTERVAL", "0"}}, {"PRUNE_INTERVAL = 0", "1 or more"});
+  expect_pruning_refused({{"PRUNE_INTERVAL", "15"}}, {"PRUNE_INTERVAL = 15", "divisor", "= 40"});
+  expect_pruning_refused({{"PRUNE_INTERVAL", "0"}}, {"PRUNE_INTERVAL = 0", "1 or more"});
   EXPECT_NO_THROW(configure(kPruned + Deltas{{"PRUNE_INTERVAL", "40"}})) << "the first to 0, the last to all";
   for (const char* sparsity : {"0", "1", "-0.1", "1.5"})
     expect_error(
@@ -128,9 +130,9 @@ TEST(Pruning, RefusesWhatMakesNoSchedule) {
 TEST(Pruning, RefusesALastOneThatWaitsPastTheEnd) {
   const Deltas resets{{"SPAM_INTERVAL", "25"}, {"SPAM_WARMUP_STEPS", "6"}};
   const Deltas late = resets + Deltas{{"PRUNE_BEGIN", "11"}, {"PRUNE_END", "51"}};
-  expect_refused(late + Deltas{{"GPT2_MAX_ITERS", "56"}},
-                 {"PRUNE_END = 51", "SPAM_INTERVAL = 25", "SPAM_WARMUP_STEPS = 6", "update 51",
-                  "GPT2_MAX_ITERS = 56", "at most 50"});
+  expect_pruning_refused(late + Deltas{{"GPT2_MAX_ITERS", "56"}},
+                         {"PRUNE_END = 51", "SPAM_INTERVAL = 25", "SPAM_WARMUP_STEPS = 6", "update 51",
+                          "GPT2_MAX_ITERS = 56", "at most 50"});
   EXPECT_NO_THROW(configure(kPruned + late + Deltas{{"GPT2_MAX_ITERS", "57"}}));
   EXPECT_NO_THROW(configure(kPruned + late + Deltas{{"GPT2_MAX_ITERS", "51"}, {"SPAM_WARMUP", "n"}}));
   EXPECT_NO_THROW(configure(kPruned + resets + Deltas{{"GPT2_MAX_ITERS", "51"}})) << "50 is before the reset";

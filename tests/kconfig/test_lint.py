@@ -5,6 +5,7 @@ import unittest
 import support  # makes scripts/ known
 
 import lint
+import lint_names
 
 
 class Includes(unittest.TestCase):
@@ -45,6 +46,37 @@ class Includes(unittest.TestCase):
 
     def test_include_without_its_folder(self):
         self.assertEqual(len(self.found("src/model/gpt.cpp", '#include "block.h"')), 1)
+
+
+class Names(unittest.TestCase):
+    """Within a folder, which is compiled as one file."""
+
+    HEADER = "namespace kablate {\nstd::string text_of(double value);\ninline constexpr int kMost = 3;\n" \
+             "}  // namespace kablate\n"
+
+    def source(self, *lines):
+        return "\n".join(['#include "base/a.h"', "namespace kablate {", "namespace {", *lines,
+                          "}  // namespace", "}  // namespace kablate", ""])
+
+    def found(self, first, second, **options):
+        files = [("src/base/a.h", self.HEADER), ("src/plan/a.cpp", first), ("src/plan/b.cpp", second)]
+        return [(path, line) for path, line, _ in lint_names.duplicates(files, **options)]
+
+    def test_an_overload_of_another_files_function(self):
+        first = self.source("int total(int a) { return a; }")
+        second = self.source("", "std::vector<double> total(const std::string& text) {", "  return {};", "}")
+        self.assertEqual(self.found(first, second), [("src/plan/b.cpp", 5)])
+        self.assertEqual(self.found(first, second, apart=["src/plan"]), [])
+
+    def test_a_name_that_hides_a_headers(self):
+        for line in ("constexpr int kLeast = 1, kMost = 2;", "std::string text_of(bool value) {",
+                     "const std::map<int, int> kMost{{1, 2}};"):
+            self.assertEqual(self.found(self.source(line), self.source()), [("src/plan/a.cpp", 4)], line)
+
+    def test_a_header_that_nobody_includes_and_names_within_functions(self):
+        first = self.source("int f(int a) {", "  int total(3);", "  return total;", "}")
+        second = self.source("constexpr int kMost = 1;", "int total(int a) { return a; }")
+        self.assertEqual(self.found(*(text.replace("a.h", "c.h") for text in (first, second))), [])
 
 
 class Tables(unittest.TestCase):

@@ -80,7 +80,7 @@ std::vector<Values> values_of(const std::vector<at::Tensor>& tensors) {
   return values;
 }
 
-std::vector<at::Tensor> copies(const std::vector<at::Tensor>& tensors) {
+std::vector<at::Tensor> deep_copies(const std::vector<at::Tensor>& tensors) {
   std::vector<at::Tensor> copied;
   for (const auto& tensor : tensors) copied.push_back(tensor.detach().clone());
   return copied;
@@ -261,7 +261,7 @@ TEST(Optimizers, StopBeforeANonFiniteGradientTouchesAnything) {
         problem.set_gradients(step);
         EXPECT_TRUE(optimizer->step(0.01).finite);
       }
-      const auto weights = copies(problem.parameters.tensors);
+      const auto weights = deep_copies(problem.parameters.tensors);
       std::map<std::string, at::Tensor> state;
       for (const auto& [name, tensor] : optimizer->state()) state[name] = tensor.clone();
       problem.set_gradients(26);  // the update that would reset

@@ -24,7 +24,7 @@ namespace {
 using at::Tensor;
 using testing_support::expect_error;
 
-std::vector<double> values_of(const Tensor& tensor) {
+std::vector<double> numbers_of(const Tensor& tensor) {
   const Tensor wide = tensor.detach().to(at::kCPU, at::kDouble).flatten().contiguous();
   return {wide.const_data_ptr<double>(), wide.const_data_ptr<double>() + wide.numel()};
 }
@@ -32,11 +32,11 @@ std::vector<double> values_of(const Tensor& tensor) {
 // The places of the `count` entries that go, by sorting.
 std::vector<bool> sorted_out(const Tensor& weight, const Tensor& second, double correction,
                              const Tensor& pruned, std::int64_t count) {
-  const auto w = values_of(weight), gone = values_of(pruned);
+  const auto w = numbers_of(weight), gone = numbers_of(pruned);
   auto score = w;
   for (auto& value : score) value = std::fabs(value);
   if (second.defined()) {
-    const auto v = values_of(second);
+    const auto v = numbers_of(second);
     for (std::size_t i = 0; i < w.size(); ++i) score[i] *= std::sqrt(v[i] / correction);
   }
   std::vector<std::size_t> order(w.size());
@@ -51,7 +51,7 @@ std::vector<bool> sorted_out(const Tensor& weight, const Tensor& second, double 
 
 std::vector<bool> flags_of(const Tensor& tensor) {
   std::vector<bool> flags;
-  for (const double value : values_of(tensor)) flags.push_back(value != 0);
+  for (const double value : numbers_of(tensor)) flags.push_back(value != 0);
   return flags;
 }
 
@@ -93,7 +93,7 @@ TEST(LeastEntries, KeepWhatIsNoNumberToTheLast) {
   EXPECT_EQ(flags_of(least_entries(weight, {}, 1, none, 4)), (std::vector<bool>{1, 1, 0, 1, 0, 1}));
 }
 
-constexpr std::int64_t kSteps = 60;
+constexpr std::int64_t kUpdates = 60;
 
 OptimConfig pruning_config(OptimizerKind kind, PruneKind score) {
   OptimConfig config;
@@ -170,7 +170,7 @@ TEST_P(PruningWhileTraining, TakesTheLeastEntriesWhenTheyAreDueAndKeepsThemZero)
   const auto [kind, score] = GetParam();
   Pruned problem(pruning_config(kind, score));
   std::int64_t resets = 0, spikes = 0;
-  for (std::int64_t step = 1; step <= kSteps; ++step) {
+  for (std::int64_t step = 1; step <= kUpdates; ++step) {
     SCOPED_TRACE(step);
     const auto report = problem.update(step);
     resets += report.reset, spikes += report.spike;
@@ -214,7 +214,7 @@ INSTANTIATE_TEST_SUITE_P(Optimizers, PruningWhileTraining,
 TEST(Pruner, LeavesPrunedEntriesOutOfTheNorm) {
   auto config = pruning_config(OptimizerKind::kAdamW, PruneKind::kMagnitude);
   Pruned problem(config);
-  for (std::int64_t step = 1; step <= kSteps; ++step) {
+  for (std::int64_t step = 1; step <= kUpdates; ++step) {
     problem.give_gradients(step);
     double squares = 0;
     for (std::size_t i = 0; i < 3; ++i) {

@@ -10,7 +10,7 @@
 namespace kablate {
 namespace {
 
-KnockoutRecord example() {
+KnockoutRecord knockout_example() {
   return {2.5, 8, {{"gate", 0, 2.75, 0.25, 0.125, 0.375}, {"gate", 2, 2.5, 0, {}, {}}}, std::string(64, 'a')};
 }
 
@@ -20,15 +20,15 @@ TEST(KnockoutRecord, ComesBackFromItsFile) {
   std::string problem;
   EXPECT_FALSE(read_knockout(folder, std::string(64, 'a'), &problem));
   EXPECT_EQ(problem, "");
-  write_knockout(folder, example());
-  EXPECT_EQ(read_knockout(folder, std::string(64, 'a'), &problem), example());
+  write_knockout(folder, knockout_example());
+  EXPECT_EQ(read_knockout(folder, std::string(64, 'a'), &problem), knockout_example());
   EXPECT_EQ(problem, "");
 }
 
 TEST(KnockoutRecord, IsNotReadOfOtherWeightsOrWhereItIsAnother) {
   const TemporaryFolder root;
   const TrialFolder folder(root.path());
-  write_knockout(folder, example());
+  write_knockout(folder, knockout_example());
   std::string problem;
   EXPECT_FALSE(read_knockout(folder, std::string(64, 'b'), &problem));
   EXPECT_THAT(problem, testing::HasSubstr("other weights"));

@@ -16,7 +16,6 @@ namespace kablate {
 namespace {
 
 namespace fs = std::filesystem;
-using Int = std::int64_t;
 
 const Deltas kPublishedCoupler = {{"RA_MLA_MLP_TYING_MODE", "untied"}, {"RA_MLA_MLP_LATENT_DIM", "128"}};
 
@@ -31,37 +30,37 @@ TEST(ParameterCount, IsThatOfTheLadder) {
 
 // The published numbers have the maps that the last block's context would need, which nothing reads.
 TEST(ParameterCount, IsThePublishedOneLessTheLastBlocksUnreadMaps) {
-  const Int F = 3072, H = 12, G = 64, L = 128, m = 128;
-  const Int gate = G * F + H * G, context = F * m + m * L;
+  const std::int64_t F = 3072, H = 12, G = 64, L = 128, m = 128;
+  const std::int64_t gate = G * F + H * G, context = F * m + m * L;
   EXPECT_EQ(parameter_count(configure(mechanisms(true, false, false))), 117'370'368 - gate);
   EXPECT_EQ(parameter_count(configure(mechanisms(true, true, false))), 230'616'576 - gate);
   EXPECT_EQ(parameter_count(configure(mechanisms(true, true, true) + kPublishedCoupler)),
             240'250'368 - gate - context);
 }
 
-Int count_attention(const Config& c) {
-  const Int E = c.gpt.width, H = c.gpt.num_heads, D = E / H, L = c.attention.latent_dim.at(0);
-  const Int n = c.attention.key_heads > 0 ? c.attention.key_heads : H;
+std::int64_t count_attention(const Config& c) {
+  const std::int64_t E = c.gpt.width, H = c.gpt.num_heads, D = E / H, L = c.attention.latent_dim.at(0);
+  const std::int64_t n = c.attention.key_heads > 0 ? c.attention.key_heads : H;
   if (!c.attention.latent) return (2 * E + 2 * D * n) * E + (c.gpt.bias ? 2 * E + 2 * D * n : 0);
-  const Int downs = c.attention.shared_kv ? 1 : 2;
-  const Int query_maps = c.attention.per_head_q_latent ? H : 1,
-            value_maps = c.attention.per_head_v_up ? H : 1;
-  const Int rotary = c.gpt.positions == Positions::kRotary ? c.attention.rope_dim : 0;
-  const Int norms = c.attention.latent_norm ? downs * L : 0;
+  const std::int64_t downs = c.attention.shared_kv ? 1 : 2;
+  const std::int64_t query_maps = c.attention.per_head_q_latent ? H : 1,
+                     value_maps = c.attention.per_head_v_up ? H : 1;
+  const std::int64_t rotary = c.gpt.positions == Positions::kRotary ? c.attention.rope_dim : 0;
+  const std::int64_t norms = c.attention.latent_norm ? downs * L : 0;
   return 2 * E * E + downs * E * L + norms + (query_maps + value_maps) * D * L + (H + 1) * rotary * E;
 }
 
 // F of a layer.
-Int width(const Config& c, Int layer) {
+std::int64_t width(const Config& c, std::int64_t layer) {
   const auto& values = c.mlp.expansion.values;
   const double f = values.size() == 1 ? values[0] : values[static_cast<std::size_t>(layer)];
   return std::llround(f * static_cast<double>(c.gpt.width));
 }
 
-Int count_mechanisms(const Config& c, Int F, bool last) {
-  const Int H = c.gpt.num_heads, L = c.attention.latent_dim.at(0), G = c.gate.dim, r = c.cross.rank,
-            m = c.coupler.bottleneck;
-  Int total = 0;
+std::int64_t count_mechanisms(const Config& c, std::int64_t F, bool last) {
+  const std::int64_t H = c.gpt.num_heads, L = c.attention.latent_dim.at(0), G = c.gate.dim, r = c.cross.rank,
+                     m = c.coupler.bottleneck;
+  std::int64_t total = 0;
   if (F == 0) return 0;
   if (c.gate.enabled && !last) total += G * F + H * G;
   if (c.cross.enabled) total += r > 0 ? 2 * F * r : F * F;
@@ -79,24 +78,26 @@ Int count_mechanisms(const Config& c, Int F, bool last) {
 
 // An MLP of one layer, were it not shared with others; of heads, as many MLPs as are different; of experts
 // so many.
-Int count_mlp(const Config& c, Int F, Int experts) {
+std::int64_t count_mlp(const Config& c, std::int64_t F, std::int64_t experts) {
   if (F == 0) return 0;
-  const Int up = c.mlp.activation == Activation::kSwiglu ? 2 : 1;
-  const Int parts = c.mlp.per_head ? c.gpt.num_heads : 1, different = parts / c.mlp.share_heads;
-  const Int in = c.gpt.width / parts, hidden = F / parts;
-  const Int one = (up + 1) * in * hidden + (c.gpt.bias ? up * hidden + in : 0);
+  const std::int64_t up = c.mlp.activation == Activation::kSwiglu ? 2 : 1;
+  const std::int64_t parts = c.mlp.per_head ? c.gpt.num_heads : 1, different = parts / c.mlp.share_heads;
+  const std::int64_t in = c.gpt.width / parts, hidden = F / parts;
+  const std::int64_t one = (up + 1) * in * hidden + (c.gpt.bias ? up * hidden + in : 0);
   if (c.mlp.experts > 0) return experts * one + c.mlp.experts * in;  // and the router
   return c.mlp.per_head ? different * one : one;
 }
 
-Int count_by_formula(const Config& c, bool active = false) {
-  const Int E = c.gpt.width, V = c.gpt.vocabulary, layers = c.gpt.num_layers;
-  const Int norm = !c.gpt.norm.affine ? 0 : c.gpt.bias && c.gpt.norm.kind == NormKind::kLayerNorm ? 2 * E : E;
-  Int total = V * E * (c.gpt.tie_embeddings ? 1 : 2) + norm, mlps = 0;
+std::int64_t count_by_formula(const Config& c, bool active = false) {
+  const std::int64_t E = c.gpt.width, V = c.gpt.vocabulary, layers = c.gpt.num_layers;
+  const std::int64_t norm = !c.gpt.norm.affine                                      ? 0
+                            : c.gpt.bias && c.gpt.norm.kind == NormKind::kLayerNorm ? 2 * E
+                                                                                    : E;
+  std::int64_t total = V * E * (c.gpt.tie_embeddings ? 1 : 2) + norm, mlps = 0;
   if (c.gpt.positions == Positions::kLearned) total += c.gpt.context * E;
-  for (Int i = 0; i < layers; ++i) {
-    const Int F = width(c, i);
-    const Int norms = (F > 0 ? 2 : 1) * (c.gpt.norm_placement == NormPlacement::kHybrid ? 2 : 1);
+  for (std::int64_t i = 0; i < layers; ++i) {
+    const std::int64_t F = width(c, i);
+    const std::int64_t norms = (F > 0 ? 2 : 1) * (c.gpt.norm_placement == NormPlacement::kHybrid ? 2 : 1);
     total += norms * norm + count_attention(c) + count_mechanisms(c, F, i + 1 == layers);
     mlps += count_mlp(c, F, active ? c.mlp.experts_top : c.mlp.experts);
     if (c.mlp.learned_width) total += F;  // each layer's own
@@ -116,10 +117,10 @@ void expect_formulas(const Config& c) {
   EXPECT_EQ(parameter_count(c), count_by_formula(c));
   EXPECT_EQ(active_parameter_count(c), count_by_formula(c, true));
 
-  const Int L = c.attention.latent_dim.at(0), E = c.gpt.width, H = c.gpt.num_heads, r = c.cross.rank;
-  Int token = 0, fixed = 0;
-  for (Int i = 0; i < c.gpt.num_layers; ++i) {
-    const Int F = width(c, i), below = i > 0 ? width(c, i - 1) : 0;
+  const std::int64_t L = c.attention.latent_dim.at(0), E = c.gpt.width, H = c.gpt.num_heads, r = c.cross.rank;
+  std::int64_t token = 0, fixed = 0;
+  for (std::int64_t i = 0; i < c.gpt.num_layers; ++i) {
+    const std::int64_t F = width(c, i), below = i > 0 ? width(c, i - 1) : 0;
     if (!c.attention.latent)
       token += 2 * (E / H) * (c.attention.key_heads > 0 ? c.attention.key_heads : H);
     else
@@ -130,15 +131,15 @@ void expect_formulas(const Config& c) {
     if (c.gate.enabled && c.gate.pool == GatePool::kCausalMean && i + 1 < c.gpt.num_layers && F > 0)
       fixed += c.gate.dim;
   }
-  const Int bytes = c.run.dtype == DType::kBFloat16 ? 2 : 4;
+  const std::int64_t bytes = c.run.dtype == DType::kBFloat16 ? 2 : 4;
   const bool decodes = c.attention.direction == Direction::kCausal;
   EXPECT_EQ(decode_cache_bytes_per_token(c), decodes ? token * bytes : 0);
   EXPECT_EQ(decode_cache_bytes_fixed(c), decodes ? fixed * bytes : 0);
 
-  Int sum = 0;
+  std::int64_t sum = 0;
   for (const auto& [part, count] : parameters_by_part(c)) sum += count;
   EXPECT_EQ(sum, parameter_count(c));
-  const Int places = c.gpt.positions == Positions::kLearned ? c.gpt.context * E : 0;
+  const std::int64_t places = c.gpt.positions == Positions::kLearned ? c.gpt.context * E : 0;
   const double N = static_cast<double>(count_by_formula(c, true) - places);
   const double pairs = 12.0 * static_cast<double>(c.gpt.num_layers * E * c.gpt.context);
   EXPECT_DOUBLE_EQ(flops_per_iteration_nanogpt(c),
@@ -201,24 +202,24 @@ TEST(ModelShape, FollowsTheFormulasInEveryDefconfigAsWritten) {
   }
 }
 
-const Deltas kByHand = {{"GPT2_N_LAYER", "2"},
-                        {"GPT2_N_HEAD", "2"},
-                        {"GPT2_N_EMBD", "8"},
-                        {"GPT2_BLOCK_SIZE", "4"},
-                        {"GPT2_VOCAB_SIZE", "10"},
-                        {"RA_MLA_LATENT_DIM", "3"},
-                        {"RA_MLA_MLP_GATE_DIM", "5"},
-                        {"RA_MLA_MLP_SPARSE_K", "2"},
-                        {"GPT2_BATCH_SIZE", "3"},
-                        {"GPT2_GRADIENT_ACCUMULATION", "2"},
-                        {"GPT2_BIAS", "n"}};
+const Deltas kLadderByHand = {{"GPT2_N_LAYER", "2"},
+                              {"GPT2_N_HEAD", "2"},
+                              {"GPT2_N_EMBD", "8"},
+                              {"GPT2_BLOCK_SIZE", "4"},
+                              {"GPT2_VOCAB_SIZE", "10"},
+                              {"RA_MLA_LATENT_DIM", "3"},
+                              {"RA_MLA_MLP_GATE_DIM", "5"},
+                              {"RA_MLA_MLP_SPARSE_K", "2"},
+                              {"GPT2_BATCH_SIZE", "3"},
+                              {"GPT2_GRADIENT_ACCUMULATION", "2"},
+                              {"GPT2_BIAS", "n"}};
 
 const Deltas kCompressing = {
     {"DATASET", "compression"}, {"AUTOENCODER", "y"}, {"SYNTHETIC_VOCAB_SIZE", "10"}};
 
 // Forward operations of one token; an iteration has 3·2·4 of them, forward and twice that backward.
 double flops_per_token(const Deltas& deltas) {
-  return flops_per_iteration(configure(kByHand + deltas)) / (3 * 2 * 4) / 3;
+  return flops_per_iteration(configure(kLadderByHand + deltas)) / (3 * 2 * 4) / 3;
 }
 
 TEST(Flops, EqualTheSumDoneByHand) {
@@ -291,7 +292,7 @@ double kept_bytes_per_token(const Config& config) {
 // Of heads of keys [B, T, n·D] are kept, twice; QK_NORM keeps what c_attn made.
 TEST(KeptBytes, OfGroupedHeadsAndOfTheirNormEqualTheSumDoneByHand) {
   const auto kept = [](const Deltas& deltas) {
-    return kept_bytes_per_token(configure(kByHand + mechanisms(false, false, false) +
+    return kept_bytes_per_token(configure(kLadderByHand + mechanisms(false, false, false) +
                                           Deltas{{"ENABLE_RA_MLA", "n"}, {"GPT2_DROPOUT", "0.0"}} + deltas));
   };
   EXPECT_DOUBLE_EQ(kept({{"GPT2_N_KV_HEAD", "1"}}), kept({}) - 2 * 4 * 2 * 4);
@@ -302,7 +303,7 @@ TEST(KeptBytes, OfGroupedHeadsAndOfTheirNormEqualTheSumDoneByHand) {
 }
 
 TEST(EveryMechanism, AddsTheWorkAndTheMemoryDoneByHand) {
-  const Deltas off = kByHand + mechanisms(false, false, false);
+  const Deltas off = kLadderByHand + mechanisms(false, false, false);
   for (const auto& mechanism : mechanisms()) {
     const auto found = kAddedByHand.find(mechanism.name);
     ASSERT_NE(found, kAddedByHand.end())
@@ -321,9 +322,9 @@ TEST(EveryMechanism, AddsTheWorkAndTheMemoryDoneByHand) {
 }
 
 TEST(ParametersByPart, PutEachNameWhereItBelongs) {
-  auto parts = parameters_by_part(configure(kByHand + mechanisms(true, true, true)));
+  auto parts = parameters_by_part(configure(kLadderByHand + mechanisms(true, true, true)));
   std::erase_if(parts, [](const auto& part) { return part.second == 0; });
-  const std::map<std::string, Int> expected = {
+  const std::map<std::string, std::int64_t> expected = {
       {"embedding", 10 * 8 + 4 * 8}, {"attention", 2 * (2 * 64 + 2 * 24 + 2 * 24)},
       {"mlp", 2 * 2 * 8 * 32},       {"norm", 5 * 8},
       {"gate", 5 * 32 + 2 * 5},      {"cross_token", 2 * 32 * 32},
@@ -333,7 +334,7 @@ TEST(ParametersByPart, PutEachNameWhereItBelongs) {
 
 // Two maps, two norms and, where the model has biases, those of both; nothing is decoded token by token.
 TEST(Autoencoder, HasADecoderBesideThePlainModel) {
-  const Deltas off = kByHand + mechanisms(false, false, false);
+  const Deltas off = kLadderByHand + mechanisms(false, false, false);
   for (const auto& [bias, more] : {std::pair{"n", 2 * (64 + 8)}, {"y", 2 * (64 + 8 + 2 * 8)}}) {
     const Deltas biased = off + Deltas{{"GPT2_BIAS", bias}};
     const Config plain = configure(biased), compressing = configure(biased + kCompressing);

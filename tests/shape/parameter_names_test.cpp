@@ -8,21 +8,20 @@
 namespace kablate {
 namespace {
 
-using Int = std::int64_t;
-
 // E 8, H 2, D 4, L 3, F 32, G 5, V 10, T 4
-const Deltas kByHand = {{"GPT2_N_LAYER", "2"},        {"GPT2_N_HEAD", "2"},      {"GPT2_N_EMBD", "8"},
-                        {"GPT2_BLOCK_SIZE", "4"},     {"GPT2_VOCAB_SIZE", "10"}, {"RA_MLA_LATENT_DIM", "3"},
-                        {"RA_MLA_MLP_GATE_DIM", "5"}, {"GPT2_BIAS", "n"}};
+const Deltas kNamedByHand = {{"GPT2_N_LAYER", "2"},        {"GPT2_N_HEAD", "2"},
+                             {"GPT2_N_EMBD", "8"},         {"GPT2_BLOCK_SIZE", "4"},
+                             {"GPT2_VOCAB_SIZE", "10"},    {"RA_MLA_LATENT_DIM", "3"},
+                             {"RA_MLA_MLP_GATE_DIM", "5"}, {"GPT2_BIAS", "n"}};
 
-std::map<std::string, std::vector<Int>> shapes(const Config& config) {
-  std::map<std::string, std::vector<Int>> found;
+std::map<std::string, std::vector<std::int64_t>> shapes(const Config& config) {
+  std::map<std::string, std::vector<std::int64_t>> found;
   for (const auto& parameter : model_parameters(config))
     EXPECT_TRUE(found.emplace(parameter.name, parameter.shape).second) << parameter.name << " stands twice";
   return found;
 }
 
-using Shapes = std::map<std::string, std::vector<Int>>;
+using Shapes = std::map<std::string, std::vector<std::int64_t>>;
 
 TEST(ModelParameters, HaveTheNamesAndShapesOfCheckpoints) {
   const std::string a = "transformer.h.0.", b = "transformer.h.1.";
@@ -45,7 +44,7 @@ TEST(ModelParameters, HaveTheNamesAndShapesOfCheckpoints) {
       expected[block + name] = shape;
   expected[a + "mlp.gate_proj.weight"] = {5, 32};
   expected[a + "mlp.gate_to_heads.weight"] = {2, 5};
-  EXPECT_EQ(shapes(configure(kByHand + mechanisms(true, true, true))), expected);
+  EXPECT_EQ(shapes(configure(kNamedByHand + mechanisms(true, true, true))), expected);
 }
 
 TEST(ModelParameters, HaveTheNamesAndShapesOfTheOtherSwitches) {
@@ -53,8 +52,8 @@ TEST(ModelParameters, HaveTheNamesAndShapesOfTheOtherSwitches) {
   using testing::Contains;
   using testing::Pair;
   const std::string b = "transformer.h.0.";
-  const auto with = [&](const Deltas& deltas) { return shapes(configure(kByHand + deltas)); };
-  const auto holds = [](const std::string& name, std::vector<Int> shape) {
+  const auto with = [&](const Deltas& deltas) { return shapes(configure(kNamedByHand + deltas)); };
+  const auto holds = [](const std::string& name, std::vector<std::int64_t> shape) {
     return Contains(Pair(name, shape));
   };
   const Deltas off = mechanisms(false, false, false), recip = mechanisms(false, false, true);
@@ -85,7 +84,7 @@ TEST(ModelParameters, HaveTheNamesAndShapesOfTheOtherSwitches) {
 
 TEST(ModelParameters, HaveThoseOfTheirNormsPositionsAndHeadsOfKeysAlone) {
   const Deltas mha = mechanisms(false, false, false) + Deltas{{"ENABLE_RA_MLA", "n"}, {"GPT2_BIAS", "y"}};
-  const auto names = [&](const Deltas& deltas) { return shapes(configure(kByHand + mha + deltas)); };
+  const auto names = [&](const Deltas& deltas) { return shapes(configure(kNamedByHand + mha + deltas)); };
   const auto of_norms = [&](const Deltas& deltas) {
     std::string found;
     for (const auto& [name, shape] : names(deltas + Deltas{{"GPT2_N_LAYER", "1"}}))
@@ -99,8 +98,8 @@ TEST(ModelParameters, HaveThoseOfTheirNormsPositionsAndHeadsOfKeysAlone) {
   EXPECT_EQ(names({{"POSITIONS", "none"}}).count("transformer.wpe.weight"), 0u);
   EXPECT_EQ(names({{"POSITIONS", "rotary"}}).count("transformer.wpe.weight"), 0u);
   const auto grouped = names({{"GPT2_N_KV_HEAD", "1"}, {"QK_NORM", "y"}});
-  EXPECT_EQ(grouped.at("transformer.h.0.attn.c_attn.weight"), (std::vector<Int>{8 + 2 * 4, 8}));
-  EXPECT_EQ(grouped.at("transformer.h.0.attn.c_attn.bias"), (std::vector<Int>{8 + 2 * 4}));
+  EXPECT_EQ(grouped.at("transformer.h.0.attn.c_attn.weight"), (std::vector<std::int64_t>{8 + 2 * 4, 8}));
+  EXPECT_EQ(grouped.at("transformer.h.0.attn.c_attn.bias"), (std::vector<std::int64_t>{8 + 2 * 4}));
   EXPECT_EQ(grouped.size(), names({}).size());
 }
 
@@ -108,7 +107,8 @@ TEST(ModelParameters, HaveThoseOfTheirFormOfLatentAttention) {
   const std::string b = "transformer.h.0.attn.";
   const auto of_attention = [&](const Deltas& deltas) {
     Shapes found;
-    for (const auto& [name, shape] : shapes(configure(kByHand + mechanisms(false, false, false) + deltas)))
+    for (const auto& [name, shape] :
+         shapes(configure(kNamedByHand + mechanisms(false, false, false) + deltas)))
       if (name.starts_with(b)) found[name.substr(b.size())] = shape;
     return found;
   };
@@ -141,12 +141,12 @@ TEST(ModelParameters, HaveThoseOfTheirFormOfLatentAttention) {
                         {"q_b_proj.weight", {20, 5}},
                         {"kv_a_proj_with_mqa.weight", {9, 8}}}));
   EXPECT_EQ(of_attention(deepseek + rotary + slice).at("kv_a_proj_with_mqa.weight"),
-            (std::vector<Int>{6, 8}));
+            (std::vector<std::int64_t>{6, 8}));
 }
 
 TEST(ModelParameters, OfFrozenMapsAreCountedButNotTrained) {
   const Config config =
-      configure(kByHand + mechanisms(false, false, false) + Deltas{{"RA_MLA_LATENT_SOURCE", "frozen"}});
+      configure(kNamedByHand + mechanisms(false, false, false) + Deltas{{"RA_MLA_LATENT_SOURCE", "frozen"}});
   EXPECT_EQ(parameter_count(config) - trained_parameter_count(config), 2 * 2 * 3 * 8);
   for (const auto& parameter : model_parameters(config))
     EXPECT_EQ(parameter.trained, parameter.name.find("_down") == std::string::npos) << parameter.name;
@@ -155,7 +155,7 @@ TEST(ModelParameters, OfFrozenMapsAreCountedButNotTrained) {
 // GPT2_BIAS never reaches MLA's maps or the mechanisms'.
 TEST(ModelParameters, HaveBiasesWhereTheSpecificationAllowsThem) {
   const Deltas biased{{"GPT2_BIAS", "y"}};
-  for (const auto& [name, shape] : shapes(configure(kByHand + mechanisms(true, true, true) + biased)))
+  for (const auto& [name, shape] : shapes(configure(kNamedByHand + mechanisms(true, true, true) + biased)))
     EXPECT_THAT(name, testing::ContainsRegex("weight$|attn.q_to_latent$|attn.v_up$|coupler.W$|"
                                              "(ln_1|ln_2|ln_f|mlp.c_fc|mlp.c_proj).bias$"));
 }

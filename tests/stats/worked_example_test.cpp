@@ -101,7 +101,7 @@ class WorkedExample : public testing::Test {
   std::vector<std::string> names_;
 };
 
-std::string interval_of(const Interval& interval, int digits) {
+std::string shown_interval(const Interval& interval, int digits) {
   return str("[", signed_fixed(interval.low, digits), ", ", signed_fixed(interval.high, digits), "]");
 }
 
@@ -122,7 +122,7 @@ TEST_F(WorkedExample, OneArmByHand) {
   EXPECT_EQ(value("sum of squares"), fixed(7 * *arm.sd * *arm.sd, 10));
   EXPECT_EQ(value("sd"), fixed(*arm.sd, kDigits));
   EXPECT_EQ(value("standard error"), fixed(*arm.standard_error, kDigits));
-  EXPECT_EQ(value("95 % interval"), interval_of(*arm.interval, kDigits));
+  EXPECT_EQ(value("95 % interval"), shown_interval(*arm.interval, kDigits));
   EXPECT_EQ(value("t"), signed_fixed(arm.mean / *arm.standard_error, 3));
   EXPECT_EQ(value("p"), p_text(*arm.p));
   EXPECT_EQ(value("d"), signed_fixed(*arm.effect, 2));
@@ -145,13 +145,13 @@ TEST_F(WorkedExample, HolmAndVerdicts) {
     ASSERT_EQ(row.size(), 8u);
     EXPECT_TRUE(row[0].starts_with(names_[i] + " "));
     EXPECT_EQ(row[1], signed_fixed(arm.mean, kDigits));
-    EXPECT_EQ(row[2], interval_of(*arm.interval, kDigits));
+    EXPECT_EQ(row[2], shown_interval(*arm.interval, kDigits));
     EXPECT_EQ(row[3], p_text(*arm.p));
     EXPECT_EQ(row[5], p_text(holm.adjusted_p));
     EXPECT_EQ(row[6], holm.rejected ? "yes" : "no");
     EXPECT_EQ(row[7], fixed(holm.level, 4));
     EXPECT_TRUE(words[i][0].starts_with(names_[i] + " "));
-    EXPECT_EQ(words[i][1], interval_of(interval_of(arm, 1 - holm.level), kDigits));
+    EXPECT_EQ(words[i][1], shown_interval(interval_of(arm, 1 - holm.level), kDigits));
     EXPECT_EQ(words[i][2], verdicts_[i]->text);
   }
 }

@@ -26,18 +26,18 @@ const Deltas kRecall{{"DATASET", "in_context_recall"},
                      {"SYNTHETIC_TEST", "20"},
                      {"GPT2_DROPOUT", "0"}};
 
-struct Found {
+struct FoundLabels {
   double loss = 0;
   std::vector<Tensor> gradients;
 };
 
 // Of the mean over labels, by `loss` of a head that is asked everywhere.
 template <typename Loss>
-Found found(const Config& config, const ParameterSet& parameters, const Batch& batch, Loss loss) {
+FoundLabels found(const Config& config, const ParameterSet& parameters, const Batch& batch, Loss loss) {
   for (const auto& tensor : parameters.tensors()) tensor.mutable_grad().reset();
   const Tensor mean = loss(Gpt(config, parameters).head(batch.inputs), batch);
   mean.backward();
-  Found result{mean.item<double>(), {}};
+  FoundLabels result{mean.item<double>(), {}};
   for (const auto& tensor : parameters.tensors()) result.gradients.push_back(tensor.grad().clone());
   return result;
 }

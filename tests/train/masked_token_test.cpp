@@ -17,7 +17,7 @@ namespace {
 
 using testing_support::SmallTrial;
 
-const Deltas kMasked{
+const Deltas kMaskedTokens{
     {"OBJECTIVE", "masked_token"}, {"ATTENTION_DIRECTION", "bidirectional"}, {"GPT2_DROPOUT", "0"}},
     kUniform{{"MASK_SCHEDULE", "uniform"}}, kCritic{{"CRITIC", "y"}};
 
@@ -33,7 +33,7 @@ StepResult first_update(const SmallTrial& trial, std::int64_t batch, std::int64_
 
 TEST(MaskedToken, IsTheSameHoweverTheGlobalBatchIsCut) {
   for (const Deltas& deltas : {Deltas{}, kUniform, kCritic, kUniform + kCritic}) {
-    const SmallTrial trial(kMasked + deltas);
+    const SmallTrial trial(kMaskedTokens + deltas);
     std::vector<Tensor> of_whole;
     const auto whole = first_update(trial, 12, 1, &of_whole);
     for (const std::int64_t pieces : {2, 3, 12}) {
@@ -60,7 +60,7 @@ struct Padded {
   Batch batch;
 
   explicit Padded(const Deltas& deltas)
-      : trial(kMasked + deltas),
+      : trial(kMaskedTokens + deltas),
         session(trial.config, 1, trial.data),
         objective(make_masked_token(trial.config, trial.data->vocabulary())) {
     const std::vector<std::int64_t> numbers{2, 5};
@@ -143,7 +143,7 @@ TEST(MaskedToken, IsNothingWhereNothingIsMasked) {
 TEST(MaskedToken, GivesEveryParameterAGradient) {
   const Deltas short_ones = kUniform + kCritic + Deltas{{"GPT2_WEIGHT_TYING", "n"}, {"GPT2_BLOCK_SIZE", "2"}};
   for (const Deltas& deltas : {short_ones, kCritic + Deltas{{"CRITIC_WEIGHT", "0"}}}) {
-    const SmallTrial trial(kMasked + deltas);
+    const SmallTrial trial(kMaskedTokens + deltas);
     Config config = trial.config;
     config.train.batch_size = 1, config.train.accumulation = 1;
     Session session(config, 1, trial.data);

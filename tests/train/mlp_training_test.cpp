@@ -19,7 +19,7 @@ namespace {
 
 using namespace testing_support;
 
-constexpr std::int64_t kAll = 12, kAt = 5;  // updates, and the one before which layers part
+constexpr std::int64_t kUpdates = 12, kPartsAt = 5;  // updates, and the one before which layers part
 
 const Deltas kShared = Deltas{{"GPT2_N_LAYER", "4"}, {"MLP_SHARE_LAYERS", "2"}, {"GPT2_LOG_INTERVAL", "1"}};
 const Deltas kParting = kShared + Deltas{{"MLP_UNSHARE_AT", "5"}};
@@ -27,7 +27,7 @@ const Deltas kParting = kShared + Deltas{{"MLP_UNSHARE_AT", "5"}};
 TEST(Unsharing, ChangesNoBitBeforeItsUpdate) {
   const SmallTrial parting(kParting), shared(kShared);
   Trainer a(parting.config, 1, parting.data), b(shared.config, 1, shared.data);
-  EXPECT_EQ(rows_of(a, kAt - 1), rows_of(b, kAt - 1));
+  EXPECT_EQ(rows_of(a, kPartsAt - 1), rows_of(b, kPartsAt - 1));
   expect_same(a.state().weights, b.state().weights);
   expect_same(a.state().optimizer, b.state().optimizer);
   EXPECT_EQ(a.evaluate(), b.evaluate());
@@ -51,9 +51,9 @@ TrainerState parted(TrainerState state, const Config& config) {
 TEST(Unsharing, TrainsOnAsTheUnsharedModelWouldFromThatState) {
   const SmallTrial trial(kParting);
   Trainer parting(trial.config, 1, trial.data), alone(unshared(trial.config), 1, trial.data);
-  rows_of(parting, kAt - 1);
+  rows_of(parting, kPartsAt - 1);
   alone.restore(parted(parting.state(), trial.config));
-  EXPECT_EQ(rows_of(parting, kAll - kAt + 1), rows_of(alone, kAll - kAt + 1));
+  EXPECT_EQ(rows_of(parting, kUpdates - kPartsAt + 1), rows_of(alone, kUpdates - kPartsAt + 1));
   expect_same(parting.state().weights, alone.state().weights);
   expect_same(parting.state().optimizer, alone.state().optimizer);
   EXPECT_EQ(parting.evaluate(), alone.evaluate());
@@ -64,10 +64,11 @@ TEST(Unsharing, TrainsOnAsTheUnsharedModelWouldFromThatState) {
 
 TEST(Unsharing, GoesOnFromCheckpointsBeforeAndAfter) {
   const SmallTrial trial(kParting);
-  for (const std::int64_t after : {std::int64_t{2}, kAt - 1, kAt, kAll - 1}) {
+  for (const std::int64_t after : {std::int64_t{2}, kPartsAt - 1, kPartsAt, kUpdates - 1}) {
     SCOPED_TRACE(after);
-    const auto state = expect_goes_on(trial, after, kAll);
-    EXPECT_EQ(state.weights.contains("transformer.h.1.mlp.c_fc.weight"), after >= kAt) << "holds what exists";
+    const auto state = expect_goes_on(trial, after, kUpdates);
+    EXPECT_EQ(state.weights.contains("transformer.h.1.mlp.c_fc.weight"), after >= kPartsAt)
+        << "holds what exists";
   }
 }
 
@@ -75,7 +76,7 @@ TEST(Unsharing, GoesOnFromCheckpointsBeforeAndAfter) {
 TEST(Unsharing, RefusesAStateOfTheOtherForm) {
   const SmallTrial trial(kParting);
   Trainer early(trial.config, 1, trial.data), late(trial.config, 1, trial.data);
-  rows_of(early, 2), rows_of(late, kAt + 1);
+  rows_of(early, 2), rows_of(late, kPartsAt + 1);
   const auto before = copy_of(early.state()), after = copy_of(late.state());
   auto mixed = after;
   mixed.weights = before.weights;
@@ -94,7 +95,7 @@ TEST(Unsharing, LeavesWeightsThatAreReadEitherWay) {
   Trainer trainer(trial.config, 1, trial.data);
   const auto path = trial.path() / "w.safetensors";
   for (const bool apart : {false, true}) {
-    rows_of(trainer, apart ? kAt : 1);
+    rows_of(trainer, apart ? kPartsAt : 1);
     write_safetensors(path, trainer.state().weights);
     const Config config = config_of_weights(trial.config, path);
     EXPECT_EQ(config.mlp.share_layers, apart ? 1 : 2);

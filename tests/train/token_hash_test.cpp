@@ -10,7 +10,7 @@
 namespace kablate {
 namespace {
 
-Batch batch_of(std::initializer_list<std::initializer_list<std::int64_t>> rows) {
+Batch hashed_batch(std::initializer_list<std::initializer_list<std::int64_t>> rows) {
   std::vector<at::Tensor> inputs, targets;
   for (const auto& row : rows) {
     const at::Tensor all = at::tensor(std::vector<std::int64_t>(row), at::kLong);
@@ -29,15 +29,15 @@ TEST(TokenSum, IsWhatTheFormatSays) {
   for (const int token : {1, 2, 2, 70000}) add(static_cast<std::uint64_t>(token), 4);
   std::uint64_t expected = 0;
   std::memcpy(&expected, sha256(bytes).data(), 8);
-  EXPECT_EQ(token_sum(batch_of({{1, 2, 70000}}), 7), expected);
+  EXPECT_EQ(token_sum(hashed_batch({{1, 2, 70000}}), 7), expected);
 }
 
 TEST(TokenSum, AddsUpOverPiecesAndSeesPlaces) {
-  const auto whole = token_sum(batch_of({{1, 2, 3}, {4, 5, 6}}), 0);
-  EXPECT_EQ(token_sum(batch_of({{1, 2, 3}}), 0) + token_sum(batch_of({{4, 5, 6}}), 1), whole);
-  EXPECT_NE(token_sum(batch_of({{4, 5, 6}, {1, 2, 3}}), 0), whole) << "another order is another batch";
-  EXPECT_NE(token_sum(batch_of({{1, 2, 3}, {1, 2, 3}}), 0), whole);
-  Batch other = batch_of({{1, 2, 3}, {4, 5, 6}});
+  const auto whole = token_sum(hashed_batch({{1, 2, 3}, {4, 5, 6}}), 0);
+  EXPECT_EQ(token_sum(hashed_batch({{1, 2, 3}}), 0) + token_sum(hashed_batch({{4, 5, 6}}), 1), whole);
+  EXPECT_NE(token_sum(hashed_batch({{4, 5, 6}, {1, 2, 3}}), 0), whole) << "another order is another batch";
+  EXPECT_NE(token_sum(hashed_batch({{1, 2, 3}, {1, 2, 3}}), 0), whole);
+  Batch other = hashed_batch({{1, 2, 3}, {4, 5, 6}});
   other.targets = other.targets.clone();
   other.targets[1][1] = 7;
   EXPECT_NE(token_sum(other, 0), whole) << "targets count";

@@ -19,7 +19,7 @@ namespace {
 using testing_support::expect_error;
 using testing_support::SmallTrial;
 
-std::vector<Update> train(Trainer& trainer, std::int64_t updates) {
+std::vector<Update> trained(Trainer& trainer, std::int64_t updates) {
   std::vector<Update> made;
   for (std::int64_t i = 0; i < updates; ++i) made.push_back(trainer.update());
   return made;
@@ -43,14 +43,14 @@ TrainerState copy_of(TrainerState state) {
 TEST(Trainer, GoesOnFromAnyStateAsIfNothingHadHappened) {
   const SmallTrial trial;
   Trainer whole(trial.config, 1, trial.data);
-  const auto rows = train(whole, 12);
+  const auto rows = trained(whole, 12);
   EXPECT_TRUE(whole.done());
   for (const std::int64_t at : {0, 1, 5, 11}) {
     Trainer first(trial.config, 1, trial.data), second(trial.config, 1, trial.data);
-    train(first, at);
-    train(second, 3);  // whatever it did before
+    trained(first, at);
+    trained(second, 3);  // whatever it did before
     second.restore(copy_of(first.state()));
-    const auto rest = train(second, 12 - at);
+    const auto rest = trained(second, 12 - at);
     for (std::int64_t i = at; i < 12; ++i) {
       const auto &now = rest[static_cast<std::size_t>(i - at)], &then = rows[static_cast<std::size_t>(i)];
       EXPECT_EQ(now.row, then.row) << "iteration " << i << " after " << at;
@@ -65,7 +65,7 @@ TEST(Trainer, HasARowForTheFirstOfEachIntervalAndTheLast) {
   const SmallTrial trial(Deltas{{"GPT2_LOG_INTERVAL", "5"}});
   Trainer trainer(trial.config, 1, trial.data);
   std::vector<std::int64_t> due;
-  for (const auto& update : train(trainer, 12))
+  for (const auto& update : trained(trainer, 12))
     if (update.due) due.push_back(update.row.iteration);
   EXPECT_EQ(due, (std::vector<std::int64_t>{0, 5, 10, 11}));
 }
@@ -90,9 +90,9 @@ TEST(Trainer, EvaluatesWhenAsked) {
 TEST(Trainer, RefusesAStateThatDoesNotFit) {
   const SmallTrial trial;
   Trainer trainer(trial.config, 1, trial.data), untouched(trial.config, 1, trial.data);
-  train(trainer, 3), train(untouched, 3);
+  trained(trainer, 3), trained(untouched, 3);
   Trainer other(trial.config, 2, trial.data);
-  train(other, 5);
+  trained(other, 5);
   const auto good = copy_of(other.state());
   const auto refused = [&](const char* what, auto&& change) {
     auto state = good;
@@ -117,7 +117,7 @@ TEST(Trainer, RefusesAStateThatDoesNotFit) {
 TEST(Trainer, StopsBeforeAnUpdateThatIsNoNumber) {
   const SmallTrial trial;
   Trainer trainer(trial.config, 1, trial.data);
-  train(trainer, 2);
+  trained(trainer, 2);
   const auto& embedding = trainer.session().parameters["transformer.wte.weight"];
   {
     const at::NoGradGuard no_grad;
@@ -169,13 +169,13 @@ class Threads {
 TEST(Trainer, OfTwoRanksTrainsWhatOneTrains) {
   const SmallTrial trial(Deltas{{"GPT2_LOG_INTERVAL", "1"}});
   Trainer alone(trial.config, 1, trial.data);
-  const auto rows = train(alone, 4);
+  const auto rows = trained(alone, 4);
   Threads threads(2);
   std::vector<std::vector<Update>> made(2);
   const auto work = [&](std::int64_t rank) {
     Threads::Rank communicator(threads, rank);
     Trainer trainer(trial.config, 1, trial.data, communicator);
-    made[static_cast<std::size_t>(rank)] = train(trainer, 4);
+    made[static_cast<std::size_t>(rank)] = trained(trainer, 4);
   };
   std::thread other(work, 1);
   work(0);
@@ -200,7 +200,7 @@ std::vector<std::string> tokens_of(const Deltas& deltas, std::int64_t seed) {
   const SmallTrial trial(Deltas{{"GPT2_LOG_INTERVAL", "1"}} + deltas);
   Trainer trainer(trial.config, seed, trial.data);
   std::vector<std::string> tokens;
-  for (const auto& update : train(trainer, 3)) tokens.push_back(update.row.tokens);
+  for (const auto& update : trained(trainer, 3)) tokens.push_back(update.row.tokens);
   tokens.push_back(trainer.evaluate().tokens);
   return tokens;
 }

@@ -8,7 +8,7 @@
 namespace kablate {
 namespace {
 
-std::string unmet(const Config& c) {
+std::string unmet_by_coupler(const Config& c) {
   if (!c.attention.latent)
     return "RA_MLA_MLP_LATENT_RECIP = y with ENABLE_RA_MLA = n: latent reciprocity needs the latent keys of "
            "MLA; set one of them the other way";
@@ -27,7 +27,7 @@ std::string unmet(const Config& c) {
   return "";
 }
 
-std::vector<const char*> unread(const Config& c) {
+std::vector<const char*> unread_by_coupler(const Config& c) {
   if (c.coupler.tying == Tying::kUntied && c.hands_context()) return {};
   return {"RA_MLA_MLP_LATENT_DIM"};
 }
@@ -83,8 +83,8 @@ Mechanism coupler_mechanism() {
           .on = [](const Config& c) { return c.coupler.enabled; },
           .switch_off = [](Config& c) { c.coupler.enabled = false; },
           .weight = [](Config& c) -> double& { return c.coupler.alpha; },
-          .unmet = unmet,
-          .unread = unread,
+          .unmet = unmet_by_coupler,
+          .unread = unread_by_coupler,
           .sees_future = nullptr,
           .selects = nullptr,
           .attach = nullptr,

@@ -7,7 +7,7 @@
 namespace kablate {
 namespace {
 
-std::string unmet(const Config& c) {
+std::string unmet_by_cross_token(const Config& c) {
   for (const auto F : c.mlp_widths())
     if (!c.cross.head_average && F % c.gpt.num_heads != 0)
       return str(
@@ -17,7 +17,7 @@ std::string unmet(const Config& c) {
   return "";
 }
 
-std::vector<const char*> unread(const Config& c) {
+std::vector<const char*> unread_by_cross_token(const Config& c) {
   switch (c.cross.sparsity) {
     case Sparsity::kTopK:
       return {"RA_MLA_MLP_SPARSE_RMS_THRESHOLD"};
@@ -45,8 +45,8 @@ Mechanism cross_token_mechanism() {
           .on = [](const Config& c) { return c.cross.enabled; },
           .switch_off = [](Config& c) { c.cross.enabled = false; },
           .weight = [](Config& c) -> double& { return c.cross.alpha; },
-          .unmet = unmet,
-          .unread = unread,
+          .unmet = unmet_by_cross_token,
+          .unread = unread_by_cross_token,
           .sees_future = nullptr,
           .selects = [](const Config& c) { return c.cross.sparsity != Sparsity::kNone; },
           .attach = [](Config& c) { c.cross.detach = false; },

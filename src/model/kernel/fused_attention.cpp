@@ -42,7 +42,7 @@ void for_pairs(std::int64_t B, std::int64_t N, std::size_t scratch_bytes, const 
 }
 
 // The numbers of a call.
-struct Call {
+struct AttentionCall {
   std::int64_t H = 0;  // heads of queries
   double scale = 1;
   Reciprocal reciprocal;
@@ -59,7 +59,7 @@ struct Call {
     return c10::ivalue::Tuple::create(
         {std::vector<double>{scale, reciprocal.alpha, drop}, integers, samples});
   }
-  static Call from_value(const c10::IValue& value) {
+  static AttentionCall from_value(const c10::IValue& value) {
     const auto& parts = value.toTupleRef().elements();
     const auto numbers = parts[0].toDoubleVector();
     const auto integers = parts[1].toIntVector();
@@ -82,8 +82,9 @@ struct Call {
   }
 };
 
-Call call_of(const AttentionInput& in, const RowsRequest& rows, const Dropout& dropout, bool causal) {
-  Call call{in.q.size(2), in.scale, in.reciprocal, rows, 0, 0, {}, causal};
+AttentionCall call_of(const AttentionInput& in, const RowsRequest& rows, const Dropout& dropout,
+                      bool causal) {
+  AttentionCall call{in.q.size(2), in.scale, in.reciprocal, rows, 0, 0, {}, causal};
   if (!dropout.active()) return call;
   dropout.check_samples(in.q.size(0), in.site);
   const auto& samples = dropout.samples();
@@ -110,7 +111,7 @@ struct Heads {
   Tensor q, k, v;
 };
 
-AttentionProblem problem_of(const Heads& heads, const Call& call) {
+AttentionProblem attention_problem(const Heads& heads, const AttentionCall& call) {
   return {.T = heads.q.size(1),
           .H = heads.q.size(2),
           .K = heads.k.size(2),
@@ -131,7 +132,7 @@ struct Outputs {
   Tensor values_BTHC, log_sum_BHT, rows, columns_BTk;
 };
 
-void make_rows(const AttentionProblem& problem, const Call& call, std::int64_t B, Outputs& outputs) {
+void make_rows(const AttentionProblem& problem, const AttentionCall& call, std::int64_t B, Outputs& outputs) {
   const std::int64_t T = problem.T, k = std::min(call.rows.most, T);
   TORCH_CHECK(!call.rows.by_head || k == 0, "rows of every head are not selected");
   const auto options = outputs.log_sum_BHT.options();
@@ -150,9 +151,9 @@ void make_rows(const AttentionProblem& problem, const Call& call, std::int64_t B
             });
 }
 
-Outputs run_forward(const Heads& heads, const Call& call) {
+Outputs run_forward(const Heads& heads, const AttentionCall& call) {
   const auto B = heads.q.size(0), T = heads.q.size(1), H = heads.q.size(2), C = heads.v.size(3);
-  const auto problem = problem_of(heads, call);
+  const auto problem = attention_problem(heads, call);
   Outputs outputs{at::empty({B, T, H, C}, heads.q.options()),
                   at::empty({B, H, T}, heads.q.options().dtype(at::kFloat)),
                   {},
@@ -167,9 +168,9 @@ Outputs run_forward(const Heads& heads, const Call& call) {
 }
 
 // `grad_outputs`: of the values and, if anything used them, of the rows.
-void run_backward(const Heads& heads, const Call& call, const Outputs& outputs,
+void run_backward(const Heads& heads, const AttentionCall& call, const Outputs& outputs,
                   const variable_list& grad_outputs, const Heads& gradients) {
-  const auto problem = problem_of(heads, call);
+  const auto problem = attention_problem(heads, call);
   const Tensor values =
       grad_outputs[0].defined() ? readable(grad_outputs[0]) : at::zeros_like(outputs.values_BTHC);
   const Tensor rows =
@@ -199,7 +200,7 @@ void run_backward(const Heads& heads, const Call& call, const Outputs& outputs,
 // k and v are missing where the first tensor holds all three.
 struct Fused : torch::autograd::Function<Fused> {
   static variable_list forward(AutogradContext* ctx, const Tensor& first, const std::optional<Tensor>& k,
-                               const std::optional<Tensor>& v, const Call& call) {
+                               const std::optional<Tensor>& v, const AttentionCall& call) {
     variable_list saved{first};
     if (k) saved.insert(saved.end(), {*k, *v});
     const Outputs outputs = run_forward(Heads(saved, call.H), call);
@@ -217,7 +218,7 @@ struct Fused : torch::autograd::Function<Fused> {
   static variable_list backward(AutogradContext* ctx, const variable_list& grad_outputs) {
     TORCH_CHECK(!at::GradMode::is_enabled(), "the gradient of attention has no gradient");
     const auto saved = ctx->get_saved_variables();
-    const auto call = Call::from_value(ctx->saved_data["call"]);
+    const auto call = AttentionCall::from_value(ctx->saved_data["call"]);
     const auto inputs = variable_list(saved.begin(), saved.end() - 3);
     const Outputs outputs{saved.end()[-3], saved.end()[-2], {}, saved.end()[-1]};
     variable_list gradients;
@@ -248,7 +249,7 @@ bool fused_attention_serves(const Tensor& heads_BTHD) {
 Attended fused_attention(const AttentionInput& in, const RowsRequest& rows, const Dropout& dropout,
                          bool causal) {
   TORCH_CHECK(causal || in.reciprocal.alpha == 0, "the tiles' reciprocal attention is causal");
-  const Call call = call_of(in, rows, dropout, causal);
+  const AttentionCall call = call_of(in, rows, dropout, causal);
   if (in.packed.defined())
     return unpack(
         Fused::apply(in.packed.contiguous(), std::optional<Tensor>(), std::optional<Tensor>(), call));

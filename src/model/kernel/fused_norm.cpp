@@ -21,7 +21,7 @@ using torch::autograd::variable_list;
 // The kernels' element types.
 bool has_kernels(at::ScalarType type) { return type == at::kFloat || type == at::kBFloat16; }
 
-bool serves(const Tensor& x, const Tensor& added, at::ScalarType type) {
+bool serves_norm(const Tensor& x, const Tensor& added, at::ScalarType type) {
   return x.is_cpu() && x.scalar_type() == at::kFloat && has_kernels(type) && x.numel() > 0 &&
          (!added.defined() || has_kernels(added.scalar_type())) && kernel::cpu_kernels() != nullptr;
 }
@@ -48,7 +48,7 @@ class Pieces {
 };
 
 // What both passes know beside the tensors.
-struct Call {
+struct NormCall {
   std::int64_t E = 0;
   bool rms = false, has_added = false;
   double epsilon = 0;
@@ -59,7 +59,7 @@ struct Call {
     return c10::ivalue::Tuple::create(
         std::vector<c10::IValue>{E, rms, has_added, epsilon, static_cast<std::int64_t>(added)});
   }
-  static Call from_value(const c10::IValue& value) {
+  static NormCall from_value(const c10::IValue& value) {
     const auto& parts = value.toTupleRef().elements();
     return {parts[0].toInt(), parts[1].toBool(), parts[2].toBool(), parts[3].toDouble(),
             static_cast<at::ScalarType>(parts[4].toInt())};
@@ -68,8 +68,8 @@ struct Call {
 
 const float* numbers(const std::optional<Tensor>& x) { return x ? x->const_data_ptr<float>() : nullptr; }
 
-NormProblem problem_of(const Call& call, const std::optional<Tensor>& weight,
-                       const std::optional<Tensor>& bias, at::ScalarType normed) {
+NormProblem norm_problem(const NormCall& call, const std::optional<Tensor>& weight,
+                         const std::optional<Tensor>& bias, at::ScalarType normed) {
   return {.E = call.E,
           .epsilon = static_cast<float>(call.epsilon),
           .rms = call.rms,
@@ -79,21 +79,21 @@ NormProblem problem_of(const Call& call, const std::optional<Tensor>& weight,
           .bias = numbers(bias)};
 }
 
-std::int64_t rows_of(const Tensor& x) { return x.numel() / x.size(-1); }
+std::int64_t row_count(const Tensor& x) { return x.numel() / x.size(-1); }
 
 struct AddNorm : torch::autograd::Function<AddNorm> {
   static variable_list forward(AutogradContext* ctx, const Tensor& x, const std::optional<Tensor>& added,
                                const std::optional<Tensor>& weight, const std::optional<Tensor>& bias,
-                               const Call& call, at::ScalarType type) {
-    const auto problem = problem_of(call, weight, bias, type);
+                               const NormCall& call, at::ScalarType type) {
+    const auto problem = norm_problem(call, weight, bias, type);
     const Tensor sum = added ? at::empty_like(x) : x, normed = at::empty_like(x, type),
-                 statistics = at::empty({rows_of(x), 2}, x.options());
+                 statistics = at::empty({row_count(x), 2}, x.options());
     const NormForward out{.x = x.const_data_ptr<float>(),
                           .added = added ? added->const_data_ptr() : nullptr,
                           .sum = added ? sum.mutable_data_ptr<float>() : nullptr,
                           .normed = normed.mutable_data_ptr(),
                           .statistics = statistics.mutable_data_ptr<float>()};
-    Pieces(rows_of(x)).run([&](std::int64_t, std::int64_t first, std::int64_t count) {
+    Pieces(row_count(x)).run([&](std::int64_t, std::int64_t first, std::int64_t count) {
       kernel::cpu_kernels()->norm(problem, out, first, count);
     });
     ctx->save_for_backward({sum, statistics, weight.value_or(Tensor())});
@@ -106,7 +106,7 @@ struct AddNorm : torch::autograd::Function<AddNorm> {
   static variable_list backward(AutogradContext* ctx, const variable_list& grad_outputs) {
     TORCH_CHECK(!at::GradMode::is_enabled(), "the gradient of a norm has no gradient");
     const auto saved = ctx->get_saved_variables();
-    const auto call = Call::from_value(ctx->saved_data["call"]);
+    const auto call = NormCall::from_value(ctx->saved_data["call"]);
     const bool apart = call.has_added && call.added != at::kFloat;
     Tensor x, added, weight, bias;
     if (grad_outputs[1].defined()) {
@@ -125,18 +125,18 @@ struct AddNorm : torch::autograd::Function<AddNorm> {
     Tensor &x, &added, &weight, &bias;
   };
 
-  static void run_backward(const variable_list& saved, const Call& call, const variable_list& grad_outputs,
-                           bool apart, const Gradients& gradients) {
+  static void run_backward(const variable_list& saved, const NormCall& call,
+                           const variable_list& grad_outputs, bool apart, const Gradients& gradients) {
     const Tensor &sum = saved[0], &weight = saved[2];
     const Tensor normed = grad_outputs[1].contiguous();
     const Tensor straight = grad_outputs[0].defined() ? grad_outputs[0].contiguous() : Tensor();
-    const Pieces pieces(rows_of(sum));
+    const Pieces pieces(row_count(sum));
     Tensor parts;  // of the parameters' gradients
     if (weight.defined()) parts = at::zeros({pieces.count(), 2, call.E}, sum.options());
     gradients.x = at::empty_like(sum);
     if (apart) gradients.added = at::empty_like(sum, call.added);
     const auto problem =
-        problem_of(call, weight.defined() ? std::optional(weight) : std::nullopt, {}, normed.scalar_type());
+        norm_problem(call, weight.defined() ? std::optional(weight) : std::nullopt, {}, normed.scalar_type());
     pieces.run([&](std::int64_t piece, std::int64_t first, std::int64_t count) {
       float* part = parts.defined() ? parts.mutable_data_ptr<float>() + piece * 2 * call.E : nullptr;
       kernel::cpu_kernels()->norm_gradient(
@@ -180,12 +180,12 @@ NormedSum add_norm(const Tensor& x, const Tensor& added, const NormFunction& nor
               " and what is added to it, ", added.defined() ? added.sizes() : x.sizes(),
               ", must have one shape");
   const Tensor wide = x.to(statistics_type(x.scalar_type()));
-  if (!serves(wide, added, type)) return written_out(wide, added, norm, type);
+  if (!serves_norm(wide, added, type)) return written_out(wide, added, norm, type);
   const auto together = [](const Tensor& t) {
     return t.defined() ? std::optional(t.contiguous()) : std::nullopt;
   };
-  const Call call{E, norm.kind == NormKind::kRmsNorm, added.defined(), norm.epsilon,
-                  added.defined() ? added.scalar_type() : at::kFloat};
+  const NormCall call{E, norm.kind == NormKind::kRmsNorm, added.defined(), norm.epsilon,
+                      added.defined() ? added.scalar_type() : at::kFloat};
   const auto outputs = AddNorm::apply(wide.contiguous(), together(added), together(norm.weight),
                                       together(norm.bias), call, type);
   return {outputs[0], outputs[1]};

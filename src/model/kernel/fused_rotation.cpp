@@ -25,7 +25,7 @@ bool kernels_serve(const Tensor& x) {
          kernel::cpu_kernels() != nullptr;
 }
 
-RotationProblem problem_of(const Tensor& x_BTJD, const HeadsOptions& options) {
+RotationProblem rotation_problem(const Tensor& x_BTJD, const HeadsOptions& options) {
   const auto& [turned, rotation, norm] = options;
   return {.T = x_BTJD.size(1),
           .J = x_BTJD.size(2),
@@ -81,7 +81,7 @@ struct PreparedHeads : torch::autograd::Function<PreparedHeads> {
     ctx->saved_data["turned"] = turned;
     if (!kernels_serve(x)) return by_library(x, options, 1);
     const Tensor y = norm ? at::empty_like(x) : over_memory_of(x);
-    const auto problem = problem_of(x, options);
+    const auto problem = rotation_problem(x, options);
     for_rows(x, [&](std::int64_t first, std::int64_t count) {
       kernel::cpu_kernels()->rotation(problem, x.const_data_ptr(), y.mutable_data_ptr(), first, count);
     });
@@ -97,7 +97,7 @@ struct PreparedHeads : torch::autograd::Function<PreparedHeads> {
     const bool in_place = alone(grad_outputs[0]);
     const Tensor y_gradient = grad_outputs[0].contiguous();
     const Tensor x_gradient = in_place ? over_memory_of(y_gradient) : at::empty_like(y_gradient);
-    const auto problem = problem_of(y_gradient, options);
+    const auto problem = rotation_problem(y_gradient, options);
     for_rows(y_gradient, [&](std::int64_t first, std::int64_t count) {
       kernel::cpu_kernels()->rotation_gradient(problem, x.defined() ? x.const_data_ptr() : nullptr,
                                                y_gradient.const_data_ptr(), x_gradient.mutable_data_ptr(),

@@ -17,7 +17,7 @@ using kernel::RouteProblem;
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-RouteProblem problem_of(const Tensor& weights_BTk, const Tensor& columns_BTk, const Tensor& u_BTF) {
+RouteProblem route_problem(const Tensor& weights_BTk, const Tensor& columns_BTk, const Tensor& u_BTF) {
   return {.T = u_BTF.size(1),
           .F = u_BTF.size(2),
           .most = weights_BTk.size(2),
@@ -56,7 +56,7 @@ Tensor gradient_of_u(const RouteProblem& problem, const Tensor& grad_output_BTF)
 struct Route : torch::autograd::Function<Route> {
   static Tensor forward(AutogradContext* ctx, const Tensor& weights, const Tensor& columns, const Tensor& u) {
     ctx->save_for_backward({weights, columns, u});
-    const auto problem = problem_of(weights, columns, u);
+    const auto problem = route_problem(weights, columns, u);
     const Tensor y = at::empty_like(u);
     for_sequences(u.size(0),
                   [&](std::int64_t b) { kernel::cpu_kernels()->route(problem, y.mutable_data_ptr(), b); });
@@ -66,7 +66,7 @@ struct Route : torch::autograd::Function<Route> {
   static variable_list backward(AutogradContext* ctx, const variable_list& grad_outputs) {
     TORCH_CHECK(!at::GradMode::is_enabled(), "the gradient of routing has no gradient");
     const auto saved = ctx->get_saved_variables();
-    const auto problem = problem_of(saved[0], saved[1], saved[2]);
+    const auto problem = route_problem(saved[0], saved[1], saved[2]);
     const Tensor grad_output_BTF = grad_outputs[0].contiguous();
     Tensor weights;
     if (ctx->needs_input_grad(0)) {

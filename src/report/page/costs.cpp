@@ -80,7 +80,8 @@ bool undominated(const Mark& mark, const std::vector<Mark>& marks, Better better
   });
 }
 
-constexpr double kWidth = 360, kHeight = 260, kLeft = 52, kRight = 24, kTop = 28, kBottom = 42;
+constexpr double kCostWidth = 360, kCostHeight = 260, kCostLeft = 52, kCostRight = 24, kCostTop = 28,
+                 kCostBottom = 42;
 
 // Numbers of steps beside their dots, moved down where one would lie on another.
 void draw_labels(Drawing& drawing, std::vector<std::pair<Point, std::string>> labels) {
@@ -120,19 +121,21 @@ Drawing draw(const Report& report, const std::vector<Mark>& marks, const Cost& c
     spoken.push_back(
         str(mark.row->step, " ", mark.row->name, ": ", cost.text(mark.cost), ", ", fixed(mark.loss, 4)));
   }
-  Drawing drawing(kWidth, kHeight, str(report.judged, " against ", cost.name), join(spoken, "; "));
-  const auto x = scale_of(xs, kLeft, kWidth - kRight, 0.08), y = scale_of(ys, kHeight - kBottom, kTop);
+  Drawing drawing(kCostWidth, kCostHeight, str(report.judged, " against ", cost.name), join(spoken, "; "));
+  const auto x = scale_of(xs, kCostLeft, kCostWidth - kCostRight, 0.08),
+             y = scale_of(ys, kCostHeight - kCostBottom, kCostTop);
   for (const auto& tick : y.ticks(4)) {
-    drawing.line({kLeft, y(tick.value)}, {kWidth - kRight, y(tick.value)}, Ink::kAxis);
-    drawing.text({kLeft - 6, y(tick.value) + 4}, tick.text, Ink::kQuiet, Drawing::Anchor::kEnd, 11);
+    drawing.line({kCostLeft, y(tick.value)}, {kCostWidth - kCostRight, y(tick.value)}, Ink::kAxis);
+    drawing.text({kCostLeft - 6, y(tick.value) + 4}, tick.text, Ink::kQuiet, Drawing::Anchor::kEnd, 11);
   }
   for (const auto& tick : ticks_of(xs, x, cost)) {
-    drawing.line({x(tick.value), kHeight - kBottom}, {x(tick.value), kHeight - kBottom + 4}, Ink::kZero);
-    drawing.text({x(tick.value), kHeight - kBottom + 16}, tick.text, Ink::kQuiet, Drawing::Anchor::kMiddle,
-                 11);
+    drawing.line({x(tick.value), kCostHeight - kCostBottom}, {x(tick.value), kCostHeight - kCostBottom + 4},
+                 Ink::kZero);
+    drawing.text({x(tick.value), kCostHeight - kCostBottom + 16}, tick.text, Ink::kQuiet,
+                 Drawing::Anchor::kMiddle, 11);
   }
   drawing.text({4, 12}, report.judged, Ink::kQuiet, Drawing::Anchor::kStart, 11);
-  drawing.text({(kLeft + kWidth - kRight) / 2, kHeight - 8}, cost.name, Ink::kQuiet,
+  drawing.text({(kCostLeft + kCostWidth - kCostRight) / 2, kCostHeight - 8}, cost.name, Ink::kQuiet,
                Drawing::Anchor::kMiddle);
   std::vector<std::pair<Point, std::string>> labels;
   for (std::size_t i = 0; i < marks.size(); ++i) {

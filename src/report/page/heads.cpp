@@ -30,7 +30,7 @@ std::map<std::string, HeadMap> maps_of(const Report& report, std::int64_t step) 
   return maps;
 }
 
-Drawing draw(const HeadMap& map, const std::string& title) {
+Drawing draw_heads(const HeadMap& map, const std::string& title) {
   constexpr double kCell = 34, kLeft = 46, kTop = 34;
   std::vector<std::string> spoken;
   for (const auto& [place, sum] : map.sum)
@@ -66,7 +66,7 @@ std::string heads_figures(const Report& report) {
     if (row.rerun_of) continue;
     std::int64_t number = 0;
     for (const auto& [sequences, map] : maps_of(report, row.step))
-      figures += figure(draw(map, str(row.step, " ", row.name)), str("heads-", row.step, "-", number++),
+      figures += figure(draw_heads(map, str(row.step, " ", row.name)), str("heads-", row.step, "-", number++),
                         str(row.step, " ", row.name, " on ", sequences,
                             map.seeds == 1 ? ", one seed." : str(", mean over ", map.seeds, " seeds.")),
                         "");

@@ -10,7 +10,8 @@
 namespace kablate::page {
 namespace {
 
-constexpr double kWidth = 560, kLeft = 52, kRight = 16, kTop = 20, kPlot = 220, kLabel = 18;
+constexpr double kStairWidth = 560, kStairLeft = 52, kStairRight = 16, kStairTop = 20, kPlot = 220,
+                 kLabel = 18;
 constexpr double kLeastWidth = 44;  // of a stair that a number has room on
 
 // The baseline, then each stair behind the one that it is compared with. A table whose steps branch off has
@@ -37,7 +38,7 @@ void draw_stair(Drawing& drawing, const ReportRow& row, const ReportRow* before,
                  ink);
   if (before != nullptr) drawing.line({from, y(before->mean(0)->mean)}, {from, height}, ink, true);
   drawing.line({from, height}, {from + width, height}, ink, false, 3);
-  drawing.text({from + width / 2, kTop + kPlot + 16}, std::to_string(row.step), Ink::kText,
+  drawing.text({from + width / 2, kStairTop + kPlot + 16}, std::to_string(row.step), Ink::kText,
                Drawing::Anchor::kMiddle);
   if (row.delta && before != nullptr && width >= kLeastWidth)
     drawing.text({from + width / 2, std::max(height - 7, 12.0)}, signed_fixed(row.delta->mean, 4), ink,
@@ -58,22 +59,23 @@ std::string stairs_figure(const Report& report) {
                          row->delta ? ", " + signed_fixed(row->delta->mean, 4) : ""));
   }
   const double labels = kLabel * static_cast<double>(stairs.size());
-  Drawing drawing(kWidth, kTop + kPlot + 34 + labels, str(report.judged, " from stair to stair"),
+  Drawing drawing(kStairWidth, kStairTop + kPlot + 34 + labels, str(report.judged, " from stair to stair"),
                   join(spoken, "; "));
-  const auto y = scale_of(ends, kTop + kPlot, kTop, 0.12);
+  const auto y = scale_of(ends, kStairTop + kPlot, kStairTop, 0.12);
   for (const auto& tick : y.ticks(5)) {
-    drawing.line({kLeft, y(tick.value)}, {kWidth - kRight, y(tick.value)}, Ink::kAxis);
-    drawing.text({kLeft - 6, y(tick.value) + 4}, tick.text, Ink::kQuiet, Drawing::Anchor::kEnd, 11);
+    drawing.line({kStairLeft, y(tick.value)}, {kStairWidth - kStairRight, y(tick.value)}, Ink::kAxis);
+    drawing.text({kStairLeft - 6, y(tick.value) + 4}, tick.text, Ink::kQuiet, Drawing::Anchor::kEnd, 11);
   }
-  const double width = (kWidth - kLeft - kRight) / static_cast<double>(stairs.size());
-  double from = kLeft, label = kTop + kPlot + 40;
+  const double width = (kStairWidth - kStairLeft - kStairRight) / static_cast<double>(stairs.size());
+  double from = kStairLeft, label = kStairTop + kPlot + 40;
   const ReportRow* before = nullptr;
   for (const auto* row : stairs) {
     draw_stair(drawing, *row, before, from, width, y);
-    drawing.text({kLeft, label}, shortened(str(row->step, "  ", row->name), row->verdict ? 40 : 70),
+    drawing.text({kStairLeft, label}, shortened(str(row->step, "  ", row->name), row->verdict ? 40 : 70),
                  Ink::kText);
     if (row->verdict)
-      drawing.text({kWidth - kRight, label}, row->verdict->text, ink_of(row->verdict), Drawing::Anchor::kEnd);
+      drawing.text({kStairWidth - kStairRight, label}, row->verdict->text, ink_of(row->verdict),
+                   Drawing::Anchor::kEnd);
     from += width, label += kLabel, before = row;
   }
   return figure(

@@ -22,7 +22,7 @@ Matrix scaled(const Matrix& x, double factor) {
 }
 
 // What a block's attention leaves for its MLP.
-struct Attention {
+struct ReferenceAttention {
   std::vector<Matrix> weights;  // P [H][T][T]
   Matrix keys;                  // c_k [T][L]
 };
@@ -134,7 +134,7 @@ class Sequence {
         std::llround(expansions[expansions.size() == 1 ? 0 : block_] * static_cast<double>(E_)));
     const auto& latents = c_.attention.latent_dim.values;
     L_ = static_cast<std::size_t>(latents[latents.size() == 1 ? 0 : block_]);
-    Attention attention;
+    ReferenceAttention attention;
     const auto attend = [&](const Matrix& in) {
       Matrix out =
           c_.attention.latent ? latent_attention(in, below, attention) : multi_head(in, below, attention);
@@ -168,7 +168,7 @@ class Sequence {
   }
 
   // P = softmax(q·kᵀ/√D + causal), o_h = P_h·v_h; query head h reads head h ÷ (H/K) of keys and values
-  Matrix multi_head(const Matrix& x, const Context& below, Attention& attention) const {
+  Matrix multi_head(const Matrix& x, const Context& below, ReferenceAttention& attention) const {
     const std::size_t T = x.size();
     Matrix qkv = mapped(x, "attn.c_attn", true);
     for (std::size_t head = 0; head < H_ + K_; ++head) prepare_head(qkv, head * D_);
@@ -188,7 +188,7 @@ class Sequence {
   }
 
   // Of either form: keys with α times what mechanism 3 of the block below hands up, scores, values by head.
-  Matrix latent_attention(const Matrix& x, const Context& below, Attention& attention) {
+  Matrix latent_attention(const Matrix& x, const Context& below, ReferenceAttention& attention) {
     Trace& trace = traces_.back();
     if (!below.latent.empty()) trace.key_addition = scaled(below.latent, c_.coupler.alpha);
     const BlockWeights block = {
@@ -255,7 +255,7 @@ class Sequence {
     return y;
   }
 
-  Matrix mlp(const Matrix& x, const Attention& attention, Context& above) {
+  Matrix mlp(const Matrix& x, const ReferenceAttention& attention, Context& above) {
     if (c_.mlp.experts > 0) return experts(x, above);
     Matrix u = hidden(x);
     if (c_.mlp.learned_width) {
