@@ -31,7 +31,7 @@ SMALL = {
 }
 # What they work on brings its configuration.
 FOLDER_COMMANDS = ("report", "list", "verify", "rerun", "diff", "knockout", "judge", "import", "import-runs",
-                   "completion", "tensorboard", "tracked")
+                   "completion", "tensorboard", "tracked", "pack", "merge")
 PATIENCE = 120  # seconds for what takes a few on an idle machine
 
 
