@@ -73,7 +73,7 @@ $(error Call make in Kablate's own folder: make -C FOLDER)
 endif
 
 include scripts/variables.mk
-include scripts/trackers.mk scripts/install.mk
+include scripts/trackers.mk scripts/trees.mk scripts/install.mk
 
 Q := $(if $(filter 1,$(V)),,@)
 PYTHON := "$$OUT/.venv/bin/python"
@@ -190,4 +190,4 @@ distclean: clean
 	$(Q)rm -rf -- "$$OUT"/.venv "$$OUT"/.venv-bench "$$OUT"/.venv-trackers "$$OUT/.config" "$$OUT/.config.old" "$$OUT/data"
 
 help:
-	@sed -n 's/^## \{0,1\}//p' Makefile scripts/trackers.mk scripts/install.mk
+	@sed -n 's/^## \{0,1\}//p' Makefile scripts/trackers.mk scripts/trees.mk scripts/install.mk

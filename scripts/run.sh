@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Calls the program with what was given on make's command line:
-# run.sh run|retry|plan|audit|report|watch|list|verify|rerun|knockout|noise|calibrate|tensorboard|wandb|
-# trackio; open and check-report are about the page that report writes. Environment: SRC, OUT; V;
-# KABLATE_STEPS, KABLATE_SEEDS, KABLATE_BUDGET, KABLATE_RESULTS, KABLATE_RUN, KABLATE_FRESH; KABLATE_SET_ and
-# a symbol.
+# run.sh run|retry|plan|audit|report|watch|list|verify|rerun|knockout|noise|calibrate|pack|merge|
+# tensorboard|wandb|trackio; open and check-report are about the page that report writes. Environment:
+# SRC, OUT; V; KABLATE_STEPS, KABLATE_SEEDS, KABLATE_BUDGET, KABLATE_RESULTS, KABLATE_RUN, KABLATE_FRESH,
+# KABLATE_FROM, KABLATE_TO; KABLATE_SET_ and a symbol.
 set -euo pipefail
 
 command=$1
@@ -12,6 +12,9 @@ case $command in
   run | retry | plan | audit | verify)
     [ -z "$KABLATE_STEPS" ] || arguments+=(--steps "$KABLATE_STEPS")
     [ -z "$KABLATE_SEEDS" ] || arguments+=(--seeds "$KABLATE_SEEDS")
+    ;;
+  pack | merge)
+    [ -z "$KABLATE_TO" ] || arguments+=(--out "$KABLATE_TO")
     ;;
   noise)
     [ -z "$KABLATE_FRESH" ] || arguments+=(--fresh "$KABLATE_FRESH")
@@ -43,7 +46,14 @@ case $command in
       arguments+=(--set "${name#KABLATE_SET_}=${!name}")
     done
     ;;
-  report | open | check-report | watch | verify | tensorboard | wandb | trackio)
+  merge)
+    [ -n "$KABLATE_FROM" ] && [ -n "$KABLATE_TO" ] ||
+      { echo "make merge: say what and where to: FROM=\"a.tar.gz results/b\" TO=results/both" >&2; exit 2; }
+    words=$(xargs printf '%s\n' <<< "$KABLATE_FROM") || exit 2  # a name with blanks: FROM="'a b.tar.gz' c"
+    mapfile -t sources <<< "$words"
+    arguments+=(-- "${sources[@]}")
+    ;;
+  report | open | check-report | watch | verify | pack | tensorboard | wandb | trackio)
     [ "$command" != watch ] || { command=report && arguments+=(--watch); }
     experiment=$(sed -n 's/^CONFIG_EXPERIMENT_NAME="\(.*\)"$/\1/p' "$OUT/.config")
     arguments+=("${KABLATE_RUN:-${KABLATE_RESULTS:-results}/$experiment}")

@@ -3,7 +3,7 @@
 # nothing reads is an error; in the environment a name of ours is said to be left out.
 
 OWN := O V JOBS LIBTORCH RESULTS RUN STEPS SEEDS BUDGET FRESH ROUNDS SHAPES INPUT COLUMN SHARD_TOKENS SHARDS TASKS \
-       PREFIX TOGETHER
+       PREFIX TOGETHER FROM TO
 COMPILER := CXX CXXFLAGS LDFLAGS
 FROM_ENVIRONMENT := KABLATE_TORCH_INDEX KABLATE_TEST_SEED
 # Symbols of the menu; a choice's members stand for nothing by themselves.
@@ -38,14 +38,16 @@ $(call only_for,bench bench-decode,$(filter ROUNDS,$(GIVEN)))
 $(call only_for,bench,$(filter SHAPES,$(GIVEN)))
 CURVES := tensorboard wandb trackio
 PAGES := report open check-report watch
-$(call only_for,all run retry plan audit $(PAGES) list verify noise calibrate reproduce $(CURVES),\
+$(call only_for,all run retry plan audit $(PAGES) list verify pack noise calibrate reproduce $(CURVES),\
        $(filter RESULTS,$(GIVEN)))
-$(call only_for,$(PAGES) verify rerun knockout $(CURVES),$(filter RUN,$(GIVEN)))
+$(call only_for,$(PAGES) verify rerun pack knockout $(CURVES),$(filter RUN,$(GIVEN)))
 $(call only_for,noise,$(filter FRESH,$(GIVEN)))
+$(call only_for,merge,$(filter FROM,$(GIVEN)))
+$(call only_for,pack merge,$(filter TO,$(GIVEN)))
 $(call only_for,install,$(filter PREFIX,$(GIVEN)))
 $(if $(word 2,$(filter RESULTS RUN,$(GIVEN))),$(error \
     RESULTS=$(value RESULTS) and RUN=$(value RUN): RUN is the whole folder to read; leave one of the two out))
-PATHS := O LIBTORCH RESULTS RUN DATA_PATH INIT_FROM INPUT PREFIX ABLATION_PLAN
+PATHS := O LIBTORCH RESULTS RUN DATA_PATH INIT_FROM INPUT PREFIX ABLATION_PLAN FROM TO
 $(foreach v,$(PATHS),$(if $(filter ~%,$(firstword $(value $v))),$(error \
     $v=$(value $v): the shell left ~ as it is; write the folder's whole path, or ./$(value $v))))
 
@@ -72,6 +74,8 @@ export KABLATE_RUN := $(value RUN)
 export KABLATE_STEPS := $(value STEPS)
 export KABLATE_SEEDS := $(value SEEDS)
 export KABLATE_BUDGET := $(value BUDGET)
+export KABLATE_FROM := $(value FROM)
+export KABLATE_TO := $(value TO)
 export KABLATE_FRESH := $(value FRESH)
 export KABLATE_ROUNDS := $(value ROUNDS)
 export KABLATE_SHAPES := $(value SHAPES)

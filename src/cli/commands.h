@@ -18,6 +18,7 @@ void add_audit_command(CLI::App& app, Action& action);
 void add_report_command(CLI::App& app, Action& action);
 void add_import_runs_command(CLI::App& app, Action& action);
 void add_pack_command(CLI::App& app, Action& action);
+void add_merge_command(CLI::App& app, Action& action);
 void add_list_command(CLI::App& app, Action& action);
 void add_verify_command(CLI::App& app, Action& action);
 void add_rerun_command(CLI::App& app, Action& action);

@@ -86,6 +86,7 @@ int parse_and_run(int argc, char** argv) {
   add_export_command(app, action);
   add_import_runs_command(app, action);
   add_pack_command(app, action);
+  add_merge_command(app, action);
   add_bench_decode_command(app, action);
   add_logits_command(app, action);
   add_init_command(app, action);

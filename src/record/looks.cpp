@@ -117,6 +117,32 @@ bool record_look(const ExperimentFolder& folder, const std::vector<std::int64_t>
   return true;
 }
 
+std::string joined_looks(const std::vector<ExperimentFolder>& folders) {
+  std::vector<std::vector<std::string>> queues;  // the next line of each last
+  for (const auto& folder : folders) {
+    std::error_code ignored;
+    if (!std::filesystem::exists(folder.looks(), ignored)) continue;
+    auto& lines = queues.emplace_back(split(read_text(folder.looks()), '\n'));
+    std::erase(lines, "");
+    std::reverse(lines.begin(), lines.end());
+  }
+  const auto time_of_next = [](const std::vector<std::string>& queue) {
+    const auto json = Json::parse(queue.back(), nullptr, /*allow_exceptions=*/false);
+    const auto time = json.is_object() ? json.value("time", Json()) : Json();
+    return time.is_string() ? time.get<std::string>() : "";
+  };
+  std::string text;
+  std::set<std::string> seen;
+  while (std::erase_if(queues, [](const auto& queue) { return queue.empty(); }), !queues.empty()) {
+    auto& next = *std::min_element(queues.begin(), queues.end(), [&](const auto& a, const auto& b) {
+      return time_of_next(a) < time_of_next(b);
+    });
+    if (seen.insert(next.back()).second) text += next.back() + "\n";
+    next.pop_back();
+  }
+  return text;
+}
+
 std::vector<EarlierLook> earlier_looks(const std::vector<Look>& looks, const std::vector<TrialRecord>& trials,
                                        SameTrial same_trial) {
   const auto now = names_of(finished_folders(trials), same_trial);

@@ -28,6 +28,10 @@ std::vector<Look> read_looks(const ExperimentFolder& folder, std::vector<std::st
 bool record_look(const ExperimentFolder& folder, const std::vector<std::int64_t>& planned,
                  const std::vector<TrialRecord>& trials);
 
+// looks.jsonl of several experiments as one: by time, each one's lines in their order, a line that several
+// have once; a line that is no look stays behind the one before it.
+std::string joined_looks(const std::vector<ExperimentFolder>& folders);
+
 // What makes a trial of a look the same as one of now: its folder's name, which has the key, so that other
 // configurations don't count; of imported runs, which have no configuration, arm and seed alone, wherever the
 // file has them and with whatever loss.

@@ -1,5 +1,6 @@
 """What make says and passes on for the targets of the files that the Makefile includes: curves in other
-programs (scripts/trackers.mk) and installing (scripts/install.mk)."""
+programs (scripts/trackers.mk), trials from several machines (scripts/trees.mk) and installing
+(scripts/install.mk)."""
 
 import os
 import unittest
@@ -20,6 +21,22 @@ class Included(MakeTest):
                 answer.stdout.splitlines(),
                 ["scripts/track.py", goal, "--program", self.path("out/build/kablate"), "x y"],
             )
+
+    def test_trees_are_packed_and_merged(self):
+        self.assertEqual(self.arguments_of(goal="pack"), ["pack", "results/an experiment"])
+        self.assertEqual(
+            self.arguments_of("RUN=x y", "TO=a b.tar.gz", goal="pack"), ["pack", "--out", "a b.tar.gz", "x y"]
+        )
+        self.assertEqual(
+            self.arguments_of("FROM='a b.tar.gz' -c  \"d'e\"", "TO=x y", goal="merge"),
+            ["merge", "--out", "x y", "--", "a b.tar.gz", "-c", "d'e"],
+        )
+        for given in (["FROM=a b"], ["TO=x"], ["FROM=a 'b", "TO=x"]):
+            self.assertEqual(self.make("-o", "build", "merge", *given).returncode, 2)
+        self.assertIn("make merge: say what and where to", self.make("-o", "build", "merge").stderr)
+        self.assertIn("FROM: has no effect on 'make pack', only on merge", self.make("pack", "FROM=x").stderr)
+        for given in ("FROM=~/x y", "TO=~/x"):
+            self.assertIn(f"{given}: the shell left ~ as it is", self.make("merge", given).stderr)
 
     def test_install_wants_a_folder_before_it_compiles(self):
         answer = self.make("install")
