@@ -30,8 +30,10 @@ END {
       continue
     }
     best = (length(word) / 4 > 2 ? int(length(word) / 4) : 2) + 1; name = ""
-    for (k = 1; k <= count; ++k)  # a name of one letter is near to any word of three
-      if ((d = distance(word, known[k])) < best && d < length(known[k])) { best = d; name = known[k] }
+    for (k = 1; k <= count; ++k)  # a short name is near to any short word: half of the letters must be its own
+      if ((d = distance(word, known[k])) < best && 2 * d <= length(word) && d < length(known[k])) {
+        best = d; name = known[k]
+      }
     if (name != "") found = found (found == "" ? "" : ", ") name
   }
   printf "%s", here
