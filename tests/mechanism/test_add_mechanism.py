@@ -1,12 +1,11 @@
-"""A mechanism is added to a copy of the tree, as "Adding a mechanism" of src/README.md says, the copy is
-built, and its gates are run: sound it passes all of them and names its arm; reading the next token, acting
-only while gradients are recorded, or with an output that nothing uses it is caught by a gate that knows
-nothing of it.
+"""The mechanism of docs/adding-a-mechanism.md is added to a copy of the tree, and the copy is built: sound it
+passes all gates, its plan is trained and it is knocked out; each fault of the page's table is caught by the
+gate that stands there, with that message.
 
-Its own files lie in head_gate/, under the places that they get. One build holds all four: HEAD_GATE_FAULT
-says which.
+The code is the page's. One build holds all faults: HEAD_GATE_FAULT says which.
 """
 
+import glob
 import json
 import os
 import re
@@ -21,82 +20,49 @@ from concurrent.futures import ThreadPoolExecutor
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, os.path.join(ROOT, "tests", "cli"))
+import guide  # noqa: E402
 import support  # noqa: E402
 
-OWN = os.path.join(HERE, "head_gate")  # its files
 COPIED = ("CMakeLists.txt", "Kconfig", "bench", "cmake", "defconfigs", "scripts", "src")  # what a build reads
 PATIENCE = 3000  # seconds for a build that takes four minutes on two idle cores
 
-# What a mechanism adds to files that are there: (file, a text that stands in it once, what follows it) or,
-# with a fourth entry, (file, text, what stands for it, "replaced").
-EDITS = [
-    ("src/config/model_options.h", "  bool operator==(const CouplerConfig&) const = default;\n};\n", """
-enum class HeadGateFault { kNone, kLeak, kTraining, kDead };
 
-struct HeadGateConfig {
-  bool enabled = false;
-  double alpha = 0;
-  HeadGateFault fault = HeadGateFault::kNone;
-  bool operator==(const HeadGateConfig&) const = default;
-};
-"""),
-    ("src/config/config.h", "  CouplerConfig coupler;\n", "  HeadGateConfig head_gate;\n"),
-    ("src/config/binding.h", " coupler, objective, ", " coupler, head_gate, objective, ", "replaced"),
-    ("src/config/binding.h", '  visit("RA_MLA_MLP_TYING_MODE", coupler.tying, kNumbers);\n', """
-  visit("HEAD_GATE", head_gate.enabled, kNumbers);
-  visit("HEAD_GATE_ALPHA", head_gate.alpha, kNumbers, Bounds{});
-  visit("HEAD_GATE_FAULT", head_gate.fault, kNumbers);
-"""),
-    ("src/config/enum_names.h", 'KABLATE_ENUM_NAMES(DType, "float32", "bfloat16")\n',
-     'KABLATE_ENUM_NAMES(HeadGateFault, "none", "leak", "training", "dead")\n'),
-    ("src/config/mechanism.cpp", "namespace kablate {\n\n", "Mechanism head_gate_mechanism();\n"),
-    ("src/config/mechanism.cpp", "reciprocal_attention_mechanism()};",
-     "reciprocal_attention_mechanism(), head_gate_mechanism()};", "replaced"),
-    ("src/shape/model_spec.h", "  std::optional<CouplerConfig> coupler;   // mechanism 3\n",
-     "  std::optional<HeadGateConfig> head_gate;\n"),
-    ("src/shape/model_spec.cpp", " s.coupler = where_on(c.coupler);\n",
-     "  s.head_gate = where_on(c.head_gate);\n"),
-    ("src/shape/part_shape.cpp", "namespace kablate {\n\n",
-     "PartShape head_gate_shape(const LayerSpec& layer);\n"),
-    ("src/shape/part_shape.cpp", " coupler_shape(s)};",
-     " coupler_shape(s), head_gate_shape(s)};", "replaced"),
-    ("src/model/block.h", '#include "model/feed_forward.h"\n', '#include "model/mechanism/head_gate.h"\n'),
-    ("src/model/block.h", "  LayerSpec spec_;\n", "  std::optional<HeadGate> head_gate_;\n"),
-    ("src/model/block.cpp", "  if (attention_ != nullptr) {\n",
-     "    if (layer.head_gate) head_gate_.emplace(layer, parameters);\n"),
-    ("src/model/block.cpp", "      attention = attend(in_BTE, below, decoding, pass);\n",
-     "      if (head_gate_) attention.heads_BTHD = head_gate_->apply(attention.heads_BTHD, in_BTE, pass);\n"),
-    ("src/model/mechanism/Kconfig", "\nendmenu\n", None, "replaced"),
-]
+PLANTED = """\
+#pragma once
+#include <cstdlib>
+#include <string>
+
+inline bool planted(int number) {
+  const char* given = std::getenv("HEAD_GATE_FAULT");
+  return given != nullptr && std::to_string(number) == given;
+}
+"""
 
 
-def edit(copy, path, text, added, replaced=None):
-    """One of EDITS in the tree `copy`."""
-    if added is None:
-        added = "\n" + support.read_text(OWN, "Kconfig.text") + "endmenu\n"
-    content = support.read_text(copy, path)
-    if content.count(text) != 1:
-        raise AssertionError(
-            f"{path} holds {text.strip()!r} {content.count(text)} times: the planted mechanism can't be put "
-            f'there. Look at {path} and at "Adding a mechanism" in src/README.md, and mend EDITS in '
-            "tests/mechanism/test_add_mechanism.py, and what the guide says if that has changed")
-    with open(os.path.join(copy, path), "w", encoding="utf-8") as file:
-        file.write(content.replace(text, added if replaced else text + added))
+def plant_faults(copy, files, faults):
+    """Lets HEAD_GATE_FAULT = "1", "2" … put the faults, in their order, in place of what is right."""
+    others = {}  # text -> an expression that chooses between it and its faults
+    for number, (text, other, _, _) in enumerate(faults, 1):
+        others[text] = f"(planted({number}) ? ({other}) : {others.get(text, f'({text})')})"
+    changed = {}
+    for text, choice in others.items():
+        found = [name for name in files if support.read_text(copy, name).count(text) == 1]
+        if len(found) != 1:
+            raise AssertionError(
+                f"{guide.PAGE} shows a fault in place of {text!r}; of the files that it shows "
+                f"{found or 'none'} have that once: mend the page")
+        changed.setdefault(found[0], []).append((text, choice))
+    for name, choices in changed.items():
+        content = support.read_text(copy, name)
+        for text, choice in choices:
+            content = content.replace(text, choice)
+        write(copy, name, content.replace("#include", '#include "base/planted.h"\n#include', 1))
+    write(copy, "src/base/planted.h", PLANTED)
 
 
-def plant(copy):
-    """The tree with the mechanism in it."""
-    os.makedirs(copy)
-    for name in COPIED:
-        source, target = os.path.join(ROOT, name), os.path.join(copy, name)
-        if os.path.isdir(source):
-            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy2(source, target)
-    for name in "src", "defconfigs":
-        shutil.copytree(os.path.join(OWN, name), os.path.join(copy, name), dirs_exist_ok=True)
-    for change in EDITS:
-        edit(copy, *change)
+def write(copy, name, content):
+    with open(os.path.join(copy, name), "w", encoding="utf-8") as file:
+        file.write(content)
 
 
 def sources(folder):
@@ -114,19 +80,34 @@ def sources(folder):
     return found
 
 
-def drop_what_is_built(copy):
-    """Removes the sources that compile to what the program under test is made of: neither they nor what they
-    include has changed, and nothing that they include is generated. Its libraries have them."""
+def compiled_together():
+    """path -> the sources of the program under test that are compiled as one file with it."""
+    folder = os.path.join(os.path.dirname(os.environ["KABLATE"]), "CMakeFiles")
+    groups = {}
+    for unity in glob.glob(os.path.join(glob.escape(folder), "*.dir", "Unity", "*.cxx")):
+        paths = re.findall(r'^#include "(.+)"', support.read_text(unity), re.MULTILINE)
+        group = {os.path.relpath(path, os.path.join(ROOT, "src")) for path in paths}
+        for path in group:
+            groups.setdefault(path, set()).update(group)
+    return groups
+
+
+def drop_what_is_built(copy, files):
+    """`files` are those that the mechanism has or changes. Removes the sources that compile to what the
+    program under test is made of: neither they, nor what they include, nor what is compiled as one file with
+    them has changed, and nothing that they include is generated. Its libraries have them."""
     old, new = sources(os.path.join(ROOT, "src")), sources(os.path.join(copy, "src"))
-    edited = {change[0].removeprefix("src/") for change in EDITS}
-    fresh = {path for path in new if path not in old or path in edited}
+    changed = {name.removeprefix("src/") for name in files}
+    fresh = {path for path in new if path not in old or path in changed}
     known = -1
     while len(fresh) != known:
         known = len(fresh)
         fresh |= {path for path, names in new.items()
                   if any(name in fresh or name not in new for name in names)}
+    groups = compiled_together()
     for path in new:
-        if path.endswith(".cpp") and path not in fresh and not path.startswith("cli/"):
+        together = {path, *groups.get(path, ())}
+        if path.endswith(".cpp") and not fresh & together and not path.startswith("cli/"):
             os.remove(os.path.join(copy, "src", path))
 
 
@@ -162,64 +143,68 @@ def build(copy):
 
 
 class HeadGate(support.ProgramTest):
-    symbols = {"ABLATION_PLAN": '"head-gate"'}
-    ON = {1, 2}  # its steps
+    symbols = {"ABLATION_PLAN": '"head-gate"', "RA_MLA_MLP_ATTN_GATE": "n", "RA_MLA_MLP_CROSS_TOKEN": "n",
+               "RA_MLA_MLP_LATENT_RECIP": "n", "SEEDS": '"1-2"'}
+    ARM, TWIN = 1, 4  # steps: the arm, and its dead twin
 
     @classmethod
     def setUpClass(cls):
         holder = tempfile.TemporaryDirectory(prefix="kablate mechanism ")
         cls.addClassCleanup(holder.cleanup)
         copy = os.path.join(holder.name, "copy")
-        plant(copy)
-        drop_what_is_built(copy)
+        page = guide.read(ROOT, guide.PAGE)
+        cls.faults = guide.faults(page)
+        guide.copy_tree(copy, COPIED)
+        files = guide.plant(copy, page)
+        plant_faults(copy, files, cls.faults)
+        drop_what_is_built(copy, files)
         cls.built = build(copy)
 
     def setUp(self):
         super().setUp()
         self.program = self.built
 
-    def failures(self, fault):
-        """step -> names of the gates that it does not pass."""
-        ended = self.call("audit", "--json", HEAD_GATE_FAULT=fault)
+    def failures(self, fault=0, **symbols):
+        """(step, gate) -> what it says, of those that are not passed."""
+        ended = self.call("audit", "--json", environment={"HEAD_GATE_FAULT": str(fault)}, **symbols)
         self.assertIn(ended.returncode, (0, 1), ended.stderr)
         checks = json.loads(ended.stdout)["checks"]
-        self.assertEqual({check["step"] for check in checks}, {0, 1, 2})
-        failed = {}
-        for check in checks:
-            if not check["passed"]:
-                failed.setdefault(check["step"], set()).add(check["check"])
+        self.assertLessEqual({0, self.ARM, self.TWIN}, {check["step"] for check in checks})
+        failed = {(check["step"], check["check"]): check["detail"] for check in checks if not check["passed"]}
         self.assertEqual(ended.returncode, 1 if failed else 0, ended.stderr)
         return failed
 
-    def test_its_arm_is_named_and_the_work_counted(self):
-        steps = json.loads(self.done("plan", "--json").stdout)["steps"]
-        self.assertEqual([step["name"] for step in steps], ["mla", "mla+hgate", "all+hgate"])
-        baseline, gated = steps[0]["parameters"], steps[1]["parameters"]
-        self.assertEqual(gated - baseline, 2 * 16 * 2)  # layers x width x heads
-
-    def test_its_gates(self):
+    def test_sound_it_passes_all_gates(self):
+        every = {"RA_MLA_MLP_ATTN_GATE": "y", "RA_MLA_MLP_CROSS_TOKEN": "y", "RA_MLA_MLP_LATENT_RECIP": "y"}
         with ThreadPoolExecutor(2) as pool:
-            sound, leak, training, dead = pool.map(self.failures, ("none", "leak", "training", "dead"))
-        self.assertEqual(sound, {})
-        for fault, failed, gate in (("leak", leak, "causality"), ("training", training, "consistency"),
-                                    ("dead", dead, "liveness")):
-            with self.subTest(fault=fault):
-                self.assertEqual(set(failed), self.ON)
-                for step in self.ON:
-                    self.assertIn(gate, failed[step])
+            for failed in pool.map(lambda symbols: self.failures(**symbols),
+                                   ({}, {"ENABLE_RA_MLA": "n", "GPT2_DROPOUT": "0"}, every)):
+                self.assertEqual(failed, {})
 
+    def test_each_fault_of_the_page_is_found_by_its_gate(self):
+        self.assertGreater(len(self.faults), 5)
+        with ThreadPoolExecutor(2) as pool:
+            found = list(pool.map(self.failures, range(1, len(self.faults) + 1)))
+        for (text, other, gate, message), failed in zip(self.faults, found):
+            with self.subTest(f"{other} for {text}"):
+                self.assertEqual({step for step, _ in failed} - {self.ARM, self.TWIN}, set())
+                step = self.TWIN if gate == "dead_twin" else self.ARM
+                self.assertIn((step, gate), failed)
+                pattern = ".*".join(re.escape(piece) for piece in message.strip("`").split("…"))
+                self.assertRegex(failed[step, gate], pattern)
 
-class Planting(unittest.TestCase):
-    """What is said where the tree has changed under the edits."""
-
-    def test_a_text_that_is_gone_is_named_with_its_file(self):
-        with tempfile.TemporaryDirectory() as copy:
-            os.makedirs(os.path.join(copy, "src"))
-            with open(os.path.join(copy, "src", "a.h"), "w", encoding="utf-8") as file:
-                file.write("struct Other {};\n")
-            expected = "src/a.h holds 'int a;' 0 times.*src/README.md.*EDITS"
-            with self.assertRaisesRegex(AssertionError, expected):
-                edit(copy, "src/a.h", "int a;\n", "int b;\n")
+    def test_its_plan_is_trained_and_it_is_knocked_out(self):
+        steps = json.loads(self.done("plan", "--json").stdout)["steps"]
+        self.assertEqual([step["name"] for step in steps],
+                         ["mla", "mla+hgate", "mla, params of 1", "mla, flops of 1",
+                          "mla+hgate, dead twin of 1"])
+        baseline, gated = steps[0]["parameters"], steps[self.ARM]["parameters"]
+        self.assertEqual(gated - baseline, 2 * 16 * 2)  # layers x width x heads
+        self.done("run")
+        self.assertEqual(self.table()[self.TWIN]["identical_to"], "0")
+        self.assertEqual(self.table()[self.ARM]["identical_to"], "")
+        said = self.done("knockout", self.trials()[self.ARM, 1]).stdout
+        self.assertRegex(said, r"(?m)^hgate +0 ")
 
 
 if __name__ == "__main__":
