@@ -5,7 +5,7 @@ programs (scripts/trackers.mk), trials from several machines (scripts/trees.mk) 
 import os
 import unittest
 
-from support import MakeTest
+from support import ROOT, MakeTest
 
 
 class Included(MakeTest):
@@ -45,6 +45,18 @@ class Included(MakeTest):
         self.assertIn("PREFIX: has no effect on 'make plan', only on install",
                       self.make("plan", "PREFIX=x").stderr)
         self.assertFalse(os.path.exists(self.path("out")))
+
+    def test_install_has_the_plays_whatever_the_configuration_trains_on(self):
+        self.write("out/build/kablate", "")
+        self.write("out/.config", 'CONFIG_DATASET="copy"\n')
+        self.write("out/.venv/bin/python", '#!/bin/sh\necho called with "$@"\n')
+        self.write("bin/cmake", "#!/bin/sh\n")
+        for name in ("out/.venv/bin/python", "bin/cmake"):
+            os.chmod(self.path(name), 0o755)
+        answer = self.make("-o", "build", "-o", "config", "install", "PREFIX=x",
+                           PATH=self.path("bin") + ":" + os.environ["PATH"])
+        self.assertEqual(answer.returncode, 0, answer.stderr)
+        self.assertIn("called with " + os.path.join(ROOT, "scripts", "prepare_shakespeare.py"), answer.stdout)
 
 
 if __name__ == "__main__":
