@@ -87,7 +87,8 @@ install_debian() {
   # shellcheck disable=SC2086
   "${as_root[@]}" install -y --no-install-recommends $missing > /dev/null ||
     fail "apt-get could not install them. Try by hand, then call make again:" \
-      "    apt-get update && apt-get install --no-install-recommends $missing"
+      "    apt-get update && apt-get install --no-install-recommends $missing" \
+      "On Ubuntu most are in the component universe (add-apt-repository universe), Chromium is a snap."
 }
 
 check_other_system() {  # not Debian: nothing is installed, but what is missing is named
@@ -173,6 +174,7 @@ install_trackers() {  # with what they depend on: a venv of their own
 
 # --- LibTorch: the CPU build where there is no GPU, if it can be had; else what the user's index has
 cpu_index=https://download.pytorch.org/whl/cpu
+torch_pythons="3.10 3.11 3.12 3.13 3.14"
 
 has_gpu() {
   compgen -G '/dev/nvidia[0-9]*' > /dev/null || nvidia-smi -L 2> /dev/null | grep -q '^GPU '
@@ -201,9 +203,22 @@ choose_torch() {  # sets wanted (NAME==VERSION) and index ('': as pip is set up)
   fi
 }
 
+check_python() {  # pip would say "no matching distribution", and nothing of Python
+  local of_venv each
+  for of_venv in "$venv"/lib/python3*; do :; done
+  of_venv=${of_venv##*/python}
+  for each in $torch_pythons; do
+    [ "$each" != "$of_venv" ] || return 0
+  done
+  fail "$venv has Python $of_venv; $1 is there for Python $torch_pythons." \
+    "Put another python3 ahead on PATH, remove $venv and call make again;" \
+    "or LIBTORCH=/path uses a LibTorch that is already there."
+}
+
 install_torch() {
   local wanted index needed packages from=()
   wanted=$(requirements requirements-torch.txt)
+  check_python "$wanted"
   if ! from_this_index || ! is_whole "$wanted"; then
     choose_torch
     [ -z "$index" ] || from=(--index-url "$index")
