@@ -42,6 +42,7 @@
 ##   make check            compile everything, run the lints and all tests
 ##   make check-presets    train three iterations of every configuration at its full size: minutes, 6 GiB
 ##   make check-report     load report.html (or RUN=DIR's) in Chromium at three widths, and look for faults
+##   make check-chroot SUITE=trixie  the README's commands in a fresh Debian (docs/install.md); needs root
 ##   make bench            time our steps and PyTorch's in turn, and the kernels (ROUNDS=3 SHAPES=small,medium)
 ##   make bench-decode     time decoding, ours and transformers' GPT-2's in turn (ROUNDS=3)
 ##   make format           format the C++ sources
@@ -80,7 +81,7 @@ PYTHON := "$$OUT/.venv/bin/python"
 CONFIGURE := $(PYTHON) scripts/configure.py --config "$$OUT/.config"
 
 .PHONY: all run retry plan audit report open watch list verify rerun knockout noise calibrate reproduce build check check-presets \
-        check-report bench bench-decode lint \
+        check-report check-chroot bench bench-decode lint \
         format clean distclean help python config data tokens data-bpe data-fineweb-edu data-openwebtext torch \
         list-defconfigs menuconfig guiconfig oldconfig olddefconfig savedefconfig
 

@@ -1,4 +1,4 @@
-# What `make check` leaves out: it takes minutes, gigabytes or a browser.
+# What `make check` leaves out: it takes minutes, gigabytes, a browser or root.
 
 check-presets: build
 	$(Q)KABLATE="$$OUT/build/kablate" $(PYTHON) -B tests/cli/full_presets.py
@@ -16,3 +16,6 @@ bench-decode: build
 check-report: build
 	$(Q)bash scripts/setup.sh page
 	$(Q)bash scripts/run.sh check-report
+
+check-chroot:
+	$(Q)bash scripts/chroot.sh "$$KABLATE_SUITE"

@@ -3,7 +3,7 @@
 # nothing reads is an error; in the environment a name of ours is said to be left out.
 
 OWN := O V JOBS LIBTORCH RESULTS RUN STEPS SEEDS BUDGET FRESH ROUNDS SHAPES INPUT COLUMN SHARD_TOKENS SHARDS TASKS \
-       PREFIX TOGETHER FROM TO
+       PREFIX TOGETHER FROM TO SUITE
 COMPILER := CXX CXXFLAGS LDFLAGS
 FROM_ENVIRONMENT := KABLATE_TORCH_INDEX KABLATE_TEST_SEED
 # Symbols of the menu; a choice's members stand for nothing by themselves.
@@ -45,6 +45,7 @@ $(call only_for,noise,$(filter FRESH,$(GIVEN)))
 $(call only_for,merge,$(filter FROM,$(GIVEN)))
 $(call only_for,pack merge,$(filter TO,$(GIVEN)))
 $(call only_for,install,$(filter PREFIX,$(GIVEN)))
+$(call only_for,check-chroot,$(filter SUITE,$(GIVEN)))
 $(if $(word 2,$(filter RESULTS RUN,$(GIVEN))),$(error \
     RESULTS=$(value RESULTS) and RUN=$(value RUN): RUN is the whole folder to read; leave one of the two out))
 PATHS := O LIBTORCH RESULTS RUN DATA_PATH INIT_FROM INPUT PREFIX ABLATION_PLAN FROM TO
@@ -84,6 +85,7 @@ export KABLATE_COLUMN := $(value COLUMN)
 export KABLATE_SHARD_TOKENS := $(value SHARD_TOKENS)
 export KABLATE_SHARDS := $(value SHARDS)
 export KABLATE_TASKS := $(value TASKS)
+export KABLATE_SUITE := $(value SUITE)
 export JOBS V TOGETHER
 export PYTHONUTF8 := 1
 export PYTHONDONTWRITEBYTECODE := 1

@@ -1,6 +1,6 @@
 """What make says and passes on for the targets of the files that the Makefile includes: curves in other
-programs (scripts/trackers.mk), trials from several machines (scripts/trees.mk) and installing
-(scripts/install.mk)."""
+programs (scripts/trackers.mk), trials from several machines (scripts/trees.mk), installing
+(scripts/install.mk) and a fresh system (scripts/checks.mk)."""
 
 import os
 import unittest
@@ -57,6 +57,12 @@ class Included(MakeTest):
                            PATH=self.path("bin") + ":" + os.environ["PATH"])
         self.assertEqual(answer.returncode, 0, answer.stderr)
         self.assertIn("called with " + os.path.join(ROOT, "scripts", "prepare_shakespeare.py"), answer.stdout)
+
+    def test_a_fresh_system_is_named(self):
+        answer = self.make("check-chroot", "SUITE=a suite")
+        self.assertIn("Suite 'a suite': say bookworm", answer.stderr)
+        self.assertIn("SUITE: has no effect on 'make plan', only on check-chroot",
+                      self.make("plan", "SUITE=trixie").stderr)
 
 
 if __name__ == "__main__":

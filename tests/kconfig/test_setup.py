@@ -1,5 +1,5 @@
-"""Set-up: what setup.sh asks for and installs. Stand-ins answer for the machine's programs; nothing is
-installed here."""
+"""Set-up: what setup.sh asks for and installs, and what chroot.sh needs. Stand-ins answer for the machine's
+programs; nothing is installed here."""
 
 import glob
 import os
@@ -62,6 +62,46 @@ class SetUp(SetUpTest):
         self.write("libtorch/include/ATen/ATen.h", "")
         self.assertEqual(self.setup("torch", KABLATE_LIBTORCH=self.path("libtorch")).returncode, 0)
         self.assertFalse(os.path.exists(self.path("out/.venv")))
+
+
+class Chroot(SetUpTest):
+    """chroot.sh asks for all that it needs before it makes anything; what it makes needs root and minutes."""
+
+    def refused(self, *arguments, user=0, **more):
+        self.write("bin/id", f"#!/bin/sh\necho {user}\n")
+        self.write("bin/debootstrap", "#!/bin/sh\necho \"$@\" > \"$CHROOTS/called\"\nexit 1\n")
+        for name in ("id", "debootstrap"):
+            os.chmod(self.path(f"bin/{name}"), 0o755)
+        environment = self.environment(
+            **{
+                "PATH": self.path("bin") + ":" + os.environ["PATH"],
+                "CHROOTS": self.path("chroots"),
+                "KEYRING": self.write("a key", ""),
+                "MIRROR": "http://a.mirror/debian",
+                **more,
+            }
+        )
+        command = ["bash", os.path.join(support.ROOT, "scripts", "chroot.sh"), *arguments]
+        answer = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+        self.assertEqual(answer.returncode, 2, answer.stderr)
+        return answer.stderr
+
+    def test_what_is_missing_is_named(self):
+        self.assertIn("Suite 'sarge': say bookworm", self.refused("sarge"))
+        self.assertIn("Suite '': say bookworm", self.refused())
+        self.assertIn("needs root", self.refused("trixie", user=1000))
+        self.assertIn("/no/keys, which the packages of noble", self.refused("noble", KEYRING="/no/keys"))
+        self.assertIn("CA=/no/ca", self.refused("trixie", CA="/no/ca"))
+        self.assertIn("there is no folder /no/wheels", self.refused("trixie", BIND="/usr /no/wheels"))
+        self.assertIn("write the folder's whole path", self.refused("trixie", BIND="wheels"))
+        self.assertFalse(os.path.exists(self.path("chroots")))
+
+    def test_packages_come_from_the_mirror_that_is_named(self):
+        self.assertIn("debootstrap failed", self.refused("trixie"))
+        called = self.read("chroots/called")
+        self.assertIn(f"trixie {self.path('chroots')}/trixie.part http://a.mirror/debian", called)
+        self.assertIn("--force-check-gpg", called)
+        self.assertFalse(os.path.exists(self.path("chroots/trixie.base")), "the next call tries again")
 
 
 class LibTorch(SetUpTest):
