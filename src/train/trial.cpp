@@ -332,7 +332,7 @@ TrialOutcome run_trial(const TrialFolder& folder, const TrialOrder& order, const
   write_trial_start(folder, config, text, here);
   TrialFiles files(folder, *claim, order.key, here.at("arithmetic_id"));
   TrialLoop loop(folder, order, files, trainer);
-  if (files.arithmetic() != here.at("arithmetic_id")) {  // now that its checkpoint is read
+  if (here.at("arithmetic_id") != files.arithmetic()) {  // now that its checkpoint is read
     here["arithmetic_id"] = files.arithmetic();
     write_trial_start(folder, config, text, here);
   }
