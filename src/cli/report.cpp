@@ -85,6 +85,7 @@ void add_report_command(CLI::App& app, Action& action) {
                  "Again whenever a trial has ended, until all have; looks every 10 s, or --watch=SECONDS")
       ->type_name("")
       ->check(whole_number(1))
+      ->force_callback(false)  // CLI11 2.4 checks a number's flag that wasn't given, as 0
       ->excludes(format)
       ->excludes(parser->get_option("--csv-long"));
   parser->callback([command, &action] { action = [command] { return report(*command); }; });
