@@ -10,7 +10,8 @@ import guide
 import kconfig_strict as strict
 import lint
 
-LINTED = (".clang-format", "Kconfig", "Makefile", "README.md", *"bench defconfigs docs scripts src".split())
+LINTED = (".clang-format", "CMakeLists.txt", "Kconfig", "Makefile", "README.md", "bench", "defconfigs",
+          "docs", "scripts", "src")
 
 
 class Guide(unittest.TestCase):
