@@ -73,6 +73,48 @@ class Names(unittest.TestCase):
                      "const std::map<int, int> kMost{{1, 2}};"):
             self.assertEqual(self.found(self.source(line), self.source()), [("src/plan/a.cpp", 4)], line)
 
+    def test_declarations_of_every_form(self):
+        first = self.source("int total(int a) { return a; }", "GPT gpt(int a) { return a; }")
+        for lines in (["std::vector<double>", "total(const std::string& text) {", "}"],
+                      ["[[noreturn]] void total() {", "}"], ["[[nodiscard]] int total() { return 1; }"],
+                      ["GPT total(bool a) {", "}"], ["CLI::Validator total();"],
+                      ["YAML::Node total() {", "}"],
+                      ["template <typename T, typename U = std::vector<T>> void total(T a) {", "}"],
+                      ["template <typename T>", "T total(T a) {", "}"]):
+            with self.subTest(lines=lines):
+                self.assertIn(("src/plan/b.cpp", 4 + lines[0].endswith("T>")),
+                              self.found(first, self.source(*lines)))
+        self.assertEqual(self.found(first, self.source("TEST_P(A, B) {", "  gpt(1);", "}")), [])
+
+    def test_headers_of_every_form(self):
+        names = ["std::vector<double>", "columns();  // of the table", "struct [[nodiscard]] Shape {", "};",
+                 "constexpr const char *kFirst = \"a\",", "                     *kSecond = \"b\";"]
+        self.HEADER = "\n".join(["namespace kablate {", *names, "}  // namespace kablate", ""])
+        for line in ("int columns(int a) { return a; }", "struct Shape {", "constexpr int kSecond = 2;",
+                     "constexpr int kThird = 3,\n              kSecond = 2;"):
+            with self.subTest(line=line):
+                self.assertEqual(self.found(self.source(line), self.source()), [("src/plan/a.cpp", 4)])
+
+    def test_names_of_namespaces(self):
+        """What is seen is that of the namespace itself and of those around it."""
+        def page(text):
+            return text.replace("namespace kablate", "namespace kablate::page")
+
+        inner = page(self.source("int own(int a) { return a; }"))
+        outer = self.source("int own(bool a) { return a; }")
+        text = "namespace event {", "constexpr int kMost = 3;", "}", "int f() { return 1; }"
+        self.assertEqual(self.found(outer, inner), [("src/plan/b.cpp", 4)])
+        self.assertEqual(self.found(inner, outer), [])
+        self.assertEqual(self.found(self.source(*text), self.source()), [])
+        self.HEADER = page(self.HEADER)
+        hiding = self.source("std::string text_of(bool value) {")
+        self.assertEqual(self.found(hiding, self.source()), [])
+        self.assertEqual(self.found(page(hiding), self.source()), [("src/plan/a.cpp", 4)])
+
+    def test_text_is_no_source(self):
+        raw = self.source('constexpr const char* kText = R"(', "int text_of(int a) {", ')";')
+        self.assertEqual(self.found(raw, self.source()), [])
+
     def test_a_header_that_nobody_includes_and_names_within_functions(self):
         first = self.source("int f(int a) {", "  int total(3);", "  return total;", "}")
         second = self.source("constexpr int kMost = 1;", "int total(int a) { return a; }")
