@@ -48,6 +48,14 @@ class MemoryFile {
     return join(split(std::string(trim(text)), '\n'), "; ");
   }
 
+  std::string content() const {
+    std::string content;
+    char buffer[4096];
+    for (ssize_t size; (size = ::pread(fd_, buffer, sizeof buffer, std::ssize(content))) > 0;)
+      content.append(buffer, static_cast<std::size_t>(size));
+    return content;
+  }
+
  private:
   int fd_;
 };
@@ -77,8 +85,11 @@ std::vector<char*> argument_pointers(const std::vector<std::string>& texts) {
 int wait_for(pid_t child, const Poll& poll) {
   int status = 0;
   try {
-    for (pid_t ended; (ended = ::waitpid(child, &status, WNOHANG)) != child; ::usleep(10'000))
-      if (ended == 0) poll();
+    for (pid_t ended; (ended = ::waitpid(child, &status, WNOHANG)) != child; ::usleep(10'000)) {
+      if (ended < 0 && errno != EINTR)
+        throw WorkError(str("tar: how it ended is lost: ", std::strerror(errno)));
+      poll();
+    }
   } catch (...) {
     ::kill(child, SIGTERM);
     ::waitpid(child, &status, 0);
@@ -152,6 +163,20 @@ void write_archive(const fs::path& folder, const std::vector<std::string>& names
   if (!fault.empty()) throw WorkError(str(out.string(), ": can't be written: ", fault));
   flush_to_disk(file.path);
   rename_durably(file.path, out);
+}
+
+bool is_gzip(const fs::path& file) {
+  const InputFile input(file);
+  std::string begin(2, '\0');
+  return ::pread(input.descriptor(), begin.data(), 2, 0) == 2 && begin == "\x1f\x8b";
+}
+
+std::vector<std::string> names_in_archive(const fs::path& file, const Poll& poll) {
+  const InputFile input(file);
+  const MemoryFile output;
+  const auto fault = tar({"--list", "--file=-", "--gzip", "--quoting-style=literal"}, input.descriptor(),
+                         output.descriptor(), poll);
+  return fault.empty() ? split(output.content(), '\n') : std::vector<std::string>{};
 }
 
 void read_archive(const fs::path& file, const fs::path& folder, const Poll& poll) {

@@ -18,6 +18,12 @@ using Poll = std::function<void()>;
 void write_archive(const std::filesystem::path& folder, const std::vector<std::string>& names,
                    const std::filesystem::path& out, const Poll& poll);
 
+// Whether it begins as what gzip writes. Throws UserError if it can't be read.
+bool is_gzip(const std::filesystem::path& file);
+
+// What the archive holds; empty if it is none, or is cut off.
+std::vector<std::string> names_in_archive(const std::filesystem::path& file, const Poll& poll);
+
 // Unpacks into `folder`, which is there and empty. Throws UserError where the file is no such archive, is cut
 // off, or holds anything but files and folders. Nothing is written outside of `folder`.
 void read_archive(const std::filesystem::path& file, const std::filesystem::path& folder, const Poll& poll);

@@ -119,7 +119,11 @@ int guarded(int argc, char** argv) {
   } catch (const UserError& fault) {
     return fail(kExitUserError, fault.what());
   } catch (const Interrupted& stop) {
-    return fail(kExitInterrupted, std::string(stop.what()) + "; the same command goes on from here");
+    const std::string_view command = argv[1];
+    const bool anew = command == "pack" || command == "merge";  // which leave nothing behind
+    return fail(kExitInterrupted,
+                str(stop.what(), anew ? "; nothing was written: the same command begins anew"
+                                      : "; the same command goes on from here"));
   } catch (const c10::Error& fault) {
     return fail(kExitFailed, fault.what_without_backtrace());
   } catch (const std::bad_alloc&) {
@@ -135,6 +139,7 @@ int guarded(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);  // `kablate report | head` must not end a run in the middle of a write
+  std::signal(SIGCHLD, SIG_DFL);  // ignored by the caller, the system would forget how a child has ended
   std::signal(SIGXFSZ, SIG_IGN);  // a file-size limit is then an error of write(), like a full disk
   return kablate::guarded(argc, argv);
 }

@@ -136,6 +136,13 @@ CLI::Validator whole_number(std::int64_t least) {
   return {check, /*validator_desc=*/""};
 }
 
+bool lies_in(const std::filesystem::path& path, const std::filesystem::path& folder) {
+  namespace fs = std::filesystem;
+  const auto relative =
+      fs::weakly_canonical(fs::absolute(path)).lexically_relative(fs::weakly_canonical(fs::absolute(folder)));
+  return !relative.empty() && *relative.begin() != "..";  // "..x" is a name
+}
+
 bool is_experiment(const std::string& path) {
   std::error_code ignored;
   return std::filesystem::is_regular_file(ExperimentFolder(path).plan(), ignored);

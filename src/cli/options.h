@@ -81,6 +81,9 @@ Plan plan_of(const Settings& settings);
 CLI::Validator not_empty();
 CLI::Validator whole_number(std::int64_t least);
 
+// Whether `path` is `folder` or lies in it; neither needs to be there.
+bool lies_in(const std::filesystem::path& path, const std::filesystem::path& folder);
+
 // Whether a RESULT_DIR is an experiment's folder; else it should be a trial's (record/layout.h).
 bool is_experiment(const std::string& path);
 

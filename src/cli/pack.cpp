@@ -35,9 +35,27 @@ fs::path archive_of(const PackCommand& command, const fs::path& experiment) {
   const auto parent = fs::weakly_canonical(fs::absolute(out)).parent_path();
   if (!fs::is_directory(parent))
     throw UserError(str("--out = ", command.out, ": there is no folder ", parent.string()));
-  if (!parent.lexically_relative(experiment).string().starts_with(".."))
+  if (lies_in(parent, experiment))
     throw UserError(str("--out = ", command.out, ": lies in the folder that is packed; name another place"));
+  const auto name = out.filename().string();
+  if (!name.ends_with(".tar.gz") && !name.ends_with(".tgz"))
+    throw UserError(str("--out = ", command.out, ": expected a name that ends in .tar.gz or .tgz"));
   return out;
+}
+
+// What stands there already is replaced by an archive that holds no less.
+void check_replaced(const fs::path& archive, bool with_checkpoints) {
+  if (!fs::exists(archive)) return;
+  const std::string remedy = "; move it away, or name another file with --out FILE (TO=FILE after make)";
+  if (!is_gzip(archive))
+    throw UserError(str(archive.string(), ": is there already and no archive of `kablate pack`", remedy));
+  if (with_checkpoints) return;
+  for (const auto& name : names_in_archive(archive, throw_if_stop_requested))
+    if (name.find("/checkpoint/") != std::string::npos)
+      throw UserError(str(archive.string(),
+                          ": is there already with checkpoints, which this one would be "
+                          "without; give --with-checkpoints",
+                          remedy));
 }
 
 int pack(const PackCommand& command) {
@@ -46,6 +64,7 @@ int pack(const PackCommand& command) {
   refuse_older_format(folder);
   const auto path = fs::canonical(folder.path());
   const auto out = archive_of(command, path);
+  check_replaced(out, command.with_checkpoints);
   const auto tree = portable_tree(folder, command.with_checkpoints);
   throw_if_stop_requested();
   refuse_faults(tree);
@@ -66,7 +85,9 @@ void add_pack_command(CLI::App& app, Action& action) {
   auto* parser = app.add_subcommand("pack", "One archive of an experiment, checked, for another machine");
   parser->add_option("RESULT_DIR", command->folder, "An experiment's folder, such as results/quick")
       ->required();
-  parser->add_option("--out", command->out, "The archive; RESULT_DIR.tar.gz beside the folder if not given")
+  parser
+      ->add_option("--out", command->out,
+                   "The archive, *.tar.gz; RESULT_DIR.tar.gz beside the folder if not given")
       ->type_name("FILE")
       ->check(not_empty());
   parser->add_flag("--with-checkpoints", command->with_checkpoints, "Checkpoints of unfinished trials, too");

@@ -3,9 +3,12 @@
 import json
 import os
 import shutil
+import signal
 import sys
 import tarfile
+import time
 import unittest
+from unittest import mock
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from support import TrainedOnce, flip, read_bytes, sealed, sha256  # noqa: E402
@@ -144,6 +147,41 @@ class Pack(TrainedOnce):
             (("pack", self.experiment, "--out", self.path("no", "x")), "--out = ", "there is no folder"),
             (("pack", self.experiment, "--out", inside), "--out = ", "lies in the folder that is packed"),
         ])
+
+    def test_replaces_no_other_file_and_no_checkpoints(self):
+        notes, gzip = self.path("notes.tar.gz"), self.path("x.tgz")
+        self.write("notes.tar.gz", "mine")
+        self.assert_refused(self.call("pack", self.experiment, "--out", notes), notes, "no archive")
+        self.assertEqual(read_bytes(notes), b"mine")
+        for name in ("notes", "small.tar", "gz"):
+            self.assert_refused(self.call("pack", self.experiment, "--out", self.path(name)), "--out = ",
+                                "ends in .tar.gz or .tgz")
+        self.checkpoint(os.path.basename(self.trials()[0, 1]))
+        self.done("pack", self.experiment, "--out", gzip)
+        self.done("pack", self.experiment, "--out", gzip, "--with-checkpoints")
+        before = read_bytes(gzip)
+        self.assert_refused(self.call("pack", self.experiment, "--out", gzip), gzip, "--with-checkpoints")
+        self.assertEqual(read_bytes(gzip), before)
+        self.done("pack", self.experiment, "--out", gzip, "--with-checkpoints")
+        beside = self.path("results", "..small.tar.gz")
+        self.done("pack", self.experiment, "--out", beside)
+        inside = os.path.join(self.experiment, "..x", "a.tar.gz")
+        os.makedirs(os.path.dirname(inside))
+        self.assert_refused(self.call("pack", self.experiment, "--out", inside), "lies in the folder")
+
+    def test_begins_anew_after_a_signal(self):
+        os.makedirs(self.path("bin"))
+        tar = self.write("bin/tar", f'#!/bin/sh\ntouch "{self.path("begun")}"\nexec sleep 60\n')
+        os.chmod(tar, 0o755)
+        with mock.patch.dict(os.environ, PATH=self.path("bin") + ":" + os.environ["PATH"]):
+            pack = self.start("pack", self.experiment)
+        while not os.path.exists(self.path("begun")):
+            self.assertIsNone(pack.poll(), pack.messages())
+            time.sleep(0.01)
+        pack.send_signal(signal.SIGTERM)
+        self.assertEqual(pack.wait(timeout=20), 3)
+        self.assertIn("nothing was written: the same command begins anew", pack.messages())
+        self.assertEqual(os.listdir(self.path("results")), ["small"])
 
     def test_takes_imported_runs(self):
         self.write("theirs.csv", "arm,seed,loss\na,1,2\nb,1,1\na,2,2.5\nb,2,1.5\n")
