@@ -25,7 +25,11 @@ struct MergeCommand {
 class MergeScratch {
  public:
   explicit MergeScratch(const fs::path& out) : path_(out.string() + ".tmp" + unique_word()) {
-    make_writable_folder(path_);
+    std::error_code fault;
+    fs::create_directories(path_, fault);
+    if (fault)
+      throw UserError(str("--out = ", out.string(), ": can't be made (", fault.message(),
+                          "); choose another with --out DIR or TO=DIR after make"));
   }
   ~MergeScratch() {
     std::error_code ignored;
@@ -41,15 +45,21 @@ class MergeScratch {
 };
 
 // Nothing that lies there could be lost then.
-fs::path new_folder(const std::string& out) {
+fs::path new_folder(const std::string& out, const std::vector<std::string>& sources) {
   std::error_code ignored;
+  auto path = fs::absolute(out).lexically_normal();
+  if (!path.has_filename()) path = path.parent_path();  // a name that ends in /
+  if (fs::is_symlink(fs::symlink_status(path, ignored)))
+    throw UserError(str("--out = ", out, ": is a link; name the folder itself, new or empty"));
   if (fs::exists(out, ignored) && !(fs::is_directory(out, ignored) && fs::is_empty(out, ignored)))
     throw UserError(
         str("--out = ", out,
             ": is there already; expected a folder that is new or empty. To add to what was merged "
             "before, give it as a source"));
-  const auto path = fs::absolute(out).lexically_normal();
-  return path.has_filename() ? path : path.parent_path();  // a name that ends in /
+  for (const auto& source : sources)
+    if (lies_in(path, source))
+      throw UserError(str("--out = ", out, ": lies in ", source, ", which is merged; name another place"));
+  return path;
 }
 
 // The one folder that an archive of `pack` holds.
@@ -93,20 +103,24 @@ MergeSource merge_source(const std::string& name, const fs::path& scratch) {
   return {name, folder, tree};
 }
 
+// Before the rename: a folder that stands is whole after a crash, too.
+void flush_tree(const fs::path& folder) {
+  for (const auto& entry : fs::recursive_directory_iterator(folder)) flush_to_disk(entry.path());
+  flush_to_disk(folder);
+}
+
 int merge(const MergeCommand& command) {
   catch_stop_signals();
-  const auto out = new_folder(command.out);
+  const auto out = new_folder(command.out, command.sources);
   const MergeScratch scratch(out);
   std::vector<MergeSource> sources;
   for (const auto& name : command.sources)
     sources.push_back(merge_source(name, scratch / std::to_string(sources.size())));
   const auto merged = merge_experiments(sources);
-  for (std::size_t i = 0; i < sources.size(); ++i)
-    if (merged.unplanned[i] > 0)
-      log_info(str(sources[i].name, ": ", merged.unplanned[i],
-                   " trial folder(s) that its plan does not name are left out"));
   const ExperimentFolder folder(scratch / "merged");
   write_merged(sources, merged, folder);
+  check_merged(merged, folder);
+  flush_tree(folder.path());
   throw_if_stop_requested();
   rename_durably(folder.path(), out);
   const auto done = std::ranges::count_if(

@@ -2,8 +2,9 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <functional>
 #include <map>
-#include <set>
+#include <optional>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -11,29 +12,15 @@
 #include "config/settings.h"
 #include "plan/key.h"
 #include "record/comparison.h"
-#include "report/pairing.h"
+#include "report/merge_pairs.h"
 
 namespace kablate {
 namespace {
-
-// Lines of a key that say by what a trial was made. What else stands there is the arm, its data or its seed.
-const std::set<std::string> kMadeBy{"threads",  "ranks",   "device",   "kernels",
-                                    "LibTorch", "sources", "compiler", "flags"};
-const std::set<std::string> kOfTheSeed{"seed", "DATA_SEED"};
 
 // Of a step in plan.json: by formula, and other on another device.
 constexpr std::string_view kExpectedMemory = "peak_tensor_bytes";
 
 using Phrases = std::vector<std::string>;
-
-Phrases key_phrases(const TrialRecord& a, const TrialRecord& b, bool made_by) {
-  auto phrases = key_differences(a.key_text, b.key_text);
-  std::erase_if(phrases, [&](const std::string& phrase) {
-    const auto name = phrase.substr(0, phrase.find(' '));
-    return kMadeBy.contains(name) != made_by || (!made_by && kOfTheSeed.contains(name));
-  });
-  return phrases;
-}
 
 std::string first_few(const Phrases& phrases) {
   constexpr std::size_t kShown = 3;
@@ -42,15 +29,20 @@ std::string first_few(const Phrases& phrases) {
          (phrases.size() > kShown ? str(" and ", phrases.size() - kShown, " more") : std::string());
 }
 
-bool has_ended(const TrialRecord& trial) {
-  return trial.state == TrialState::kDone || trial.state == TrialState::kDiverged;
-}
-
 // Which of two records of a trial says more.
 int rank(const TrialRecord& trial) {
   if (has_ended(trial)) return trial.summary ? 4 : 3;
   return trial.state == TrialState::kFailed ? 2 : trial.state == TrialState::kInterrupted ? 1 : 0;
 }
+
+// A planned trial as one of the sources has it.
+struct Found {
+  const TrialRecord* record;
+  std::size_t source;
+};
+
+// By step; the same trial of each source that has it.
+using OfSeed = std::map<std::int64_t, std::vector<Found>>;
 
 class Merger {
  public:
@@ -59,15 +51,15 @@ class Merger {
   MergedExperiment run() {
     for (const auto& source : sources_) {
       records_.push_back(read_experiment(source.folder));
+      for (auto& trial : records_.back().trials) take_as_surveyed(trial, source.tree);
       bases_.push_back(read_base_config(source.folder).bind());
-      merged_.unplanned.push_back(std::ssize(records_.back().others));
     }
     merged_.plan = records_.front().plan;
     for (std::size_t i = 1; i < sources_.size(); ++i) check_plan(i), check_base(i), add_plan(i);
     for (std::size_t i = 0; i < sources_.size(); ++i)
       for (const auto& trial : records_[i].trials) add_trial(trial, i);
     check_steps();
-    check_pairs();
+    for (const auto& [seed, trials] : found_) choose(trials);
     settle_plan();
     return std::move(merged_);
   }
@@ -136,23 +128,33 @@ class Merger {
     return i;
   }
 
+  // What has ended since its files were looked through is not taken yet.
+  static void take_as_surveyed(TrialRecord& trial, const PortableTree& tree) {
+    const auto has = [&](const TrialFolder::Path& file) {
+      const auto name = "trials/" + trial.planned.folder + "/" + file.filename().string();
+      return std::ranges::binary_search(tree.files, name);
+    };
+    const TrialFolder folder(trial.planned.folder);
+    if (!has_ended(trial) || has(folder.done())) return;
+    if (trial.state == TrialState::kDiverged && has(folder.failure())) return;
+    trial.state = TrialState::kRunning;
+    trial.summary.reset();
+  }
+
   void add_trial(const TrialRecord& trial, std::size_t source) {
-    const auto [place, is_new] =
-        trials_.try_emplace({trial.planned.seed, trial.planned.step}, MergedTrial{trial, source, {}});
-    auto& known = place->second;
-    if (is_new) return;
-    if (has_ended(known.record) && has_ended(trial)) {
-      check_equal(known, trial, source);
-      known.equal_ones.push_back(source);
-      if (rank(trial) > rank(known.record))
-        std::swap(known.source, known.equal_ones.back()), known.record = trial;
-    } else if (rank(trial) > rank(known.record)) {
-      known = {trial, source, {}};
+    auto& all = found_[trial.planned.seed][trial.planned.step];
+    if (all.empty()) {
+      all.push_back({&trial, source});
+    } else if (has_ended(*all.front().record) && has_ended(trial)) {
+      check_equal(all.front(), trial, source);
+      all.push_back({&trial, source});
+    } else if (rank(trial) > rank(*all.front().record)) {
+      all = {{&trial, source}};
     }
   }
 
-  void check_equal(const MergedTrial& known, const TrialRecord& trial, std::size_t source) const {
-    const auto& other = known.record;
+  void check_equal(const Found& known, const TrialRecord& trial, std::size_t source) const {
+    const auto& other = *known.record;
     const auto refuse = [&](const std::string& what) {
       return refusal(known.source, source,
                      str(label(trial.planned), " is in both and ", what,
@@ -172,43 +174,76 @@ class Merger {
 
   // That a step is one arm in all sources, by what its trials were trained with, not by what was planned.
   void check_steps() const {
-    std::map<std::int64_t, const MergedTrial*> first;
-    for (const auto& [place, trial] : trials_) {
-      if (trial.record.key_text.empty()) continue;
-      const auto* other = first.try_emplace(place.second, &trial).first->second;
-      const auto found = key_phrases(other->record, trial.record, /*made_by=*/false);
-      if (!found.empty())
-        throw refusal(other->source, trial.source,
-                      str(label(trial.record.planned), " has another configuration than seed ",
-                          other->record.planned.seed, ": ", first_few(found)));
+    std::map<std::int64_t, Found> first;
+    for (const auto& [seed, trials] : found_)
+      for (const auto& [step, all] : trials) {
+        const auto& trial = all.front();
+        if (trial.record->key_text.empty()) continue;
+        const auto& other = first.try_emplace(step, trial).first->second;
+        const auto unlike = arm_differences(*other.record, *trial.record);
+        if (!unlike.empty())
+          throw refusal(other.source, trial.source,
+                        str(label(trial.record->planned), " has another configuration than seed ",
+                            other.record->planned.seed, ": ", first_few(unlike)));
+      }
+  }
+
+  // The sources that have trials of the seed, that of most ended ones first.
+  static std::vector<std::size_t> sources_of(const OfSeed& trials) {
+    std::map<std::size_t, std::int64_t> ended;
+    for (const auto& [step, all] : trials)
+      for (const auto& each : all) ended[each.source] += has_ended(*each.record);
+    std::vector<std::size_t> order;
+    for (const auto& [source, count] : ended) order.push_back(source);
+    std::ranges::stable_sort(order, std::greater{}, [&](std::size_t source) { return ended.at(source); });
+    return order;
+  }
+
+  // Each trial as the first source in `order` has it, of those that say most of it.
+  static std::vector<MergedTrial> as_chosen(const OfSeed& trials, const std::vector<std::size_t>& order) {
+    std::vector<MergedTrial> chosen;
+    for (const auto& [step, all] : trials) {
+      const auto place = [&](const Found& each) {
+        return std::pair(-rank(*each.record), std::ranges::find(order, each.source));
+      };
+      const auto& best = *std::ranges::min_element(all, {}, place);
+      chosen.push_back({*best.record, best.source, {}});
+      for (const auto& each : all)
+        if (each.source != best.source) chosen.back().equal_ones.push_back(each.source);
     }
+    return chosen;
   }
 
-  static bool from_one_source(const MergedTrial& a, const MergedTrial& b) {
-    const auto has = [](const MergedTrial& trial, std::size_t source) {
-      return trial.source == source || std::ranges::find(trial.equal_ones, source) != trial.equal_ones.end();
-    };
-    if (has(b, a.source)) return true;
-    return std::ranges::any_of(a.equal_ones, [&](std::size_t source) { return has(b, source); });
+  // Of the first two that are no pair: within a seed every trial may come to stand beside every
+  // other: arm and baseline, stair and stair, cells. What one source has mixed is its own, if it must be.
+  std::optional<UserError> no_pair(const std::vector<MergedTrial>& trials, bool of_one_source) const {
+    for (std::size_t i = 0; i < trials.size(); ++i)
+      for (std::size_t k = i + 1; k < trials.size(); ++k) {
+        const auto &a = trials[i], &b = trials[k];
+        if (!a.record.summary || !b.record.summary || (a.source == b.source && !of_one_source)) continue;
+        if (const auto why = why_no_pair(a.record, b.record); !why.empty())
+          return refusal(
+              a.source, b.source,
+              str(label(b.record.planned), " of the second can't be paired with step ", a.record.planned.step,
+                  " of the first: ", why, "; train all steps of a seed in one place"));
+      }
+    return {};
   }
 
-  // Within a seed every trial may come to stand beside every other: arm and baseline, stair and stair, cells.
-  void check_pairs() const {
-    for (auto a = trials_.begin(); a != trials_.end(); ++a)
-      for (auto b = std::next(a); b != trials_.end() && b->first.first == a->first.first; ++b)
-        if (a->second.record.summary && b->second.record.summary && !from_one_source(a->second, b->second))
-          check_pair(a->second, b->second);
-  }
-
-  void check_pair(const MergedTrial& a, const MergedTrial& b) const {
-    auto why = why_not_comparable(*a.record.summary, *b.record.summary);
-    if (const auto found = key_phrases(a.record, b.record, /*made_by=*/true); why.empty() && !found.empty())
-      why = "they were not made by the same: " + first_few(found);
-    if (!why.empty())
-      throw refusal(
-          a.source, b.source,
-          str(label(b.record.planned), " of the second can't be paired with step ", a.record.planned.step,
-              " of the first: ", why, "; train all steps of a seed in one place"));
+  // Of a trial that several have the files are taken so that all of its seed are pairs, from one source if it
+  // has them. Whichever is named first, the same ones are accepted.
+  void choose(const OfSeed& trials) {
+    const auto most = sources_of(trials);
+    for (const bool of_one_source : {true, false})
+      for (const auto source : most) {
+        auto order = most;
+        std::ranges::stable_partition(order, [&](std::size_t each) { return each == source; });
+        auto chosen = as_chosen(trials, order);
+        if (no_pair(chosen, of_one_source)) continue;
+        for (auto& trial : chosen) merged_.trials.push_back(std::move(trial));
+        return;
+      }
+    throw *no_pair(as_chosen(trials, most), /*of_one_source=*/false);
   }
 
   void settle_plan() {
@@ -216,47 +251,18 @@ class Merger {
     std::ranges::sort(plan.seeds), std::ranges::sort(plan.about);
     std::ranges::sort(plan.steps, {}, &PlannedStep::number);
     plan.trials.clear();
-    for (auto& [place, trial] : trials_) {  // by seed, then by step: as a plan is run
+    for (const auto& trial : merged_.trials)  // by seed, then by step: as a plan is run
       plan.trials.push_back(trial.record.planned);
-      merged_.trials.push_back(std::move(trial));
-    }
-    plan.notes.push_back(origin_note());
+    plan.notes.push_back(origin_note(sources_, merged_.trials));
     for (const auto& source : sources_)
       if (std::error_code none; !std::filesystem::exists(source.folder.audit(), none))
         plan.notes.push_back(str(source.name, " has no audit.json: what gates found of its trials is lost."));
   }
 
-  // Whose the trials are, and what the sources were not made by alike.
-  std::string origin_note() const {
-    Phrases parts;
-    std::set<std::string> unlike;
-    const TrialRecord* first = nullptr;
-    for (std::size_t i = 0; i < sources_.size(); ++i) {
-      std::set<std::int64_t> seeds;
-      for (const auto& trial : merged_.trials) {
-        if (trial.source != i || !has_ended(trial.record)) continue;
-        seeds.insert(trial.record.planned.seed);
-        if (first == nullptr) first = &trial.record;
-        for (const auto& phrase : key_phrases(*first, trial.record, /*made_by=*/true)) unlike.insert(phrase);
-        if (first->summary && trial.record.summary &&
-            first->summary->arithmetic != trial.record.summary->arithmetic)
-          unlike.insert("arithmetic");
-      }
-      if (!seeds.empty())
-        parts.push_back(str(seeds.size() == 1 ? "seed " : "seeds ", list_text({seeds.begin(), seeds.end()}),
-                            " of ", sources_[i].name));
-    }
-    std::string note = str("Merged from ", sources_.size(), " results: ", join(parts, "; "), ".");
-    if (!unlike.empty())
-      note += str(" They were not made alike (", first_few({unlike.begin(), unlike.end()}),
-                  "), but within each seed.");
-    return note;
-  }
-
   const std::vector<MergeSource>& sources_;
   std::vector<ExperimentRecord> records_;
   std::vector<Config> bases_;
-  std::map<std::pair<std::int64_t, std::int64_t>, MergedTrial> trials_;  // by seed and step
+  std::map<std::int64_t, OfSeed> found_;
   MergedExperiment merged_;
 };
 

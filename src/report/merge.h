@@ -25,15 +25,14 @@ struct MergedTrial {
 };
 
 struct MergedExperiment {
-  PlanRecord plan;                      // seeds and steps of all, sorted; its last note says whose they are
-  std::vector<MergedTrial> trials;      // as planned
-  std::vector<std::int64_t> unplanned;  // of each source: trials that its plan does not name
+  PlanRecord plan;                  // seeds and steps of all, sorted; its last note says whose they are
+  std::vector<MergedTrial> trials;  // as planned
 };
 
 // Throws UserError that names two sources and what stands against it: another plan, another configuration of
-// a step, a trial that came out otherwise or was made otherwise in both, and trials of one seed that the
-// report would not pair (pairing.h) or that other programs trained. REQUIRES: a source or more, none
-// imported.
+// a step, a trial that came out otherwise or was made otherwise in both, and trials of one seed that can't be
+// taken from the sources so that those of different sources are pairs (merge_pairs.h). What has ended since a
+// source's tree was made is taken as still running. REQUIRES: a source or more, none imported.
 MergedExperiment merge_experiments(const std::vector<MergeSource>& sources);
 
 // Writes it to `out`, an empty folder: plan, configurations, trials, looks, gates and what was measured
@@ -41,5 +40,9 @@ MergedExperiment merge_experiments(const std::vector<MergeSource>& sources);
 // where gates of two sources do not agree, WorkError or filesystem_error where it can't be written.
 void write_merged(const std::vector<MergeSource>& sources, const MergedExperiment& merged,
                   const ExperimentFolder& out);
+
+// Reads what was written. Throws WorkError where a file is not as its checksum says, or a trial not in the
+// state that `merged` has: a source has changed meanwhile, or the disk is at fault.
+void check_merged(const MergedExperiment& merged, const ExperimentFolder& out);
 
 }  // namespace kablate

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <filesystem>
+#include <set>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -9,10 +10,12 @@
 #include "config/settings.h"
 #include "record/gate_check.h"
 #include "record/looks.h"
-#include "record/noise.h"
 #include "record/peak.h"
+#include "record/reader.h"
 #include "record/writer.h"
 #include "report/merge.h"
+#include "report/merge_noise.h"
+#include "report/merge_pairs.h"
 
 namespace kablate {
 namespace {
@@ -63,18 +66,6 @@ std::vector<Peak> merged_peaks(const Sources& sources) {
   return all;
 }
 
-// Of one floor: seeds that several share can't be told from others, so that two are not made one.
-void write_merged_noise(const Sources& sources, const ExperimentFolder& out) {
-  std::optional<NoiseFloor> most;
-  for (const auto& source : sources) {
-    auto noise = read_noise(source.folder);
-    if (!noise || (most && *most == *noise)) continue;
-    if (most) log_info("noise.json: of several the one of the most seeds is kept, or the first");
-    if (!most || noise->seeds.size() > most->seeds.size()) most = std::move(noise);
-  }
-  if (most) write_noise(out, *most);
-}
-
 // Where they do not agree the next run chooses anew.
 void write_merged_threads(const Sources& sources, const ExperimentFolder& out) {
   std::optional<std::int64_t> threads;
@@ -115,6 +106,23 @@ void copy_changes(const Sources& sources, const ExperimentFolder& out) {
       if (name.starts_with("changes-")) copy_to(source.folder.path(), out.path(), name);
 }
 
+// Of a source, on one line: what lies there and not in the merged folder.
+void name_left_out(const MergeSource& source, const ExperimentFolder& out) {
+  std::vector<std::string> names;
+  std::set<std::string> trials;
+  for (const auto& name : source.tree.files) {
+    const bool of_trial = is_within(name, out.trials().filename().string());
+    const auto folder = fs::path(name).parent_path();
+    if (of_trial && !fs::exists(out.path() / folder)) trials.insert(folder.string());
+    if (!of_trial && !fs::exists(out.path() / name)) names.push_back(name);
+  }
+  for (const auto& path :
+       {source.folder.tensorboard(), source.folder.wandb(), source.folder.trackio(), source.folder.checked()})
+    if (fs::exists(path)) names.push_back(path.filename().string());
+  if (!trials.empty()) names.push_back(str(trials.size(), " folders of trials/ that the plan does not name"));
+  if (!names.empty()) log_info(str(source.name, ": left out: ", join(names, ", ")));
+}
+
 }  // namespace
 
 void write_merged(const std::vector<MergeSource>& sources, const MergedExperiment& merged,
@@ -125,13 +133,31 @@ void write_merged(const std::vector<MergeSource>& sources, const MergedExperimen
   copy_changes(sources, out);
   if (!gates.empty()) write_audit(out, gates);
   if (const auto peaks = merged_peaks(sources); !peaks.empty()) write_peaks(out, peaks);
-  write_merged_noise(sources, out);
+  write_merged_noise(sources, merged, out);
   write_merged_threads(sources, out);
   std::vector<ExperimentFolder> folders;
   for (const auto& source : sources) folders.push_back(source.folder);
   if (const auto looks = joined_looks(folders); !looks.empty()) write_file(out.looks(), looks);
   if (std::ranges::any_of(sources, [](const auto& source) { return fs::exists(source.folder.judge()); }))
     log_info("judge.json is left out: it is of one source's trials; `kablate judge` writes it anew");
+  for (const auto& source : sources) name_left_out(source, out);
+}
+
+void check_merged(const MergedExperiment& merged, const ExperimentFolder& out) {
+  const auto refuse = [](const std::string& what) {
+    return WorkError(str(what,
+                         ": a source was changed while it was merged, or a disk is at fault; the same "
+                         "command begins anew"));
+  };
+  if (const auto tree = portable_tree(out, /*with_checkpoints=*/false); !tree.faults.empty())
+    throw refuse(tree.faults.front());
+  const auto states = trial_states(out, merged.plan);
+  for (std::size_t i = 0; i < states.size(); ++i) {
+    const auto& trial = merged.trials[i].record;
+    if (states[i] != trial.state && (has_ended(trial) || !is_to_come(states[i])))
+      throw refuse(str("step ", trial.planned.step, ", seed ", trial.planned.seed, " is ",
+                       state_name(states[i]), " and was ", state_name(trial.state)));
+  }
 }
 
 }  // namespace kablate

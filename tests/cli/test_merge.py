@@ -1,97 +1,18 @@
-"""`merge`: the trials of several machines as one experiment, and what can't be one."""
+"""`merge`: the trials of several machines as one experiment."""
 
-import csv
-import glob
-import hashlib
 import json
 import os
-import re
 import shutil
+import subprocess
 import sys
-import tarfile
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from support import (TrainedOnce, finish_again, flip, loss_log, metrics, read_bytes, read_json,  # noqa: E402
-                     read_text, sealed, sha256)
-
-# Of report.csv: what hangs on the clock and on processes.
-TIMES = re.compile(r"ms_per_iter|tokens_per_s|mfu|seconds|cpu_share|resident|time|beside|host|pids")
+from merge_support import MergeTest  # noqa: E402
+from support import finish_again, loss_log, read_bytes, read_json, read_text, sealed, sha256  # noqa: E402
 
 
-class Merge(TrainedOnce):
-    """Steps 0 and 1, seeds 1 to 4 in one tree (results/small); 1, 2 in a/small and 3, 4 in b/small."""
-
-    run_arguments = ("--steps", "0,1", "--seeds", "1,2")
-
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        for name, seeds in (("results", "1-4"), ("a", "1,2"), ("b", "3,4")):
-            cls.made.done("run", "--steps", "0,1", "--seeds", seeds, results=name)
-
-    def begin(self):
-        for name in ("a", "b"):
-            shutil.copytree(self.made.path(name), self.path(name))
-        self.a, self.b, self.out = (self.path(name, "small") for name in ("a", "b", "both"))
-
-    def merge(self, *sources, out=None, code=0):
-        return self.done("merge", *(sources or (self.a, self.b)), "--out", out or self.out, code=code)
-
-    def refused(self, *fragments, sources=None):
-        """And nothing is left of it."""
-        sources = sources or (self.a, self.b)
-        ended = self.call("merge", *sources, "--out", self.out)
-        self.assert_refused(ended, *fragments, *sources)
-        self.assertFalse(os.path.exists(self.out))
-        parent = os.path.dirname(self.out)
-        self.assertEqual(os.listdir(parent) if os.path.exists(parent) else [], [])
-
-    def rows(self, experiment):
-        with open(os.path.join(experiment, "report.csv"), encoding="utf-8", newline="") as file:
-            return [{name: value for name, value in row.items() if not TIMES.search(name)}
-                    for row in csv.DictReader(file)]
-
-    def copy_of_a(self):
-        shutil.copytree(self.a, self.path("c", "small"))
-        return self.path("c", "small")
-
-    def trial(self, experiment, step, seed):
-        found, = glob.glob(os.path.join(glob.escape(experiment), "trials", f"step{step}-*.seed{seed}.*"))
-        return found
-
-    @staticmethod
-    def rewrite(experiment, name, change):
-        """A sealed file with other content, that has its right sum."""
-        content = read_json(experiment, name)
-        content.pop("sha256"), content.pop("format")
-        change(content)
-        with open(os.path.join(experiment, name), "w", encoding="utf-8") as file:
-            file.write(sealed(content))
-
-    def make_otherwise(self, experiment, step, seed, **lines):
-        """A trial as if its key had these lines, in its plan too; `threads` also in its summary."""
-        trial = self.trial(experiment, step, seed)
-        text = read_text(trial, "key.txt")
-        for name, value in lines.items():
-            self.assertRegex(text, rf"(?m)^{name} = ")
-            text = re.sub(rf"(?m)^{name} = .*$", f"{name} = {value}", text)
-        with open(os.path.join(trial, "key.txt"), "w", encoding="utf-8") as file:
-            file.write(text)
-        key = hashlib.sha256(text.encode()).hexdigest()
-        finish_again(trial, key=key, **{name: lines[name] for name in lines if name == "threads"})
-        old = os.path.basename(trial)
-        new = old[:-12] + key[:12]
-        os.rename(trial, os.path.join(os.path.dirname(trial), new))
-
-        def rename(plan):
-            for planned in plan["trials"]:
-                planned["folder"] = new if planned["folder"] == old else planned["folder"]
-
-        self.rewrite(experiment, "plan.json", rename)
-
-    # --- What is one
-
+class Merge(MergeTest):
     def test_two_machines_make_the_table_of_one(self):
         one = self.path("results", "small")
         self.done("pack", self.b)
@@ -173,8 +94,120 @@ class Merge(TrainedOnce):
         self.merge()
         self.done("report", self.out)
         self.assertEqual([row["seeds"] for row in self.rows(self.out)], ["4", "4"])
-        self.assertIn("They were not made alike (arithmetic), but within each seed.",
+        self.assertIn(" They were not made alike: arithmetic (seeds 3, 4); within each seed they were.",
                       read_json(self.out, "plan.json")["notes"][-1])
+
+    def test_another_program_is_said_first(self):
+        lines = {"sources": "0" * 64, "LibTorch": "1", "compiler": "none", "flags": "none", "kernels": "none"}
+        for step in (0, 1):
+            for seed in (3, 4):
+                self.make_otherwise(self.b, step, seed, **lines)
+        self.merge()
+        note = read_json(self.out, "plan.json")["notes"][-1]
+        self.assertRegex(note, r"not made alike: sources \w{12}… -> 0{12}… \(seeds 3, 4\), ")
+        for name in lines:
+            self.assertRegex(note, rf"{name} [^,]* \(seeds 3, 4\)")
+        self.assertTrue(note.endswith("; within each seed they were."), note)
+
+    def test_what_is_mixed_within_a_seed_is_said(self):
+        finish_again(self.trial(self.b, 1, 3), arithmetic="f" * 16)
+        self.merge()
+        self.assertIn(" They were not made alike: arithmetic (seed 3); not even all of seed 3 among "
+                      "themselves.", read_json(self.out, "plan.json")["notes"][-1])
+
+    def test_files_are_taken_so_that_a_seed_is_paired(self):
+        """Of the same trials with the same results, whichever source is named first."""
+        copy, arithmetic = self.copy_of_a(), read_json(self.trial(self.a, 0, 1), "summary.json")["arithmetic"]
+        finish_again(self.trial(copy, 0, 1), arithmetic="f" * 16)
+        for number, lacks in enumerate((False, True)):
+            if lacks:  # what pairs with step 1 is that of the one that has both
+                shutil.rmtree(self.trial(copy, 1, 1))
+            for sources in ((self.a, copy), (copy, self.a)):
+                out = self.path(f"order{number}{sources.index(copy)}", "small")
+                self.merge(*sources, out=out)
+                found = {read_json(self.trial(out, step, 1), "summary.json")["arithmetic"] for step in (0, 1)}
+                self.assertEqual(found, {arithmetic})
+                self.done("report", out)
+                self.assertEqual([row["seeds"] for row in self.rows(out)], ["2", "2"])
+        self.done("run", "--steps", "0,1,2", "--seeds", "1", results="d")
+        more = self.path("d", "small")
+        shutil.rmtree(self.trial(more, 1, 1))
+        shutil.rmtree(self.trial(self.a, 0, 1))
+        for step in (0, 2):
+            finish_again(self.trial(more, step, 1), arithmetic="f" * 16)
+        for sources in ((self.a, more), (more, self.a)):
+            self.refused("seed 1 of the second can't be paired with ", "their arithmetic differs",
+                         sources=sources)
+
+    def test_of_no_ended_trial(self):
+        for tree in (self.a, self.b):
+            shutil.rmtree(os.path.join(tree, "trials"))
+        self.merge()
+        self.assertEqual(read_json(self.out, "plan.json")["notes"][-1],
+                         "Merged from 2 results, in which no trial has ended.")
+
+    def test_a_noise_floor_is_kept_with_its_trials(self):
+        self.done("noise", "--fresh", "4", results="a")
+        self.done("noise", "--fresh", "6", "--set", "GPT2_LEARNING_RATE=0.02", results="b")  # of another arm
+        ended = self.merge()
+        self.assertIn(f"{self.b}: noise.json is left out: it is of no baseline that has ended here",
+                      ended.stderr)
+        self.assertIn(f"{self.b}: left out: ", ended.stderr)
+        self.assertEqual(read_bytes(self.out, "noise.json"), read_bytes(self.a, "noise.json"))
+        noise = read_json(self.out, "noise.json")
+        losses = [read_json(self.trial(self.out, 0, seed), "summary.json")["val_loss"]
+                  for seed in noise["seeds"]]
+        self.assertEqual(noise["val_losses"], losses)
+        self.assertIn("Noise floor: ", self.done("report", self.out).stdout)
+        then = self.path("then", "small")
+        self.merge(self.out, self.b, out=then)
+        self.assertTrue(os.path.exists(self.trial(then, 0, 1004)))
+        shutil.rmtree(self.trial(self.a, 0, 1003))
+        shutil.rmtree(self.out)
+        self.assertIn(f"{self.a}: noise.json is left out: the trial of its seed 1003 is not there",
+                      self.merge().stderr)
+        self.assertFalse(os.path.exists(os.path.join(self.out, "noise.json")))
+
+    def test_what_is_left_out_is_named(self):
+        self.done("report", self.a)
+        for name in ("my notes.txt", "tensorboard/run"):
+            os.makedirs(os.path.dirname(os.path.join(self.a, name)), exist_ok=True)
+            self.write(os.path.join(self.a, name), "x")
+        text = self.merge().stderr
+        line, = [line for line in text.splitlines() if "left out" in line and self.a in line]
+        for name in ("my notes.txt", "report.md", "tensorboard"):
+            self.assertIn(name, line)
+
+    def test_a_trial_that_ends_meanwhile_is_not_counted(self):
+        """It ends while another source is unpacked, by a tar that waits for it."""
+        self.done("pack", self.b)
+        trial = self.trial(self.a, 1, 2)
+        os.rename(os.path.join(trial, "DONE"), self.path("DONE"))
+        owner = {"host": "elsewhere", "boot_id": "b", "pid_namespace": "n", "pid": 7, "start_time": 1,
+                 "token": "t"}
+        self.write(os.path.join(trial, "claim.1"), json.dumps(owner))
+        os.makedirs(self.path("bin"))
+        tar = self.write("bin/tar", f'#!/bin/sh\nrm -f "{trial}/claim.1"\n'
+                                    f'mv "{self.path("DONE")}" "{trial}/DONE" 2> /dev/null\n'
+                                    f'exec {shutil.which("tar")} "$@"\n')
+        os.chmod(tar, 0o755)
+        ended = self.call("merge", self.a, self.b + ".tar.gz", "--out", self.out,
+                          environment={"PATH": self.path("bin") + ":" + os.environ["PATH"]})
+        self.assertEqual(ended.returncode, 0, ended.stderr)
+        self.assertTrue(os.path.exists(os.path.join(trial, "DONE")))
+        self.assertIn("7 of 8 trials done", ended.stdout)
+        self.assertRegex(self.done("list", "--results", self.path("both")).stdout, r"small +\S+ +7/8 ")
+
+    def test_where_signals_of_children_are_ignored(self):
+        def ignoring(*arguments):
+            code = "import os, signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN); " \
+                   "os.execv(sys.argv[1], sys.argv[1:])"
+            subprocess.run([sys.executable, "-c", code, self.program, *arguments], timeout=30, check=True,
+                           capture_output=True)
+
+        ignoring("pack", self.b)
+        ignoring("merge", self.a, self.b + ".tar.gz", "--out", self.out)
+        self.assertEqual(len(self.trials("both")), 8)
 
     def test_names_are_names(self):
         os.rename(self.a, self.path("-a tree"))
@@ -182,131 +215,6 @@ class Merge(TrainedOnce):
         self.done("pack", "--out=-b $(x).tar.gz", "--", "h:b 'tree'")
         self.done("merge", "--out=-out put/", "--", "-a tree", "-b $(x).tar.gz")
         self.assertEqual(len(os.listdir(self.path("-out put", "trials"))), 8)
-
-    # --- What is not
-
-    def test_another_plan_or_configuration(self):
-        self.done("run", "--steps", "0", "--seeds", "3", results="d", GPT2_LEARNING_RATE="0.02")
-        other = self.path("d", "small")
-        self.refused("base configurations", "GPT2_LEARNING_RATE", "0.02", sources=(self.a, other))
-        for key, value, fragment in (("plan", "steps: []", "the plan files' texts differ"),
-                                     ("baseline", 1, "the baseline is step 0 and 1"),
-                                     ("arms", 9, "arms"), ("name", "other", "its name is")):
-            with self.subTest(key=key):
-                copy = self.copy_of_a()
-                self.rewrite(copy, "plan.json", lambda plan: plan.update({key: value}))
-                self.refused("are not of one plan", fragment, sources=(self.a, copy))
-                shutil.rmtree(copy)
-        self.rewrite(self.b, "plan.json", lambda plan: plan["steps"][1].update(name="other"))
-        self.refused("step 1", "its name is", '"other"')
-
-    def test_a_step_that_was_trained_on_other_data(self):
-        self.make_otherwise(self.b, 1, 3, data="0" * 64)
-        self.refused("step 1 ", "seed 3 has another configuration than seed 1: data ")
-
-    def test_a_trial_that_came_out_otherwise(self):
-        copy = self.copy_of_a()
-        trial, other = self.trial(copy, 1, 2), self.trial(copy, 1, 1)
-        for name in ("weights.safetensors", "weights.sha256", "metrics.jsonl"):
-            shutil.copy(os.path.join(other, name), os.path.join(trial, name))
-        taken = ("weights_sha256", "metrics_sha256", "val_loss", "train_loss")
-        finish_again(trial, **{key: read_json(other, "summary.json")[key] for key in taken})
-        self.refused("step 1 ", "seed 2 is in both and came out otherwise: weights, final losses, first at "
-                     "iteration 0", sources=(self.a, copy))
-
-    def test_a_trial_that_was_made_otherwise_in_both(self):
-        copy = self.copy_of_a()
-        self.make_otherwise(copy, 0, 1, threads=2)
-        self.refused("step 0 ", "seed 1 is in both and was not made by the same: threads 1 -> 2",
-                     sources=(self.a, copy))
-
-    def test_trials_of_a_seed_that_are_no_pair(self):
-        copy = self.copy_of_a()
-        shutil.rmtree(self.trial(self.a, 1, 1))
-        shutil.rmtree(self.trial(copy, 0, 1))
-        self.merge(self.a, copy, out=self.path("as one", "small"))  # the same machine
-        finish_again(self.trial(copy, 1, 1), arithmetic="f" * 16, host="elsewhere")
-        no_pair = "seed 1 of the second can't be paired with step 0 of the first: "
-        self.refused("step 1 ", no_pair + "their arithmetic differs", "elsewhere", sources=(self.a, copy))
-        finish_again(self.trial(copy, 1, 1),
-                     arithmetic=read_json(self.trial(copy, 1, 2), "summary.json")["arithmetic"])
-        self.make_otherwise(copy, 1, 1, sources="0" * 64)
-        self.refused("step 1 ", no_pair + "they were not made by the same: sources ",
-                     sources=(self.a, copy))
-        self.make_otherwise(copy, 1, 1, threads=2)
-        self.refused("1 threads on cpu against 2 on cpu", sources=(self.a, copy))
-
-    def test_a_trial_that_diverged_in_one_and_not_in_the_other(self):
-        copy = self.copy_of_a()
-        trial = self.trial(copy, 1, 1)
-        os.remove(os.path.join(trial, "DONE"))
-        with open(os.path.join(trial, "failure.json"), "w", encoding="utf-8") as file:
-            json.dump({"status": "diverged", "reason": "x", "exit_code": 1, "signal": None, "log_tail": ""},
-                      file)
-        self.refused("step 1 ", "seed 1 is in both and is done in the one, diverged in the other",
-                     sources=(self.a, copy))
-        shutil.rmtree(self.trial(self.a, 1, 1))
-        self.merge(self.a, copy)
-        self.assertIn("diverged", self.done("report", self.out).stdout)
-
-    def test_gates_that_do_not_agree(self):
-        self.rewrite(self.b, "audit.json",
-                     lambda audit: audit["checks"][0].update(passed=False, detail="why"))
-        self.refused("the gates do not agree", "why")
-
-    def test_damage_is_named_as_in_the_source(self):
-        flip(os.path.join(self.trial(self.b, 1, 3), "weights.safetensors"))
-        name = os.path.basename(self.trial(self.b, 1, 3))
-        with tarfile.open(self.path("b.tar.gz"), "w:gz") as archive:
-            archive.add(self.b, "small")
-        for source in (self.b, self.path("b.tar.gz")):
-            ended = self.call("merge", self.a, source, "--out", self.out)
-            self.assert_refused(ended, f"{source}/trials/{name}: weights.safetensors: does not have the ")
-
-    def test_no_archive_of_pack(self):
-        self.done("pack", self.b)
-        content = read_bytes(self.b + ".tar.gz")
-        cut = self.write("cut.tar.gz", content[:len(content) // 2])
-        text = self.write("text.tar.gz", b"no archive")
-        with tarfile.open(self.path("link.tar.gz"), "w:gz") as archive:
-            archive.add(self.b, "small")
-            link = tarfile.TarInfo("small/report.md.link")
-            link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
-            archive.addfile(link)
-        with tarfile.open(self.path("out.tar.gz"), "w:gz") as archive:
-            archive.add(self.path("text"), "../../escaped")
-        with tarfile.open(self.path("other.tar.gz"), "w:gz") as archive:
-            archive.add(self.path("text"), "text")
-        for name, fragment in ((cut, "can't be unpacked"), (text, "can't be unpacked"),
-                               (self.path("link.tar.gz"), "a link"), (self.path("out.tar.gz"), "tar.gz: "),
-                               (self.path("other.tar.gz"), "holds no experiment"),
-                               (self.path("none.tar.gz"), "there is no such folder")):
-            with self.subTest(name=name):
-                self.assert_refused(self.call("merge", self.a, name, "--out", self.out), name, fragment)
-        self.assertEqual(glob.glob(self.path("**", "escaped"), recursive=True), [])
-        self.assertEqual(os.listdir(self.path("both")), [])
-
-    def test_a_folder_that_holds_something_is_left_alone(self):
-        before = read_bytes(self.b, "plan.json")
-        self.assert_refused(self.call("merge", self.a, self.b, "--out", self.b), "--out = ",
-                            "is there already")
-        self.assertEqual(read_bytes(self.b, "plan.json"), before)
-        self.assert_refused(self.call("merge", self.a, "--out", self.out), "SOURCE")
-        os.makedirs(self.out)
-        self.merge()
-        self.assertEqual(len(metrics(self.trial(self.out, 0, 1))), len(metrics(self.trial(self.a, 0, 1))))
-
-    def test_a_torn_folder_never_stands(self):
-        weights = os.path.join(self.trial(self.a, 0, 1), "weights.safetensors")
-        ended = self.call("merge", self.a, self.b, "--out", self.out, limit=os.path.getsize(weights) - 1)
-        self.assertEqual(ended.returncode, 1, ended.stderr)
-        self.assertEqual(os.listdir(self.path("both")), [])
-
-    def test_imported_runs_are_no_trials(self):
-        self.write("theirs.csv", "arm,seed,loss\na,1,2\nb,1,1\n")
-        self.done("import-runs", "theirs.csv")
-        theirs = os.path.join(self.path("results"), "theirs")
-        self.assert_refused(self.call("merge", self.a, theirs, "--out", self.out), "were imported from")
 
 
 if __name__ == "__main__":
