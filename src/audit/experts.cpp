@@ -18,7 +18,6 @@ namespace kablate {
 namespace {
 
 constexpr double kExpertRounding = 1e-11;
-constexpr const char *kRouterMap = ".mlp.router.weight", *kExpertMaps = ".mlp.experts.";
 constexpr std::uint64_t kRoutedSeed = 1;
 
 // "transformer.h.0.mlp." and "c_fc.weight" of the expert's tensor, with its number.
@@ -27,9 +26,9 @@ struct ExpertTensor {
   std::int64_t expert = 0;
 };
 std::optional<ExpertTensor> expert_tensor(const std::string& name) {
-  const auto place = name.find(kExpertMaps);
+  const auto place = name.find(kExpertNames);
   if (place == std::string::npos) return {};
-  const auto first = place + std::string(kExpertMaps).size(), dot = name.find('.', first);
+  const auto first = place + std::string(kExpertNames).size(), dot = name.find('.', first);
   return ExpertTensor{name.substr(0, place) + ".mlp.", name.substr(dot + 1),
                       parse_int(name.substr(first, dot - first)).value()};
 }
@@ -60,7 +59,7 @@ Even even(const Config& step, const Config& dense, const ParameterSet& parameter
             ParameterSet(subject.parameters(dense)).to(at::kCPU, at::kDouble)};
   const double share = step.mlp.experts_top == 1 ? 1 / static_cast<double>(step.mlp.experts) : 1;
   for (const auto& [name, tensor] : pair.routed.by_name()) {
-    if (name.ends_with(kRouterMap)) tensor.zero_();
+    if (is_router(name)) tensor.zero_();
     const auto own = expert_tensor(name);
     if (!own) continue;
     if (own->expert == 1 && step.mlp.experts_top == 2) tensor.copy_(parameters[expert_name(*own, 0)]);
@@ -132,7 +131,7 @@ std::string loses_balance(const Config& plain, const Subject& subject) {
     return str("the loop's balance is ", found, ", by the contract ", expected);
   if (c.mlp.experts == c.mlp.experts_top) return "";  // every load is even: the balance is 1, whatever p
   for (const auto& [name, tensor] : with.weights)
-    if (name.ends_with(kRouterMap) && at::equal(tensor, without.weights.at(name)))
+    if (is_router(name) && at::equal(tensor, without.weights.at(name)))
       return str("MLP_BALANCE_WEIGHT does not move ", name);
   return "";
 }
@@ -143,7 +142,7 @@ ParameterSet with_moved_routers(const ParameterSet& parameters, std::int64_t by)
   const at::NoGradGuard no_grad;
   auto moved = parameters.to(at::kCPU, at::kDouble);
   for (const auto& [name, tensor] : moved.by_name())
-    if (name.ends_with(kRouterMap)) tensor.copy_(tensor.detach().clone().roll(by, 0));
+    if (is_router(name)) tensor.copy_(tensor.detach().clone().roll(by, 0));
   return moved;
 }
 

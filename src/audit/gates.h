@@ -63,6 +63,9 @@ std::optional<Finding> dead_twin(const Config& twin, const Config& baseline,
 // (data/synthetic_task.h), written a second time, from inputs to labels. `tests`: of the test set.
 std::string wrong_labels(const Config& config, const Batch& batch, bool tests);
 
+// What the names of experts' maps have in the middle.
+inline constexpr const char* kExpertNames = ".mlp.experts.";
+
 // Experts get no token where a few tokens have others chosen. The same parameters with the rows of every
 // router moved on by `by`: of all such moves one gives each expert the tokens that most experts' rows draw.
 ParameterSet with_moved_routers(const ParameterSet& parameters, std::int64_t by);

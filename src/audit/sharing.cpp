@@ -14,7 +14,7 @@ namespace kablate {
 namespace {
 
 constexpr const char *kLayers = "transformer.h.", *kMlpMaps = ".mlp.c_", *kRouterName = ".mlp.router.",
-                     *kExpertNames = ".mlp.experts.", *kAttention = ".attn.";
+                     *kAttention = ".attn.";
 
 std::int64_t layer_of(const std::string& name) {
   const auto first = std::string(kLayers).size();

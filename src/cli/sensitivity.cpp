@@ -3,14 +3,13 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "record/optional_json.h"
 #include "report/render.h"
 #include "stats/power.h"
 #include "stats/verdict.h"
 
 namespace kablate {
 namespace {
-
-Json number_or_null(const std::optional<double>& value) { return value ? Json(*value) : Json(nullptr); }
 
 std::string effects_table(const Sensitivity& sensitivity) {
   TextTable table;
@@ -77,12 +76,12 @@ Json to_json(const Sensitivity& sensitivity) {
   Json effects = Json::array();
   for (const auto& effect : sensitivity.effects)
     effects.push_back(
-        {{"seeds", effect.seeds}, {"d", number_or_null(effect.d)}, {"nats", number_or_null(effect.nats)}});
+        {{"seeds", effect.seeds}, {"d", value_or_null(effect.d)}, {"nats", value_or_null(effect.nats)}});
   const SmallestEffect none, &planned = sensitivity.effects.empty() ? none : sensitivity.effects.front();
   return {{"family_size", sensitivity.family},
           {"seeds_to_claim", sensitivity.family > 0 ? Json(sensitivity.to_claim) : Json(nullptr)},
-          {"smallest_effect_d", number_or_null(planned.d)},
-          {"smallest_effect_nats", number_or_null(planned.nats)},
+          {"smallest_effect_d", value_or_null(planned.d)},
+          {"smallest_effect_nats", value_or_null(planned.nats)},
           {"smallest_effects", effects}};
 }
 

@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "record/later_file.h"
+#include "record/optional_json.h"
 #include "record/seal.h"
 
 namespace kablate {
@@ -14,8 +15,6 @@ std::optional<std::int64_t> integer_or_none(const Json& json, const char* key) {
   const Json& value = json.at(key);
   return value.is_null() ? std::nullopt : std::optional(value.get<std::int64_t>());
 }
-
-Json number_or_null(const std::optional<std::int64_t>& value) { return value ? Json(*value) : Json(); }
 
 }  // namespace
 
@@ -42,8 +41,8 @@ Json heads_to_json(const HeadsRecord& record) {
                      {"copying", head.copying}});
   return {{"length", record.length},
           {"sequences", record.sequences},
-          {"seed", number_or_null(record.seed)},
-          {"ids", number_or_null(record.ids)},
+          {"seed", value_or_null(record.seed)},
+          {"ids", value_or_null(record.ids)},
           {"first_loss", record.first_loss},
           {"second_loss", record.second_loss},
           {"loss_difference", record.loss_difference()},

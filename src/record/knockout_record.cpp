@@ -2,12 +2,11 @@
 
 #include "base/file.h"
 #include "record/later_file.h"
+#include "record/optional_json.h"
 #include "record/seal.h"
 
 namespace kablate {
 namespace {
-
-Json bound_or_null(const std::optional<double>& value) { return value ? Json(*value) : Json(); }
 
 std::optional<double> number_or_none(const Json& json) {
   return json.is_null() ? std::nullopt : std::optional(json.get<double>());
@@ -31,8 +30,8 @@ void write_knockout(const TrialFolder& folder, const KnockoutRecord& record) {
                     {"scale", row.scale},
                     {"val_loss", row.val_loss},
                     {"change", row.change},
-                    {"change_ci_low", bound_or_null(row.low)},
-                    {"change_ci_high", bound_or_null(row.high)}});
+                    {"change_ci_low", value_or_null(row.low)},
+                    {"change_ci_high", value_or_null(row.high)}});
   write_file(folder.knockout(), sealed_text({{"val_loss", record.val_loss},
                                              {"windows", record.windows},
                                              {"rows", rows},

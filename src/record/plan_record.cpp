@@ -5,16 +5,13 @@
 #include "base/text.h"
 #include "config/config.h"
 #include "config/mechanism.h"
+#include "record/optional_json.h"
 #include "shape/model_shape.h"
 
 namespace kablate {
 namespace {
 
-Json optional_number(const std::optional<std::int64_t>& value) {
-  return value ? Json(*value) : Json(nullptr);
-}
-
-std::optional<std::int64_t> optional_number_at(const Json& json, const char* key) {
+std::optional<std::int64_t> value_or_null_at(const Json& json, const char* key) {
   const auto& value = json.at(key);
   return value.is_null() ? std::nullopt : std::optional(value.get<std::int64_t>());
 }
@@ -93,17 +90,17 @@ PlannedStep describe_step(std::int64_t number, const std::string& name, std::opt
 Json to_json(const PlannedStep& step) {
   return {{"step", step.number},
           {"name", step.name},
-          {"rerun_of", optional_number(step.rerun_of)},
+          {"rerun_of", value_or_null(step.rerun_of)},
           {"control", step.control},
-          {"control_of", optional_number(step.control_of)},
-          {"cell", optional_number(step.cell)},
-          {"after", optional_number(step.after)},
+          {"control_of", value_or_null(step.control_of)},
+          {"cell", value_or_null(step.cell)},
+          {"after", value_or_null(step.after)},
           {"blocked", step.blocked},
           {"noncausal", step.noncausal},
           {"parameters", step.parameters},
           {"trained_parameters", step.trained_parameters},
           {"active_parameters", step.active_parameters},
-          {"nonzero_parameters", optional_number(step.nonzero_parameters)},
+          {"nonzero_parameters", value_or_null(step.nonzero_parameters)},
           {"parameters_by_part", step.parameters_by_part},
           {"flops_per_iteration", step.flops_per_iteration},
           {"flops_per_iteration_nanogpt", step.flops_per_iteration_nanogpt},
@@ -117,18 +114,18 @@ PlannedStep planned_step_from_json(const Json& json) {
   PlannedStep step;
   json.at("step").get_to(step.number);
   json.at("name").get_to(step.name);
-  step.rerun_of = optional_number_at(json, "rerun_of");
+  step.rerun_of = value_or_null_at(json, "rerun_of");
   json.at("control").get_to(step.control);
-  step.control_of = optional_number_at(json, "control_of");
-  step.cell = optional_number_at(json, "cell");
-  if (json.contains("after")) step.after = optional_number_at(json, "after");
+  step.control_of = value_or_null_at(json, "control_of");
+  step.cell = value_or_null_at(json, "cell");
+  if (json.contains("after")) step.after = value_or_null_at(json, "after");
   json.at("blocked").get_to(step.blocked);
   json.at("noncausal").get_to(step.noncausal);
   json.at("parameters").get_to(step.parameters);
   step.trained_parameters = json.value("trained_parameters", step.parameters);
   step.active_parameters = json.value("active_parameters", step.parameters);
   if (json.contains("nonzero_parameters"))
-    step.nonzero_parameters = optional_number_at(json, "nonzero_parameters");
+    step.nonzero_parameters = value_or_null_at(json, "nonzero_parameters");
   json.at("parameters_by_part").get_to(step.parameters_by_part);
   json.at("flops_per_iteration").get_to(step.flops_per_iteration);
   json.at("flops_per_iteration_nanogpt").get_to(step.flops_per_iteration_nanogpt);

@@ -8,8 +8,22 @@
 
 namespace kablate {
 
-std::string label_of(const Trial& trial) {
+namespace {
+
+// Of a Trial or a TrialName.
+template <typename Named>
+std::string label_text(const Named& trial) {
   return str("step ", trial.step, " ", trial.name, ", seed ", trial.seed);
+}
+
+}  // namespace
+
+std::string label_of(const Trial& trial) { return label_text(trial); }
+
+std::string label_of(const TrialFolder& folder) {
+  const auto file = folder.path().filename().string();
+  const auto name = parse_trial_folder_name(file);
+  return name ? label_text(*name) : file;
 }
 
 RunningTrial::RunningTrial(const Trial& trial, std::size_t kind, const TrialFolder& folder,

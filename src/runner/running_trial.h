@@ -17,7 +17,9 @@
 
 namespace kablate {
 
-std::string label_of(const Trial& trial);  // "step 2 gate+cross, seed 1"
+// "step 2 gate+cross, seed 1"; of a folder by its name, or the name itself where it is another.
+std::string label_of(const Trial& trial);
+std::string label_of(const TrialFolder& folder);
 
 class RunningTrial {
  public:

@@ -20,18 +20,13 @@
 #include "report/render.h"
 #include "report/table_difference.h"
 #include "runner/retrain.h"
+#include "runner/running_trial.h"
 #include "runner/timing.h"
 #include "train/closing.h"
 #include "train/stop_signal.h"
 
 namespace kablate {
 namespace {
-
-std::string folder_label(const TrialFolder& folder) {
-  const auto name = parse_trial_folder_name(folder.path().filename().string());
-  return name ? str("step ", name->step, " ", name->name, ", seed ", name->seed)
-              : folder.path().filename().string();
-}
 
 class Verifier {
  public:
@@ -81,7 +76,7 @@ void Verifier::examine(const TrialFolder& folder) {
     return;
   }
   findings_.emplace_back();
-  labels_.push_back(folder_label(folder));
+  labels_.push_back(label_of(folder));
   std::optional<StoredTrial> stored;
   try {
     stored = read_stored_trial(folder, program_);

@@ -103,16 +103,12 @@ Config without_positions(Config config) {
   return config;
 }
 
-ParameterSet copy_of(const ParameterSet& parameters) {
-  return parameters.to(at::kCPU, parameters.tensors()[0].scalar_type());
-}
-
 // [B, T, H, D] taken for [B, H, T, D]: every head is turned by its number, at all positions alike.
 TEST(PlantedFault, ARotationAlongTheHeadsIsCaught) {
   Subject subject = program();
   subject.logits = [](const Config& config, const ParameterSet& parameters, const Tensor& tokens,
                       const Dropout& dropout) {
-    const ParameterSet turned = copy_of(parameters);
+    const ParameterSet turned = copied_parameters(parameters);
     for (std::int64_t h = 0; h < config.gpt.num_heads; ++h)
       for (const bool keys : {false, true}) turn_head(turned, config, keys, h, h);
     return program().logits(without_positions(config), turned, tokens, dropout);
@@ -125,7 +121,7 @@ TEST(PlantedFault, KeysThatAreRotatedByAnotherPositionThanQueriesAreCaught) {
   Subject subject = program();
   subject.logits_from = [](const Config& config, const ParameterSet& parameters, const Tensor& tokens,
                            std::int64_t first) {
-    const ParameterSet turned = copy_of(parameters);
+    const ParameterSet turned = copied_parameters(parameters);
     for (std::int64_t h = 0; h < config.gpt.num_heads; ++h) turn_head(turned, config, true, h, first);
     return program().logits_from(config, turned, tokens, 0);
   };

@@ -17,10 +17,6 @@ std::string expert(std::int64_t layer, std::int64_t number, const char* key) {
   return str("transformer.h.", layer, ".mlp.experts.", number, ".", key);
 }
 
-ParameterSet copied_parameters(const ParameterSet& parameters) {
-  return parameters.to(at::kCPU, parameters.tensors()[0].scalar_type());
-}
-
 TEST(Experts, PassTheGatesWhereThereAreAny) {
   EXPECT_EQ(detail(audit(small_config(mechanisms(false, false, false))), "experts"), "");
   for (const Deltas& deltas :

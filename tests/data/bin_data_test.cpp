@@ -11,6 +11,7 @@
 #include "config/config.h"
 #include "data/stream_dataset.h"
 #include "support/core/expect_error.h"
+#include "support/core/token_bytes.h"
 #include "support/temporary_folder.h"
 
 namespace kablate {
@@ -19,12 +20,6 @@ namespace {
 namespace fs = std::filesystem;
 using testing::HasSubstr;
 using Ids = std::vector<std::int64_t>;
-
-std::string little_endian(const Ids& tokens) {
-  std::string bytes;
-  for (const auto token : tokens) bytes += {static_cast<char>(token & 255), static_cast<char>(token >> 8)};
-  return bytes;
-}
 
 // llm.c's header: 256 int32.
 std::string header(std::uint32_t count, std::uint32_t magic = 20240520, std::uint32_t version = 1) {
@@ -36,7 +31,7 @@ std::string header(std::uint32_t count, std::uint32_t magic = 20240520, std::uin
 }
 
 std::string shard(const Ids& tokens) {
-  return header(static_cast<std::uint32_t>(tokens.size())) + little_endian(tokens);
+  return header(static_cast<std::uint32_t>(tokens.size())) + uint16_text(tokens);
 }
 
 class BinFiles : public testing::Test {
@@ -74,7 +69,7 @@ class BinFiles : public testing::Test {
 
 TEST_F(BinFiles, AGlobIsOneStreamInTheOrderOfNames) {
   folder_.write("web/part_000002.bin", shard({6, 7}));
-  folder_.write("web/part_000010.bin", little_endian({8, 9, 10}));
+  folder_.write("web/part_000010.bin", uint16_text({8, 9, 10}));
   folder_.write("web/part_000001.bin", shard({1, 2, 3, 4, 5}));
   folder_.write("web/part_val_1.bin", shard({12, 13, 14}));
   folder_.write("web/part_val_0.bin", shard({11}));
@@ -96,18 +91,18 @@ TEST_F(BinFiles, AGlobIsOneStreamInTheOrderOfNames) {
 }
 
 TEST_F(BinFiles, AGlobLeavesOutWhatDescribesTheTokens) {
-  folder_.write("web/train.bin", little_endian({1, 2, 3, 4}));
-  folder_.write("web/val.bin", little_endian({5, 6, 7}));
+  folder_.write("web/train.bin", uint16_text({1, 2, 3, 4}));
+  folder_.write("web/val.bin", uint16_text({5, 6, 7}));
   folder_.write("web/meta.json", R"({"vocab_size": 100, "tokenizer": "a"} )");
   EXPECT_EQ(all(open(config("web/*"))->train()), (Ids{1, 2, 3, 4}));
 }
 
 // "val" of a folder says nothing.
 TEST_F(BinFiles, NamesOfFilesTellTheSplits) {
-  folder_.write("eval/a.bin", little_endian({1, 2, 3, 4}));
-  folder_.write("eval/b.bin", little_endian({1, 2, 3, 4}));
+  folder_.write("eval/a.bin", uint16_text({1, 2, 3, 4}));
+  folder_.write("eval/b.bin", uint16_text({1, 2, 3, 4}));
   refuse(config("eval/*.bin"), {"eval/*.bin: none of its 2 files have val in the name", "both splits"});
-  folder_.write("val/val_a.bin", little_endian({4, 3, 2, 1}));
+  folder_.write("val/val_a.bin", uint16_text({4, 3, 2, 1}));
   refuse(config("val/*.bin"), {"all of its 1 files has val in the name"});
   EXPECT_EQ(open(config("*al/*a.bin"))->train().size(), 4);
   refuse(config("none/*.bin"), {"none/*.bin: no file has such a name", "fineweb/*.bin"});
@@ -117,11 +112,11 @@ TEST_F(BinFiles, NamesOfFilesTellTheSplits) {
 TEST_F(BinFiles, AShardThatIsNotWholeIsNamed) {
   folder_.write("val.bin", shard({3, 2, 1}));
   const auto train = [&](const std::string& bytes) { folder_.write("train.bin", bytes); };
-  train(header(4, 20240520, 2) + little_endian({1, 2, 3, 4}));
+  train(header(4, 20240520, 2) + uint16_text({1, 2, 3, 4}));
   refuse(config(""), {"train.bin: is llm.c's token file of version 2; allowed: version 1"});
-  train(header(4) + little_endian({1, 2, 3}));
+  train(header(4) + uint16_text({1, 2, 3}));
   refuse(config(""), {"train.bin: llm.c's header says 4 tokens, which need 1032 bytes", "has 1030"});
-  train(header(4) + little_endian({1, 2, 3, 4, 5}));
+  train(header(4) + uint16_text({1, 2, 3, 4, 5}));
   refuse(config(""), {"the file has 1034"});
   train(header(4, 20240801, 7) + std::string(16, '\1'));
   refuse(config(""), {"train.bin: is llm.c's token file of 32-bit ids"});
@@ -132,8 +127,8 @@ TEST_F(BinFiles, AShardThatIsNotWholeIsNamed) {
 }
 
 TEST_F(BinFiles, MetaSaysTheVocabulary) {
-  folder_.write("train.bin", little_endian({1, 2, 3, 4}));
-  folder_.write("val.bin", little_endian({1, 2, 9}));
+  folder_.write("train.bin", uint16_text({1, 2, 3, 4}));
+  folder_.write("val.bin", uint16_text({1, 2, 9}));
   const auto meta = [&](const std::string& text) { folder_.write("meta.json", text); };
   meta(R"({"vocab_size": 50, "tokenizer": "gpt2", "more": 1})");
   const auto data = open(config(""));
@@ -154,8 +149,8 @@ TEST_F(BinFiles, MetaSaysTheVocabulary) {
 }
 
 TEST_F(BinFiles, FoldersOfOneGlobHaveOneVocabulary) {
-  folder_.write("a/train.bin", little_endian({1, 2, 3, 4}));
-  folder_.write("b/val.bin", little_endian({3, 2, 1}));
+  folder_.write("a/train.bin", uint16_text({1, 2, 3, 4}));
+  folder_.write("b/val.bin", uint16_text({3, 2, 1}));
   folder_.write("a/meta.json", R"({"vocab_size": 50})");
   refuse(config("?/*.bin"), {"b/meta.json"});
   folder_.write("b/meta.json", R"({"vocab_size": 51})");
@@ -167,7 +162,7 @@ TEST_F(BinFiles, FoldersOfOneGlobHaveOneVocabulary) {
 TEST_F(BinFiles, ManyAreLookedAtWindowByWindow) {
   constexpr std::uint32_t kTokens = 150'000'000, kPlace = 140'000'001;
   write_sparse("a_train.bin", kTokens, kPlace, 77);
-  folder_.write("val.bin", little_endian({3, 2, 1}));
+  folder_.write("val.bin", uint16_text({3, 2, 1}));
   const auto data = open(config("*.bin", 60));
   EXPECT_EQ(data->train().size(), kTokens);
   EXPECT_EQ(data->vocabulary(), 60) << "none of them was looked at";
@@ -180,7 +175,7 @@ TEST_F(BinFiles, ManyAreLookedAtWindowByWindow) {
 }
 
 TEST_F(BinFiles, TheHashOfFewIsThatOfAllTheirBytes) {
-  const std::string train = little_endian({1, 2, 3, 4}), validation = little_endian({3, 2, 1});
+  const std::string train = uint16_text({1, 2, 3, 4}), validation = uint16_text({3, 2, 1});
   folder_.write("train.bin", train);
   folder_.write("val.bin", validation);
   Sha256 expected;  // as it was before there were more files: keys of trials stay what they are
@@ -192,7 +187,7 @@ TEST_F(BinFiles, TheHashOfFewIsThatOfAllTheirBytes) {
   folder_.write("meta.json", R"({"vocab_size": 50})");
   EXPECT_NE(hash(), plain);
   fs::remove(folder_.path() / "meta.json");
-  folder_.write("z.bin", little_endian({5, 6}));
+  folder_.write("z.bin", uint16_text({5, 6}));
   const auto three = hash();
   fs::rename(folder_.path() / "z.bin", folder_.path() / "z_val.bin");
   EXPECT_NE(hash(), three) << "the same bytes, cut into other splits";
@@ -200,7 +195,7 @@ TEST_F(BinFiles, TheHashOfFewIsThatOfAllTheirBytes) {
 
 TEST_F(BinFiles, TheHashOfManyIsOfBlocksOfThem) {
   constexpr std::uint32_t kTokens = 600'000'000;
-  folder_.write("val.bin", little_endian({1, 2, 3}));
+  folder_.write("val.bin", uint16_text({1, 2, 3}));
   const auto hash_with = [&](std::uint32_t count, std::uint32_t place, char token) {
     write_sparse("train.bin", count, place, token);
     const auto data = open_dataset(config(""), "");

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "config/config.h"
+#include "support/core/token_bytes.h"
 #include "support/temporary_folder.h"
 
 namespace kablate {
@@ -38,12 +39,6 @@ std::vector<std::int64_t> all(const TokenStream& tokens) {
   std::vector<std::int64_t> values(static_cast<std::size_t>(tokens.size()));
   tokens.copy(0, tokens.size(), values.data());
   return values;
-}
-
-std::string shorts_text(const std::vector<int>& tokens) {
-  std::string bytes;
-  for (const int token : tokens) bytes += {static_cast<char>(token & 255), static_cast<char>(token >> 8)};
-  return bytes;
 }
 
 std::shared_ptr<const StreamDataset> open_streams(const Config& config, const fs::path& data_folder) {
@@ -206,8 +201,8 @@ TEST(ShakespeareData, SaysHowToGetIt) {
 
 TEST(BinData, MapsNanoGptsFiles) {
   const TemporaryFolder folder;
-  folder.write("train.bin", shorts_text({0, 255, 256, 65535, 7}));
-  folder.write("val.bin", shorts_text({1, 2, 3}));
+  folder.write("train.bin", uint16_text({0, 255, 256, 65535, 7}));
+  folder.write("val.bin", uint16_text({1, 2, 3}));
   const auto data = open_streams(bin_config(folder.path()), "");
   EXPECT_EQ(all(data->train()), (std::vector<std::int64_t>{0, 255, 256, 65535, 7}));
   EXPECT_EQ(all(data->validation()), (std::vector<std::int64_t>{1, 2, 3}));
@@ -226,21 +221,21 @@ TEST(BinData, SaysWhatIsWrong) {
   expect_refused(bin_config(folder.path() / "none"), "", {"train.bin: no such file", "prepare.py"});
   expect_refused(bin_config(folder.write("file", "x")), "", {"is a file, not a folder", "train.bin"});
   expect_refused(config, "", {label + ": train.bin: no such file", "prepare.py"});
-  folder.write("train.bin", shorts_text({1, 2, 3, 4}));
+  folder.write("train.bin", uint16_text({1, 2, 3, 4}));
   expect_refused(config, "", {"val.bin: no such file"});
   folder.write("val.bin", "");
   expect_refused(config, "", {"val.bin: is empty"});
-  folder.write("val.bin", shorts_text({1, 2, 3}) + "x");
+  folder.write("val.bin", uint16_text({1, 2, 3}) + "x");
   expect_refused(config, "", {"val.bin: 7 bytes", "cut short"});
-  folder.write("val.bin", shorts_text({1, 2, 100, 999}));
+  folder.write("val.bin", uint16_text({1, 2, 100, 999}));
   expect_refused(
       config, "",
       {"val.bin: token 100 at byte 4", "largest is 999", "GPT2_VOCAB_SIZE = 100", "to 1000 or more"});
-  folder.write("val.bin", shorts_text({1, 2, 100}));  // the first id that is too large
+  folder.write("val.bin", uint16_text({1, 2, 100}));  // the first id that is too large
   expect_refused(config, "", {"val.bin: token 100 at byte 4", "to 101 or more"});
-  folder.write("val.bin", shorts_text({2, 1}));
+  folder.write("val.bin", uint16_text({2, 1}));
   expect_refused(config, "", {"validation split has 2 tokens", "at least 3"});
-  folder.write("val.bin", shorts_text({1, 2, 99}));
+  folder.write("val.bin", uint16_text({1, 2, 99}));
   EXPECT_EQ(open_dataset(config, "")->vocabulary(), 100);
 }
 
@@ -249,28 +244,28 @@ TEST(BinData, NamesFilesOfAnotherForm) {
   const auto config = bin_config(folder.path(), 100);
   std::vector<int> ids;
   for (int i = 0; i < 2000; ++i) ids.push_back(i % 2 == 0 ? i / 2 % 97 : 0);  // 32-bit ids below 97
-  folder.write("train.bin", shorts_text(ids));
-  folder.write("val.bin", shorts_text({1, 2, 3}));
+  folder.write("train.bin", uint16_text(ids));
+  folder.write("val.bin", uint16_text({1, 2, 3}));
   expect_refused(config, "", {"train.bin: holds 32-bit numbers", "uint16"});
-  folder.write("train.bin", shorts_text({1, 2, 3, 4}));
+  folder.write("train.bin", uint16_text({1, 2, 3, 4}));
   folder.write("val.bin", "\x93NUMPY\1");
   expect_refused(config, "", {"val.bin: is an array with NumPy's header"});
-  folder.write("val.bin", shorts_text({0x0102, 0x0503, 0x6362}));
+  folder.write("val.bin", uint16_text({0x0102, 0x0503, 0x6362}));
   expect_refused(config, "", {"token 258 at byte 0", "GPT2_VOCAB_SIZE = 100; every byte", "8-bit ids?"});
 }
 
 TEST(BinData, MayNotTrainOnItsValidationSplit) {
   const TemporaryFolder folder;
   const auto config = bin_config(folder.path(), 100);
-  folder.write("train.bin", shorts_text({1, 2, 3, 4, 5, 6, 7, 8}));
+  folder.write("train.bin", uint16_text({1, 2, 3, 4, 5, 6, 7, 8}));
   for (const auto& [validation, place] : std::vector<std::pair<std::vector<int>, std::string>>{
            {{1, 2, 3, 4, 5, 6, 7, 8}, "0"}, {{1, 2, 3}, "0"}, {{5, 6, 7, 8}, "4"}}) {
-    folder.write("val.bin", shorts_text(validation));
+    folder.write("val.bin", uint16_text(validation));
     expect_refused(
         config, "",
         {"DATA_PATH = ", "holds the whole validation split, from token " + place + ":", "another val.bin"});
   }
-  folder.write("val.bin", shorts_text({5, 6, 7, 9}));
+  folder.write("val.bin", uint16_text({5, 6, 7, 9}));
   EXPECT_NO_THROW(open_dataset(config, ""));
 }
 
@@ -291,12 +286,12 @@ TEST(TextData, NotesThatItRepeatsItself) {
 TEST(BinData, NamesAnEndOfZeros) {
   const TemporaryFolder folder;
   std::vector<int> ids{1, 2, 3};
-  folder.write("val.bin", shorts_text({3, 2, 1}));
+  folder.write("val.bin", uint16_text({3, 2, 1}));
   ids.resize(1002);
-  folder.write("train.bin", shorts_text(ids));
+  folder.write("train.bin", uint16_text(ids));
   EXPECT_TRUE(open_dataset(bin_config(folder.path()), "")->notes().empty());
   ids.resize(1003);
-  folder.write("train.bin", shorts_text(ids));
+  folder.write("train.bin", uint16_text(ids));
   EXPECT_THAT(open_dataset(bin_config(folder.path()), "")->notes(),
               ElementsAre(HasSubstr("train.bin: its last 1,000 of 1,003 tokens are 0")));
 }
@@ -347,8 +342,8 @@ TEST(TokenStream, GuardsItsEnds) {
 
 TEST(TokenStream, OutlivesItsDataset) {
   const TemporaryFolder folder;
-  folder.write("train.bin", shorts_text({1, 2, 3, 4}));
-  folder.write("val.bin", shorts_text({3, 2, 1}));
+  folder.write("train.bin", uint16_text({1, 2, 3, 4}));
+  folder.write("val.bin", uint16_text({3, 2, 1}));
   const TokenStream mapped = open_streams(bin_config(folder.path()), "")->train();
   const TokenStream owned =
       open_streams(text_config(folder.write("a.txt", std::string(100, 'x'))), "")->train();

@@ -9,6 +9,7 @@
 #include "config/config.h"
 #include "data/stream_dataset.h"
 #include "data/utf8.h"
+#include "support/core/token_bytes.h"
 #include "support/temporary_folder.h"
 
 namespace kablate {
@@ -31,12 +32,6 @@ std::string many_merges() {
   return text;
 }
 
-std::string ids_text(const Ids& tokens) {
-  std::string bytes;
-  for (const auto token : tokens) bytes += {static_cast<char>(token & 255), static_cast<char>(token >> 8)};
-  return bytes;
-}
-
 class EncodedText : public testing::Test {
  protected:
   static constexpr std::string_view kText = "what the tokens were made of";
@@ -54,8 +49,8 @@ class EncodedText : public testing::Test {
   void prepare(const std::string& name, const Ids& train, const Ids& validation) const {
     const std::string merges = many_merges();
     Json sums;
-    for (const auto& [file, content] : {std::pair<std::string, std::string>{"train.bin", ids_text(train)},
-                                        {"val.bin", ids_text(validation)},
+    for (const auto& [file, content] : {std::pair<std::string, std::string>{"train.bin", uint16_text(train)},
+                                        {"val.bin", uint16_text(validation)},
                                         {"vocab.bpe", merges}}) {
       folder_.write("data/gpt2/" + name + "/" + file, content);
       sums[file] = hex(sha256(content));
@@ -124,7 +119,7 @@ TEST_F(EncodedText, NamesFilesThatAreNotWhatTheyWere) {
     fs::remove(folder_.path() / folder / name);
     refuse(config(), {str(name, " is missing"), "`make data-bpe"});
     fresh();
-    folder_.write(folder + name, ids_text({1, 2}));
+    folder_.write(folder + name, uint16_text({1, 2}));
     refuse(config(), {str(name, " is not as it was written"), "`make data-bpe"});
   }
   for (const char* meta : {"", "[]", R"({"vocab_size": 50257, "sha256": 3})"}) {
@@ -169,8 +164,8 @@ TEST_F(EncodedText, MergesMustMakeTheVocabulary) {
   Config bin = config();
   bin.data.dataset = DatasetKind::kBin;
   bin.data.path = (folder_.path() / "tokens").string();
-  folder_.write("tokens/train.bin", ids_text({1, 2, 3, 4}));
-  folder_.write("tokens/val.bin", ids_text({5, 6, 7}));
+  folder_.write("tokens/train.bin", uint16_text({1, 2, 3, 4}));
+  folder_.write("tokens/val.bin", uint16_text({5, 6, 7}));
   folder_.write("tokens/vocab.bpe", "#version: 0.2\na b\n");
   EXPECT_FALSE(open(bin)->tokenizer().is_bpe());
   folder_.write("tokens/meta.json", R"({"vocab_size": 258})");

@@ -19,6 +19,11 @@ inline std::vector<GateCheck> audit(const Config& config, const Subject& subject
   return audit_step({1, config, twin}, {0, small_config(mechanisms(false, false, false)), false}, subject);
 }
 
+// Tensors of its own, to plant a fault in.
+inline ParameterSet copied_parameters(const ParameterSet& parameters) {
+  return parameters.to(at::kCPU, parameters.tensors()[0].scalar_type());
+}
+
 // The gates that failed, joined by blanks.
 inline std::string failed(const std::vector<GateCheck>& checks) {
   std::vector<std::string> names;
