@@ -48,6 +48,11 @@ $(call only_for,install,$(filter PREFIX,$(GIVEN)))
 $(call only_for,check-chroot,$(filter SUITE,$(GIVEN)))
 $(if $(word 2,$(filter RESULTS RUN,$(GIVEN))),$(error \
     RESULTS=$(value RESULTS) and RUN=$(value RUN): RUN is the whole folder to read; leave one of the two out))
+# One of these, or make would do as if nothing were said.
+one_of = $(if $(filter $1,$(GIVEN)),$(if $(filter-out $2,$(value $1))$(word 2,$(value $1)),$(error \
+    $1=$(value $1): allowed: $2)))
+$(call one_of,TOGETHER,y n)
+$(call one_of,V,0 1)
 PATHS := O LIBTORCH RESULTS RUN DATA_PATH INIT_FROM INPUT PREFIX ABLATION_PLAN FROM TO
 $(foreach v,$(PATHS),$(if $(filter ~%,$(firstword $(value $v))),$(error \
     $v=$(value $v): the shell left ~ as it is; write the folder's whole path, or ./$(value $v))))

@@ -9,7 +9,6 @@
 namespace kablate {
 namespace {
 
-constexpr double kPasses = 1e-8;  // far above float64's rounding
 constexpr double kProductRounding =
     1e-10;  // of an expert's products, which may hang on how many rows there are
 
@@ -36,7 +35,7 @@ std::optional<Finding> bottleneck(const Config& step, const Subject& subject) {
   const auto last = step.gpt.context - 1;
   const auto blind = [&](const Config& config, std::int64_t place) -> std::string {
     const Tensor unmoved =
-        changes(config, drawn(config), place, 1, subject).ge(kPasses).logical_not().nonzero();
+        changes(config, drawn(config), place, 1, subject).ge(kActs).logical_not().nonzero();
     if (unmoved.numel() == 0) return "";
     return str("what is said of position ", unmoved[0][0].item<std::int64_t>(), " does not hang on token ",
                place);

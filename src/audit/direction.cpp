@@ -9,8 +9,6 @@
 namespace kablate {
 namespace {
 
-constexpr double kReachesBack = 1e-8;  // far above float64's rounding
-
 // About two thirds of the positions, of every sequence at least one.
 Tensor some_kept(std::int64_t B, std::int64_t T) {
   Tensor keep = at::ones({B, T}, at::kBool);
@@ -51,7 +49,7 @@ std::string is_blind(const Config& config, const ParameterSet& parameters, const
   const Tensor a = subject.logits(config, parameters, before, Dropout()),
                b = subject.logits(config, parameters, after, Dropout());
   const Tensor change_T = (a - b).norm(2, {2}).div(a.norm(2, {2}))[0];
-  const Tensor blind = change_T.lt(kReachesBack).nonzero();
+  const Tensor blind = change_T.lt(kActs).nonzero();
   return blind.numel() == 0 ? ""
                             : str("position ", blind[0][0].item<std::int64_t>(), " does not see the last");
 }

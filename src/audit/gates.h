@@ -11,6 +11,8 @@
 
 namespace kablate {
 
+constexpr double kActs = 1e-8;  // a relative change in float64 that is far above rounding
+
 // What a gate found; `step` and `check` are filled in by audit_step.
 struct Finding {
   bool passed = false;

@@ -16,7 +16,6 @@ namespace kablate {
 namespace {
 
 constexpr double kLeastChange = 1e-3;  // of the logits, relative
-constexpr double kActsAtAll = 1e-8;    // far above float64's rounding: all that `symbols` asks
 
 struct Comparison {
   std::string title;
@@ -117,7 +116,7 @@ std::vector<std::pair<std::string, Config>> reverted(const Config& step, const C
 // Of logits, or of gradients where something acts in the backward pass alone.
 bool differ(const Evaluated& a, const Evaluated& b) {
   if (a.logits_BTV.sizes() != b.logits_BTV.sizes() ||
-      relative_difference(a.logits_BTV, b.logits_BTV) >= kActsAtAll)
+      relative_difference(a.logits_BTV, b.logits_BTV) >= kActs)
     return true;
   return std::any_of(a.gradients.begin(), a.gradients.end(), [&](const auto& named) {
     const auto found = b.gradients.find(named.first);
@@ -127,7 +126,7 @@ bool differ(const Evaluated& a, const Evaluated& b) {
     if (named.second.sizes() != found->second.sizes()) return true;
     const double size =
         std::max(named.second.norm().template item<double>(), found->second.norm().template item<double>());
-    return (named.second - found->second).norm().template item<double>() > kActsAtAll * size;
+    return (named.second - found->second).norm().template item<double>() > kActs * size;
   });
 }
 

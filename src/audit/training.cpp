@@ -20,7 +20,7 @@ namespace kablate {
 namespace {
 
 constexpr std::int64_t kUpdates = 3, kWindows = 5;
-constexpr std::uint64_t kTwinSeed = 1;
+constexpr std::uint64_t kLoopSeed = 1;
 
 // A loop as short as can show what is asked; optimizer, schedule, type and model stay as configured, but that
 // the model of its start is that of its end.
@@ -190,7 +190,7 @@ std::optional<Finding> samples(const Config& step, const Subject& subject) {
 std::optional<Finding> evaluation(const Config& step, const Subject& subject) {
   const Config c = short_loop(step, 2, 1);
   const auto data = seeded_data(c);
-  const auto trained = subject.train(c, kTwinSeed, data, 1);
+  const auto trained = subject.train(c, kLoopSeed, data, 1);
   if (!trained.finite || !std::isfinite(trained.losses.val_loss.value_or(0))) return {};
   const Batch of_train = evaluated_windows(c, *data, Split::kTrain),
               of_validation = evaluated_windows(c, *data, Split::kValidation);
@@ -205,8 +205,8 @@ std::optional<Finding> evaluation(const Config& step, const Subject& subject) {
     return Finding{false, fault};
   Config rare = c, often = c;  // without an update, so that only the evaluation could see it
   rare.gpt.dropout = 0, often.gpt.dropout = 0.5;
-  if (subject.train(rare, kTwinSeed, data, 0).losses.val_loss !=
-      subject.train(often, kTwinSeed, data, 0).losses.val_loss)
+  if (subject.train(rare, kLoopSeed, data, 0).losses.val_loss !=
+      subject.train(often, kLoopSeed, data, 0).losses.val_loss)
     return Finding{false, "dropout changes the validation loss"};
   return Finding{true, str("the loss of ", of_validation.inputs.size(0),
                            " evenly spaced windows of the validation split, without dropout")};
@@ -220,8 +220,8 @@ std::optional<Finding> updates(const Config& step, const Subject& subject) {
   quick.mlp.balance_weight = 0;  // it is of a piece, and of four another
   const Config whole = short_loop(quick, 4, 1), pieces = short_loop(quick, 1, 4);
   const auto data = seeded_data(whole);
-  const auto one = subject.train(whole, kTwinSeed, data, kUpdates),
-             four = subject.train(pieces, kTwinSeed, data, 1);
+  const auto one = subject.train(whole, kLoopSeed, data, kUpdates),
+             four = subject.train(pieces, kLoopSeed, data, 1);
   if (!one.finite || !four.finite) return {};
   const auto &a = one.updates.at(0), &b = four.updates.at(0);
   for (const auto& [what, in_one, in_four] :
@@ -295,8 +295,8 @@ std::optional<Finding> twin_training(const Config& step, const Subject& subject)
   const Config off = without_mechanisms(zero);
   for (const auto* mechanism : on) mechanism->weight(zero) = 0;
   const auto data = seeded_data(off);
-  const auto twin = subject.train(zero, kTwinSeed, data, kUpdates),
-             plain = subject.train(off, kTwinSeed, data, kUpdates);
+  const auto twin = subject.train(zero, kLoopSeed, data, kUpdates),
+             plain = subject.train(off, kLoopSeed, data, kUpdates);
   for (std::size_t i = 0; i < plain.updates.size(); ++i) {
     if (twin.updates.at(i).tokens != plain.updates[i].tokens)
       return Finding{false, str("with weights 0 it reads other samples from iteration ", i, " on")};

@@ -15,9 +15,8 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/input_file.h"
+#include "base/spawn.h"
 #include "base/text.h"
-
-extern char** environ;
 
 namespace kablate {
 namespace {
@@ -60,27 +59,6 @@ class MemoryFile {
   int fd_;
 };
 
-// Without the variables by which a user's settings would change what the two programs write or read.
-std::vector<std::string> environment_for_tar() {
-  std::vector<std::string> variables;
-  for (char** entry = environ; *entry != nullptr; ++entry) {
-    const std::string_view variable = *entry;
-    bool left_out = false;
-    for (const auto* name : {"TAR_OPTIONS=", "TAPE=", "GZIP=", "POSIXLY_CORRECT=", "LC_ALL="})
-      left_out = left_out || variable.starts_with(name);
-    if (!left_out) variables.emplace_back(variable);
-  }
-  variables.emplace_back("LC_ALL=C");
-  return variables;
-}
-
-std::vector<char*> argument_pointers(const std::vector<std::string>& texts) {
-  std::vector<char*> all;
-  for (const auto& text : texts) all.push_back(const_cast<char*>(text.c_str()));
-  all.push_back(nullptr);
-  return all;
-}
-
 // Ends tar if the wait for it is given up.
 int wait_for(pid_t child, const Poll& poll) {
   int status = 0;
@@ -102,7 +80,7 @@ int wait_for(pid_t child, const Poll& poll) {
 std::string tar(const std::vector<std::string>& arguments, int input, int output, const Poll& poll) {
   std::vector<std::string> line{"tar"};
   line.insert(line.end(), arguments.begin(), arguments.end());
-  const auto variables = environment_for_tar();
+  const auto variables = environment_without({"TAR_OPTIONS=", "TAPE=", "GZIP=", "POSIXLY_CORRECT="});
   const MemoryFile said;
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
@@ -110,8 +88,8 @@ std::string tar(const std::vector<std::string>& arguments, int input, int output
   posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
   posix_spawn_file_actions_adddup2(&actions, said.descriptor(), STDERR_FILENO);
   pid_t child = -1;
-  const int fault = ::posix_spawnp(&child, "tar", &actions, nullptr, argument_pointers(line).data(),
-                                   argument_pointers(variables).data());
+  const int fault = ::posix_spawnp(&child, "tar", &actions, nullptr, spawn_pointers(line).data(),
+                                   spawn_pointers(variables).data());
   posix_spawn_file_actions_destroy(&actions);
   if (fault != 0) return str("tar can't be run (", std::strerror(fault), ")");
   const int status = wait_for(child, poll);

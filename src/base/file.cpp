@@ -80,6 +80,11 @@ void write_file_if_changed(const fs::path& path, std::string_view content) {
   write_file(path, content);
 }
 
+void copy_below(const fs::path& from, const fs::path& to, const std::string& name) {
+  fs::create_directories((to / name).parent_path());
+  fs::copy_file(from / name, to / name, fs::copy_options::skip_existing);
+}
+
 void rename_durably(const fs::path& from, const fs::path& to) {
   if (::rename(from.c_str(), to.c_str()) != 0) throw failed(to, "renaming to it");
   flush_to_disk(to.has_parent_path() ? to.parent_path() : fs::path("."));

@@ -24,6 +24,10 @@ void write_file_if_changed(const std::filesystem::path& path, std::string_view c
 // 16 hex digits that no other process draws, of whatever machine or container: for names of temporary files.
 std::string unique_word();
 
+// Copies from/name to to/name, with the folders that it needs; a file that is there stays. Throws
+// filesystem_error.
+void copy_below(const std::filesystem::path& from, const std::filesystem::path& to, const std::string& name);
+
 // Renames, and flushes the folder's entry. Throws WorkError.
 void rename_durably(const std::filesystem::path& from, const std::filesystem::path& to);
 

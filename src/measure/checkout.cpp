@@ -11,9 +11,8 @@
 #include <unistd.h>
 
 #include "base/hash.h"
+#include "base/spawn.h"
 #include "base/text.h"
-
-extern char** environ;
 
 namespace kablate {
 namespace {
@@ -22,28 +21,13 @@ namespace fs = std::filesystem;
 
 using Output = std::function<void(std::string_view)>;
 
-// The environment without git's own variables, which would send it to another repository; reading must not
-// write an index that another trial reads.
-std::vector<std::string> environment_for_git() {
-  std::vector<std::string> variables;
-  for (char** entry = environ; *entry != nullptr; ++entry)
-    if (!std::string_view(*entry).starts_with("GIT_")) variables.emplace_back(*entry);
-  variables.insert(variables.end(), {"GIT_OPTIONAL_LOCKS=0", "LC_ALL=C"});
-  return variables;
-}
-
-std::vector<char*> pointers(const std::vector<std::string>& texts) {
-  std::vector<char*> all;
-  for (const auto& text : texts) all.push_back(const_cast<char*>(text.c_str()));
-  all.push_back(nullptr);
-  return all;
-}
-
 // Runs `git -C folder arguments`, without a shell; what it writes goes to `output`. Its exit code, or -1.
 int git(const fs::path& folder, const std::vector<std::string>& arguments, const Output& output) {
   std::vector<std::string> line = {"git", "-C", folder.string(), "-c", "core.fsmonitor=false"};
   line.insert(line.end(), arguments.begin(), arguments.end());
-  const auto variables = environment_for_git();
+  // git's own variables would send it to another repository; reading must not write an index that another
+  // trial reads.
+  const auto variables = environment_without({"GIT_"}, {"GIT_OPTIONAL_LOCKS=0"});
   std::array<int, 2> pipe{};
   if (::pipe2(pipe.data(), O_CLOEXEC) != 0) return -1;
   posix_spawn_file_actions_t actions;
@@ -52,8 +36,8 @@ int git(const fs::path& folder, const std::vector<std::string>& arguments, const
   posix_spawn_file_actions_adddup2(&actions, pipe[1], STDOUT_FILENO);
   posix_spawn_file_actions_adddup2(&actions, pipe[1], STDERR_FILENO);
   pid_t child = -1;
-  const int fault =
-      ::posix_spawnp(&child, "git", &actions, nullptr, pointers(line).data(), pointers(variables).data());
+  const int fault = ::posix_spawnp(&child, "git", &actions, nullptr, spawn_pointers(line).data(),
+                                   spawn_pointers(variables).data());
   posix_spawn_file_actions_destroy(&actions);
   ::close(pipe[1]);
   std::array<char, 65536> buffer;

@@ -52,8 +52,8 @@ void fill_by_tensors(const Tensor& out, const Tensor& sample_B1, std::int64_t fi
 
 #ifdef KABLATE_CUDA_LIBTORCH
 // The same as one kernel, which LibTorch compiles when it is first called: NVIDIA's run-time compiler comes
-// with a CUDA build. Every element draws its block of four words for itself: that costs less than memory
-// does.
+// with a CUDA build. Every element draws its block of four words for itself, for a kernel of elements is what
+// LibTorch takes.
 constexpr const char* kKernel = R"(
 template <typename T> T kept_by_dropout(T element, T sample, int64_t key, int64_t threshold) {
   unsigned long long place = (unsigned long long)element >> 2, number = (unsigned long long)sample;

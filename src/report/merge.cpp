@@ -24,7 +24,8 @@ using Phrases = std::vector<std::string>;
 
 std::string first_few(const Phrases& phrases) {
   constexpr std::size_t kShown = 3;
-  const Phrases first(phrases.begin(), phrases.begin() + std::min(kShown, std::ssize(phrases) + 0UL));
+  const Phrases first(phrases.begin(),
+                      phrases.begin() + static_cast<std::ptrdiff_t>(std::min(kShown, phrases.size())));
   return join(first, ", ") +
          (phrases.size() > kShown ? str(" and ", phrases.size() - kShown, " more") : std::string());
 }

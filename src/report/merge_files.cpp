@@ -79,11 +79,6 @@ void write_merged_threads(const Sources& sources, const ExperimentFolder& out) {
   if (threads) fs::copy_file(file, out.threads());
 }
 
-void copy_to(const fs::path& from, const fs::path& to, const std::string& name) {
-  fs::create_directories((to / name).parent_path());
-  fs::copy_file(from / name, to / name, fs::copy_options::skip_existing);
-}
-
 bool is_within(const std::string& name, const std::string& folder) { return name.starts_with(folder + "/"); }
 
 void copy_trial(const Sources& sources, const MergedTrial& trial, const ExperimentFolder& out) {
@@ -91,19 +86,19 @@ void copy_trial(const Sources& sources, const MergedTrial& trial, const Experime
   const auto& folder = trial.record.planned.folder;
   const auto place = out.trials().filename() / folder;
   for (const auto& name : source.tree.files)
-    if (is_within(name, place.string())) copy_to(source.folder.path(), out.path(), name);
+    if (is_within(name, place.string())) copy_below(source.folder.path(), out.path(), name);
   for (const auto i : trial.equal_ones)  // found later, of the same weights
     for (const auto& file : {out.trial(folder).heads(), out.trial(folder).knockout()}) {
       const auto name = (place / file.filename()).string();
       if (std::ranges::find(sources[i].tree.files, name) != sources[i].tree.files.end())
-        copy_to(sources[i].folder.path(), out.path(), name);
+        copy_below(sources[i].folder.path(), out.path(), name);
     }
 }
 
 void copy_changes(const Sources& sources, const ExperimentFolder& out) {
   for (const auto& source : sources)
     for (const auto& name : source.tree.files)
-      if (name.starts_with("changes-")) copy_to(source.folder.path(), out.path(), name);
+      if (name.starts_with("changes-")) copy_below(source.folder.path(), out.path(), name);
 }
 
 // Of a source, on one line: what lies there and not in the merged folder.

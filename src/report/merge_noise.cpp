@@ -1,11 +1,11 @@
 #include "report/merge_noise.h"
 
 #include <algorithm>
-#include <filesystem>
 #include <map>
 #include <optional>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "config/config.h"
@@ -17,7 +17,6 @@
 
 namespace kablate {
 namespace {
-namespace fs = std::filesystem;
 
 // A source's floor: the folders of its trials, in the order of its seeds, or why it is not taken.
 struct FoundFloor {
@@ -88,10 +87,8 @@ std::vector<FoundFloor> found_floors(const std::vector<MergeSource>& sources, co
 void copy_floor(const FoundFloor& floor, const ExperimentFolder& out) {
   for (const auto& name : floor.source->tree.files)
     for (const auto& trial : floor.trials)
-      if (name.starts_with("trials/" + trial + "/")) {
-        fs::create_directories((out.path() / name).parent_path());
-        fs::copy_file(floor.source->folder.path() / name, out.path() / name, fs::copy_options::skip_existing);
-      }
+      if (name.starts_with("trials/" + trial + "/"))
+        copy_below(floor.source->folder.path(), out.path(), name);
   write_noise(out, floor.noise);
 }
 

@@ -64,7 +64,7 @@ std::vector<std::int64_t> thread_candidates(std::int64_t cores) {
 }
 
 // Passes a signal on that asks this process to stop.
-ExitStatus awaited(ChildProcess& child) {
+ExitStatus end_of_child(ChildProcess& child) {
   using namespace std::chrono_literals;
   bool passed_on = false;
   while (true) {
@@ -84,7 +84,7 @@ double time_config(const Config& config, std::int64_t threads, std::int64_t copi
                                  "--iterations", std::to_string(iterations)},
         full_dotconfig(config));
   std::vector<ExitStatus> ends;
-  for (auto& child : children) ends.push_back(awaited(child));
+  for (auto& child : children) ends.push_back(end_of_child(child));
   throw_if_stop_requested();
   double slowest = 0;
   for (const auto& end : ends) slowest = std::max(slowest, last_number(end, "timing an iteration"));
@@ -125,7 +125,7 @@ std::vector<std::optional<double>> time_configs(const std::vector<Config>& confi
 double measure_peak(DeviceKind device, DType dtype, std::int64_t threads) {
   ChildProcess child({"peak", "--device", enum_name(device), "--dtype", dtype_name(dtype), "--threads",
                       std::to_string(threads)});
-  const auto end = awaited(child);
+  const auto end = end_of_child(child);
   throw_if_stop_requested();
   return last_number(end, "measuring a matrix product");
 }

@@ -75,6 +75,12 @@ class Variables(MakeTest):
             ["run", "--steps", "0,2", "--seeds", "1-5", "--results", "a b", "--set", "GPT2_N_LAYER=3"],
         )
 
+    def test_switches_have_two_values(self):
+        for given, allowed in (("TOGETHER=no", "y n"), ("V=2", "0 1"), ("V=0 1", "0 1")):
+            answer = self.make("help", given)
+            self.assertEqual(answer.returncode, 2)
+            self.assertIn(f"{given}: allowed: {allowed}", answer.stderr)
+
     def test_values_survive_quoting(self):
         for value in (
             *("/a b/c", "it's", 'a"b"', "a$b", "$(HOME)", "a\\b", "a;b&c|d"),

@@ -15,7 +15,7 @@ namespace {
 
 using namespace testing_support;
 
-constexpr std::int64_t kPruned = 12;
+constexpr std::int64_t kAllUpdates = 12;
 
 // AdamWSPAM resets in updates 5 and 9; of 5, 6, 9 and 10 none prunes: after 3 and 7 it does, and after 11
 // what was due after 9.
@@ -49,7 +49,7 @@ TEST(Pruning, TakesWhatIsDueAndSaysSoInItsRows) {
   const std::map<std::int64_t, double> due{
       {3, S * (1 - 27.0 / 64)}, {7, S * (1 - 1.0 / 64)}, {8, S * (1 - 1.0 / 64)}, {11, S}};
   double sparsity = 0;
-  for (std::int64_t update = 1; update <= kPruned; ++update) {
+  for (std::int64_t update = 1; update <= kAllUpdates; ++update) {
     SCOPED_TRACE(update);
     const auto row = rows_of(trainer, 1)[0];
     if (const auto found = due.find(update); found != due.end()) sparsity = found->second;
@@ -63,9 +63,9 @@ TEST(Pruning, TakesWhatIsDueAndSaysSoInItsRows) {
 TEST(Pruning, GoesOnFromEveryUpdate) {
   for (const char* score : {"magnitude", "moments"}) {
     const SmallTrial trial(pruned_by(score));
-    for (std::int64_t after = 0; after < kPruned; ++after) {
+    for (std::int64_t after = 0; after < kAllUpdates; ++after) {
       SCOPED_TRACE(str(score, " after ", after));
-      const auto state = expect_goes_on(trial, after, kPruned);
+      const auto state = expect_goes_on(trial, after, kAllUpdates);
       EXPECT_EQ(state.optimizer.at("pruned.transformer.h.0.mlp.c_fc.weight").any().item<bool>(), after >= 3);
     }
   }
@@ -122,10 +122,10 @@ TEST(Pruning, IsCopiedToLayersThatPart) {
         << name;
     EXPECT_TRUE(at::equal(apart.weights.at(name).eq(0), before.weights.at(owner).eq(0))) << name;
   }
-  rows_of(trainer, kPruned - 5);
+  rows_of(trainer, kAllUpdates - 5);
   expect_sparsity(trainer, 0.6);
   EXPECT_FALSE(at::equal(trainer.state().weights.at(owner).eq(0), trainer.state().weights.at(copy).eq(0)));
-  for (const std::int64_t after : {3, 4, 5, 11}) expect_goes_on(trial, after, kPruned);
+  for (const std::int64_t after : {3, 4, 5, 11}) expect_goes_on(trial, after, kAllUpdates);
 }
 
 TEST(Pruning, LeavesWhatStandsStillAsItIs) {
@@ -135,12 +135,12 @@ TEST(Pruning, LeavesWhatStandsStillAsItIs) {
   rows_of(trainer, 4);
   const auto before = copy_of(trainer.state());
   EXPECT_GT(zeros(before.weights.at(map)), 0);
-  const auto rows = rows_of(trainer, kPruned - 4);
+  const auto rows = rows_of(trainer, kAllUpdates - 4);
   EXPECT_TRUE(at::equal(trainer.state().weights.at(map), before.weights.at(map)));
   EXPECT_FALSE(trainer.state().optimizer.contains("pruned." + map)) << "holds what exists";
   EXPECT_EQ(zeros(trainer.state().weights.at(gate)), pruned_entries(0.6, before.weights.at(gate).numel()));
   EXPECT_NEAR(*rows.back().sparsity, 0.6, 0.01) << "of what trains";
-  for (const std::int64_t after : {3, 4, 5, 11}) expect_goes_on(trial, after, kPruned);
+  for (const std::int64_t after : {3, 4, 5, 11}) expect_goes_on(trial, after, kAllUpdates);
 }
 
 TEST(Pruning, IsInTheLogAndInTheSummary) {
