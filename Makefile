@@ -174,7 +174,7 @@ build: config torch
 check: config torch
 	$(Q)bash scripts/build.sh kablate core_tests engine_tests
 	$(Q)$(PYTHON) scripts/lint.py
-	$(Q)cd "$$OUT/build" && ctest --output-on-failure --parallel "$${JOBS:-$$(nproc)}"
+	$(Q)cd "$$OUT/build" && ctest --output-on-failure --parallel "$${KABLATE_JOBS:-$$(nproc)}"
 
 lint: config
 	$(Q)$(PYTHON) scripts/lint.py

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # Writes the generated headers, configures CMake where needed, and compiles: build.sh TARGET...
-# Environment: SRC and OUT, the folders of the sources and of what is made; KABLATE_LIBTORCH; JOBS; V;
-# TOGETHER (cmake/Together.cmake); CXX, CXXFLAGS and LDFLAGS, which CMake reads.
+# Environment: SRC and OUT, the folders of the sources and of what is made; KABLATE_LIBTORCH, KABLATE_JOBS,
+# KABLATE_V, KABLATE_TOGETHER (cmake/Together.cmake); CXX, CXXFLAGS and LDFLAGS, which CMake reads.
 set -euo pipefail
 
 python=$OUT/.venv/bin/python
 build=$OUT/build
 generated=$build/generated
 ninja_verbose=
-[ "${V:-}" != 1 ] || { set -x; ninja_verbose=-v; }
+[ "${KABLATE_V:-}" != 1 ] || { set -x; ninja_verbose=-v; }
 
 if [ -n "${KABLATE_LIBTORCH:-}" ]; then
   libtorch=$KABLATE_LIBTORCH
@@ -21,7 +21,7 @@ for uplot in "$OUT"/.venv/lib/python3*/site-packages/uplot/static; do :; done  #
 configure() {  # only if what it was called with has changed; ninja sees changes in CMakeLists.txt itself
   local arguments=(-S "$SRC" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release "-DKABLATE_LIBTORCH=$libtorch"
     "-DKABLATE_GENERATED=$generated" "-DKABLATE_UPLOT=$uplot"
-    "-DPython3_EXECUTABLE=$python" "-DKABLATE_TOGETHER=${TOGETHER:-y}") given=() name called
+    "-DPython3_EXECUTABLE=$python" "-DKABLATE_TOGETHER=${KABLATE_TOGETHER:-y}") given=() name called
   for name in CXX CXXFLAGS LDFLAGS; do
     [ -z "${!name:-}" ] || given+=("$name=${!name}")
   done
@@ -30,7 +30,7 @@ configure() {  # only if what it was called with has changed; ninja sees changes
   echo "Configuring the build: $("$python" "$SRC/scripts/torch_build.py" describe "$libtorch"), in $libtorch"
   [ ${#given[@]} = 0 ] || echo "With ${given[*]}"
   rm -rf -- "$build/CMakeCache.txt" "$build/CMakeFiles"  # a cache remembers the compiler and the paths it had
-  if [ "${V:-}" = 1 ]; then
+  if [ "${KABLATE_V:-}" = 1 ]; then
     cmake "${arguments[@]}"
   elif ! cmake "${arguments[@]}" > "$build/cmake.log" 2>&1; then
     cat "$build/cmake.log" >&2
@@ -59,4 +59,4 @@ fi
 "$python" "$SRC/scripts/source_key.py" --out "$generated"
 configure
 cd "$build"
-ninja $ninja_verbose -j "${JOBS:-$(nproc)}" "$@"
+ninja $ninja_verbose -j "${KABLATE_JOBS:-$(nproc)}" "$@"

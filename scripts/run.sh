@@ -92,5 +92,5 @@ case $command in
     set -- "$OUT/build/kablate" "$command"
     ;;
 esac
-[ "${V:-}" != 1 ] || printf '%q ' "$@" "${arguments[@]}" $'\n'
+[ "${KABLATE_V:-}" != 1 ] || printf '%q ' "$@" "${arguments[@]}" $'\n'
 exec "$@" "${arguments[@]}"

@@ -24,7 +24,7 @@ case $1 in
 esac
 python=$venv/bin/python
 pip_quiet=--quiet
-[ "${V:-}" != 1 ] || { set -x; pip_quiet=; }
+[ "${KABLATE_V:-}" != 1 ] || { set -x; pip_quiet=; }
 
 fail() {
   printf '%s\n' "$@" >&2

@@ -69,7 +69,9 @@ $(foreach v,$(IGNORED),$(eval unexport $v)$(eval override $v :=))
 # Python's and the shell's own, which would change where our scripts look or what they do.
 $(foreach v,$(filter PYTHON% BASH_ENV ENV CDPATH,$(ENVIRONMENT)),$(eval unexport $v))
 
-# --- What scripts/ read
+# --- What scripts/ read: names that begin with KABLATE_, and no other of ours. make would hand on what stands
+# on its command line under its own name too, and a make inside (a test's) find it in its environment.
+unexport $(OWN) $(OVERRIDES)
 $(foreach v,$(OVERRIDES),$(eval export KABLATE_SET_$v := $$(value $v)))
 export SRC := $(CURDIR)
 export OUT := $(shell realpath -m -- $(call quoted,$(or $(value O),$(CURDIR))))
@@ -91,6 +93,8 @@ export KABLATE_SHARD_TOKENS := $(value SHARD_TOKENS)
 export KABLATE_SHARDS := $(value SHARDS)
 export KABLATE_TASKS := $(value TASKS)
 export KABLATE_SUITE := $(value SUITE)
-export JOBS V TOGETHER
+export KABLATE_JOBS := $(value JOBS)
+export KABLATE_V := $(value V)
+export KABLATE_TOGETHER := $(value TOGETHER)
 export PYTHONUTF8 := 1
 export PYTHONDONTWRITEBYTECODE := 1

@@ -95,7 +95,6 @@ class Tutorial(unittest.TestCase):
             name: value
             for name, value in os.environ.items()
             if not name.startswith(("MAKE", "MFLAGS", "KABLATE", "GNUMAKE"))
-            and name not in ("O", "V", "JOBS")
         }
 
     def check_what_is_said(self, output):

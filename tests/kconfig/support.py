@@ -53,7 +53,6 @@ class MakeTest(FolderTest):
             name: value
             for name, value in os.environ.items()
             if not name.startswith(("MAKE", "MFLAGS", "KABLATE_", "GNUMAKE"))
-            and name not in ("O", "V", "JOBS", "LIBTORCH")
         }
         return inherited | more
 

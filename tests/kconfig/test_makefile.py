@@ -130,6 +130,21 @@ class Variables(MakeTest):
         for name in loud:
             self.assertNotIn(f"\n{name}=", "\n" + answer.stdout)
 
+    def test_a_make_within_make_is_told_nothing(self):
+        """What one make was given would be strange names in the environment of a test's own."""
+        self.arguments_of()
+        self.write("out/build/kablate", "#!/bin/sh\nenv\n")
+        given = ("JOBS=1", "V=0", "TOGETHER=n", "STEPS=0", "SEEDS=1", "RESULTS=r", "GPT2_N_LAYER=3")
+        answer = self.make("-o", "build", "-o", "data", "run", *given, "CXX=g++")
+        self.assertEqual(answer.returncode, 0, answer.stderr)
+        passed = dict(line.partition("=")[::2] for line in answer.stdout.splitlines())
+        for name, value in (one.split("=") for one in given):
+            self.assertNotIn(name, passed)
+            set_by = "KABLATE_SET_" if name.startswith("GPT2") else "KABLATE_"
+            self.assertEqual(passed[set_by + name], value)
+        self.assertNotIn("O", passed)
+        self.assertEqual(passed["CXX"], "g++")
+
     def test_scripts_need_no_x_bit(self):
         copy = self.path("copy")
         shutil.copytree(
