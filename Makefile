@@ -74,7 +74,7 @@ $(error Call make in Kablate's own folder: make -C FOLDER)
 endif
 
 include scripts/variables.mk
-include scripts/trackers.mk scripts/trees.mk scripts/install.mk
+include scripts/trackers.mk scripts/trees.mk scripts/cluster.mk scripts/install.mk
 
 Q := $(if $(filter 1,$(V)),,@)
 PYTHON := "$$OUT/.venv/bin/python"

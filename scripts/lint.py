@@ -28,12 +28,12 @@ LAYERS = [
     ["model", "optim", "distributed"],
     ["generate"],
     ["train"],
-    ["audit", "analyse", "report"],
+    ["audit", "analyse", "report", "cluster"],
     ["runner"],
     ["cli"],
 ]
 RANK = {folder: rank for rank, folders in enumerate(LAYERS) for folder in folders}
-WITHOUT_LIBTORCH = {"base", "config", "shape", "plan", "record", "stats", "report"}
+WITHOUT_LIBTORCH = {"base", "config", "shape", "plan", "record", "stats", "report", "cluster"}
 LIBTORCH = re.compile(r"^(torch|ATen|c10|caffe2)/")
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 MAX_FILE, MAX_FUNCTION, MAX_COLUMNS, MAX_MAKEFILE, MAX_HELP_COLUMNS = 400, 60, 110, 199, 62

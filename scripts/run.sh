@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
 # Calls the program with what was given on make's command line:
-# run.sh run|retry|plan|audit|report|watch|list|verify|rerun|knockout|noise|calibrate|pack|merge|
-# tensorboard|wandb|trackio; open and check-report are about the page that report writes. Environment:
-# SRC, OUT; V; KABLATE_STEPS, KABLATE_SEEDS, KABLATE_BUDGET, KABLATE_RESULTS, KABLATE_RUN, KABLATE_FRESH,
-# KABLATE_FROM, KABLATE_TO; KABLATE_SET_ and a symbol.
+# run.sh run|retry|plan|audit|submit|status|report|watch|list|verify|rerun|knockout|noise|calibrate|pack|
+# merge|tensorboard|wandb|trackio; open and check-report are about the page that report writes. Environment:
+# SRC, OUT; KABLATE_V; KABLATE_STEPS, KABLATE_SEEDS, KABLATE_BUDGET, KABLATE_RESULTS, KABLATE_RUN,
+# KABLATE_FRESH, KABLATE_FROM, KABLATE_TO, KABLATE_DRY_RUN; KABLATE_SET_ and a symbol.
 set -euo pipefail
 
 command=$1
 arguments=()
 case $command in
-  run | retry | plan | audit | verify)
+  run | retry | plan | audit | submit | verify)
     [ -z "$KABLATE_STEPS" ] || arguments+=(--steps "$KABLATE_STEPS")
     [ -z "$KABLATE_SEEDS" ] || arguments+=(--seeds "$KABLATE_SEEDS")
     ;;
@@ -23,6 +23,9 @@ esac
 case $command in
   run | retry)
     [ -z "$KABLATE_BUDGET" ] || arguments+=(--budget "$KABLATE_BUDGET")
+    ;;
+  submit)
+    [ "$KABLATE_DRY_RUN" != y ] || arguments+=(--dry-run)
     ;;
   verify | rerun | knockout)
     [ -z "${KABLATE_SET_DATA_PATH:-}" ] || arguments+=(--data-path "$KABLATE_SET_DATA_PATH")
@@ -40,7 +43,7 @@ case $command in
   list)
     [ -z "$KABLATE_RESULTS" ] || arguments+=(--results "$KABLATE_RESULTS")
     ;;
-  run | retry | plan | audit | noise)
+  run | retry | plan | audit | noise | submit)
     [ -z "$KABLATE_RESULTS" ] || arguments+=(--results "$KABLATE_RESULTS")
     for name in $(compgen -v KABLATE_SET_); do
       arguments+=(--set "${name#KABLATE_SET_}=${!name}")
@@ -53,7 +56,7 @@ case $command in
     mapfile -t sources <<< "$words"
     arguments+=(-- "${sources[@]}")
     ;;
-  report | open | check-report | watch | verify | pack | tensorboard | wandb | trackio)
+  report | open | check-report | watch | status | verify | pack | tensorboard | wandb | trackio)
     [ "$command" != watch ] || { command=report && arguments+=(--watch); }
     experiment=$(sed -n 's/^CONFIG_EXPERIMENT_NAME="\(.*\)"$/\1/p' "$OUT/.config")
     arguments+=("${KABLATE_RUN:-${KABLATE_RESULTS:-results}/$experiment}")

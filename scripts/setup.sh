@@ -3,10 +3,10 @@
 # setup.sh torch: LibTorch too; setup.sh bpe: what TOKENIZER=gpt2 is encoded by; setup.sh corpus: what a
 # corpus is read by; setup.sh page: Chromium, and what make check-report drives it by; setup.sh bench:
 # Google Benchmark, and PyTorch in .venv-bench; setup.sh peer: PyTorch and transformers there; setup.sh
-# trackers: TensorBoard, W&B and trackio in .venv-trackers. A stamp in the venv, keyed by these files, makes
-# the next call return at once.
+# trackers: TensorBoard, W&B and trackio in .venv-trackers; setup.sh slurm: Slurm's daemons. A stamp in the
+# venv, keyed by these files, makes the next call return at once.
 # Environment: SRC and OUT, the folders of the sources and of what is made; KABLATE_LIBTORCH;
-# KABLATE_TORCH_INDEX; V.
+# KABLATE_TORCH_INDEX; KABLATE_V.
 set -euo pipefail
 
 packages="g++ cmake ninja-build make git python3 python3-venv libspdlog-dev libfmt-dev libyaml-cpp-dev
@@ -19,6 +19,7 @@ venv=$OUT/.venv
 case $1 in
   bench) packages=libbenchmark-dev tools='' headers=benchmark/benchmark.h venv=$OUT/.venv-bench ;;
   page) packages=chromium tools=chromium headers='' ;;
+  slurm) packages='slurm-wlm munge' tools='slurmctld slurmd sbatch munged' headers='' ;;
   peer) venv=$OUT/.venv-bench ;;
   trackers) venv=$OUT/.venv-trackers ;;
 esac
@@ -37,6 +38,7 @@ stamp_of() {  # stamp_of STAGE: what the stage's result depends on
     bpe | corpus | page | trackers) cat "$SRC/requirements-$1.txt" "$SRC/scripts/setup.sh" ;;
     torch | bench) cat "$SRC/requirements-torch.txt" "$SRC/scripts/setup.sh" ;;
     peer) cat "$SRC/requirements-torch.txt" "$SRC/requirements-peer.txt" "$SRC/scripts/setup.sh" ;;
+    slurm) cat "$SRC/scripts/setup.sh" ;;
   esac | sha256sum
 }
 
@@ -247,6 +249,10 @@ install_torch() {
 install_page() {
   install_system
   install_extra page
+}
+
+install_slurm() {
+  install_system
 }
 
 install_bench() {

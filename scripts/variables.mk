@@ -3,7 +3,7 @@
 # nothing reads is an error; in the environment a name of ours is said to be left out.
 
 OWN := O V JOBS LIBTORCH RESULTS RUN STEPS SEEDS BUDGET FRESH ROUNDS SHAPES INPUT COLUMN SHARD_TOKENS SHARDS TASKS \
-       PREFIX TOGETHER FROM TO SUITE
+       PREFIX TOGETHER FROM TO SUITE DRY_RUN
 COMPILER := CXX CXXFLAGS LDFLAGS
 FROM_ENVIRONMENT := KABLATE_TORCH_INDEX KABLATE_TEST_SEED
 # Symbols of the menu; a choice's members stand for nothing by themselves.
@@ -26,19 +26,20 @@ GOALS := $(or $(MAKECMDGOALS),all)
 only_for = $(if $(filter $1,$(GOALS)),,$(if $(strip $2),$(error \
                $(strip $2): has no effect on 'make $(GOALS)', only on $1)))
 $(call only_for,reproduce,$(filter TASKS,$(GIVEN)))
-$(call only_for,all run retry plan audit noise,$(filter-out DATASET TOKENIZER DATA_PATH INIT_FROM,$(OVERRIDES)))
-$(call only_for,all run retry plan audit noise data-bpe,$(filter DATASET TOKENIZER,$(OVERRIDES)))
-$(call only_for,all run retry plan audit noise verify rerun knockout data-bpe,$(filter DATA_PATH,$(OVERRIDES)))
-$(call only_for,all run retry plan audit noise verify rerun,$(filter INIT_FROM,$(OVERRIDES)))
+$(call only_for,submit,$(filter SLURM_%,$(OVERRIDES)))
+$(call only_for,all run retry plan audit noise submit,$(filter-out DATASET TOKENIZER DATA_PATH INIT_FROM,$(OVERRIDES)))
+$(call only_for,all run retry plan audit noise submit data-bpe,$(filter DATASET TOKENIZER,$(OVERRIDES)))
+$(call only_for,all run retry plan audit noise submit verify rerun knockout data-bpe,$(filter DATA_PATH,$(OVERRIDES)))
+$(call only_for,all run retry plan audit noise submit verify rerun,$(filter INIT_FROM,$(OVERRIDES)))
 $(call only_for,data-fineweb-edu data-openwebtext,$(filter INPUT COLUMN SHARD_TOKENS SHARDS,$(GIVEN)))
-$(call only_for,all run retry plan audit verify bench,$(filter STEPS,$(GIVEN)))
-$(call only_for,all run retry plan audit verify,$(filter SEEDS,$(GIVEN)))
+$(call only_for,all run retry plan audit submit verify bench,$(filter STEPS,$(GIVEN)))
+$(call only_for,all run retry plan audit submit verify,$(filter SEEDS,$(GIVEN)))
 $(call only_for,all run retry,$(filter BUDGET,$(GIVEN)))
 $(call only_for,bench bench-decode,$(filter ROUNDS,$(GIVEN)))
 $(call only_for,bench,$(filter SHAPES,$(GIVEN)))
 CURVES := tensorboard wandb trackio
-PAGES := report open check-report watch
-$(call only_for,all run retry plan audit $(PAGES) list verify pack noise calibrate reproduce $(CURVES),\
+PAGES := report open check-report watch status
+$(call only_for,all run retry plan audit submit $(PAGES) list verify pack noise calibrate reproduce $(CURVES),\
        $(filter RESULTS,$(GIVEN)))
 $(call only_for,$(PAGES) verify rerun pack knockout $(CURVES),$(filter RUN,$(GIVEN)))
 $(call only_for,noise,$(filter FRESH,$(GIVEN)))
@@ -46,6 +47,7 @@ $(call only_for,merge,$(filter FROM,$(GIVEN)))
 $(call only_for,pack merge,$(filter TO,$(GIVEN)))
 $(call only_for,install,$(filter PREFIX,$(GIVEN)))
 $(call only_for,check-chroot,$(filter SUITE,$(GIVEN)))
+$(call only_for,submit,$(filter DRY_RUN,$(GIVEN)))
 $(if $(word 2,$(filter RESULTS RUN,$(GIVEN))),$(error \
     RESULTS=$(value RESULTS) and RUN=$(value RUN): RUN is the whole folder to read; leave one of the two out))
 # One of these, or make would do as if nothing were said.
@@ -53,6 +55,7 @@ one_of = $(if $(filter $1,$(GIVEN)),$(if $(filter-out $2,$(value $1))$(word 2,$(
     $1=$(value $1): allowed: $2)))
 $(call one_of,TOGETHER,y n)
 $(call one_of,V,0 1)
+$(call one_of,DRY_RUN,y n)
 PATHS := O LIBTORCH RESULTS RUN DATA_PATH INIT_FROM INPUT PREFIX ABLATION_PLAN FROM TO
 $(foreach v,$(PATHS),$(if $(filter ~%,$(firstword $(value $v))),$(error \
     $v=$(value $v): the shell left ~ as it is; write the folder's whole path, or ./$(value $v))))
@@ -92,6 +95,7 @@ export KABLATE_COLUMN := $(value COLUMN)
 export KABLATE_SHARD_TOKENS := $(value SHARD_TOKENS)
 export KABLATE_SHARDS := $(value SHARDS)
 export KABLATE_TASKS := $(value TASKS)
+export KABLATE_DRY_RUN := $(value DRY_RUN)
 export KABLATE_SUITE := $(value SUITE)
 export KABLATE_JOBS := $(value JOBS)
 export KABLATE_V := $(value V)

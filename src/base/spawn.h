@@ -1,7 +1,9 @@
-// What posix_spawn takes of the programs that are called without a shell: git, tar.
+// Other programs, called without a shell: git, tar, those of Slurm.
 #pragma once
 
+#include <functional>
 #include <initializer_list>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,6 +15,12 @@ namespace kablate {
 // messages are in English.
 std::vector<std::string> environment_without(std::initializer_list<std::string_view> prefixes,
                                              std::initializer_list<std::string_view> more = {});
+
+// Runs line[0], looked up in PATH, with these variables and nothing to read; what it writes to both of its
+// streams goes to `output`, piece by piece. Its exit code; empty where it can't be run or was killed.
+std::optional<int> run_program(const std::vector<std::string>& line,
+                               const std::vector<std::string>& variables,
+                               const std::function<void(std::string_view)>& output);
 
 // Of a call's arguments or variables, with the null at the end. REQUIRES: `texts` outlives it.
 std::vector<char*> spawn_pointers(const std::vector<std::string>& texts);

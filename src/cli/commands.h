@@ -20,6 +20,8 @@ void add_import_runs_command(CLI::App& app, Action& action);
 void add_pack_command(CLI::App& app, Action& action);
 void add_merge_command(CLI::App& app, Action& action);
 void add_list_command(CLI::App& app, Action& action);
+void add_submit_command(CLI::App& app, Action& action);
+void add_status_command(CLI::App& app, Action& action);
 void add_verify_command(CLI::App& app, Action& action);
 void add_rerun_command(CLI::App& app, Action& action);
 void add_diff_command(CLI::App& app, Action& action);
@@ -37,6 +39,7 @@ void add_sample_command(CLI::App& app, Action& action);
 void add_tensorboard_command(CLI::App& app, Action& action);
 void add_completion_commands(CLI::App& app, Action& action);  // of all that were added before
 void add_tracked_command(CLI::App& app, Action& action);      // for scripts/track.py, hidden
+void add_task_command(CLI::App& app, Action& action);         // for the scripts of `submit`, hidden
 void add_time_command(CLI::App& app, Action& action);         // for the runner, hidden
 void add_peak_command(CLI::App& app, Action& action);         // likewise
 void add_read_command(CLI::App& app, Action& action);         // for tests, hidden

@@ -74,6 +74,8 @@ int parse_and_run(int argc, char** argv) {
   add_audit_command(app, action);
   add_report_command(app, action);
   add_list_command(app, action);
+  add_submit_command(app, action);
+  add_status_command(app, action);
   add_verify_command(app, action);
   add_rerun_command(app, action);
   add_diff_command(app, action);
@@ -93,6 +95,7 @@ int parse_and_run(int argc, char** argv) {
   add_sample_command(app, action);
   add_tensorboard_command(app, action);
   add_tracked_command(app, action);
+  add_task_command(app, action);
   add_time_command(app, action);
   add_read_command(app, action);
   add_peak_command(app, action);

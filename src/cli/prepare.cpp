@@ -130,7 +130,11 @@ std::map<std::string, double> peaks_of_trials(const Plan& plan, const Experiment
 }
 
 void assign_keys(Plan& plan, const Config& base, const Dataset& data, std::int64_t threads) {
-  const c10::Device device = device_of_trials(base);
+  assign_keys(plan, base, data, threads, device_of_trials(base));
+}
+
+void assign_keys(Plan& plan, const Config& base, const Dataset& data, std::int64_t threads,
+                 c10::Device device) {
   kablate::assign_keys(plan, KeyContext{.data_hash = data.hash(),
                                         .init_hash = initial_weights_hash(base),
                                         .threads = threads,

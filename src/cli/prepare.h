@@ -45,6 +45,9 @@ std::int64_t threads_of_trials(const Plan& plan, const Config& base, const Exper
 std::map<std::string, double> peaks_of_trials(const Plan& plan, const ExperimentFolder& folder,
                                               std::int64_t threads, c10::Device device);
 
+// As on `device`, which need not be here: what `submit` sends elsewhere.
+void assign_keys(Plan& plan, const Config& base, const Dataset& data, std::int64_t threads,
+                 c10::Device device);
 void assign_keys(Plan& plan, const Config& base, const Dataset& data, std::int64_t threads);
 
 // Throws UserError if the trials to come, and `more` bytes, need more than 90 % of the space that is free

@@ -9,60 +9,30 @@
 #include "cli/heads.h"
 #include "cli/outlook.h"
 #include "cli/prepare.h"
+#include "cli/prepared_run.h"
 #include "cli/show_report.h"
-#include "interchange/weights.h"
-#include "measure/checkout.h"
 #include "measure/cores.h"
-#include "measure/machine.h"
-#include "record/gate_check.h"
 #include "record/looks.h"
 #include "record/reader.h"
 #include "record/writer.h"
 #include "report/render.h"
 #include "runner/runner.h"
 #include "runner/timing.h"
-#include "shape/model_shape.h"
 #include "train/stop_signal.h"
 
 namespace kablate {
 namespace {
 
-// A step may change what the data must fit; better to hear of it now than after the steps before it.
-void check_steps_against_data(const Plan& plan, const Config& base) {
-  for (const auto& step : plan.steps)
-    if (step.config.gpt.vocabulary != base.gpt.vocabulary || step.config.gpt.context != base.gpt.context ||
-        step.config.objective.masked() != base.objective.masked())
-      open_dataset(step.config, data_folder());
-}
-
-// The weights that every step starts from must be those of its model.
-void check_initial_weights(const Plan& plan, const Config& base) {
-  const auto& file = base.train.init_from;  // no step changes it
-  if (file.empty()) return;
-  const auto found = read_state_dict(file);
-  for (const auto& step : plan.steps) try {
-      take_initial_weights(file, found, model_parameters(at_update(step.config, 0)));
-    } catch (const UserError& fault) {
-      throw UserError(str("INIT_FROM, step ", step.number, " ", step.name, ": ", fault.what()));
-    }
-}
-
-// Their places in the plan.
-std::vector<std::size_t> trials_to_run(const ExperimentFolder& folder, const Plan& plan, bool retry) {
-  std::vector<std::size_t> places;
-  for (std::size_t i = 0; i < plan.trials.size(); ++i)
-    if (decide(folder, plan.trials[i]).runs(retry)) places.push_back(i);
-  return places;
-}
-
 // Of what the time left can't be told from, where it takes little of the run; with a budget in any case.
 void time_unknown(RunOrder& order, const std::vector<std::size_t>& to_run) {
   constexpr double kMostSeconds = 30;
-  if (!order.budget_seconds && !worth_timing(order.workload, to_run, order.parallel)) return;
+  const auto iterations =
+      order.budget_seconds ? kMostTimed : iterations_worth_timing(order.workload, to_run, order.parallel);
+  if (iterations == 0) return;
   const auto unknown = unknown_kinds(order.workload, to_run);
   const auto copies = std::min(order.parallel, std::ssize(to_run));
   const double most = std::max(kMostSeconds, order.budget_seconds.value_or(0) / 10);
-  if (!unknown.empty()) time_kinds(order.workload, unknown, order.threads, copies, most);
+  if (!unknown.empty()) time_kinds(order.workload, unknown, iterations, order.threads, copies, most);
 }
 
 // A table of an interrupted run would be a look at what nobody asked to see yet: one line, and none is
@@ -145,56 +115,37 @@ int run(const RunOptions& options) {
   catch_stop_signals();
   const Stopwatch watch;
   const auto budget = options.budget.empty() ? std::nullopt : std::optional(budget_of(options.budget));
-  const Settings settings = options.settings();
-  const Config base = with_vocabulary(settings).bind();
-  Plan plan = plan_of(settings);
-  for (const auto& note : plan.notes) log_info(note);
-  for (const auto& note : terms_notes(plan)) log_warning(note);
-  const c10::Device device = device_of_trials(base);
-  const auto data = open_dataset(base, data_folder());
-  for (const auto& note : data->notes()) log_info(note), plan.step_notes.push_back(note);  // plan.json's
-  check_steps_against_data(plan, base);
-  check_initial_weights(plan, base);
-  const ExperimentFolder folder = options.experiment(settings);
-  refuse_to_add(folder);
-  make_writable_folder(folder.path());
-  read_looks(folder);  // where the table would throw, now is better than after the training
-  const std::int64_t threads = threads_of_trials(plan, base, folder, device);
-  assign_keys(plan, base, *data, threads);
-  const std::int64_t parallel = parallel_trials(base, threads, available_cores(), device.is_cpu());
-  if (options.retry && trials_to_run(folder, plan, /*retry=*/true).empty()) {
-    log_info(str(folder.path().string(), ": no trial of the plan has failed or diverged"));
-    return kExitDone;
-  }
-  const auto changes = source_changes(source_folder());
-  check_disk_space(plan, std::ssize(trials_to_run(folder, plan, options.retry)), parallel, folder,
-                   std::ssize(changes.patch));
-  write_audit(folder, audit_first(plan));
-  const PlanRecord record = describe_plan(plan);
-  write_experiment(folder, record, base);
-  if (changes.bytes > 0) write_source_changes(folder, changes.patch, changes.sha256);
-  log_info(str("experiment ", folder.path().string(), ": ", plan.steps.size(), " steps x ", plan.seeds.size(),
-               " seeds, ", threads, threads == 1 ? " thread" : " threads", " a trial, up to ", parallel,
-               " at once"));
+  PreparedRun run = prepare_run(options);
+  const c10::Device device = device_of_trials(run.base);
+  make_writable_folder(run.folder.path());
+  read_looks(run.folder);  // where the table would throw, now is better than after the training
+  const std::int64_t threads = threads_of_trials(run.plan, run.base, run.folder, device);
+  assign_keys(run.plan, run.base, *run.data, threads);
+  const std::int64_t parallel = parallel_trials(run.base, threads, available_cores(), device.is_cpu());
+  if (options.retry && trials_to_run(run, /*retry=*/true).empty()) return say_nothing_failed(run);
+  const PlanRecord record = audit_and_write(run, std::ssize(trials_to_run(run, options.retry)), parallel);
+  log_info(str("experiment ", run.folder.path().string(), ": ", run.plan.steps.size(), " steps x ",
+               run.plan.seeds.size(), " seeds, ", threads, threads == 1 ? " thread" : " threads",
+               " a trial, up to ", parallel, " at once"));
   RunOrder order{.threads = threads,
                  .parallel = parallel,
                  .peak_flops = {},
                  .data_folder = data_folder(),
-                 .workload = workload_of(plan, *data, folder),
+                 .workload = workload_of(run.plan, *run.data, run.folder),
                  .retry = options.retry,
                  .if_diverged = kIfDiverged,
                  .budget_seconds = budget};
-  if (const auto to_run = trials_to_run(folder, plan, options.retry); !to_run.empty()) {
-    order.peak_flops = peaks_of_trials(plan, folder, threads, device);
+  if (const auto to_run = trials_to_run(run, options.retry); !to_run.empty()) {
+    order.peak_flops = peaks_of_trials(run.plan, run.folder, threads, device);
     time_unknown(order, to_run);
   }
   if (budget) order.budget_seconds = *budget - watch.seconds();
-  const RunResult result = run_plan(folder, plan, order);
-  if (result.interrupted) return say_interrupted(folder, plan, "interrupted");
-  if (result.left > 0) return say_left(folder, plan, options, result);
-  if (const auto count = options.retry ? still_to_come(folder, plan) : 0; count > 0)
+  const RunResult result = run_plan(run.folder, run.plan, order);
+  if (result.interrupted) return say_interrupted(run.folder, run.plan, "interrupted");
+  if (result.left > 0) return say_left(run.folder, run.plan, options, result);
+  if (const auto count = options.retry ? still_to_come(run.folder, run.plan) : 0; count > 0)
     return say_to_come(count, result);
-  return show_table(folder, plan, record, result);
+  return show_table(run.folder, run.plan, record, result);
 }
 
 }  // namespace

@@ -43,7 +43,8 @@ constexpr Bounds each_whole(double least, double most) { return each(from_to(lea
 template <typename ConfigType, typename Visitor>
 void visit_fields(ConfigType& c, Visitor&& visit) {
   using enum Scope;
-  auto& [gpt, attention, mlp, lora, gate, cross, coupler, objective, optim, train, data, run, limits] = c;
+  auto& [gpt, attention, mlp, lora, gate, cross, coupler, objective, optim, train, data, run, slurm, limits] =
+      c;
   visit("EXPERIMENT_NAME", run.experiment, kHarness);
   visit("ABLATION_PLAN", run.plan, kHarness);
   visit("RA_MLA_ABLATION_MODE", run.ablation, kHarness);
@@ -56,6 +57,18 @@ void visit_fields(ConfigType& c, Visitor&& visit) {
   visit("DTYPE", run.dtype, kNumbers);
   visit("RA_MLA_ALLOW_NONCAUSAL", run.allow_noncausal, kHarness);
   visit("MEASURE_HEADS", run.measure_heads, kHarness);
+
+  visit("SLURM_PARTITION", slurm.partition, kHarness);
+  visit("SLURM_ACCOUNT", slurm.account, kHarness);
+  visit("SLURM_QOS", slurm.qos, kHarness);
+  visit("SLURM_TIME", slurm.time, kHarness);
+  visit("SLURM_CPUS", slurm.cpus, kHarness);
+  visit("SLURM_GPUS", slurm.gpus, kHarness);
+  visit("SLURM_MEMORY", slurm.memory, kHarness);
+  visit("SLURM_CONSTRAINT", slurm.constraint, kHarness);
+  visit("SLURM_TASKS_AT_ONCE", slurm.at_once, kHarness);
+  visit("SLURM_NOTICE", slurm.notice, kHarness);
+  visit("SLURM_EXTRA", slurm.extra, kHarness);
 
   visit("DATASET", data.dataset, kNumbers);
   visit("TOKENIZER", data.tokenizer, kNumbers);

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "config/cluster_options.h"
 #include "config/data_options.h"
 #include "config/model_options.h"
 #include "config/objective_options.h"
@@ -73,6 +74,7 @@ struct Config {
   TrainConfig train;
   DataConfig data;
   RunConfig run;
+  SlurmOptions slurm;
   Limits limits;  // no symbol's
 
   std::int64_t head_dim() const { return gpt.width / gpt.num_heads; }  // D

@@ -1,14 +1,8 @@
 #include "measure/checkout.h"
 
-#include <array>
 #include <functional>
 #include <string_view>
 #include <vector>
-
-#include <fcntl.h>
-#include <spawn.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "base/hash.h"
 #include "base/spawn.h"
@@ -28,25 +22,7 @@ int git(const fs::path& folder, const std::vector<std::string>& arguments, const
   // git's own variables would send it to another repository; reading must not write an index that another
   // trial reads.
   const auto variables = environment_without({"GIT_"}, {"GIT_OPTIONAL_LOCKS=0"});
-  std::array<int, 2> pipe{};
-  if (::pipe2(pipe.data(), O_CLOEXEC) != 0) return -1;
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  posix_spawn_file_actions_adddup2(&actions, pipe[1], STDOUT_FILENO);
-  posix_spawn_file_actions_adddup2(&actions, pipe[1], STDERR_FILENO);
-  pid_t child = -1;
-  const int fault = ::posix_spawnp(&child, "git", &actions, nullptr, spawn_pointers(line).data(),
-                                   spawn_pointers(variables).data());
-  posix_spawn_file_actions_destroy(&actions);
-  ::close(pipe[1]);
-  std::array<char, 65536> buffer;
-  for (ssize_t size; fault == 0 && (size = ::read(pipe[0], buffer.data(), buffer.size())) > 0;)
-    output({buffer.data(), static_cast<std::size_t>(size)});
-  ::close(pipe[0]);
-  int status = -1;
-  if (fault != 0 || ::waitpid(child, &status, 0) != child || !WIFEXITED(status)) return -1;
-  return WEXITSTATUS(status);
+  return run_program(line, variables, output).value_or(-1);
 }
 
 struct Said {

@@ -53,7 +53,8 @@ void StepForms::refuse_unknown() const {
 // An unknown symbol is kept for refuse_unknown(), so that all are named.
 Delta StepForms::delta(const std::string& symbol, const std::string& value, const YAML::Node& node) {
   const Delta result{symbol, value, yaml_.where(node)};
-  if (std::find(kPlanWide.begin(), kPlanWide.end(), symbol) != kPlanWide.end())
+  const bool plan_wide = std::find(kPlanWide.begin(), kPlanWide.end(), symbol) != kPlanWide.end();
+  if (plan_wide || symbol.starts_with("SLURM_"))
     yaml_.fail(node, symbol + " holds for a whole plan; no step can set it");
   const std::pair place{symbol, result.origin};
   if (find_symbol(symbol) != nullptr)

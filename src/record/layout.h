@@ -93,6 +93,7 @@ class ExperimentFolder {
   Path changes(const std::string& sha256) const {
     return path_ / ("changes-" + sha256.substr(0, 12) + ".patch");
   }
+  Path slurm() const { return path_ / "slurm"; }  // a folder each submission (cluster/submission.h)
   Path trials() const { return path_ / "trials"; }
   TrialFolder trial(const TrialName& name) const { return TrialFolder(trials() / trial_folder_name(name)); }
   TrialFolder trial(const std::string& folder_name) const { return TrialFolder(trials() / folder_name); }

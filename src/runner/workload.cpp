@@ -11,11 +11,10 @@
 #include "record/reader.h"
 #include "runner/timing.h"
 #include "shape/model_shape.h"
+#include "train/trial.h"
 
 namespace kablate {
 namespace {
-
-constexpr std::int64_t kTimed = 4, kWarmup = 2;  // iterations of a kind; of them not timed (train/trial.cpp)
 
 TrialKind kind_of(const Config& config, const Dataset& data) {
   const auto windows = [&](Split split, std::int64_t samples) {
@@ -92,20 +91,31 @@ std::vector<std::size_t> unknown_kinds(const Workload& workload, const std::vect
   return kinds;
 }
 
-bool worth_timing(const Workload& workload, const std::vector<std::size_t>& trials, std::int64_t parallel) {
-  constexpr double kMostShare = 0.02;
-  if (std::ssize(trials) <= parallel) return false;  // all of them are seen at once
-  const auto unknown = unknown_kinds(workload, trials).size();
+std::int64_t iterations_worth_timing(const Workload& workload, const std::vector<std::size_t>& trials,
+                                     std::int64_t parallel) {
+  constexpr double kMostShare = 0.02, kMostShareUnseen = 0.05;
   double iterations = 0;
+  const bool seen = std::ssize(trials) <= parallel;  // all of them from the start
   for (const auto trial : trials) iterations += workload.kinds[workload.of_trial[trial]].iterations;
-  return unknown > 0 && static_cast<double>(unknown * (kTimed + kWarmup)) <= kMostShare * iterations;
+  const auto unknown = unknown_kinds(workload, trials);
+  bool late = false;
+  for (const auto kind : unknown) {
+    const auto& train = workload.configs[kind]->train;
+    late = late || static_cast<double>(train.log_interval) > 0.05 * static_cast<double>(train.max_iters);
+  }
+  if (unknown.empty() || (seen && !late)) return 0;
+  for (auto timed = kMostTimed; timed >= 1; timed /= 2) {
+    const auto taken = static_cast<double>(std::ssize(unknown) * (kTimingWarmup + timed));
+    if (taken <= (late ? kMostShareUnseen : kMostShare) * iterations) return timed;
+  }
+  return 0;
 }
 
-void time_kinds(Workload& workload, const std::vector<std::size_t>& kinds, std::int64_t threads,
-                std::int64_t copies, double seconds) {
+void time_kinds(Workload& workload, const std::vector<std::size_t>& kinds, std::int64_t iterations,
+                std::int64_t threads, std::int64_t copies, double seconds) {
   std::vector<Config> configs;
   for (const auto kind : kinds) configs.push_back(*workload.configs[kind]);
-  const auto times = time_configs(configs, threads, copies, kTimed, seconds);
+  const auto times = time_configs(configs, threads, copies, iterations, seconds);
   for (std::size_t i = 0; i < kinds.size(); ++i)
     if (times[i]) workload.kinds[kinds[i]].ms = *times[i];
 }

@@ -32,14 +32,19 @@ std::optional<TrialSummary> recorded_like(const ExperimentFolder& folder, const 
                                           std::optional<std::int64_t> rerun_of,
                                           const std::function<bool(const TrialSummary&)>& serves);
 
-// Times a few iterations of each of these kinds, `copies` at once, for `seconds` at the most: what was not
-// reached by then stays unknown. Throws Interrupted after a signal.
-void time_kinds(Workload& workload, const std::vector<std::size_t>& kinds, std::int64_t threads,
-                std::int64_t copies, double seconds);
+constexpr std::int64_t kMostTimed = 4;  // iterations of a kind
 
-// The kinds of these trials that nothing is known of; and whether timing them takes less than a fiftieth of
-// the iterations of the trials, of which more than `parallel` are there.
+// Times this many iterations of each of these kinds, `copies` at once, for `seconds` at the most: what was
+// not reached by then stays unknown. Throws Interrupted after a signal.
+void time_kinds(Workload& workload, const std::vector<std::size_t>& kinds, std::int64_t iterations,
+                std::int64_t threads, std::int64_t copies, double seconds);
+
+// The kinds of these trials that nothing is known of; and how many iterations of each are worth timing before
+// these trials run, `parallel` at once: as many as take, with warming up, at most a fiftieth of all
+// iterations of the trials, or a twentieth where a trial writes no row in its first twentieth. 0 where none
+// are, or where all kinds are seen from the start.
 std::vector<std::size_t> unknown_kinds(const Workload& workload, const std::vector<std::size_t>& trials);
-bool worth_timing(const Workload& workload, const std::vector<std::size_t>& trials, std::int64_t parallel);
+std::int64_t iterations_worth_timing(const Workload& workload, const std::vector<std::size_t>& trials,
+                                     std::int64_t parallel);
 
 }  // namespace kablate

@@ -3,20 +3,25 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cstring>
 #include <iterator>
 #include <thread>
 
 #include "base/error.h"
+#include "base/text.h"
 
 namespace kablate {
 namespace {
 
 constexpr int kStopSignals[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGXCPU, SIGPWR};
 
-std::atomic<bool> requested{false};
-static_assert(std::atomic<bool>::is_always_lock_free, "a signal handler may only touch lock-free atomics");
+std::atomic<int> requested{0};  // the signal
+static_assert(std::atomic<int>::is_always_lock_free, "a signal handler may only touch lock-free atomics");
 
-void on_signal(int) { requested = true; }
+void on_signal(int number) {
+  int none = 0;
+  requested.compare_exchange_strong(none, number);
+}
 
 }  // namespace
 
@@ -45,17 +50,18 @@ void catch_stop_signals() {
   pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
 }
 
-bool stop_requested() { return requested; }
+bool stop_requested() { return requested != 0; }
+int first_stop_signal() { return requested; }
 
 bool sleep_unless_stopped(double seconds) {
   using namespace std::chrono;
   const auto end = steady_clock::now() + duration<double>(seconds);
-  while (!requested && steady_clock::now() < end) std::this_thread::sleep_for(milliseconds(50));
-  return !requested;
+  while (!stop_requested() && steady_clock::now() < end) std::this_thread::sleep_for(milliseconds(50));
+  return !stop_requested();
 }
 
 void throw_if_stop_requested() {
-  if (requested) throw Interrupted("stopped by a signal");
+  if (stop_requested()) throw Interrupted(str("stopped by SIG", sigabbrev_np(first_stop_signal())));
 }
 
 }  // namespace kablate

@@ -15,6 +15,7 @@ bool is_stop_signal(int number);
 void catch_stop_signals();
 
 bool stop_requested();
+int first_stop_signal();         // which; 0: none came
 void throw_if_stop_requested();  // Interrupted
 
 // Waits for so long, or until a stop is requested: then it is false.

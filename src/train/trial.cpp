@@ -344,16 +344,15 @@ IterationCost time_iterations(const Config& config, std::int64_t iterations,
   use_kernels(config.run.kernels, resolve_device(config.run.device));
   Trainer trainer(config, /*seed=*/1, open_dataset(config, data_folder));
   const auto device = trainer.session().device;
-  constexpr std::int64_t kWarmup = 2;
   std::vector<double> times;
   ThreadWaiting waiting(at::get_num_threads());
   reset_peak_tensor_bytes(device);
-  for (std::int64_t i = 0; i < kWarmup + iterations; ++i) {
+  for (std::int64_t i = 0; i < kTimingWarmup + iterations; ++i) {
     throw_if_stop_requested();
     waiting.look();
     const Stopwatch watch;
     trainer.update();
-    if (i >= kWarmup) times.push_back(watch.milliseconds());
+    if (i >= kTimingWarmup) times.push_back(watch.milliseconds());
   }
   std::nth_element(times.begin(), times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2), times.end());
   return {times[times.size() / 2], peak_tensor_bytes_measured(device)};

@@ -45,8 +45,10 @@ struct IterationCost {
   std::int64_t peak_tensor_bytes = 0;  // as in a trial's summary
 };
 
-// What an iteration costs, over `iterations` after two that warm up. Writes nothing. Throws Interrupted after
-// a signal.
+constexpr std::int64_t kTimingWarmup = 2;  // iterations
+
+// What an iteration costs, over `iterations` after kTimingWarmup that aren't timed. Writes nothing. Throws
+// Interrupted after a signal.
 IterationCost time_iterations(const Config& config, std::int64_t iterations,
                               const std::filesystem::path& data_folder);
 

@@ -135,6 +135,7 @@ class ProgramTest(unittest.TestCase):
     """A test with a folder whose path holds a blank, a text, and a configuration in `small.config`."""
 
     symbols = {}  # what a class changes in SMALL
+    patience = PATIENCE  # with a call
 
     def setUp(self):
         holder = tempfile.TemporaryDirectory(prefix="kablate test ")
@@ -178,7 +179,7 @@ class ProgramTest(unittest.TestCase):
             resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
         return subprocess.run(self.arguments(*arguments, **options), cwd=self.folder, capture_output=True,
-                              stdin=subprocess.DEVNULL, timeout=PATIENCE, encoding="utf-8",
+                              stdin=subprocess.DEVNULL, timeout=self.patience, encoding="utf-8",
                               env={**os.environ, **(environment or {})},
                               preexec_fn=before if limit is not None else None)
 

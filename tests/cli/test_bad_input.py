@@ -106,7 +106,7 @@ class BadInput(ProgramTest):
         self.assert_all_refused(cases)
 
     def test_command_lines(self):
-        commands = ["allowed: run, retry, plan, ", ", report, list, verify, ", ", logits, init, sample"]
+        commands = ["allowed: run, retry, plan, ", ", list, submit, status, verify, ", ", init, sample"]
         for arguments, *fragments in [([], "subcommand is required", "--help"),
                                       (["walk"], '"walk"', *commands),
                                       (["--versions"], '"--versions"', *commands),

@@ -35,7 +35,9 @@ TEST(Mechanisms, AreSwitchedByTheirSymbolsAndByTheTableAlike) {
     EXPECT_FALSE(mechanism.on(off));
     EXPECT_FALSE(mechanism.on(settings_with(mechanism, false).bind()));
     for (const auto& other : mechanisms())
-      if (&other != &mechanism) EXPECT_EQ(other.on(off), other.on(config)) << other.name;
+      if (&other != &mechanism) {
+        EXPECT_EQ(other.on(off), other.on(config)) << other.name;
+      }
   }
 }
 

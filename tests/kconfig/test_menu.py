@@ -68,8 +68,13 @@ INTS = {
     "PRUNE_BEGIN": 0,
     "PRUNE_END": 0,
     "PRUNE_INTERVAL": 0,
+    "SLURM_CPUS": 0,
+    "SLURM_GPUS": 0,
+    "SLURM_TASKS_AT_ONCE": 0,
+    "SLURM_NOTICE": 120,
 }
 STRINGS = {
+    **{"SLURM_" + name: "" for name in "PARTITION ACCOUNT QOS TIME MEMORY CONSTRAINT EXTRA".split()},
     "MASK_RATE": "0.15",
     "SYNTHETIC_NOISE": "0.2",
     "CRITIC_WEIGHT": "0.1",

@@ -206,12 +206,23 @@ std::vector<Row> harness_rows() {
            kGate + Deltas{{"RA_MLA_MLP_GATE_POOL", "sequence"}}},
           {"DEVICE", "cpu", "cuda", observe::device, {}},
           {"KERNELS", "portable", "avx2", observe::kernels, {}},
-          {"PARALLEL_TRIALS", "1", "3", observe::at_once, {}}};
+          {"PARALLEL_TRIALS", "1", "3", observe::at_once, {}},
+          {"SLURM_PARTITION", "", "low", observe::batch, {}},
+          {"SLURM_ACCOUNT", "", "mine", observe::batch, {}},
+          {"SLURM_QOS", "", "fast", observe::batch, {}},
+          {"SLURM_TIME", "", "1:00:00", observe::batch, {}},
+          {"SLURM_GPUS", "0", "1", observe::batch, {}},
+          {"SLURM_MEMORY", "", "8G", observe::batch, {}},
+          {"SLURM_CONSTRAINT", "", "avx512", observe::batch, {}},
+          {"SLURM_TASKS_AT_ONCE", "0", "3", observe::batch, {}},
+          {"SLURM_NOTICE", "120", "60", observe::batch, {}},
+          {"SLURM_EXTRA", "", "--exclude=n3", observe::batch, {}}};
 }
 
 // Seen from outside, where it takes the whole program: symbol and test.
 const std::map<std::string, std::string> kOutside = {{"THREADS", "tests/cli/test_threads.py"},
-                                                     {"MEASURE_HEADS", "tests/cli/test_heads.py"}};
+                                                     {"MEASURE_HEADS", "tests/cli/test_heads.py"},
+                                                     {"SLURM_CPUS", "tests/cli/test_submit.py"}};
 
 std::vector<Row> rows() {
   std::vector<Row> all;

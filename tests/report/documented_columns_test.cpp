@@ -36,7 +36,7 @@ TEST(DocumentedColumns, OfReportCsv) {
   const auto text = page(), csv = render_csv(report);
   const auto names = split(csv.substr(0, csv.find('\n')), ',');
   EXPECT_GT(names.size(), 60u);
-  for (const std::string name : names) {
+  for (const std::string& name : names) {
     // Of an accuracy the page has the first and the last name.
     const bool within = name.find("accuracy_") != std::string::npos;
     const auto shown = within ? name.substr(0, name.find("accuracy_")) + "accuracy_mean" : name;

@@ -177,9 +177,10 @@ TEST(Experts, AreNamedByTheirNumbers) {
                                              mlp + "experts.0.c_proj.weight", mlp + "experts.1.c_fc.weight",
                                              mlp + "experts.1.c_proj.weight"}));
   for (const auto& parameter : table)
-    if (parameter.name.find(".mlp.") != std::string::npos)
+    if (parameter.name.find(".mlp.") != std::string::npos) {
       EXPECT_DOUBLE_EQ(parameter.deviation, parameter.name.ends_with("c_proj.weight") ? 0.02 / 2 : 0.02)
           << parameter.name;
+    }
 }
 
 TEST(Owners, AreTheLowestLayersOfAKey) {

@@ -90,12 +90,17 @@ TEST_P(FusedNorm, AgreesWithFloat64InValuesAndGradients) {
     own.backward();
     exact.backward();
     EXPECT_LE(gap(in.x.own.grad(), in.x.exact.grad()), kFloatGap * cancels);
-    if (c.adds)
+    if (c.adds) {
       EXPECT_LE(gap(in.added.own.grad(), in.added.exact.grad()),
                 (c.added == at::kFloat ? kFloatGap : kHalfGap) * cancels);
+    }
     if (!reads_norm) continue;
-    if (c.weight) EXPECT_LE(gap(in.weight.own.grad(), in.weight.exact.grad()), kFloatGap * cancels);
-    if (c.bias) EXPECT_LE(gap(in.bias.own.grad(), in.bias.exact.grad()), kFloatGap);
+    if (c.weight) {
+      EXPECT_LE(gap(in.weight.own.grad(), in.weight.exact.grad()), kFloatGap * cancels);
+    }
+    if (c.bias) {
+      EXPECT_LE(gap(in.bias.own.grad(), in.bias.exact.grad()), kFloatGap);
+    }
   }
 }
 

@@ -141,7 +141,9 @@ TEST_P(PreparedHeads, TakeTheMemoryOfADenseInput) {
   const HeadsOptions options{
       .turned = 2, .rotation = make_rotation(0, 4, 8, kBase, at::kFloat), .norm = false};
   const Tensor y = prepared_heads(x, options);
-  if (GetParam() != "Portable") EXPECT_EQ(y.const_data_ptr(), x.const_data_ptr());
+  if (GetParam() != "Portable") {
+    EXPECT_EQ(y.const_data_ptr(), x.const_data_ptr());
+  }
   EXPECT_TRUE(at::equal(prepared_heads(kept.transpose(1, 2).contiguous().transpose(1, 2), options), y));
 }
 

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/text.h"
+#include "cluster/slurm_script.h"
 #include "data/sample_order.h"
 #include "interchange/weights.h"
 #include "measure/arithmetic.h"
@@ -167,6 +168,12 @@ std::string kernels(const Settings& settings) {
   } catch (const UserError& error) {
     return error.what();
   }
+}
+
+std::string batch(const Settings& settings) {
+  const auto options = bound(settings).slurm;
+  const SlurmJob job{.experiment = "e", .program = "/p", .folder = "/f", .results = "/r", .cpus = 1};
+  return array_script(options, job) + join(array_call(options, {0, 9}, "/s", ""), " ");
 }
 
 std::string at_once(const Settings& settings) {

@@ -26,6 +26,7 @@ std::string evaluation(const Settings& settings);  // both losses
 std::string data(const Settings& settings);        // the data's hash, or why there is none
 std::string device(const Settings& settings);      // the device, or why there is none
 std::string kernels(const Settings& settings);     // what computes, or why it can't
+std::string batch(const Settings& settings);       // what sbatch is given
 std::string at_once(const Settings& settings);     // trials that run beside each other on two cores
 std::string folder(const Settings& settings);      // of the experiment
 std::string blocked(const Settings& settings);     // why the arm is not trained, if so
