@@ -89,13 +89,26 @@ class TrainsAndGenerates(PresetTest):
                 self.assertGreater(len(text), tokens)
 
 
+# What a checkpoint has to hold beside weights, or a loop to find again at the right iteration.
+TRAINING_STATE = re.compile(
+    r"(?:OPTIMIZER|OBJECTIVE|SPAM|PRUNE|CRITIC|DTYPE|RECOMPUTE|AUTOENCODER|LORA_FREEZE_BASE|MLP_UNSHARE"
+    r"|MLP_EXPERTS|MLP_LEARNED_WIDTH)\w*=\S+|GPT2_DROPOUT=\"0\.\d+\"")
+
+
 class StopsAndGoesOn(PresetTest):
-    def test_the_last_step_of_each(self):
+    def test_the_last_step_of_one_of_each_kind(self):
+        seen = set()
         for preset in PRESETS:
             with self.subTest(preset=os.path.basename(preset)):
                 results = "stopped-" + os.path.basename(preset)
                 config = self.shrunk(preset, GPT2_MAX_ITERS=200)
-                command = ("run", "--config", config, "--steps", str(max(self.arms(config))))
+                arms = self.arms(config)
+                last = max(arms)
+                kind = frozenset(TRAINING_STATE.findall(read_text(config) + " " + arms[last][0]))
+                if kind in seen:
+                    continue
+                seen.add(kind)
+                command = ("run", "--config", config, "--steps", str(last))
                 run = self.start(*command, results=results)
                 self.assertTrue(self.wait_for(lambda: self.first_rows(results), run), run.messages())
                 run.send_signal(signal.SIGTERM)
