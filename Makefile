@@ -169,7 +169,7 @@ defconfig-%:
 
 # --- Building and checking
 build: config torch
-	$(Q)bash scripts/build.sh kablate
+	$(Q)bash scripts/setup.sh mpi && bash scripts/build.sh kablate
 
 check: config torch
 	$(Q)bash scripts/build.sh kablate core_tests engine_tests

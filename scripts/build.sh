@@ -16,12 +16,16 @@ else
   for libtorch in "$OUT"/.venv/lib/python3*/site-packages/torch; do :; done
 fi
 
+mpi=n  # the module of several ranks is built where MPI is installed
+if command -v mpicxx > /dev/null; then mpi=y; fi
+
 for uplot in "$OUT"/.venv/lib/python3*/site-packages/uplot/static; do :; done  # the curves of report.html
 
 configure() {  # only if what it was called with has changed; ninja sees changes in CMakeLists.txt itself
   local arguments=(-S "$SRC" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release "-DKABLATE_LIBTORCH=$libtorch"
     "-DKABLATE_GENERATED=$generated" "-DKABLATE_UPLOT=$uplot"
-    "-DPython3_EXECUTABLE=$python" "-DKABLATE_TOGETHER=${KABLATE_TOGETHER:-y}") given=() name called
+    "-DPython3_EXECUTABLE=$python" "-DKABLATE_TOGETHER=${KABLATE_TOGETHER:-y}"
+    "-DKABLATE_MPI=$mpi") given=() name called
   for name in CXX CXXFLAGS LDFLAGS; do
     [ -z "${!name:-}" ] || given+=("$name=${!name}")
   done

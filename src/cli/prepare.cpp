@@ -16,6 +16,7 @@
 #include "record/peak.h"
 #include "record/writer.h"
 #include "runner/timing.h"
+#include "runner/trial_command.h"
 #include "shape/model_shape.h"
 
 namespace kablate {
@@ -44,6 +45,7 @@ PlanRecord describe_plan(const Plan& plan) {
 c10::Device device_of_trials(const Config& base) {
   const c10::Device device = resolve_device(base.run.device);
   resolved_kernels(base.run.kernels, device);
+  check_launcher(base.run.ranks, device);
   return device;
 }
 
@@ -86,7 +88,8 @@ std::int64_t threads_of_trials(const Plan& plan, const Config& base, const Exper
       std::max_element(plan.steps.begin(), plan.steps.end(), [](const Step& a, const Step& b) {
         return flops_per_iteration(a.config) < flops_per_iteration(b.config);
       })->config;
-  const auto choice = choose_threads(heaviest, std::ssize(plan.trials), available_cores());
+  const auto choice = choose_threads(heaviest, std::ssize(plan.trials),
+                                     std::max<std::int64_t>(1, available_cores() / base.run.ranks));
   constexpr double kNoticeable = 0.3;
   if (choice.busy_cores.value_or(0) > kNoticeable)
     log_warning(str("the machine was busy while THREADS was chosen: others had ",
@@ -138,7 +141,7 @@ void assign_keys(Plan& plan, const Config& base, const Dataset& data, std::int64
   kablate::assign_keys(plan, KeyContext{.data_hash = data.hash(),
                                         .init_hash = initial_weights_hash(base),
                                         .threads = threads,
-                                        .ranks = 1,
+                                        .ranks = base.run.ranks,
                                         .device = device_class(device),
                                         .kernels = resolved_kernels(base.run.kernels, device),
                                         .torch_version = torch_version(),

@@ -1,15 +1,62 @@
 #include "train/trial.h"
+
+#include <iostream>
+#include <sstream>
+
 #include "base/error.h"
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "config/config.h"
+#include "distributed/ranks.h"
 #include "measure/machine.h"
 #include "measure/memory.h"
+#include "runner/process.h"
 #include "runner/trial_command.h"
 #include "train/stop_signal.h"
 
 namespace kablate {
+
+namespace {
+
+int exit_code_of(TrialOutcome outcome) {
+  switch (outcome) {
+    case TrialOutcome::kDone:
+      return kExitDone;
+    case TrialOutcome::kDiverged:
+      return kTrialDiverged;
+    case TrialOutcome::kHeldByAnother:
+      break;
+  }
+  return kTrialHeldByAnother;
+}
+
+// A launcher gives its input to the first rank alone, through a pipe.
+void share_input(Communicator& ranks) {
+  std::ostringstream text;
+  if (ranks.rank() == 0) text << std::cin.rdbuf();
+  set_input(ranks.text_of(0, text.str()));
+}
+
+// A rank that ends while others work would have them ended: so they wait for one another, unless something
+// went wrong, and the first alone says how the trial ended.
+int run_on_ranks(const std::string& folder, const TrialOrder& order) {
+  const auto ranks = ranks_by_mpi(order.ranks, host_name());
+  const bool first = ranks->rank() == 0;
+  share_input(*ranks);
+  try {
+    const auto outcome =
+        run_trial(TrialFolder(folder), order, Settings::from_file(kFromInput).bind(), *ranks);
+    ranks->finish();
+    return first ? exit_code_of(outcome) : kExitDone;
+  } catch (const Interrupted&) {
+    ranks->finish();
+    if (first) throw;
+    return kExitDone;
+  }
+}
+
+}  // namespace
 
 int run_trial_command(const std::vector<std::string>& arguments) {
   catch_stop_signals();
@@ -19,15 +66,8 @@ int run_trial_command(const std::vector<std::string>& arguments) {
   order.source_folder = source_folder();
   order.build = this_build();
   make_deterministic(order.threads);
-  switch (run_trial(TrialFolder(folder), order, Settings::from_file(kFromInput).bind())) {
-    case TrialOutcome::kDone:
-      return kExitDone;
-    case TrialOutcome::kDiverged:
-      return kTrialDiverged;
-    case TrialOutcome::kHeldByAnother:
-      break;
-  }
-  return kTrialHeldByAnother;
+  if (order.ranks > 1) return run_on_ranks(folder, order);
+  return exit_code_of(run_trial(TrialFolder(folder), order, Settings::from_file(kFromInput).bind()));
 }
 
 void add_time_command(CLI::App& app, Action& action) {

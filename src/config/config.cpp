@@ -108,6 +108,19 @@ void check_optimizer(const OptimConfig& optim) {
                         "GPT2_MIN_LR. Set both, or GPT2_DECAY_LR = n"));
 }
 
+// Ranks add up their gradients on the CPU.
+void check_ranks(const Config& c) {
+  const auto ranks = c.run.ranks;
+  if (c.train.accumulation % ranks != 0)
+    throw UserError(str("GPT2_GRADIENT_ACCUMULATION = ", c.train.accumulation, " with RANKS = ", ranks,
+                        ": each rank takes as many batches of an update as the others; allowed: a multiple "
+                        "of RANKS"));
+  if (ranks > 1 && c.run.device == DeviceKind::kCuda)
+    throw UserError(str("RANKS = ", ranks,
+                        " with DEVICE = cuda: several ranks train on CPUs alone; set RANKS to 1, or DEVICE "
+                        "to cpu"));
+}
+
 void add_when(bool condition, std::initializer_list<const char*> names, std::vector<std::string>& out) {
   if (condition) out.insert(out.end(), names.begin(), names.end());
 }
@@ -139,6 +152,7 @@ void validate(const Config& config) {
   validate_model(config);
   check_stages(config);
   check_optimizer(config.optim);
+  check_ranks(config);
   check_pruning(config);
   check_heads_measured(config);
   validate_data(config);

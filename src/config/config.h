@@ -59,6 +59,7 @@ struct RunConfig {
   KernelKind kernels = KernelKind::kAuto;
   DType dtype = DType::kFloat32;
   std::int64_t threads = 0, parallel_trials = 0;  // 0 is chosen by the runner
+  std::int64_t ranks = 1;                         // processes of a trial
 };
 
 struct Config {

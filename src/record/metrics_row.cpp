@@ -10,7 +10,10 @@ namespace kablate {
 namespace {
 
 // What a field is, beside its name.
-enum class Role { kPlain, kLoss, kClock, kSometimes };  // kSometimes: absent where there is no value
+enum class Role { kPlain, kLoss, kClock, kSometimes, kClockOfRanks };
+
+// Absent where there is no value.
+bool is_optional(Role role) { return role == Role::kSometimes || role == Role::kClockOfRanks; }
 
 // The one list of each kind's keys. A visitor takes (name, role, value).
 template <typename Row, typename Visitor>
@@ -23,6 +26,8 @@ void visit_train(Row& r, Visitor&& field) {
   field("sparsity", kSometimes, r.sparsity);
   field("ms", kClock, r.ms), field("tokens_per_s", kClock, r.tokens_per_s);
   field("mfu", kClock, r.mfu), field("mfu_nanogpt", kClock, r.mfu_nanogpt);
+  field("tokens_per_s_rank", kClockOfRanks, r.tokens_per_s_rank);
+  field("communication_share", kClockOfRanks, r.communication_share);
 }
 
 template <typename Row, typename Visitor>
@@ -58,7 +63,7 @@ class Writer {
     json_[name] = value;
   }
   void operator()(const char* name, Role role, const std::optional<double>& value) {
-    if (role == Role::kSometimes && !value) return;
+    if (is_optional(role) && !value) return;
     json_[name] = value && std::isfinite(*value) ? Json(*value) : Json();
   }
   void operator()(const char* name, Role, const std::map<std::string, double>& values) {
@@ -100,7 +105,7 @@ class Reader {
   }
   void operator()(const char* name, Role, std::string& value) { take(name).get_to(value); }
   void operator()(const char* name, Role role, std::optional<double>& value) {
-    if (role == Role::kSometimes && !json_.contains(name)) return;
+    if (is_optional(role) && !json_.contains(name)) return;
     const auto& field = take(name);
     if (field.is_null()) return;
     if (!field.is_number()) throw std::out_of_range(name);

@@ -27,6 +27,7 @@ struct TrainRow {
   Real sparsity = {};  // of all prunable maps together, after the update; absent without PRUNE
   // Of the clock: no part of the loss log.
   Real ms = {}, tokens_per_s = {}, mfu = {}, mfu_nanogpt = {};
+  Real tokens_per_s_rank = {}, communication_share = {};  // absent of one rank
   bool operator==(const TrainRow&) const = default;
 };
 

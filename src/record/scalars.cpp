@@ -37,6 +37,8 @@ std::vector<Scalar> scalars_of(const TrainRow& row) {
   list.add("speed/tokens_per_s", row.tokens_per_s);
   list.add("speed/mfu", row.mfu);
   list.add("speed/mfu_nanogpt", row.mfu_nanogpt);
+  list.add("speed/tokens_per_s_rank", row.tokens_per_s_rank);
+  list.add("speed/communication_share", row.communication_share);
   return list.take();
 }
 

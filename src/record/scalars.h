@@ -19,7 +19,7 @@ struct Scalar {
 // One row. Numbers that do not exist are left out.
 //   of a TRAIN row       loss/train, grad_norm, learning_rate, sparsity, TERM/train,
 //                        optimizer/{clipped_elements, spikes, resets},
-//                        speed/{ms, tokens_per_s, mfu, mfu_nanogpt}
+//                        speed/{ms, tokens_per_s, mfu, mfu_nanogpt, tokens_per_s_rank, communication_share}
 //   of an EVAL row       loss/train_eval (the training split's windows), loss/val,
 //                        TERM/train_eval, TERM/val
 //   of a MECHANISMS row  MEASURE/block0 …

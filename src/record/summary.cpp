@@ -25,7 +25,8 @@ void visit(Summary& s, Visitor&& field) {
   field("parameters", s.parameters), field("active_parameters", s.active_parameters);
   field("mlp_widths", s.mlp_widths), field("expert_loads", s.expert_loads);
   field("sparsity", s.sparsity), field("nonzero_parameters", s.nonzero_parameters);
-  field("threads", s.threads), field("beside", s.beside);
+  field("threads", s.threads), field("ranks", s.ranks), field("beside", s.beside);
+  field("communication_share", s.communication_share);
   field("device", s.device), field("dtype", s.dtype), field("arithmetic", s.arithmetic), field("pid", s.pid),
       field("host", s.host);
   field("started", s.started), field("ended", s.ended);

@@ -39,7 +39,10 @@ struct TrialSummary {
   // parameters of all are not 0.
   std::map<std::string, double> sparsity;
   Integer nonzero_parameters;
-  Integer beside;  // the most other trials of its run that can have run at once
+  Integer ranks;  // empty of a trial of before there were any: 1
+  Real
+      communication_share;  // of the time that updates took, what rank 0 waited for others; empty of one rank
+  Integer beside;           // the most other trials of its run that can have run at once
   std::string device, dtype;
   std::string arithmetic;  // measure/arithmetic.h's; "A+B" where it began with A and went on with B
   Integer pid;

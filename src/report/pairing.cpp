@@ -60,6 +60,8 @@ bool has_diverged(const ExperimentRecord& experiment, std::int64_t step) {
 bool comparable(const TrialSummary& a, const TrialSummary& b) { return why_not_comparable(a, b).empty(); }
 
 std::string why_not_comparable(const TrialSummary& a, const TrialSummary& b) {
+  if (a.ranks.value_or(1) != b.ranks.value_or(1))
+    return str(a.ranks.value_or(1), " ranks against ", b.ranks.value_or(1));
   if (a.threads != b.threads || a.device != b.device)
     return str(known_text(a.threads), " threads on ", a.device, " against ", known_text(b.threads), " on ",
                b.device);

@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <filesystem>
 #include <utility>
 
 #include <fcntl.h>
@@ -18,15 +19,43 @@
 namespace kablate {
 namespace {
 
+// The file this process runs, even where a build has replaced it.
+constexpr const char* kThisProgram = "/proc/self/exe";
+
+// mpirun and srun end what they started at SIGTERM, and hand SIGUSR1 on to it.
+constexpr int kHandedOn = SIGUSR1;
+
+struct Beginning {
+  const char* program;
+  char* const* arguments;
+  int input, output;
+  pid_t parent;
+  const sigset_t* signals;  // blocked from there on, null: as they are
+  int stop_signal;
+};
+
 // Between fork and exec only what is safe after a fork of a process with threads.
-[[noreturn]] void become(char* const* arguments, int input, int output, pid_t parent) {
-  ::prctl(PR_SET_PDEATHSIG, SIGTERM);
-  if (::getppid() != parent) ::_exit(kExitInterrupted);  // it died before the line above
-  ::dup2(input, STDIN_FILENO);
-  ::dup2(output, STDOUT_FILENO);
-  ::dup2(output, STDERR_FILENO);
-  ::execv("/proc/self/exe", arguments);  // the file this process runs, even where a build has replaced it
+[[noreturn]] void become(const Beginning& b) {
+  ::prctl(PR_SET_PDEATHSIG, b.stop_signal);
+  if (::getppid() != b.parent) ::_exit(kExitInterrupted);  // it died before the line above
+  ::dup2(b.input, STDIN_FILENO);
+  ::dup2(b.output, STDOUT_FILENO);
+  ::dup2(b.output, STDERR_FILENO);
+  if (b.signals != nullptr) {
+    ::setpgid(0, 0);
+    ::pthread_sigmask(SIG_SETMASK, b.signals, nullptr);
+  }
+  ::execv(b.program, b.arguments);
   ::_exit(kExitFailed);
+}
+
+// A path of this program that other processes can start: of the running file, while this process is there, if
+// another lies at its place.
+std::string path_of_this_program() {
+  std::error_code fault;
+  const auto path = std::filesystem::read_symlink(kThisProgram, fault);
+  if (!fault && std::filesystem::equivalent(path, kThisProgram, fault) && !fault) return path.string();
+  return str("/proc/", ::getpid(), "/exe");
 }
 
 // A file in memory with this content, at its start; -1 if there can be none.
@@ -41,9 +70,21 @@ int file_with(const std::string& content) {
 
 }  // namespace
 
-ChildProcess::ChildProcess(const std::vector<std::string>& arguments, const std::string& input) {
-  std::vector<char*> pointers{const_cast<char*>("kablate")};
-  for (const auto& argument : arguments) pointers.push_back(const_cast<char*>(argument.c_str()));
+void set_input(const std::string& text) {
+  const int fd = file_with(text);
+  if (fd < 0 || ::dup2(fd, STDIN_FILENO) < 0)
+    throw WorkError(str("no file in memory can be made (", std::strerror(errno), ")"));
+  ::close(fd);
+}
+
+ChildProcess::ChildProcess(const std::vector<std::string>& arguments, const std::string& input,
+                           const std::vector<std::string>& launcher)
+    : stop_signal_(launcher.empty() ? SIGTERM : kHandedOn) {
+  std::vector<std::string> words = launcher;
+  words.push_back(launcher.empty() ? "kablate" : path_of_this_program());
+  words.insert(words.end(), arguments.begin(), arguments.end());
+  std::vector<char*> pointers;
+  for (auto& word : words) pointers.push_back(word.data());
   pointers.push_back(nullptr);
   output_ = ::memfd_create("kablate-trial", MFD_CLOEXEC);
   const int given = file_with(input);
@@ -52,7 +93,14 @@ ChildProcess::ChildProcess(const std::vector<std::string>& arguments, const std:
   ::pthread_sigmask(SIG_BLOCK, &signals, &before);  // over the fork and exec
   const pid_t parent = ::getpid();
   pid_ = output_ < 0 || given < 0 ? -1 : ::fork();
-  if (pid_ == 0) become(pointers.data(), given, output_, parent);
+  if (pid_ == 0)
+    become({.program = launcher.empty() ? kThisProgram : words.front().c_str(),
+            .arguments = pointers.data(),
+            .input = given,
+            .output = output_,
+            .parent = parent,
+            .signals = launcher.empty() ? nullptr : &before,
+            .stop_signal = stop_signal_});
   const int reason = errno;
   ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
   if (given >= 0) ::close(given);
@@ -60,7 +108,9 @@ ChildProcess::ChildProcess(const std::vector<std::string>& arguments, const std:
 }
 
 ChildProcess::ChildProcess(ChildProcess&& other) noexcept
-    : pid_(std::exchange(other.pid_, -1)), output_(std::exchange(other.output_, -1)) {}
+    : pid_(std::exchange(other.pid_, -1)),
+      stop_signal_(other.stop_signal_),
+      output_(std::exchange(other.output_, -1)) {}
 
 ChildProcess::~ChildProcess() {
   if (pid_ > 0) {
@@ -73,6 +123,8 @@ ChildProcess::~ChildProcess() {
 void ChildProcess::signal(int number) const {
   if (pid_ > 0) ::kill(pid_, number);
 }
+
+void ChildProcess::ask_to_stop() const { signal(stop_signal_); }
 
 ExitStatus ChildProcess::collect(int status) {
   pid_ = -1;

@@ -1,6 +1,7 @@
 // Child processes of this same program.
 #pragma once
 
+#include <csignal>
 #include <optional>
 #include <string>
 #include <vector>
@@ -14,20 +15,26 @@ struct ExitStatus {
   std::string output;               // what it printed
 };
 
-// The running program with other arguments. It gets SIGTERM
+// From here on this process's standard input is a file with this text. Throws WorkError if the system can't.
+void set_input(const std::string& text);
+
+// The running program with other arguments. It is asked to stop
 // when this process dies, so that no trial outlives its run.
 class ChildProcess {
  public:
   // `input` is what it reads from standard input. It starts with the stop signals blocked: one that comes
-  // before it can catch them waits until it does (train/stop_signal.h). Throws WorkError if the system can't
-  // start it.
-  explicit ChildProcess(const std::vector<std::string>& arguments, const std::string& input = "");
+  // before it can catch them waits until it does (train/stop_signal.h). `launcher`: a program and its options
+  // that starts it in its stead, several times perhaps; it gets no signal of the terminal's. Throws WorkError
+  // if the system can't start it.
+  explicit ChildProcess(const std::vector<std::string>& arguments, const std::string& input = "",
+                        const std::vector<std::string>& launcher = {});
   ~ChildProcess();  // ends it if it still runs
   ChildProcess(ChildProcess&& other) noexcept;
   ChildProcess& operator=(ChildProcess&&) = delete;
 
   pid_t pid() const { return pid_; }
   void signal(int number) const;
+  void ask_to_stop() const;          // once may be too early for what a launcher starts; again does no harm
   std::optional<ExitStatus> poll();  // empty while it runs
   ExitStatus wait();
 
@@ -35,6 +42,7 @@ class ChildProcess {
   ExitStatus collect(int status);
 
   pid_t pid_ = -1;
+  int stop_signal_ = SIGTERM;
   int output_ = -1;  // a file in memory that takes both of its streams
 };
 

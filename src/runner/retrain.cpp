@@ -26,7 +26,8 @@ struct Running {
 
 ChildProcess start(Retraining trial, std::int64_t beside) {
   trial.order.beside = beside;
-  return ChildProcess(trial_arguments(trial.folder, trial.order), full_dotconfig(trial.config));
+  return ChildProcess(trial_arguments(trial.folder, trial.order), full_dotconfig(trial.config),
+                      launcher_words(launcher_here(), trial.order.ranks));
 }
 
 RetrainEnd end_of(const Retraining& trial, const ExitStatus& status) {
@@ -34,11 +35,8 @@ RetrainEnd end_of(const Retraining& trial, const ExitStatus& status) {
   if (status.code == kExitDone)
     if (const auto summary = finished(trial.folder)) return {summary, ""};
   if (status.code == kTrialDiverged) return {{}, "diverged; see " + trial.folder.log().string()};
-  const std::string said(trim(status.output));
-  const auto line_end = said.rfind('\n');
   return {{},
-          str("exit code ", status.code.value_or(-1), ": ",
-              said.substr(line_end == std::string::npos ? 0 : line_end + 1))};
+          str("exit code ", status.code.value_or(-1), ": ", last_words(status.output, trial.order.ranks))};
 }
 
 constexpr std::string_view kScratch = "kablate-retrain-";
@@ -88,7 +86,7 @@ bool retrain(const std::vector<Retraining>& trials, std::int64_t parallel,
     }
     std::this_thread::sleep_for(20ms);
   }
-  for (const auto& [place, process] : running) process.signal(SIGTERM);
+  for (const auto& [place, process] : running) process.ask_to_stop();
   running.clear();  // waits for each
   return !stop_requested();
 }

@@ -164,6 +164,7 @@ void Run::start(const Trial& trial, const std::string& reason) {
                .name = trial.name,
                .key = trial.key,
                .threads = order_.threads,
+               .ranks = trial.config.run.ranks,
                .beside = std::min<std::int64_t>(order_.parallel - 1, beside + std::ssize(pending_)),
                .peak_flops = peak == order_.peak_flops.end() ? 0 : peak->second,
                .data_folder = order_.data_folder,
@@ -191,7 +192,7 @@ void Run::ended(RunningTrial& running, const ExitStatus& status) {
   const std::string time = human_duration(running.seconds());
   if (status.code == kTrialHeldByAnother) {
     pending_.push_back(&trial);
-  } else if (status.code == kExitInterrupted || (status.signal && is_stop_signal(*status.signal))) {
+  } else if (status.code == kExitInterrupted || was_stopped(status)) {
     result_.interrupted = true;  // saved, or stopped before it had anything to save
   } else if (const auto summary = finished(folder_of(folder_, trial)); status.code == kExitDone && summary) {
     ++result_.done;
@@ -209,9 +210,7 @@ void Run::record_failure(const Trial& trial, const ExitStatus& status) {
   constexpr std::size_t kTail = 2000;
   const auto folder = folder_of(folder_, trial);
   const std::string said(trim(status.output));
-  std::string last = said.substr(said.rfind('\n') == std::string::npos ? 0 : said.rfind('\n') + 1);
-  if (constexpr std::string_view kPrefix = "kablate: "; last.starts_with(kPrefix))
-    last.erase(0, kPrefix.size());
+  const std::string last = last_words(said, trial.config.run.ranks);
   if (status.code == kTrialDiverged) {  // it wrote its own record
     progress_.event(str(label_of(trial), ": diverged; see ", folder.log().string()));
     return;
@@ -321,12 +320,14 @@ void Run::show() {
 
 RunResult Run::finish_all() {
   using namespace std::chrono_literals;
-  bool passed_on = false;
+  std::optional<Stopwatch> passed_on;
   while (!running_.empty() || (!pending_.empty() && !stop_requested() && some_fits())) {
     if (stop_requested()) {
       result_.interrupted = true;
-      if (!std::exchange(passed_on, true))
-        for (auto& running : running_) running.process().signal(SIGTERM);
+      if (!passed_on || passed_on->seconds() > 1) {
+        for (auto& running : running_) running.process().ask_to_stop();
+        passed_on = Stopwatch();
+      }
     } else {
       start_what_fits();
     }

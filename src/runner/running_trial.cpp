@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "config/settings.h"
+#include "runner/trial_command.h"
 #include "train/checkpoint.h"
 
 namespace kablate {
@@ -31,7 +32,8 @@ RunningTrial::RunningTrial(const Trial& trial, std::size_t kind, const TrialFold
     : trial_(&trial),
       from_(checkpoint_iteration(folder.checkpoint())),
       log_(folder.metrics()),
-      process_(arguments, full_dotconfig(trial.config)) {
+      process_(arguments, full_dotconfig(trial.config),
+               launcher_words(launcher_here(), trial.config.run.ranks)) {
   pace_.kind = kind;
 }
 

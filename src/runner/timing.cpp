@@ -148,6 +148,7 @@ ThreadChoice choose_threads(const Config& config, std::int64_t num_trials, std::
 
 std::int64_t parallel_trials(const Config& config, std::int64_t threads, std::int64_t cores, bool on_cpu) {
   if (config.run.parallel_trials > 0) return config.run.parallel_trials;
+  threads *= config.run.ranks;
   return on_cpu ? std::max<std::int64_t>(1, cores / threads) : 1;
 }
 

@@ -1,11 +1,28 @@
 #include "runner/trial_command.h"
 
+#include <cstdlib>
 #include <map>
+
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/text.h"
+#include "distributed/mpi_transport.h"
+#include "train/stop_signal.h"
 
 namespace kablate {
+namespace {
+
+// "" where there is none.
+std::string on_path(const std::string& program) {
+  const char* path = std::getenv("PATH");
+  for (const auto& folder : split(path == nullptr ? "" : path, ':'))
+    if (const auto file = folder + "/" + program; !folder.empty() && ::access(file.c_str(), X_OK) == 0)
+      return file;
+  return "";
+}
+
+}  // namespace
 
 std::vector<std::string> trial_arguments(const TrialFolder& folder, const TrialOrder& order) {
   const auto number = [](std::int64_t value) { return std::to_string(value); };
@@ -16,6 +33,7 @@ std::vector<std::string> trial_arguments(const TrialFolder& folder, const TrialO
           "--name",    order.name,
           "--key",     order.key,
           "--threads", number(order.threads),
+          "--ranks",   number(order.ranks),
           "--beside",  number(order.beside),
           "--peak",    shortest(order.peak_flops),
           "--data",    order.data_folder.string()};
@@ -45,11 +63,67 @@ TrialOrder parse_trial_arguments(const std::vector<std::string>& arguments, std:
           .name = text("--name"),
           .key = text("--key"),
           .threads = number("--threads"),
+          .ranks = number("--ranks"),
           .beside = number("--beside"),
           .peak_flops = parse_real(text("--peak")).value_or(0),
           .data_folder = text("--data"),
           .source_folder = {},
           .build = {}};
+}
+
+Launcher launcher_here() {
+  const bool allocated = std::getenv("SLURM_JOB_ID") != nullptr;
+  return allocated && !on_path("srun").empty() ? Launcher::kSrun : Launcher::kMpirun;
+}
+
+std::vector<std::string> launcher_words(Launcher launcher, std::int64_t ranks) {
+  if (ranks == 1) return {};
+  const char* name = launcher == Launcher::kSrun ? "srun" : "mpirun";
+  const std::string program = on_path(name);
+  if (program.empty())
+    throw UserError(str("RANKS = ", ranks, ": there is no ", name, " on PATH; `make RANKS=", ranks,
+                        "` installs Open MPI (Debian's openmpi-bin), or set RANKS to 1"));
+  const std::string count = std::to_string(ranks);
+  if (launcher == Launcher::kSrun)
+    return {program, "--mpi=pmix", "--ntasks", count, "--input=0", "--kill-on-bad-exit=1", "--cpu-bind=none"};
+  // Cores are the system's to share: trials side by side would all be bound to the first ones.
+  std::vector<std::string> words{program, "-np", count, "--oversubscribe", "--bind-to", "none"};
+  // By default mpirun misses a host that is gone after minutes, and then waits for its answer.
+  for (const auto* setting : {"time 3", "intvl 2", "probes 3"})
+    for (const auto& word : split(str("--mca oob_tcp_keepalive_", setting), ' ')) words.push_back(word);
+  if (::geteuid() == 0) words.emplace_back("--allow-run-as-root");  // as the user chose to
+  return words;
+}
+
+void check_launcher(std::int64_t ranks, c10::Device device) {
+  if (ranks == 1) return;
+  if (!device.is_cpu())
+    throw UserError(str("RANKS = ", ranks,
+                        " with a GPU: several ranks train on CPUs alone; set DEVICE to cpu, or RANKS to 1"));
+  mpi_module(ranks);
+  launcher_words(launcher_here(), ranks);
+}
+
+bool was_stopped(const ExitStatus& status) {
+  constexpr int kBySignal = 128;  // what a shell, mpirun and srun add to it
+  const int number = status.signal.value_or(status.code.value_or(0) - kBySignal);
+  return is_stop_signal(number);
+}
+
+std::string last_words(std::string_view output, std::int64_t ranks) {
+  constexpr std::string_view kPrefix = "kablate: ", kOnNode = " on node ";
+  std::string last, own, killed;
+  for (const auto& line : split(trim(output), '\n')) {
+    const bool ours = line.starts_with(kPrefix);
+    last = ours ? line.substr(kPrefix.size()) : line;
+    if (ours) own = last;
+    if (line.find("noticed that process rank") != std::string::npos) killed = line;
+    if (const auto at = line.find(kOnNode);
+        line.find("Remote daemon") != std::string::npos && at != line.npos)
+      killed = str("the connection to ", line.substr(at + kOnNode.size()), ", where ranks run, was lost");
+  }
+  if (ranks == 1) return last;
+  return !killed.empty() ? killed : !own.empty() ? own : last;
 }
 
 }  // namespace kablate

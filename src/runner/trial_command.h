@@ -1,10 +1,15 @@
-// The command line between the runner and the process of a trial: built and parsed here.
+// The command line between the runner and the process of a trial, or the processes of its ranks: built and
+// parsed here.
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include <c10/core/Device.h>
+
 #include "record/layout.h"
+#include "runner/process.h"
 #include "train/trial.h"
 
 namespace kablate {
@@ -14,7 +19,8 @@ constexpr int kTrialDiverged = 10;
 constexpr int kTrialHeldByAnother = 11;
 
 // Where a process started by the runner finds its configuration, every symbol of it: a file would have to be
-// written before the folder is claimed, over the one that another run's trial may have there.
+// written before the folder is claimed, over the one that another run's trial may have there. Of several
+// ranks the first has it.
 constexpr const char* kFromInput = "/dev/stdin";
 
 // `kablate trial FOLDER … < CONFIG`; what the process knows by itself (sources) is left out.
@@ -22,5 +28,23 @@ std::vector<std::string> trial_arguments(const TrialFolder& folder, const TrialO
 
 // The way back, from the arguments after `trial`. Throws UserError.
 TrialOrder parse_trial_arguments(const std::vector<std::string>& arguments, std::string& folder);
+
+// What starts the ranks of a trial: srun within an allocation of Slurm's, where there is one, or mpirun.
+enum class Launcher { kMpirun, kSrun };
+Launcher launcher_here();
+
+// The words before a program's own command line that start it `ranks` times; none for one rank. On which
+// hosts is the launcher's to know (docs/ranks.md). Throws UserError where it is not installed.
+std::vector<std::string> launcher_words(Launcher launcher, std::int64_t ranks);
+
+// Throws UserError if trials of so many ranks can't be started here: for lack of MPI, or on this device.
+void check_launcher(std::int64_t ranks, c10::Device device);
+
+// Whether it ended by a signal that asks to stop, itself or, as a launcher reports it, one of its ranks.
+bool was_stopped(const ExitStatus& status);
+
+// The line of what a trial's process printed that says why it ended: the last. Of several ranks the launcher
+// goes on to speak: its line on a rank or a host that was lost, or the program's last.
+std::string last_words(std::string_view output, std::int64_t ranks);
 
 }  // namespace kablate

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "data/dataset.h"
+#include "distributed/communicator.h"
 #include "model/gpt.h"
 #include "train/objective.h"
 
@@ -29,10 +30,12 @@ struct Means {
 };
 
 // The windows of these numbers, `most` in a batch. `before` is called with each batch before it is evaluated;
-// it may throw to stop.
+// it may throw to stop. Several ranks evaluate a batch each in turn and give the means of one, to the bit;
+// not by sequence, nor data with labels.
 Means mean_over_windows(const Gpt& model, const Objective& objective, const Dataset& data, Split split,
                         const std::vector<std::int64_t>& numbers, std::int64_t most, c10::Device device,
-                        const std::function<void(const Batch&)>& before, bool by_sequence = false);
+                        const std::function<void(const Batch&)>& before, bool by_sequence = false,
+                        Communicator& ranks = one_rank());
 
 struct Losses {
   Means train, validation;
@@ -40,8 +43,8 @@ struct Losses {
 };
 
 // GPT2_EVAL_SAMPLES evenly spaced windows of the validation split and as many of the training split, the same
-// for every trial. `between` is called before each batch; it may throw to stop.
+// for every trial. `between` is called before each batch, on every rank as often; it may throw to stop.
 Losses evaluate(const Config& config, const Gpt& model, const Objective& objective, const Dataset& data,
-                c10::Device device, const std::function<void()>& between);
+                c10::Device device, const std::function<void()>& between, Communicator& ranks = one_rank());
 
 }  // namespace kablate

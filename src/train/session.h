@@ -6,11 +6,11 @@
 
 #include "config/config.h"
 #include "data/dataset.h"
+#include "distributed/communicator.h"
 #include "model/gpt.h"
 #include "model/parameters.h"
 #include "optim/optimizer.h"
 #include "optim/pruner.h"
-#include "train/communicator.h"
 #include "train/objective.h"
 #include "train/train_step.h"
 

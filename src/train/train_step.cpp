@@ -29,6 +29,20 @@ TrainStep::TrainStep(const Config& config, const Gpt& model, const ParameterSet&
     throw UserError(str("GPT2_GRADIENT_ACCUMULATION = ", config.train.accumulation, ": allowed with ",
                         ranks.size(),
                         " ranks: a multiple of their number, so that each takes as many pieces"));
+  make_buckets();
+}
+
+void TrainStep::make_buckets() {
+  if (ranks_.size() == 1) return;
+  std::vector<Tensor> trained;
+  for (std::size_t i = 0; i < parameters_.specs().size(); ++i)
+    if (parameters_.specs()[i].trained) trained.push_back(parameters_.tensors()[i]);
+  buckets_ = std::make_unique<GradientBuckets>(std::move(trained), ranks_);
+}
+
+void TrainStep::go_on_with(Optimizer& optimizer) {
+  optimizer_ = &optimizer;
+  make_buckets();
 }
 
 StepResult TrainStep::run(std::int64_t iteration) {
@@ -38,9 +52,15 @@ StepResult TrainStep::run(std::int64_t iteration) {
   TORCH_CHECK(totals[0] > 0, "iteration ", iteration, ": nothing in its batch counts");
   StepResult result;
   std::vector<Addend> found;  // read last: a device works on while the next pass is told to it
-  for (const auto& piece : pieces) accumulate(piece, totals, result, found);
+  for (const auto& piece : pieces) {
+    if (buckets_ && &piece == &pieces.back()) buckets_->begin_last_pass();
+    accumulate(piece, totals, result, found);
+  }
   for (const auto& [sum, part] : found) *sum += part.item<double>();
-  give_all_gradients();
+  if (buckets_)
+    buckets_->finish();
+  else
+    give_all_gradients();
   sum_over_ranks(result);
   if (!std::isfinite(result.loss)) {
     result.update.finite = false;
@@ -104,7 +124,7 @@ void TrainStep::accumulate(const Piece& piece, const std::vector<double>& totals
   if (minimised.defined()) minimised.backward();
 }
 
-// What no piece reached: another rank's may have, or by chance nothing that it makes counts in this batch.
+// What no piece reached: by chance nothing that it makes counts in this batch.
 void TrainStep::give_all_gradients() const {
   for (std::size_t i = 0; i < parameters_.specs().size(); ++i) {
     const auto& tensor = parameters_.tensors()[i];
@@ -119,11 +139,7 @@ void TrainStep::sum_over_ranks(StepResult& result) const {
   for (const auto& [name, mean] : result.terms) means.push_back(mean);
   const Tensor terms = at::tensor(means, at::kDouble);
   const Tensor tokens = at::full({1}, static_cast<std::int64_t>(result.tokens), at::kLong);
-  std::vector<Tensor> sums{terms, tokens};
-  for (const auto& tensor : parameters_.tensors()) {
-    if (tensor.grad().defined()) sums.push_back(tensor.grad());
-  }
-  ranks_.all_reduce_sum(sums);
+  ranks_.all_reduce_sum({terms, tokens});
   const auto* summed = terms.const_data_ptr<double>();
   result.loss = *summed;
   for (auto& [name, mean] : result.terms) mean = *++summed;

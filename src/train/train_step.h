@@ -4,15 +4,17 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "data/dataset.h"
+#include "distributed/buckets.h"
+#include "distributed/communicator.h"
 #include "model/gpt.h"
 #include "model/parameters.h"
 #include "optim/optimizer.h"
 #include "optim/pruner.h"
-#include "train/communicator.h"
 #include "train/objective.h"
 
 namespace kablate {
@@ -35,7 +37,7 @@ class TrainStep {
             Communicator& ranks);
 
   // Another optimizer, of the parameters as they are from now on.
-  void go_on_with(Optimizer& optimizer) { optimizer_ = &optimizer; }
+  void go_on_with(Optimizer& optimizer);
 
   // Iteration counts from 0; the data and the learning rate follow from it.
   StepResult run(std::int64_t iteration);
@@ -58,6 +60,7 @@ class TrainStep {
                   std::vector<Addend>& found);
   void give_all_gradients() const;
   void sum_over_ranks(StepResult& result) const;
+  void make_buckets();
 
   const Config& config_;
   const Gpt& model_;
@@ -68,6 +71,7 @@ class TrainStep {
   const Dataset& data_;
   std::int64_t seed_;
   Communicator& ranks_;
+  std::unique_ptr<GradientBuckets> buckets_;  // of several ranks
 };
 
 }  // namespace kablate

@@ -43,7 +43,7 @@ Config Trainer::stage_after(std::int64_t updates) const { return at_update(sessi
 
 Trainer::Trainer(const Config& config, std::int64_t seed, std::shared_ptr<const Dataset> data,
                  Communicator& ranks)
-    : session_(config, seed, std::move(data), ranks) {}
+    : ranks_(ranks), session_(config, seed, std::move(data), ranks) {}
 
 void Trainer::begin_with(const NamedTensors& weights) {
   TORCH_CHECK(iteration_ == 0, "weights to start from come after update ", iteration_);
@@ -84,7 +84,7 @@ Update Trainer::update() {
 
 EvaluationRow Trainer::evaluate(const std::function<void()>& between) {
   const Losses losses = kablate::evaluate(session_.config, session_.model, *session_.objective,
-                                          *session_.data, session_.device, between);
+                                          *session_.data, session_.device, between, ranks_);
   return {.iteration = iteration_,
           .train_loss = losses.train.loss,
           .val_loss = losses.validation.loss,

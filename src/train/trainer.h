@@ -10,9 +10,9 @@
 #include <vector>
 
 #include "data/dataset.h"
+#include "distributed/communicator.h"
 #include "interchange/safetensors.h"
 #include "record/metrics_row.h"
-#include "train/communicator.h"
 #include "train/session.h"
 #include "train/token_hash.h"
 
@@ -68,6 +68,7 @@ class Trainer {
   void check(const TrainerState& state) const;
   Config stage_after(std::int64_t updates) const;
 
+  Communicator& ranks_;
   Session session_;
   std::int64_t iteration_ = 0, clipped_elements_ = 0, spikes_ = 0, resets_ = 0;
   TokenChain trained_on_;

@@ -29,6 +29,7 @@
 #include "train/answers.h"
 #include "train/closing.h"
 #include "train/evaluator.h"
+#include "train/follow.h"
 #include "train/sparsity.h"
 #include "train/stop_signal.h"
 #include "train/trainer.h"
@@ -41,7 +42,8 @@ constexpr double kSaveSeconds = 300;  // between evaluations, so that a crash co
 
 class TrialLoop {
  public:
-  TrialLoop(const TrialFolder& folder, const TrialOrder& order, TrialFiles& files, Trainer& trainer);
+  TrialLoop(const TrialFolder& folder, const TrialOrder& order, TrialFiles& files, Trainer& trainer,
+            Communicator& ranks);
   TrialOutcome run();
 
  private:
@@ -62,11 +64,12 @@ class TrialLoop {
   const TrialOrder& order_;
   TrialFiles& files_;
   Trainer& trainer_;
+  Communicator& ranks_;
   const Config& config_;
   double cpu_seconds_ = 0;  // of this thread, in updates
   Effort earlier_;          // attempts
   std::int64_t peak_bytes_ = 0;
-  IterationTimes times_;
+  IterationTimes times_, waited_;  // whole ones; what of them other ranks were waited for
   Stopwatch wall_, since_save_;
   ThreadWaiting waiting_{at::get_num_threads()};
   std::string started_ = utc_now();
@@ -79,8 +82,14 @@ struct Diverged : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-TrialLoop::TrialLoop(const TrialFolder& folder, const TrialOrder& order, TrialFiles& files, Trainer& trainer)
-    : folder_(folder), order_(order), files_(files), trainer_(trainer), config_(trainer.session().config) {
+TrialLoop::TrialLoop(const TrialFolder& folder, const TrialOrder& order, TrialFiles& files, Trainer& trainer,
+                     Communicator& ranks)
+    : folder_(folder),
+      order_(order),
+      files_(files),
+      trainer_(trainer),
+      ranks_(ranks),
+      config_(trainer.session().config) {
   earlier_ = files.resume(trainer);
   peak_bytes_ = earlier_.peak_tensor_bytes;
 }
@@ -119,7 +128,7 @@ void TrialLoop::train() {
     } else if (since_save_.seconds() > kSaveSeconds) {
       save();
     }
-    throw_if_stop_requested();
+    throw_if_some_rank_stops(ranks_);
     waiting_.look();
     update();
   }
@@ -131,8 +140,9 @@ void TrialLoop::save() {
 }
 
 void TrialLoop::evaluate() {
+  check_same_weights(trainer_, ranks_);
   const Stopwatch watch;
-  losses_ = trainer_.evaluate(throw_if_stop_requested);
+  losses_ = trainer_.evaluate([this] { throw_if_some_rank_stops(ranks_); });
   evaluation_seconds_ = watch.seconds();
   files_.append(losses_);
   const auto accuracy = val_term(kAccuracy);
@@ -171,15 +181,21 @@ std::optional<double> TrialLoop::term(const std::string& name) const {
 void TrialLoop::update() {
   const auto device = trainer_.session().device;
   const Stopwatch watch;
-  const double cpu_before = thread_cpu_seconds();
+  const double cpu_before = thread_cpu_seconds(), waited_before = ranks_.waited_seconds();
   Update update = trainer_.update();
   times_.add(watch.milliseconds());
+  waited_.add(1e3 * (ranks_.waited_seconds() - waited_before));
   cpu_seconds_ += thread_cpu_seconds() - cpu_before;
   peak_bytes_ = std::max(peak_bytes_, peak_tensor_bytes_measured(device));
   if (!update.finite)
     throw Diverged(str("loss or gradient was no finite number at iteration ", trainer_.iteration()));
   if (!update.due) return files_.mark_iteration();
-  add_rates(update.row, times_.recent_ms(config_.train.log_interval));
+  const double ms = times_.recent_ms(config_.train.log_interval);
+  add_rates(update.row, ms);
+  if (order_.ranks > 1) {
+    update.row.tokens_per_s_rank = *update.row.tokens_per_s / static_cast<double>(order_.ranks);
+    update.row.communication_share = waited_.recent_ms(config_.train.log_interval) / ms;
+  }
   files_.append(update.row);
   files_.mark_iteration();
 }
@@ -189,8 +205,9 @@ void TrialLoop::add_rates(TrainRow& row, double ms) const {
   row.ms = ms;
   row.tokens_per_s = static_cast<double>(config_.tokens_per_iteration()) / seconds;
   if (order_.peak_flops <= 0) return;
-  row.mfu = flops_per_iteration(config_) / seconds / order_.peak_flops;
-  row.mfu_nanogpt = flops_per_iteration_nanogpt(config_) / seconds / order_.peak_flops;
+  const double peak = order_.peak_flops * static_cast<double>(order_.ranks);
+  row.mfu = flops_per_iteration(config_) / seconds / peak;
+  row.mfu_nanogpt = flops_per_iteration_nanogpt(config_) / seconds / peak;
 }
 
 Effort TrialLoop::effort() const {
@@ -221,7 +238,7 @@ TrialSummary TrialLoop::summary() const {
     if (order_.peak_flops > 0) s.peak_flops = order_.peak_flops;
   }
   if (device.is_cpu() && times_.total_seconds() > 0)
-    s.cpu_share = std::min(1.0, cpu_seconds_ / times_.total_seconds());
+    s.cpu_share = std::min(1.0, cpu_seconds_ / (times_.total_seconds() - waited_.total_seconds()));
   if (peak_bytes_ > 0) s.peak_tensor_bytes = peak_bytes_;
   s.peak_resident_bytes = peak_resident_bytes();
   if (config_.mlp.learned_width) s.mlp_widths = trainer_.session().model.learned_widths();
@@ -231,7 +248,9 @@ TrialSummary TrialLoop::summary() const {
     s.sparsity = sparsity_of_maps(parameters), s.nonzero_parameters = nonzero_entries(parameters);
   }
   s.parameters = parameter_count(config_), s.active_parameters = active_parameter_count(config_);
-  s.threads = order_.threads, s.beside = order_.beside;
+  s.threads = order_.threads, s.ranks = order_.ranks, s.beside = order_.beside;
+  if (order_.ranks > 1 && times_.total_seconds() > 0)
+    s.communication_share = waited_.total_seconds() / times_.total_seconds();
   s.device = device_class(device), s.dtype = dtype_name(config_.run.dtype);
   s.arithmetic = files_.arithmetic();
   s.pid = ::getpid(), s.host = host_name(), s.started = started_, s.ended = utc_now();
@@ -286,16 +305,28 @@ KeyContext key_context(const TrialOrder& order, const Config& config, const Data
   return {.data_hash = data.hash(),
           .init_hash = initial_weights_hash(config),
           .threads = order.threads,
-          .ranks = 1,
+          .ranks = order.ranks,
           .device = device_class(device),
           .kernels = kernels_in_use(),
           .torch_version = torch_version(),
           .build = order.build};
 }
 
-Json environment(const TrialOrder& order, c10::Device device) {
+// Of what all ranks compute with: "A+B" where they differ, which is paired with nothing else.
+std::string arithmetic_of_all(const std::string& own, Communicator& ranks) {
+  std::string all;
+  for (const auto& one : ranks.texts_of_all(own))
+    if (all.find(one) == std::string::npos) all += (all.empty() ? "" : "+") + one;
+  return all;
+}
+
+Json environment(const TrialOrder& order, c10::Device device, Communicator& ranks) {
   Json json = describe_trial_environment(order.source_folder, device);
   json["threads"] = order.threads;
+  if (ranks.size() > 1) {
+    json["ranks"] = ranks.size(), json["hosts"] = ranks.texts_of_all(host_name());
+    json["arithmetic_id"] = arithmetic_of_all(json.at("arithmetic_id"), ranks);
+  }
   json["sources"] = order.build.sources, json["compiler"] = order.build.compiler;
   json["flags"] = order.build.flags;
   return json;
@@ -309,53 +340,44 @@ Json describe_trial_environment(const std::filesystem::path& source_folder, c10:
   return json;
 }
 
-TrialOutcome run_trial(const TrialFolder& folder, const TrialOrder& order, const Config& config) {
-  const auto claim = Claim::acquire(folder);
-  if (claim == nullptr) return TrialOutcome::kHeldByAnother;
-  if (finished_and_whole(folder)) return TrialOutcome::kDone;  // its last owner was quicker
+TrialOutcome run_trial(const TrialFolder& folder, const TrialOrder& order, const Config& config,
+                       Communicator& ranks) {
+  const bool first = ranks.rank() == 0;
+  const auto claim = first ? Claim::acquire(folder) : nullptr;
+  const bool done = claim != nullptr && finished_and_whole(folder);  // its last owner was quicker
+  if (ranks.any(first && (claim == nullptr || done)))
+    return first && claim == nullptr ? TrialOutcome::kHeldByAnother : TrialOutcome::kDone;
   validate(config);
-  open_log_file(folder.log().string(), /*console=*/true);
+  if (first) open_log_file(folder.log().string(), /*console=*/true);
   use_kernels(config.run.kernels, resolve_device(config.run.device));
-  Trainer trainer(config, order.seed, open_dataset(config, order.data_folder));
+  Trainer trainer(config, order.seed, open_dataset(config, order.data_folder), ranks);
   const auto& session = trainer.session();
   const std::string text = key_text(config, order.step, order.rerun_index, order.seed,
                                     key_context(order, config, *session.data, session.device));
   if (key_of(text) != order.key)
     throw WorkError(
-        "the trial's key is not the planned one: data, sources or machine changed since the run was started; "
-        "start it again");
+        str("the trial's key is not the planned one", first ? "" : " on " + host_name(),
+            ": data, sources or machine changed since the run was started, or a rank's differ; start it "
+            "again"));
   if (const auto& file = config.train.init_from; !file.empty())
     trainer.begin_with(read_initial_weights(file, model_parameters(session.stage)));
+  Json here = environment(order, session.device, ranks);
+  if (!first) {
+    share_state(trainer, ranks);
+    follow(trainer, ranks);
+    return TrialOutcome::kDone;
+  }
   for (const auto& damage : damaged_files(folder))
     log_warning("trained again, since it was damaged: " + damage);
-  Json here = environment(order, session.device);
   write_trial_start(folder, config, text, here);
   TrialFiles files(folder, *claim, order.key, here.at("arithmetic_id"));
-  TrialLoop loop(folder, order, files, trainer);
+  TrialLoop loop(folder, order, files, trainer, ranks);
+  share_state(trainer, ranks);
   if (here.at("arithmetic_id") != files.arithmetic()) {  // now that its checkpoint is read
     here["arithmetic_id"] = files.arithmetic();
     write_trial_start(folder, config, text, here);
   }
   return loop.run();
-}
-
-IterationCost time_iterations(const Config& config, std::int64_t iterations,
-                              const std::filesystem::path& data_folder) {
-  use_kernels(config.run.kernels, resolve_device(config.run.device));
-  Trainer trainer(config, /*seed=*/1, open_dataset(config, data_folder));
-  const auto device = trainer.session().device;
-  std::vector<double> times;
-  ThreadWaiting waiting(at::get_num_threads());
-  reset_peak_tensor_bytes(device);
-  for (std::int64_t i = 0; i < kTimingWarmup + iterations; ++i) {
-    throw_if_stop_requested();
-    waiting.look();
-    const Stopwatch watch;
-    trainer.update();
-    if (i >= kTimingWarmup) times.push_back(watch.milliseconds());
-  }
-  std::nth_element(times.begin(), times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2), times.end());
-  return {times[times.size() / 2], peak_tensor_bytes_measured(device)};
 }
 
 }  // namespace kablate

@@ -9,6 +9,7 @@
 #include <c10/core/Device.h>
 
 #include "base/json.h"
+#include "distributed/communicator.h"
 #include "plan/key.h"
 #include "record/layout.h"
 #include "record/summary.h"
@@ -22,7 +23,7 @@ struct TrialOrder {
   std::int64_t step = 0, seed = 1, rerun_index = 0;
   std::string name;  // the step's
   std::string key;   // as planned; refused if the trial's own differs
-  std::int64_t threads = 1, beside = 0;
+  std::int64_t threads = 1, ranks = 1, beside = 0;
   double closing_share = 0.02;  // of the training's time, that evaluating the written weights may cost
   double peak_flops = 0;        // FLOP/s that utilisation is against; 0 where nobody measured it
   std::filesystem::path data_folder, source_folder;
@@ -38,7 +39,9 @@ enum class TrialOutcome { kDone, kDiverged, kHeldByAnother };
 // results there, once it has claimed the folder. Threads must have been fixed (make_deterministic), tensors
 // be counted and signals caught before. Throws Interrupted after a signal, with a checkpoint written;
 // UserError and WorkError as what it calls.
-TrialOutcome run_trial(const TrialFolder& folder, const TrialOrder& order, const Config& config);
+// Of several ranks each calls it; the first alone claims, logs and writes, the others give kDone.
+TrialOutcome run_trial(const TrialFolder& folder, const TrialOrder& order, const Config& config,
+                       Communicator& ranks = one_rank());
 
 struct IterationCost {
   double milliseconds = 0;             // median

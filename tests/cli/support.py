@@ -127,7 +127,7 @@ def metrics(trial):
 
 def loss_log(trial):
     """The rows without what depends on the clock (FORMAT.md)."""
-    clock = {"ms", "tokens_per_s", "mfu", "mfu_nanogpt"}
+    clock = {"ms", "tokens_per_s", "mfu", "mfu_nanogpt", "tokens_per_s_rank", "communication_share"}
     return [{key: value for key, value in row.items() if key not in clock} for row in metrics(trial)]
 
 

@@ -43,6 +43,13 @@ TEST(Validate, RefusesMechanismsWithoutWhatTheyNeed) {
                    {"MLP_EXPANSION = 0"});
 }
 
+TEST(Validate, RefusesRanksThatCanNotShareABatchOrAGpu) {
+  expect_refused({"RANKS=3", "GPT2_GRADIENT_ACCUMULATION=4"},
+                 {"GPT2_GRADIENT_ACCUMULATION = 4", "RANKS = 3", "a multiple of RANKS"});
+  expect_refused({"RANKS=2", "GPT2_GRADIENT_ACCUMULATION=4", "DEVICE=cuda"}, {"RANKS = 2", "DEVICE = cuda"});
+  EXPECT_NO_THROW(validate(config({"RANKS=2", "GPT2_GRADIENT_ACCUMULATION=4"})));
+}
+
 TEST(Validate, RefusesObjectivesThatTheDirectionOfAttentionDefeats) {
   expect_refused({"OBJECTIVE=masked_token"},
                  {"OBJECTIVE = masked_token", "ATTENTION_DIRECTION = causal", "bidirectional"});

@@ -58,6 +58,7 @@ INTS = {
     "SYNTHETIC_MOTIF": 3,
     "THREADS": 0,
     "PARALLEL_TRIALS": 0,
+    "RANKS": 1,
     "MLP_SHARE_LAYERS": 1,
     "MLP_SHARE_HEADS": 1,
     "MLP_UNSHARE_AT": 0,

@@ -42,7 +42,7 @@ TEST(Key, DoesNotDependOnSpelling) {
 TEST(Key, DoesNotDependOnWhereAndHowMuchIsRun) {
   const auto plain = key(config());
   EXPECT_EQ(plain, key(config({"EXPERIMENT_NAME=other", "SEEDS=4-9", "RA_MLA_ABLATION_STEPS=1",
-                               "PARALLEL_TRIALS=7", "THREADS=3", "DEVICE=cuda", "KERNELS=portable",
+                               "PARALLEL_TRIALS=7", "THREADS=3", "RANKS=2", "DEVICE=cuda", "KERNELS=portable",
                                "DATA_PATH=/elsewhere", "RA_MLA_ALLOW_NONCAUSAL=y"})));
 }
 

@@ -187,6 +187,15 @@ TEST(MetricsRow, ComesBackAsItWas) {
     EXPECT_EQ(metrics_row_from_json(Json::parse(line_of(row))), row) << line_of(row);
 }
 
+TEST(MetricsRow, SaysOfSeveralRanksWhatTheyWaitedFor) {
+  TrainRow row{.iteration = 3, .loss = 1.5, .tokens = "00ff"};
+  EXPECT_FALSE(to_json(row).contains("communication_share"));
+  row.tokens_per_s_rank = 4, row.communication_share = 0.125;
+  EXPECT_EQ(metrics_row_from_json(Json::parse(line_of(row))), MetricsRow(row));
+  EXPECT_FALSE(without_clock(row).contains("tokens_per_s_rank"));
+  EXPECT_FALSE(without_clock(row).contains("communication_share"));
+}
+
 // Of a model that prunes; any other's has no such key.
 TEST(MetricsRow, HasASparsityWhereThereIsOne) {
   TrainRow row{.iteration = 3, .loss = 1.5, .tokens = "00ff"};

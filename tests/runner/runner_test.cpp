@@ -84,6 +84,34 @@ TEST(Lookout, LooksAtAnothersTrialNowAndThen) {
   EXPECT_EQ(looks(free, std::chrono::milliseconds(50)), 1);
 }
 
+TEST(Launcher, IsNoneForOneRank) {
+  EXPECT_TRUE(launcher_words(Launcher::kMpirun, 1).empty());
+  EXPECT_TRUE(launcher_words(Launcher::kSrun, 1).empty());
+}
+
+TEST(LastWords, AreOfTheRankThatWasKilledOrOfTheProgramBeforeTheLaunchersOwn) {
+  const std::string failed =
+      "kablate: iteration 5\nkablate: the disk is full\n----\nmpirun detected that …\n----\n";
+  EXPECT_EQ(last_words(failed, 2), "the disk is full");
+  EXPECT_EQ(last_words("kablate: the disk is full\n", 1), "the disk is full");
+  EXPECT_EQ(last_words("kablate: iteration 5\nterminate called\n", 1), "terminate called");
+  const std::string killed =
+      failed + "mpirun noticed that process rank 1 with PID 7 exited on signal 9 (Killed).\n--";
+  EXPECT_EQ(last_words(killed, 2),
+            "mpirun noticed that process rank 1 with PID 7 exited on signal 9 (Killed).");
+  const std::string cut =
+      failed + "  HNP daemon   : [[1,0],0] on node a\n  Remote daemon: [[1,0],1] on node b.c\n--";
+  EXPECT_EQ(last_words(cut, 2), "the connection to b.c, where ranks run, was lost");
+  EXPECT_EQ(last_words("mpirun was unable to start\n", 2), "mpirun was unable to start");
+}
+
+TEST(WasStopped, AlsoWhereALauncherSaysSo) {
+  EXPECT_TRUE(was_stopped({.code = {}, .signal = SIGTERM, .output = ""}));
+  EXPECT_TRUE(was_stopped({.code = 128 + SIGUSR1, .signal = {}, .output = ""}));
+  EXPECT_FALSE(was_stopped({.code = 128 + SIGKILL, .signal = {}, .output = ""}));
+  EXPECT_FALSE(was_stopped({.code = 1, .signal = {}, .output = ""}));
+}
+
 TEST(TrialCommand, IsReadBackAsItWasBuilt) {
   const TrialOrder order{.step = 2,
                          .seed = 3,
@@ -91,6 +119,7 @@ TEST(TrialCommand, IsReadBackAsItWasBuilt) {
                          .name = "gate+cross",
                          .key = "abc",
                          .threads = 4,
+                         .ranks = 8,
                          .beside = 5,
                          .data_folder = "/data of mine",
                          .source_folder = {},
@@ -101,9 +130,10 @@ TEST(TrialCommand, IsReadBackAsItWasBuilt) {
   std::string folder;
   const auto back = parse_trial_arguments(words, folder);
   EXPECT_EQ(folder, "/a folder");
-  EXPECT_EQ(std::tie(back.step, back.seed, back.rerun_index, back.name, back.key, back.threads, back.beside),
+  EXPECT_EQ(std::tie(back.step, back.seed, back.rerun_index, back.name, back.key, back.threads, back.ranks,
+                     back.beside),
             std::tie(order.step, order.seed, order.rerun_index, order.name, order.key, order.threads,
-                     order.beside));
+                     order.ranks, order.beside));
   EXPECT_EQ(back.data_folder, order.data_folder);
   words[2] = "two";
   testing_support::expect_error([&] { parse_trial_arguments(words, folder); }, {"--step = \"two\""});

@@ -1,9 +1,7 @@
 // Training as values, without a file.
 #include "train/trainer.h"
 
-#include <barrier>
 #include <cmath>
-#include <thread>
 
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
@@ -11,12 +9,15 @@
 
 #include "base/error.h"
 #include "support/core/expect_error.h"
+#include "support/engine/memory_ranks.h"
 #include "support/engine/small_trial.h"
+#include "train/follow.h"
 
 namespace kablate {
 namespace {
 
 using testing_support::expect_error;
+using testing_support::on_ranks;
 using testing_support::SmallTrial;
 
 std::vector<Update> trained(Trainer& trainer, std::int64_t updates) {
@@ -131,69 +132,62 @@ TEST(Trainer, StopsBeforeAnUpdateThatIsNoNumber) {
     EXPECT_TRUE(at::equal(tensor, before.optimizer.at(name))) << name;
 }
 
-// Ranks as threads of this process: each waits for the others and takes the sum of all.
-class Threads {
- public:
-  explicit Threads(std::int64_t size) : size_(size), given_(static_cast<std::size_t>(size)), barrier_(size) {}
-
-  class Rank final : public Communicator {
-   public:
-    Rank(Threads& all, std::int64_t rank) : all_(all), rank_(rank) {}
-    std::int64_t rank() const override { return rank_; }
-    std::int64_t size() const override { return all_.size_; }
-    void all_reduce_sum(const std::vector<at::Tensor>& tensors) override {
-      const at::NoGradGuard no_grad;
-      auto& mine = all_.given_[static_cast<std::size_t>(rank_)];
-      mine.clear();
-      for (const auto& tensor : tensors) mine.push_back(tensor.detach().clone());
-      all_.barrier_.arrive_and_wait();
-      for (std::size_t i = 0; i < tensors.size(); ++i) {
-        at::Tensor sum = all_.given_[0][i].clone();
-        for (std::size_t rank = 1; rank < all_.given_.size(); ++rank) sum += all_.given_[rank][i];
-        tensors[i].detach().copy_(sum);
-      }
-      all_.barrier_.arrive_and_wait();
-    }
-
-   private:
-    Threads& all_;
-    std::int64_t rank_;
-  };
-
- private:
-  std::int64_t size_;
-  std::vector<std::vector<at::Tensor>> given_;
-  std::barrier<> barrier_;
-};
-
-TEST(Trainer, OfTwoRanksTrainsWhatOneTrains) {
+// Two pieces an update: what ranks add up is added up in the same order by one.
+TEST(Trainer, OfTwoRanksTrainsTheBitsThatOneTrains) {
   const SmallTrial trial(Deltas{{"GPT2_LOG_INTERVAL", "1"}});
   Trainer alone(trial.config, 1, trial.data);
   const auto rows = trained(alone, 4);
-  Threads threads(2);
-  std::vector<std::vector<Update>> made(2);
-  const auto work = [&](std::int64_t rank) {
-    Threads::Rank communicator(threads, rank);
-    Trainer trainer(trial.config, 1, trial.data, communicator);
-    made[static_cast<std::size_t>(rank)] = trained(trainer, 4);
-  };
-  std::thread other(work, 1);
-  work(0);
-  other.join();
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    EXPECT_EQ(made[0][i].row, made[1][i].row) << "ranks differ at iteration " << i;
-    EXPECT_NEAR(*made[0][i].row.loss, *rows[i].row.loss, 1e-5);
-    EXPECT_NEAR(*made[0][i].row.grad_norm, *rows[i].row.grad_norm, 1e-4);
-    EXPECT_EQ(made[0][i].row.tokens, rows[i].row.tokens) << "both together read what one reads";
-  }
+  const auto losses = alone.evaluate();
+  on_ranks(2, [&](Ranks& ranks) {
+    Trainer trainer(trial.config, 1, trial.data, ranks);
+    const auto made = trained(trainer, 4);
+    for (std::size_t i = 0; i < rows.size(); ++i)
+      EXPECT_EQ(made[i].row, rows[i].row) << "iteration " << i << ", rank " << ranks.rank();
+    expect_same_state(trainer, alone);
+    EXPECT_EQ(trainer.evaluate(), losses);
+  });
+}
+
+TEST(Trainer, OfTwoRanksWithTwoPiecesEachTrainsWhatOneTrainsButForRounding) {
+  const SmallTrial trial(Deltas{{"GPT2_LOG_INTERVAL", "1"}, {"GPT2_GRADIENT_ACCUMULATION", "4"}});
+  Trainer alone(trial.config, 1, trial.data);
+  const auto rows = trained(alone, 4);
+  on_ranks(2, [&](Ranks& ranks) {
+    Trainer trainer(trial.config, 1, trial.data, ranks);
+    const auto made = trained(trainer, 4);
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      EXPECT_NEAR(*made[i].row.loss, *rows[i].row.loss, 1e-5 * *rows[i].row.loss);
+      EXPECT_NEAR(*made[i].row.grad_norm, *rows[i].row.grad_norm, 1e-4);
+      EXPECT_EQ(made[i].row.tokens, rows[i].row.tokens) << "all together read what one reads";
+    }
+  });
+}
+
+// Weights part from one another at update 3: buckets are then of others.
+TEST(Trainer, OfTwoRanksGoesOnWhereTheFirstIsAndBecomesAnotherModelAsOneDoes) {
+  const SmallTrial trial(
+      Deltas{{"GPT2_LOG_INTERVAL", "1"}, {"MLP_SHARE_LAYERS", "2"}, {"MLP_UNSHARE_AT", "3"}});
+  Trainer alone(trial.config, 1, trial.data);
+  trained(alone, 5);
+  on_ranks(2, [&](Ranks& ranks) {
+    Trainer trainer(trial.config, 1, trial.data, ranks);
+    trained(trainer, 2);
+    if (ranks.rank() == 1)  // it has lost its way
+      for (const auto& tensor : trainer.session().parameters.tensors()) tensor.detach().zero_();
+    EXPECT_THROW(check_same_weights(trainer, ranks), WorkError);
+    share_state(trainer, ranks);
+    EXPECT_NO_THROW(check_same_weights(trainer, ranks));
+    trained(trainer, 3);
+    expect_same_state(trainer, alone);
+  });
 }
 
 TEST(Trainer, OfRanksThatCannotShareTheBatchIsRefused) {
   const SmallTrial trial;
-  Threads threads(3);
-  Threads::Rank rank(threads, 0);
-  expect_error([&] { Trainer(trial.config, 1, trial.data, rank); },
-               {"GPT2_GRADIENT_ACCUMULATION = 2", "3 ranks"});
+  on_ranks(3, [&](Ranks& ranks) {
+    expect_error([&] { Trainer(trial.config, 1, trial.data, ranks); },
+                 {"GPT2_GRADIENT_ACCUMULATION = 2", "3 ranks"});
+  });
 }
 
 std::vector<std::string> tokens_of(const Deltas& deltas, std::int64_t seed) {
