@@ -16,6 +16,7 @@
 #include "cluster/task_map.h"
 #include "config/enum_names.h"
 #include "config/settings.h"
+#include "distributed/mpi_transport.h"
 #include "model/kernel/choice.h"
 #include "record/claim.h"
 #include "record/writer.h"
@@ -39,6 +40,10 @@ struct Place {
 
 c10::Device device_of_tasks(const Config& base) {
   const auto device = base.run.device;
+  if (base.run.ranks > 1) mpi_module(base.run.ranks);  // there, before anything is submitted
+  if (base.run.ranks > 1 && base.slurm.gpus > 0)
+    throw UserError(str("SLURM_GPUS = ", base.slurm.gpus, " with RANKS = ", base.run.ranks,
+                        ": several ranks train on CPUs alone; set SLURM_GPUS = 0, or RANKS = 1"));
   if (base.slurm.gpus > 0) {
     if (device == DeviceKind::kCpu)
       throw UserError(str("SLURM_GPUS = ", base.slurm.gpus,
@@ -141,7 +146,8 @@ SlurmJob job_of(const PreparedRun& run, const SubmissionFolder& folder, const Pl
                .program = fs::absolute(folder.program()),
                .folder = fs::absolute(folder.path()),
                .results = fs::absolute(run.folder.path()),
-               .cpus = place.cpus};
+               .cpus = place.cpus,
+               .ranks = run.base.run.ranks};
   if (job.folder.string().find_first_of("\"\n") != std::string::npos)
     throw UserError(str("results folder ", job.folder.string(),
                         ": sbatch takes no path with quotes or line ends; choose another with --results DIR "
@@ -163,12 +169,21 @@ int print_scripts(const PreparedRun& run, const Chosen& chosen, const Place& pla
   return kExitDone;
 }
 
+// A program that is built again meanwhile would make other trials.
+void copy_program(const SubmissionFolder& folder, std::int64_t ranks) {
+  std::error_code fault;
+  fs::copy_file("/proc/self/exe", folder.program(), fault);
+  if (!fault && ranks > 1) {
+    const auto module = mpi_module(ranks);
+    fs::copy_file(module, folder.path() / module.filename(), fault);
+  }
+  if (fault) throw WorkError(str(folder.program().string(), ": can't be written (", fault.message(), ")"));
+}
+
 void write_files(const SubmissionFolder& folder, const PreparedRun& run, const Submission& submission,
                  const Place& place) {
   const auto job = job_of(run, folder, place);
-  std::error_code fault;  // a program that is built again meanwhile would make other trials
-  fs::copy_file(fs::read_symlink("/proc/self/exe"), folder.program(), fault);
-  if (fault) throw WorkError(str(folder.program().string(), ": can't be written (", fault.message(), ")"));
+  copy_program(folder, run.base.run.ranks);
   for (const auto& trial : submission.trials) {
     const auto* step = run.plan.find_step(trial.step);
     std::error_code ignored;

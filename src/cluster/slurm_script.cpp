@@ -122,7 +122,7 @@ std::string common(const SlurmOptions& options, const SlurmJob& job, const std::
                    const std::string& output) {
   std::string text = directive("job-name", "kablate-" + job.experiment + kind);
   text += directive("output", without_patterns((job.folder / "log").string()) + "/" + output);
-  text += directive("--open-mode=append") + directive("--nodes=1") + directive("--ntasks=1");
+  text += directive("--open-mode=append");
   for (const auto& [name, value] :
        {std::pair("partition", options.partition), {"account", options.account}, {"qos", options.qos}})
     if (!value.empty()) text += directive(name, value);
@@ -166,6 +166,8 @@ std::string array_script(const SlurmOptions& options, const SlurmJob& job) {
       "#!/bin/bash\n# Written by `kablate submit`: task n trains the trial at place $1 + n of "
       "submission.json.\n";
   text += common(options, job, "", "%A_%a.txt");
+  text += job.ranks == 1 ? directive("--nodes=1") + directive("--ntasks=1")
+                         : directive("ntasks", std::to_string(job.ranks));  // on as many machines as it takes
   text += directive("cpus-per-task", std::to_string(job.cpus));
   if (options.gpus > 0) text += directive("gres", str("gpu:", options.gpus));
   for (const auto& [name, value] :
@@ -183,7 +185,8 @@ std::string array_script(const SlurmOptions& options, const SlurmJob& job) {
 std::string report_script(const SlurmOptions& options, const SlurmJob& job) {
   std::string text =
       "#!/bin/bash\n# Written by `kablate submit`: the table, when all its trials have ended.\n";
-  text += common(options, job, "-report", "report.txt") + directive("--cpus-per-task=1");
+  text += common(options, job, "-report", "report.txt");
+  for (const auto* option : {"--nodes=1", "--ntasks=1", "--cpus-per-task=1"}) text += directive(option);
   return text +
          str("exec ", in_quotes(job.program.string()), " report ", in_quotes(job.results.string()), "\n");
 }

@@ -24,7 +24,8 @@ struct SlurmJob {
   std::filesystem::path program;  // the copy that is to run, absolute
   std::filesystem::path folder;   // of the submission, absolute
   std::filesystem::path results;  // the experiment's folder, absolute
-  std::int64_t cpus = 1;          // of a task
+  std::int64_t cpus = 1;          // of a rank
+  std::int64_t ranks = 1;         // of a trial
 };
 
 // Task n of the array, called with its first place in the submission as an argument, trains the trial at

@@ -65,6 +65,15 @@ TEST(ArrayScript, SaysWhatIsAskedFor) {
       "\nexec '/r/quick/slurm/0001/kablate' task '/r/quick/slurm/0001' $(($1 + SLURM_ARRAY_TASK_ID))\n"));
 }
 
+TEST(ArrayScript, AsksForARankATask) {
+  auto job = kJob;
+  job.ranks = 3;
+  const auto script = array_script(slurm_options(), job);
+  EXPECT_NE(script.find("\n#SBATCH --ntasks=3\n"), std::string::npos) << script;
+  EXPECT_EQ(script.find("--nodes"), std::string::npos) << script;
+  EXPECT_NE(report_script(slurm_options(), job).find("\n#SBATCH --ntasks=1\n"), std::string::npos);
+}
+
 TEST(ArrayScript, LeavesToThePartitionWhatIsNotSaid) {
   const auto script = array_script(slurm_options(), kJob);
   for (const auto* option :
