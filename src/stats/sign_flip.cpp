@@ -1,5 +1,8 @@
 #include "stats/sign_flip.h"
 
+#include <algorithm>
+#include <array>
+#include <bit>
 #include <cmath>
 
 #include "base/error.h"
@@ -26,17 +29,28 @@ std::int64_t count_reaching(double sum, std::span<const double> rest, double lea
 
 SignFlip sampled(std::span<const double> differences, double least) {
   constexpr std::size_t kBits = 64;
+  // Each sum waits for its last addition: so many draws are made beside one another, each in its own order.
+  constexpr std::int64_t kBeside = 8;
+  static_assert(kSignFlipDraws % kBeside == 0);
   const std::uint64_t key = stream_key(0, "sign flips");
   const std::size_t words = (differences.size() + kBits - 1) / kBits;
   std::int64_t found = 0;
-  for (std::int64_t draw = 0; draw < kSignFlipDraws; ++draw) {
-    double sum = 0;
-    std::uint64_t bits = 0;
-    for (std::size_t i = 0; i < differences.size(); ++i, bits >>= 1) {
-      if (i % kBits == 0) bits = random_bits(key, static_cast<std::uint64_t>(draw) * words + i / kBits);
-      sum += (bits & 1) != 0 ? differences[i] : -differences[i];
+  for (std::int64_t draw = 0; draw < kSignFlipDraws; draw += kBeside) {
+    std::array<double, kBeside> sums{};
+    std::array<std::uint64_t, kBeside> bits{};
+    for (std::size_t word = 0; word < words; ++word) {
+      for (std::size_t k = 0; k < kBeside; ++k)
+        bits[k] = random_bits(key, (static_cast<std::uint64_t>(draw) + k) * words + word);
+      for (const double value :
+           differences.subspan(word * kBits).first(std::min(kBits, differences.size() - word * kBits))) {
+        const auto plus = std::bit_cast<std::uint64_t>(value);
+        for (std::size_t k = 0; k < kBeside; ++k) {  // a bit of 0 turns the sign
+          sums[k] += std::bit_cast<double>(plus ^ (~bits[k] << (kBits - 1)));
+          bits[k] >>= 1;
+        }
+      }
     }
-    found += std::abs(sum) >= least ? 1 : 0;
+    for (const double sum : sums) found += std::abs(sum) >= least ? 1 : 0;
   }
   return {static_cast<double>(1 + found) / static_cast<double>(1 + kSignFlipDraws), false, kSignFlipDraws};
 }

@@ -39,6 +39,32 @@ TEST(SignFlip, ReachesTheLeastPOfItsPairs) {
   EXPECT_EQ(twenty.p, std::ldexp(1, -19));
 }
 
+// Draw after draw, sum after sum: however many are made at once, the figures are these.
+double plainly_sampled(const std::vector<double>& differences) {
+  double sum = 0, sizes = 0;
+  for (const double d : differences) sum += d, sizes += std::abs(d);
+  const auto key = stream_key(0, "sign flips");
+  const auto words = (differences.size() + 63) / 64;
+  std::int64_t found = 0;
+  for (std::uint64_t draw = 0; draw < 100'000; ++draw) {
+    double flipped = 0;
+    for (std::size_t i = 0; i < differences.size(); ++i)
+      flipped +=
+          (random_bits(key, draw * words + i / 64) >> i % 64 & 1) != 0 ? differences[i] : -differences[i];
+    found += std::abs(flipped) >= std::abs(sum) - 1e-12 * sizes ? 1 : 0;
+  }
+  return static_cast<double>(1 + found) / 100'001;
+}
+
+TEST(SignFlip, OfManyPairsIsThatOfDrawsMadeOneByOne) {
+  const auto key = stream_key(2, "test");
+  for (const std::size_t n : {21u, 64u, 65u, 130u}) {
+    std::vector<double> differences;
+    for (std::uint64_t i = 0; i < n; ++i) differences.push_back(random_uniform(key, i) - 0.45);
+    EXPECT_EQ(sign_flip(differences).p, plainly_sampled(differences)) << n;
+  }
+}
+
 TEST(SignFlip, SamplesBeyondTwentyPairsWithKeyedDraws) {
   std::vector<double> differences;
   const auto key = stream_key(1, "test");
