@@ -45,7 +45,7 @@ void write_all(int fd, std::string_view content, const fs::path& path) {
 std::string read_text(const fs::path& path) {
   InputFile file(path);
   std::string content;
-  std::vector<char> buffer(1 << 18);
+  std::vector<char> buffer(file.piece(1 << 18));
   while (const auto got = file.read_some(buffer.data(), buffer.size())) content.append(buffer.data(), got);
   return content;
 }

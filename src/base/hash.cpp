@@ -57,7 +57,7 @@ std::string file_sha256(const std::string& path) {
   try {
     InputFile file(path);
     Sha256 hash;
-    std::vector<char> buffer(1 << 20);
+    std::vector<char> buffer(file.piece(1 << 20));
     while (const auto size = file.read_some(buffer.data(), buffer.size())) hash.add(buffer.data(), size);
     return hex(hash.finish());
   } catch (const UserError& fault) {

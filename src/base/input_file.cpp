@@ -1,5 +1,6 @@
 #include "base/input_file.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -52,6 +53,11 @@ InputFile::InputFile(std::filesystem::path path, std::string label, std::string_
 }
 
 InputFile::~InputFile() { ::close(descriptor_); }
+
+std::size_t InputFile::piece(std::size_t most) const {
+  constexpr std::uint64_t kLeast = 1 << 12;  // those of /proc have no size
+  return static_cast<std::size_t>(std::clamp<std::uint64_t>(size_ + 1, kLeast, most));
+}
 
 std::size_t InputFile::read_some(char* out, std::size_t count) {
   for (;;) {

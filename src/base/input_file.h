@@ -25,6 +25,9 @@ class InputFile {
   int descriptor() const { return descriptor_; }
   std::uint64_t size() const { return size_; }  // when it was opened; 0 for the files of /proc
 
+  // How large a buffer to read all of it with, of `most` at the most: a small file needs no large one.
+  std::size_t piece(std::size_t most) const;
+
   // Some bytes from the present place on, at most `count`; 0
   // at the end. Throws UserError with the system's reason.
   std::size_t read_some(char* out, std::size_t count);
