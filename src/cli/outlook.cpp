@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/parallel.h"
 #include "cli/prepare.h"
 #include "measure/cores.h"
 #include "measure/machine.h"
@@ -34,7 +35,10 @@ bool decide_trials(Outlook& outlook, const Config& base, const ExperimentFolder&
     outlook.undecided = std::string("without its data nothing can be trained: ") + fault.what();
     return false;
   }
-  for (const auto& trial : outlook.plan.trials) outlook.decisions.push_back(decide(folder, trial));
+  const auto& trials = outlook.plan.trials;
+  outlook.decisions.resize(trials.size());
+  for_each_on_all_cores(trials.size(),
+                        [&](std::size_t i) { outlook.decisions[i] = decide(folder, trials[i]); });
   for (std::size_t i = 0; i < outlook.plan.steps.size(); ++i) {
     const auto& step = outlook.plan.steps[i];
     const auto first = std::find_if(outlook.plan.trials.begin(), outlook.plan.trials.end(),

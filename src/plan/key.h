@@ -10,6 +10,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <string_view>
@@ -45,10 +46,25 @@ struct KeyContext {
 std::string key_text(const Config& config, std::int64_t step, std::int64_t rerun_index, std::int64_t seed,
                      const KeyContext& context);
 
+// The texts of one arm's trials, which differ in what follows the seed alone: the rest is made once.
+class KeyTexts {
+ public:
+  KeyTexts(const Config& config, std::int64_t step, std::int64_t rerun_index, const KeyContext& context);
+  std::string text(std::int64_t seed) const;
+
+ private:
+  std::vector<std::string> parts_;  // the seed stands between them
+};
+
 // 64 hex digits.
 std::string key_of(std::string_view key_text);
 
-// The text taken apart: a line's name -> its value. Lines that are none are left out.
+// Calls `line` with the name and the value of each line of the text, in order. Lines that are none are left
+// out.
+void visit_key(std::string_view key_text,
+               const std::function<void(std::string_view name, std::string_view value)>& line);
+
+// The text taken apart: a line's name -> its value.
 std::map<std::string, std::string> key_values(std::string_view key_text);
 
 // The hash of the text without what a trial's seed decides:

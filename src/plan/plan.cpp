@@ -300,8 +300,12 @@ std::vector<std::string> terms_notes(const Plan& plan) {
 }
 
 void assign_keys(Plan& plan, const KeyContext& context) {
+  using Arm = std::pair<std::int64_t, std::string>;  // a planted harm has its baseline's number
+  std::map<Arm, KeyTexts> known;
   for (auto& trial : plan.trials) {
-    trial.key_text = key_text(trial.config, trial.step, trial.rerun_index, trial.seed, context);
+    const Arm arm{trial.step, trial.name};
+    const auto texts = known.try_emplace(arm, trial.config, trial.step, trial.rerun_index, context).first;
+    trial.key_text = texts->second.text(trial.seed);
     trial.key = key_of(trial.key_text);
   }
 }

@@ -93,7 +93,7 @@ Plan make_plan(const Settings& base, const std::filesystem::path& plans_folder, 
 // its difference is paired all the same.
 std::vector<std::string> terms_notes(const Plan& plan);
 
-// Gives every trial its key.
+// Gives every trial its key. REQUIRES: trials of one step and name have one configuration.
 void assign_keys(Plan& plan, const KeyContext& context);
 
 }  // namespace kablate

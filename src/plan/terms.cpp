@@ -2,11 +2,14 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
+#include <optional>
 #include <set>
 
 #include "base/text.h"
 #include "config/config.h"
 #include "config/settings.h"
+#include "plan/key.h"
 
 namespace kablate {
 namespace {
@@ -50,13 +53,55 @@ std::string value_of(const TrainedValues& values, const std::string& symbol) {
   return found == values.end() ? "" : found->second;
 }
 
-std::int64_t sequences(const TrainedValues& values) {
-  return parse_int(value_of(values, "GPT2_BATCH_SIZE")).value_or(0) *
-         parse_int(value_of(values, "GPT2_GRADIENT_ACCUMULATION")).value_or(0);
+// The values of kTerms in their order; "" where nothing reads one.
+using TermValues = std::array<std::string_view, kTerms.size()>;
+
+std::optional<std::size_t> place_of(std::string_view symbol) {
+  static const auto places = [] {
+    std::map<std::string_view, std::size_t> result;
+    for (std::size_t i = 0; i < kTerms.size(); ++i) result[kTerms[i].symbol] = i;
+    return result;
+  }();
+  const auto found = places.find(symbol);
+  return found == places.end() ? std::nullopt : std::optional(found->second);
 }
 
-bool is_batch(const std::string& symbol) {
+TermValues terms_of(const TrainedValues& values) {
+  TermValues terms;
+  for (const auto& [symbol, value] : values)
+    if (const auto place = place_of(symbol)) terms[*place] = value;
+  return terms;
+}
+
+TermValues terms_of(std::string_view key_text) {
+  TermValues terms;
+  visit_key(key_text, [&](std::string_view name, std::string_view value) {
+    if (const auto place = place_of(name)) terms[*place] = value;
+  });
+  return terms;
+}
+
+std::int64_t sequences(const TermValues& values) {
+  return parse_int(values[*place_of("GPT2_BATCH_SIZE")]).value_or(0) *
+         parse_int(values[*place_of("GPT2_GRADIENT_ACCUMULATION")]).value_or(0);
+}
+
+bool is_batch(std::string_view symbol) {
   return symbol == "GPT2_BATCH_SIZE" || symbol == "GPT2_GRADIENT_ACCUMULATION";
+}
+
+std::vector<TermDifference> differences_of(const TermValues& own, const TermValues& other) {
+  std::vector<TermDifference> differences;
+  const bool same_batch = sequences(own) == sequences(other);
+  for (std::size_t i = 0; i < kTerms.size(); ++i) {
+    const auto& [symbol, kind] = kTerms[i];
+    if (same_batch && is_batch(symbol)) continue;
+    const auto a = own[i], b = other[i];
+    // GPT2_DECAY_LR decides whether the least rate is read, and says so itself.
+    const bool said = std::string_view(symbol) == "GPT2_MIN_LR" && (a.empty() || b.empty());
+    if (a != b && !said) differences.push_back({kind, symbol, std::string(a), std::string(b)});
+  }
+  return differences;
 }
 
 }  // namespace
@@ -91,17 +136,11 @@ std::string TermDifference::text() const {
 }
 
 std::vector<TermDifference> term_differences(const TrainedValues& own, const TrainedValues& other) {
-  std::vector<TermDifference> differences;
-  const auto compare = [&](TermKind kind, const std::string& symbol) {
-    const auto a = value_of(own, symbol), b = value_of(other, symbol);
-    // GPT2_DECAY_LR decides whether the least rate is read, and says so itself.
-    const bool said = symbol == "GPT2_MIN_LR" && (a.empty() || b.empty());
-    if (a != b && !said) differences.push_back({kind, symbol, a, b});
-  };
-  const bool same_batch = sequences(own) == sequences(other);
-  for (const auto& term : kTerms)
-    if (!same_batch || !is_batch(term.symbol)) compare(term.kind, term.symbol);
-  return differences;
+  return differences_of(terms_of(own), terms_of(other));
+}
+
+std::vector<TermDifference> term_differences(std::string_view own, std::string_view other) {
+  return differences_of(terms_of(own), terms_of(other));
 }
 
 bool has_kind(const std::vector<TermDifference>& differences, TermKind kind) {

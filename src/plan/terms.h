@@ -5,6 +5,7 @@
 
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace kablate {
@@ -36,6 +37,8 @@ struct TermDifference {
 // By kind. A batch that is cut into other pieces holds the same samples: no difference. The vocabulary is a
 // part of the model: a larger one than the data's is padding, and the tokens stay what they are.
 std::vector<TermDifference> term_differences(const TrainedValues& own, const TrainedValues& other);
+// The same of the texts of two trials' keys (key.h).
+std::vector<TermDifference> term_differences(std::string_view own, std::string_view other);
 
 bool has_kind(const std::vector<TermDifference>& differences, TermKind kind);
 

@@ -6,12 +6,11 @@
 #include <optional>
 #include <set>
 
-#include <sys/stat.h>
-
 #include "base/error.h"
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/json.h"
+#include "record/file_stamp.h"
 #include "record/layout.h"
 #include "record/seal.h"
 
@@ -19,32 +18,10 @@ namespace kablate {
 namespace {
 namespace fs = std::filesystem;
 
-// Changes whenever a file is written again.
-struct Stamp {
-  std::int64_t bytes = 0, modified_ns = 0, changed_ns = 0;
-  bool operator==(const Stamp&) const = default;
-};
-
 struct Known {
-  Stamp stamp;
+  FileStamp stamp;
   std::string sha256;
 };
-
-std::optional<Stamp> stamp_of(const fs::path& file) {
-  struct stat info {};
-  if (::stat(file.c_str(), &info) != 0) return {};
-  const auto ns = [](const timespec& time) {
-    return time.tv_sec * std::int64_t{1'000'000'000} + time.tv_nsec;
-  };
-  return Stamp{info.st_size, ns(info.st_mtim), ns(info.st_ctim)};
-}
-
-// Whether a change that followed at once could have left the same time: clocks of file systems tick slowly.
-bool is_fresh(const Stamp& stamp) {
-  constexpr std::int64_t kSettledNs = 2'000'000'000;
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(now).count() - stamp.modified_ns < kSettledNs;
-}
 
 // The experiment that a trial's file belongs to, by where it lies.
 std::optional<ExperimentFolder> experiment_of(const fs::path& file) {
@@ -53,25 +30,37 @@ std::optional<ExperimentFolder> experiment_of(const fs::path& file) {
   return experiment.trials() == trials ? std::optional(experiment) : std::nullopt;
 }
 
-std::string key_of_file(const ExperimentFolder& experiment, const fs::path& file) {
-  return file.lexically_relative(experiment.trials()).string();
-}
-
 class Memory {
  public:
+  ~Memory() {
+    try {
+      keep();
+    } catch (...) {  // everything is read again next time
+    }
+  }
+
   std::string sha256_of(const fs::path& path) {
-    const std::lock_guard lock(mutex_);
+    const auto stamp = stamp_of(path);
+    if (!stamp || stamp->bytes < kRememberedBytes) return file_sha256(path.string());
     const auto file = fs::absolute(path).lexically_normal();
-    const auto stamp = stamp_of(file);
     const auto experiment = experiment_of(file);
+    std::unique_lock lock(mutex_);
     if (experiment) load(*experiment);
     const auto found = known_.find(file.string());
-    if (stamp && found != known_.end() && found->second.stamp == *stamp) return found->second.sha256;
+    if (found != known_.end() && found->second.stamp == *stamp) return found->second.sha256;
+    lock.unlock();
     const std::string sum = file_sha256(file.string());
-    if (!stamp || stamp_of(file) != stamp || is_fresh(*stamp)) return sum;
+    if (stamp_of(file) != stamp || !stamp->settled()) return sum;
+    lock.lock();
     known_[file.string()] = {*stamp, sum};
-    if (experiment && static_cast<std::uintmax_t>(stamp->bytes) >= kRememberedBytes) save(*experiment);
+    if (experiment) unsaved_.insert(experiment->path());
+    if (Clock::now() >= next_save_) save_all();
     return sum;
+  }
+
+  void keep() {
+    const std::lock_guard lock(mutex_);
+    save_all();
   }
 
   void forget(const fs::path& folder) {
@@ -83,6 +72,8 @@ class Memory {
   }
 
  private:
+  using Clock = std::chrono::steady_clock;
+
   void load(const ExperimentFolder& experiment) {
     if (!loaded_.insert(experiment.checked().string()).second) return;
     try {
@@ -96,15 +87,22 @@ class Memory {
     }
   }
 
+  void save_all() {
+    constexpr int kRest = 20;  // times as long as it takes
+    const auto began = Clock::now();
+    for (const auto& path : unsaved_) save(ExperimentFolder(path));
+    unsaved_.clear();
+    next_save_ = Clock::now() + kRest * (Clock::now() - began);
+  }
+
   void save(const ExperimentFolder& experiment) {
     Json files = Json::object();
-    for (const auto& [path, known] : known_)
-      if (static_cast<std::uintmax_t>(known.stamp.bytes) >= kRememberedBytes && experiment_of(path) &&
-          experiment_of(path)->path() == experiment.path())
-        files[key_of_file(experiment, path)] = {{"bytes", known.stamp.bytes},
-                                                {"modified_ns", known.stamp.modified_ns},
-                                                {"changed_ns", known.stamp.changed_ns},
-                                                {"sum", known.sha256}};
+    const auto prefix = (experiment.trials() / "").string();
+    for (auto at = known_.lower_bound(prefix); at != known_.end() && at->first.starts_with(prefix); ++at)
+      files[at->first.substr(prefix.size())] = {{"bytes", at->second.stamp.bytes},
+                                                {"modified_ns", at->second.stamp.modified_ns},
+                                                {"changed_ns", at->second.stamp.changed_ns},
+                                                {"sum", at->second.sha256}};
     try {
       write_file(experiment.checked(), sealed_text({{"files", files}}));
     } catch (const WorkError&) {  // a folder that can only be read: they are read again next time
@@ -114,6 +112,8 @@ class Memory {
   std::mutex mutex_;
   std::map<std::string, Known> known_;
   std::set<std::string> loaded_;
+  std::set<fs::path> unsaved_;
+  Clock::time_point next_save_;
 };
 
 Memory& memory() {
@@ -124,6 +124,8 @@ Memory& memory() {
 }  // namespace
 
 std::string remembered_sha256(const fs::path& file) { return memory().sha256_of(file); }
+
+void keep_checked() { memory().keep(); }
 
 void forget_checked(const fs::path& folder) { memory().forget(folder); }
 

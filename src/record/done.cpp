@@ -24,24 +24,34 @@ std::vector<fs::path> files_of(const TrialFolder& folder) {
 
 std::string name_of(const fs::path& file) { return file.filename().string(); }
 
+// What DONE must list.
+const std::vector<std::string>& names_of_files() {
+  static const auto names = [] {
+    std::vector<std::string> result;
+    for (const auto& file : files_of(TrialFolder(""))) result.push_back(name_of(file));
+    return result;
+  }();
+  return names;
+}
+
 bool is_digest(std::string_view text) {
   return text.size() == kDigestDigits && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
 }
 
 std::string done_text(const Files& files) {
   std::string text = str(kHead, kRecordFormat, "\n");
-  for (const auto& [name, sum] : files) text += str(sum, "  ", name, "\n");
+  for (const auto& [name, sum] : files) text.append(sum).append("  ").append(name).append("\n");
   return text;
 }
 
 // The list, if `text` is one of this format, to the byte.
-std::optional<Files> parse_done(const std::string& text, const TrialFolder& folder) {
+std::optional<Files> parse_done(const std::string& text) {
   Files files;
   for (const auto& line : split(text, '\n'))
     if (line.size() > kDigestDigits + 2 && is_digest(std::string_view(line).substr(0, kDigestDigits)))
       files[line.substr(kDigestDigits + 2)] = line.substr(0, kDigestDigits);
-  for (const auto& file : files_of(folder))
-    if (!files.contains(name_of(file))) return {};
+  for (const auto& name : names_of_files())
+    if (!files.contains(name)) return {};
   return done_text(files) == text ? std::optional(std::move(files)) : std::nullopt;
 }
 
@@ -56,11 +66,11 @@ std::optional<DoneList> DoneList::read(const TrialFolder& folder) {
   std::error_code ignored;
   if (!fs::is_regular_file(path, ignored)) return {};
   const std::string text = read_text(path);
-  if (auto files = parse_done(text, folder)) return DoneList(path, std::move(*files));
+  if (auto files = parse_done(text)) return DoneList(path, std::move(*files));
   if (is_digest(trim(text))) throw older_format(path.string());
   std::string plain = text;
   std::erase(plain, '\r');
-  if (plain != text && parse_done(plain, folder)) throw damaged(path, damage_of(text, hex(sha256(plain))));
+  if (plain != text && parse_done(plain)) throw damaged(path, damage_of(text, hex(sha256(plain))));
   if (text.starts_with(kHead))
     if (const auto format =
             parse_int(std::string_view(text).substr(kHead.size(), text.find('\n') - kHead.size()));
@@ -85,7 +95,10 @@ void write_done(const TrialFolder& folder, const Files& known) {
 }
 
 std::string read_checked(const TrialFolder& folder, const fs::path& file) {
-  const auto done = DoneList::read(folder);
+  return read_checked(DoneList::read(folder), file);
+}
+
+std::string read_checked(const std::optional<DoneList>& done, const fs::path& file) {
   std::error_code ignored;
   if (!fs::exists(file, ignored))
     throw FileFault(Kind::kMissing,
@@ -97,26 +110,34 @@ std::string read_checked(const TrialFolder& folder, const fs::path& file) {
   return text;
 }
 
-void check_file(const TrialFolder& folder, const fs::path& file) {
-  const auto done = DoneList::read(folder);
-  if (!done) return;
+namespace {
+
+void check_listed(const DoneList& done, const fs::path& file) {
   std::error_code ignored;
   if (!fs::is_regular_file(file, ignored))
     throw FileFault(Kind::kMissing, str(file.string(), ": is missing, although the trial is finished"));
-  if (remembered_sha256(file) == done->sha256_of(file)) return;
-  throw damaged(file, damage_of(read_text(file), done->sha256_of(file)));
+  if (remembered_sha256(file) == done.sha256_of(file)) return;
+  throw damaged(file, damage_of(read_text(file), done.sha256_of(file)));
+}
+
+}  // namespace
+
+void check_file(const TrialFolder& folder, const fs::path& file) {
+  if (const auto done = DoneList::read(folder)) check_listed(*done, file);
 }
 
 std::vector<std::string> damaged_files(const TrialFolder& folder, bool again) {
   std::vector<std::string> found;
   if (again) forget_checked(folder.path());
   try {
-    if (!DoneList::read(folder)) return {};
-    for (const auto& file : files_of(folder)) {
+    const auto done = DoneList::read(folder);
+    if (!done) return {};
+    const std::string prefix = (folder.path() / "").string();
+    for (const auto& name : names_of_files()) {
       try {
-        check_file(folder, file);
+        check_listed(*done, prefix + name);
       } catch (const FileFault& fault) {
-        found.push_back(std::string(fault.what()).substr((folder.path() / "").string().size()));
+        found.push_back(std::string(fault.what()).substr(prefix.size()));
       }
     }
   } catch (const UserError& fault) {

@@ -36,7 +36,9 @@ class DoneList {
 void write_done(const TrialFolder& folder, const std::map<std::string, std::string>& known);
 
 // The text of a trial's file; where the trial is finished, only if it is what DONE records. Throws FileFault.
+// With `done` for several files of a trial whose DONE is read once.
 std::string read_checked(const TrialFolder& folder, const std::filesystem::path& file);
+std::string read_checked(const std::optional<DoneList>& done, const std::filesystem::path& file);
 
 // The same without the text, for large files: what was found of one is remembered by its size and time
 // (checked_files.h). Throws FileFault.

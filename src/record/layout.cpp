@@ -1,9 +1,15 @@
 #include "record/layout.h"
 
 #include <algorithm>
+#include <chrono>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <utility>
 
 #include "base/error.h"
 #include "base/text.h"
+#include "record/file_stamp.h"
 
 namespace kablate {
 namespace {
@@ -62,16 +68,57 @@ std::optional<TrialName> parse_trial_folder_name(std::string_view folder) {
   return TrialName{*step, std::string(folder.substr(dash + 1, seed_at - dash - 1)), *seed, std::string(key)};
 }
 
-std::vector<std::string> ExperimentFolder::trial_folders() const {
+namespace {
+
+struct Listing {
+  std::optional<FileStamp> stamp;  // of trials/, before it was read
+  bool settled = false;            // and whether it was then
+  std::chrono::steady_clock::time_point read;
   std::vector<std::string> names;
+  std::map<std::pair<std::int64_t, std::int64_t>, std::vector<std::string>> by_trial;  // step, seed
+};
+
+Listing list_trials(const fs::path& trials) {
+  Listing listing;
+  listing.stamp = stamp_of(trials);
+  listing.settled = listing.stamp && listing.stamp->settled();
+  listing.read = std::chrono::steady_clock::now();
   std::error_code fault;
-  for (fs::directory_iterator entry(trials(), fault), end; !fault && entry != end; entry.increment(fault)) {
-    const auto name = entry->path().filename().string();
+  for (fs::directory_iterator entry(trials, fault), end; !fault && entry != end; entry.increment(fault)) {
+    auto name = entry->path().filename().string();
     std::error_code ignored;
-    if (parse_trial_folder_name(name) && entry->is_directory(ignored)) names.push_back(name);
+    if (parse_trial_folder_name(name) && entry->is_directory(ignored))
+      listing.names.push_back(std::move(name));
   }
-  std::sort(names.begin(), names.end());
-  return names;
+  std::sort(listing.names.begin(), listing.names.end());
+  for (const auto& name : listing.names)
+    if (const auto parsed = parse_trial_folder_name(name))
+      listing.by_trial[{parsed->step, parsed->seed}].push_back(name);
+  return listing;
+}
+
+// To ask of ten thousand trials what else lies there must not list ten thousand folders each time.
+std::shared_ptr<const Listing> listing_of(const fs::path& trials) {
+  static std::mutex mutex;
+  static std::map<std::string, std::shared_ptr<const Listing>> known;
+  const std::lock_guard lock(mutex);
+  auto& listing = known[trials.string()];
+  const auto holds = [&](const Listing& one) {
+    const bool young = std::chrono::steady_clock::now() - one.read < std::chrono::seconds(1);
+    return one.stamp && one.stamp == stamp_of(trials) && (one.settled || young);
+  };
+  if (!listing || !holds(*listing)) listing = std::make_shared<const Listing>(list_trials(trials));
+  return listing;
+}
+
+}  // namespace
+
+std::vector<std::string> ExperimentFolder::trial_folders() const { return listing_of(trials())->names; }
+
+std::vector<std::string> ExperimentFolder::trial_folders(std::int64_t step, std::int64_t seed) const {
+  const auto listing = listing_of(trials());
+  const auto found = listing->by_trial.find({step, seed});
+  return found == listing->by_trial.end() ? std::vector<std::string>() : found->second;
 }
 
 ExperimentFolder experiment_folder(const fs::path& results, const std::string& experiment) {

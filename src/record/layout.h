@@ -98,8 +98,10 @@ class ExperimentFolder {
   TrialFolder trial(const TrialName& name) const { return TrialFolder(trials() / trial_folder_name(name)); }
   TrialFolder trial(const std::string& folder_name) const { return TrialFolder(trials() / folder_name); }
 
-  // The names of the trial folders that lie there, sorted; others are left out.
+  // The names of the trial folders that lie there, sorted; others are left out. A listing is remembered
+  // while trials/ has the times that it had; what came within its clock's tick may be missed for a second.
   std::vector<std::string> trial_folders() const;
+  std::vector<std::string> trial_folders(std::int64_t step, std::int64_t seed) const;  // those of one trial
 
  private:
   Path path_;

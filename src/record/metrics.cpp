@@ -78,7 +78,7 @@ std::vector<MetricsRow> parse_metrics(std::string_view text, std::int64_t* damag
   while (!text.empty()) {
     const auto end = text.find('\n');
     if (end == std::string_view::npos) break;
-    auto row = metrics_row_from_json(Json::parse(text.substr(0, end), nullptr, /*allow_exceptions=*/false));
+    auto row = metrics_row_from_text(text.substr(0, end));
     if (!row) break;
     rows.push_back(std::move(*row));
     text.remove_prefix(end + 1);

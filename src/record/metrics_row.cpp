@@ -1,10 +1,13 @@
 #include "record/metrics_row.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <set>
+#include <stdexcept>
 
 #include "base/text.h"
+#include "record/flat_object.h"
 
 namespace kablate {
 namespace {
@@ -93,53 +96,71 @@ class Selection : Writer {
   std::set<Role> roles_;
 };
 
-// Throws Json::exception or std::out_of_range where a value is missing or none.
+// Throws std::out_of_range where a value is missing or none.
 class Reader {
  public:
-  explicit Reader(const Json& json) : json_(json) {}
+  explicit Reader(const std::vector<FlatObject::Field>& fields) : fields_(fields), taken_(fields.size()) {}
 
   void operator()(const char* name, Role, std::int64_t& value) {
     const auto& field = take(name);
-    if (!field.is_number_integer() || field < 0) throw std::out_of_range(name);
-    field.get_to(value);
+    if (field.kind != FlatObject::Field::Kind::kInteger || field.integer < 0) throw std::out_of_range(name);
+    value = field.integer;
   }
-  void operator()(const char* name, Role, std::string& value) { take(name).get_to(value); }
-  void operator()(const char* name, Role role, std::optional<double>& value) {
-    if (is_optional(role) && !json_.contains(name)) return;
+  void operator()(const char* name, Role, std::string& value) {
     const auto& field = take(name);
-    if (field.is_null()) return;
+    if (field.kind != FlatObject::Field::Kind::kText) throw std::out_of_range(name);
+    value = field.text;
+  }
+  void operator()(const char* name, Role role, std::optional<double>& value) {
+    if (is_optional(role) && find(name) == fields_.size()) return;
+    const auto& field = take(name);
+    if (field.kind == FlatObject::Field::Kind::kNull) return;
     if (!field.is_number()) throw std::out_of_range(name);
-    value = field.get<double>();
+    value = field.real;
     // A loss is a float32's mean: beyond its range means of losses would have no end either.
     if (role == Role::kLoss && std::abs(*value) > std::numeric_limits<float>::max())
       throw std::out_of_range(name);
   }
   void operator()(const char* name, Role, std::map<std::string, double>& values) {
-    if (json_.contains(name)) Reader(take(name)).rest(values);
+    if (find(name) == fields_.size()) return;
+    const auto& field = take(name);
+    if (field.kind != FlatObject::Field::Kind::kObject) throw std::out_of_range(name);
+    Reader(field.fields).rest(values);
   }
   void rest(std::map<std::string, double>& values) {
-    for (const auto& [name, field] : json_.items()) {
-      if (name == kKind || taken_.contains(name)) continue;
-      if (!field.is_number()) throw std::out_of_range(name);
-      values[name] = take(name.c_str()).get<double>();
+    for (std::size_t i = 0; i < fields_.size(); ++i) {
+      const auto& field = fields_[i];
+      if (field.name == kKind || taken_[i]) continue;
+      if (!field.is_number()) throw std::out_of_range(field.name);
+      values[field.name] = field.real;
+      taken_[i] = true;
     }
   }
-  bool took_all() const { return taken_.size() + 1 == json_.size(); }  // all but the kind
-
- private:
-  const Json& take(const char* name) {
-    taken_.insert(name);
-    return json_.at(name);
+  bool took_all() const {  // all but the kind
+    return std::count(taken_.begin(), taken_.end(), true) + 1 == std::ssize(fields_);
   }
 
-  const Json& json_;
-  std::set<std::string> taken_;
+ private:
+  std::size_t find(std::string_view name) const {
+    const auto found =
+        std::find_if(fields_.begin(), fields_.end(), [&](const auto& field) { return field.name == name; });
+    return static_cast<std::size_t>(found - fields_.begin());
+  }
+  const FlatObject::Field& take(const char* name) {
+    const auto place = find(name);
+    if (place == fields_.size()) throw std::out_of_range(name);
+    taken_[place] = true;
+    return fields_[place];
+  }
+
+  const std::vector<FlatObject::Field>& fields_;
+  std::vector<bool> taken_;
 };
 
 template <typename Row, typename Visit>
-std::optional<MetricsRow> read_row(const Json& json, Visit&& visit) {
+std::optional<MetricsRow> read_row(const FlatObject& object, Visit&& visit) {
   Row row;
-  Reader reader(json);
+  Reader reader(object.fields());
   visit(row, reader);
   return reader.took_all() ? std::optional<MetricsRow>(std::move(row)) : std::nullopt;
 }
@@ -170,15 +191,20 @@ Json to_json(const MetricsRow& row) {
   return json;
 }
 
-std::optional<MetricsRow> metrics_row_from_json(const Json& json) {
-  const auto kind = json.is_object() ? json.value(kKind, Json()) : Json();
+std::optional<MetricsRow> metrics_row_from_text(std::string_view line) {
+  thread_local FlatObject object;
+  if (!object.parse(line)) return {};
+  const auto& fields = object.fields();
+  const auto kind =
+      std::find_if(fields.begin(), fields.end(), [](const auto& field) { return field.name == kKind; });
+  if (kind == fields.end()) return {};
   try {
-    if (kind == kKinds[0]) return read_row<TrainRow>(json, [](auto& r, auto& f) { visit_train(r, f); });
-    if (kind == kKinds[1])
-      return read_row<EvaluationRow>(json, [](auto& r, auto& f) { visit_evaluation(r, f); });
-    if (kind == kKinds[2])
-      return read_row<MechanismRow>(json, [](auto& r, auto& f) { visit_mechanisms(r, f); });
-  } catch (const Json::exception&) {
+    if (kind->text == kKinds[0])
+      return read_row<TrainRow>(object, [](auto& r, auto& f) { visit_train(r, f); });
+    if (kind->text == kKinds[1])
+      return read_row<EvaluationRow>(object, [](auto& r, auto& f) { visit_evaluation(r, f); });
+    if (kind->text == kKinds[2])
+      return read_row<MechanismRow>(object, [](auto& r, auto& f) { visit_mechanisms(r, f); });
   } catch (const std::out_of_range&) {
   }
   return {};

@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -58,9 +59,9 @@ using MetricsRow = std::variant<TrainRow, EvaluationRow, MechanismRow>;
 std::int64_t iteration_of(const MetricsRow& row);
 
 Json to_json(const MetricsRow& row);
-// Empty where `json` is not what to_json gives: another kind, a key too many or too few, a value out of
-// range.
-std::optional<MetricsRow> metrics_row_from_json(const Json& json);
+// Of the text of a row. Empty where it is not what to_json gives: another kind, a key too many or too few, a
+// value out of range.
+std::optional<MetricsRow> metrics_row_from_text(std::string_view line);
 
 // The row without what depends on the clock or on what else runs: equal for equal trials.
 Json without_clock(const MetricsRow& row);

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/parallel.h"
 #include "base/text.h"
 #include "record/claim.h"
 #include "record/done.h"
@@ -42,6 +43,14 @@ void sort_row(MetricsRow row, TrialRecord& record) {
   }
 }
 
+// Nothing is said of what lies between, and thousands of trials are kept at once.
+void keep_ends(std::vector<MechanismRow>& rows) {
+  if (rows.empty()) return;
+  const auto first = rows.front().iteration, last = rows.back().iteration;
+  std::erase_if(rows, [&](const auto& row) { return row.iteration != first && row.iteration != last; });
+  rows.shrink_to_fit();
+}
+
 // Of a finished trial: it is left out of the table.
 void mark_damaged(TrialRecord& record, const std::string& reason) {
   record.state = TrialState::kDamaged;
@@ -49,13 +58,16 @@ void mark_damaged(TrialRecord& record, const std::string& reason) {
   record.summary.reset();
 }
 
-void read_rows(const TrialFolder& folder, TrialRecord& record, std::vector<std::string>& problems) {
+void read_rows(const TrialFolder& folder, const std::optional<DoneList>& done, TrialRecord& record,
+               std::vector<std::string>& problems) {
   if (!record.summary && !is_file(folder.metrics())) return;
   try {
-    record.key_text = read_key_text(folder);
+    std::error_code ignored;
+    if (fs::exists(folder.key(), ignored)) record.key_text = read_checked(done, folder.key());
     std::int64_t damaged = 0;
-    for (auto& row : parse_metrics(read_checked(folder, folder.metrics()), &damaged))
+    for (auto& row : parse_metrics(read_checked(done, folder.metrics()), &damaged))
       sort_row(std::move(row), record);
+    keep_ends(record.mechanisms);
     if (damaged == 0) return;
     const auto what = str(folder.metrics().string(), ":", damaged, ": no row of metrics from here on");
     if (record.summary) mark_damaged(record, what);
@@ -108,19 +120,18 @@ const char* state_name(TrialState state) {
 }
 
 const TrialRecord* ExperimentRecord::find_trial(std::int64_t step, std::int64_t seed) const {
-  for (const auto& trial : trials)
-    if (trial.planned.step == step && trial.planned.seed == seed) return &trial;
-  return nullptr;
+  const auto found = places.find({step, seed});
+  return found == places.end() ? nullptr : &trials[found->second];
 }
 
 namespace {
 
-// Empty without DONE. Throws UserError where DONE or the summary can't be believed.
-std::optional<TrialSummary> read_summary(const TrialFolder& folder) {
-  if (!DoneList::read(folder)) return {};
+// Empty without DONE. Throws UserError where the summary can't be believed.
+std::optional<TrialSummary> read_summary(const TrialFolder& folder, const std::optional<DoneList>& done) {
+  if (!done) return {};
   const auto path = folder.summary();
   try {
-    return summary_from_json(Json::parse(read_checked(folder, path)));
+    return summary_from_json(Json::parse(read_checked(done, path)));
   } catch (const Json::exception& fault) {
     throw UserError(str(path.string(), ": is no summary of a trial (", fault.what(), ")"));
   } catch (const std::out_of_range& fault) {
@@ -132,7 +143,7 @@ std::optional<TrialSummary> read_summary(const TrialFolder& folder) {
 
 std::optional<TrialSummary> finished(const TrialFolder& folder) {
   try {
-    return read_summary(folder);
+    return read_summary(folder, DoneList::read(folder));
   } catch (const UserError&) {
     return {};
   }
@@ -143,10 +154,14 @@ std::optional<TrialSummary> finished_and_whole(const TrialFolder& folder) {
   return summary && damaged_files(folder).empty() ? summary : std::nullopt;
 }
 
-TrialRecord read_trial(const TrialFolder& folder) {
+namespace {
+
+// read_trial; `done` gets its DONE.
+TrialRecord read_state(const TrialFolder& folder, std::optional<DoneList>& done) {
   TrialRecord record;
   try {
-    record.summary = read_summary(folder);
+    done = DoneList::read(folder);
+    record.summary = read_summary(folder, done);
   } catch (const UserError& fault) {
     mark_damaged(record, fault.what());
     return record;
@@ -155,8 +170,16 @@ TrialRecord read_trial(const TrialFolder& folder) {
     judge_unfinished(folder, record);
   } else {
     record.state = record.summary->status == "done" ? TrialState::kDone : TrialState::kDiverged;
+    record.environment_sha256 = done->sha256_of(folder.environment());
   }
   return record;
+}
+
+}  // namespace
+
+TrialRecord read_trial(const TrialFolder& folder) {
+  std::optional<DoneList> done;
+  return read_state(folder, done);
 }
 
 std::string read_key_text(const TrialFolder& folder) {
@@ -252,11 +275,41 @@ std::vector<TrialState> trial_states(const ExperimentFolder& folder, const PlanR
     for (const auto& trial : read_imported(folder, plan)) states.push_back(trial.state);
     return states;
   }
-  for (const auto& trial : plan.trials)
-    states.push_back(why_blocked(plan, trial).empty() ? read_trial(folder.trial(trial.folder)).state
-                                                      : TrialState::kBlocked);
+  states.resize(plan.trials.size());
+  for_each_on_all_cores(states.size(), [&](std::size_t i) {
+    const auto& trial = plan.trials[i];
+    states[i] = why_blocked(plan, trial).empty() ? read_trial(folder.trial(trial.folder)).state
+                                                 : TrialState::kBlocked;
+  });
   return states;
 }
+
+namespace {
+
+TrialRecord read_planned(const ExperimentFolder& folder, const PlanRecord& plan, const PlannedTrial& trial,
+                         std::vector<std::string>& problems) {
+  const auto trial_folder = folder.trial(trial.folder);
+  std::optional<DoneList> done;
+  auto record = read_state(trial_folder, done);
+  record.planned = trial;
+  if (record.state == TrialState::kDamaged)
+    problems.push_back(record.reason);
+  else
+    read_rows(trial_folder, done, record, problems);
+  add_later_files(trial_folder, record, problems);
+  if (auto reason = why_blocked(plan, trial); !reason.empty())
+    record.state = TrialState::kBlocked, record.reason = std::move(reason);
+  return record;
+}
+
+void add_places(ExperimentRecord& experiment) {
+  for (std::size_t i = 0; i < experiment.trials.size(); ++i) {
+    const auto& planned = experiment.trials[i].planned;
+    experiment.places.try_emplace({planned.step, planned.seed}, i);
+  }
+}
+
+}  // namespace
 
 ExperimentRecord read_experiment(const ExperimentFolder& folder) {
   return read_experiment(folder, read_plan(folder));
@@ -266,23 +319,19 @@ ExperimentRecord read_experiment(const ExperimentFolder& folder, const PlanRecor
   ExperimentRecord experiment{.plan = plan, .trials = {}, .others = {}, .problems = {}};
   if (plan.imported) {
     experiment.trials = read_imported(folder, plan);
+    add_places(experiment);
     return experiment;
   }
   std::set<std::string> planned;
-  for (const auto& trial : experiment.plan.trials) {
-    planned.insert(trial.folder);
-    const auto trial_folder = folder.trial(trial.folder);
-    auto record = read_trial(trial_folder);
-    record.planned = trial;
-    if (record.state == TrialState::kDamaged)
-      experiment.problems.push_back(record.reason);
-    else
-      read_rows(trial_folder, record, experiment.problems);
-    add_later_files(trial_folder, record, experiment.problems);
-    if (auto reason = why_blocked(plan, trial); !reason.empty())
-      record.state = TrialState::kBlocked, record.reason = std::move(reason);
-    experiment.trials.push_back(std::move(record));
-  }
+  for (const auto& trial : plan.trials) planned.insert(trial.folder);
+  experiment.trials.resize(plan.trials.size());
+  std::vector<std::vector<std::string>> problems(plan.trials.size());
+  for_each_on_all_cores(plan.trials.size(), [&](std::size_t i) {
+    experiment.trials[i] = read_planned(folder, plan, plan.trials[i], problems[i]);
+  });
+  for (const auto& of_trial : problems)
+    experiment.problems.insert(experiment.problems.end(), of_trial.begin(), of_trial.end());
+  add_places(experiment);
   for (const auto& name : folder.trial_folders())
     if (!planned.contains(name)) experiment.others.push_back(name);
   return experiment;

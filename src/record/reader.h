@@ -3,8 +3,10 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "config/settings.h"
@@ -42,8 +44,9 @@ struct TrialRecord {
   std::string reason;                      // of a failure, or what is damaged
   std::optional<TrialSummary> summary;     // kDone, and kDiverged where one was written
   std::string key_text;                    // key.txt; "" where there is none
+  std::string environment_sha256;          // of a finished trial's environment.json, as DONE records it
   std::vector<EvaluationRow> evaluations;  // of unfinished trials too, as are the next three
-  std::vector<MechanismRow> mechanisms;
+  std::vector<MechanismRow> mechanisms;    // of the first evaluation that has some, and of the last
   std::vector<TokenHash> trained_on;       // a logged iteration each: together they cover every iteration
   std::vector<TokenHash> evaluated_on;     // an evaluation each
   std::optional<HeadsRecord> heads;        // of a finished trial, where somebody looked at it
@@ -55,6 +58,8 @@ struct ExperimentRecord {
   std::vector<TrialRecord> trials;    // as planned
   std::vector<std::string> others;    // trial folders that the present plan does not name
   std::vector<std::string> problems;  // a line for each file that can't be read
+  // Where in `trials` a step's seed stands.
+  std::map<std::pair<std::int64_t, std::int64_t>, std::size_t> places = {};
 
   const TrialRecord* find_trial(std::int64_t step, std::int64_t seed) const;  // null if it is not planned
 };

@@ -32,8 +32,7 @@ std::optional<TrialProgress> read_progress(const TrialFolder& folder) {
   auto lines = split(last_lines(folder.metrics()), '\n');
   lines.pop_back();  // without its end it is still being written
   for (const auto& line : lines) {
-    const auto json = Json::parse(line, nullptr, /*allow_exceptions=*/false);
-    const auto row = json.is_discarded() ? std::nullopt : metrics_row_from_json(json);
+    const auto row = metrics_row_from_text(line);
     if (row && std::holds_alternative<TrainRow>(*row)) rows.push_back(std::get<TrainRow>(*row));
   }
   if (rows.empty()) return {};

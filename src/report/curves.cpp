@@ -46,19 +46,12 @@ Curve curve_of(const TrialRecord& trial) {
 }
 
 Curve mean_curve(const std::vector<Curve>& curves) {
+  std::map<double, std::vector<double>> losses;
+  for (const auto& curve : curves)
+    for (const auto& point : curve) losses[point.iteration].push_back(point.loss);
   Curve mean;
-  if (curves.empty()) return mean;
-  for (const auto& point : curves.front()) {
-    std::vector<double> losses;
-    const bool shared = std::all_of(curves.begin(), curves.end(), [&](const Curve& curve) {
-      const auto found = std::find_if(curve.begin(), curve.end(), [&](const CurvePoint& other) {
-        return other.iteration == point.iteration;
-      });
-      if (found != curve.end()) losses.push_back(found->loss);
-      return found != curve.end();
-    });
-    if (shared) mean.push_back({point.iteration, mean_sd(losses).mean});
-  }
+  for (const auto& [iteration, values] : losses)
+    if (values.size() == curves.size()) mean.push_back({iteration, mean_sd(values).mean});
   return mean;
 }
 

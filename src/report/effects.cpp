@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <set>
 
-#include "plan/key.h"
 #include "report/parts.h"
 
 namespace kablate {
@@ -32,7 +31,7 @@ std::vector<double> losses_of_seed(const ExperimentRecord& experiment, const std
     const auto* trial = experiment.find_trial(step, seed);
     if (trial == nullptr || trial->state != TrialState::kDone || !trial->summary->val_loss) return {};
     if (!comparable(*trial->summary, *first->summary)) return {};
-    const auto terms = term_differences(key_values(trial->key_text), key_values(first->key_text));
+    const auto terms = term_differences(trial->key_text, first->key_text);
     if (!are_paired(terms, experiment.plan.factors)) return {};
     losses.push_back(*trial->summary->val_loss);
   }

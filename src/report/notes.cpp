@@ -118,10 +118,9 @@ std::string seeds_text(const std::vector<std::int64_t>& seeds) {
   return str(seeds.size() == 1 ? "seed " : "seeds ", list_text(seeds));
 }
 
-void add_look_notes(const ExperimentFolder& folder, const Report& report, Notes& notes) {
-  const bool imported = !report.rows.empty() && report.rows.front().imported;
-  const auto looks = earlier_looks(read_looks(folder, &notes), report.trials,
-                                   imported ? SameTrial::kArmAndSeed : SameTrial::kFolder);
+void add_look_notes(const ExperimentFolder& folder, const ExperimentRecord& experiment, Notes& notes) {
+  const auto looks = earlier_looks(read_looks(folder, &notes), experiment.trials,
+                                   experiment.plan.imported ? SameTrial::kArmAndSeed : SameTrial::kFolder);
   bool added = false;
   for (const auto& look : looks) {
     if (!look.unplanned.empty()) {
@@ -237,7 +236,7 @@ std::vector<std::string> statistics_notes(const ExperimentFolder& folder, const 
   add_terms_notes(report, notes);
   add_test_notes(report, family, notes);
   add_accuracy_note(report, family, notes);
-  add_look_notes(folder, report, notes);
+  add_look_notes(folder, experiment, notes);
   add_noise_note(folder, report, family, notes);
   add_curve_note(report, notes);
   return notes;

@@ -1,9 +1,9 @@
 #include "report/pairing.h"
 
 #include <algorithm>
+#include <map>
 
 #include "base/text.h"
-#include "plan/key.h"
 #include "report/samples.h"
 
 namespace kablate {
@@ -40,6 +40,28 @@ void add_terms(std::vector<TermDifference>& terms, const std::vector<TermDiffere
   }
 }
 
+struct LeftOut {
+  std::int64_t seed;
+  std::string why;
+};
+
+// A line for each of a few seeds; of many a line for all that have one reason.
+void add_notes(const std::vector<LeftOut>& left_out, std::int64_t treated, const std::string& other,
+               std::vector<std::string>& notes) {
+  constexpr std::size_t kMostNamed = 16;
+  std::map<std::string, std::vector<std::int64_t>> by_reason;
+  for (const auto& [seed, why] : left_out) {
+    if (left_out.size() > kMostNamed)
+      by_reason[why].push_back(seed);
+    else
+      notes.push_back(
+          str("Step ", treated, ", seed ", seed, " is not compared with ", other, ": ", why, "."));
+  }
+  for (const auto& [why, seeds] : by_reason)
+    notes.push_back(str("Step ", treated, ", seeds ", list_text(seeds), " are not compared with ", other,
+                        ": ", why, "."));
+}
+
 }  // namespace
 
 std::vector<const TrialRecord*> finished_trials(const ExperimentRecord& experiment, std::int64_t step) {
@@ -52,8 +74,9 @@ std::vector<const TrialRecord*> finished_trials(const ExperimentRecord& experime
 }
 
 bool has_diverged(const ExperimentRecord& experiment, std::int64_t step) {
-  return std::any_of(experiment.trials.begin(), experiment.trials.end(), [&](const TrialRecord& trial) {
-    return trial.planned.step == step && trial.state == TrialState::kDiverged;
+  return std::any_of(experiment.plan.seeds.begin(), experiment.plan.seeds.end(), [&](std::int64_t seed) {
+    const auto* trial = experiment.find_trial(step, seed);
+    return trial != nullptr && trial->state == TrialState::kDiverged;
   });
 }
 
@@ -76,23 +99,25 @@ std::string why_not_comparable(const TrialSummary& a, const TrialSummary& b) {
 Comparison compare_trials(const ExperimentRecord& experiment, std::int64_t treated, std::int64_t other,
                           std::vector<std::string>* notes) {
   Comparison result;
+  std::vector<LeftOut> left_out;
   const auto& judged = measures().front();
   for (const auto* trial : finished_trials(experiment, treated)) {
     const auto* partner = experiment.find_trial(other, trial->planned.seed);
     if (partner == nullptr || partner->state != TrialState::kDone) continue;
     const auto &a = *trial->summary, &b = *partner->summary;
     if (!(a.*judged.value) || !(b.*judged.value)) continue;
-    const auto terms = term_differences(key_values(trial->key_text), key_values(partner->key_text));
+    const auto terms = term_differences(trial->key_text, partner->key_text);
     const auto why = obstacle(a, b, terms);
     if (why.empty()) {
       result.pairs.push_back({trial, partner});
       add_terms(result.terms, terms);
-    } else if (notes != nullptr) {
-      const std::string name = other == experiment.plan.baseline ? "the baseline" : str("step ", other);
-      notes->push_back(str("Step ", treated, ", seed ", trial->planned.seed, " is not compared with ", name,
-                           ": ", why, "."));
+    } else {
+      left_out.push_back({trial->planned.seed, why});
     }
   }
+  if (notes != nullptr)
+    add_notes(left_out, treated, other == experiment.plan.baseline ? "the baseline" : str("step ", other),
+              *notes);
   result.paired = are_paired(result.terms, experiment.plan.about) &&
                   std::all_of(result.pairs.begin(), result.pairs.end(), [](const TrialPair& pair) {
                     return other_tokens(*pair.treated, *pair.other).empty();

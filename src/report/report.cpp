@@ -103,7 +103,6 @@ Report make_report(const ExperimentFolder& folder, const PlanRecord& plan) {
   report.better = measures().front().better;
   if (plan.imported) describe_import(plan, report);
   report.seeds = plan.seeds;
-  report.trials = experiment.trials;
   report.factors = plan.factors;
   for (const auto& step : plan.steps) report.rows.push_back(describe_row(experiment, step));
   append(report.notes, plan_notes(experiment));
@@ -128,6 +127,7 @@ Report make_report(const ExperimentFolder& folder, const PlanRecord& plan) {
   append(report.notes, expert_notes(experiment));
   append(report.notes, statistics_notes(folder, experiment, report));
   append(report.notes, run_notes(experiment, report));
+  report.trials = std::move(experiment.trials);
   return report;
 }
 

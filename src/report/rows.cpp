@@ -1,6 +1,7 @@
 // A row's own numbers: means over its finished trials, and its state.
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "base/text.h"
 #include "report/pairing.h"
@@ -40,11 +41,20 @@ std::optional<std::int64_t> most(const Trials& trials, std::optional<std::int64_
 template <typename GetText>
 std::string distinct(const Trials& trials, GetText&& get) {
   std::vector<std::string> texts;
+  std::set<std::string> known{""};
   for (const auto* trial : trials)
-    if (const std::string text = get(*trial->summary);
-        !text.empty() && std::find(texts.begin(), texts.end(), text) == texts.end())
-      texts.push_back(text);
+    if (std::string text = get(*trial->summary); known.insert(text).second) texts.push_back(std::move(text));
   return join(texts, " ");
+}
+
+// Each of a few trials; of many how many there are, and the worst.
+std::string loads_text(const Trials& done, const std::vector<std::string>& loads) {
+  constexpr std::size_t kMostNamed = 16;
+  if (loads.size() <= kMostNamed) return join(loads, ", ");
+  const auto worst = std::min_element(done.begin(), done.end(), [](const auto* a, const auto* b) {
+    return a->summary->cpu_share.value_or(1) < b->summary->cpu_share.value_or(1);
+  });
+  return str(loads.size(), " of ", done.size(), " seeds, the worst of which: ", load_of(*(*worst)->summary));
 }
 
 std::string number_text(const std::optional<std::int64_t>& value) {
@@ -110,7 +120,7 @@ ReportRow describe_row(const ExperimentRecord& experiment, const PlannedStep& st
     if (share) row.cpu_share = std::min(*share, row.cpu_share.value_or(*share));
     if (auto load = load_of(*trial->summary); !load.empty()) loads.push_back(std::move(load));
   }
-  row.time_load = join(loads, ", ");
+  row.time_load = loads_text(done, loads);
   const auto hosts = distinct(done, [](const TrialSummary& s) { return s.host; });
   if (hosts.find(' ') != std::string::npos) row.time_hosts = hosts;
   row.peak_tensor_bytes = most(done, &TrialSummary::peak_tensor_bytes);

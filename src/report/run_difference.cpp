@@ -52,7 +52,7 @@ void add_times(std::vector<std::string>& lines, const TrialSummary& a, const Tri
 }
 
 std::vector<TermDifference> measured_differences(const std::string& key_a, const std::string& key_b) {
-  auto terms = term_differences(key_values(key_b), key_values(key_a));
+  auto terms = term_differences(key_b, key_a);
   std::erase_if(terms, [](const TermDifference& term) { return term.kind != TermKind::kMeasured; });
   return terms;
 }
@@ -194,8 +194,7 @@ std::string loss_change_text(const TrialBySeed& of_a, const TrialBySeed& of_b) {
       if (why.empty()) why = str("seed ", seed, " is not compared: ", obstacle);
       continue;
     }
-    if (common.empty())
-      terms = term_differences(key_values(trial->key_text), key_values(partner->second->key_text));
+    if (common.empty()) terms = term_differences(trial->key_text, partner->second->key_text);
     common.pairs.push_back({trial, partner->second});
   }
   if (common.empty()) return why.empty() ? "no seed is finished in both" : why;

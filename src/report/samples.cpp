@@ -4,7 +4,6 @@
 #include <optional>
 
 #include "base/text.h"
-#include "plan/key.h"
 #include "plan/terms.h"
 
 namespace kablate {
@@ -20,15 +19,18 @@ std::optional<std::int64_t> first_other(const std::vector<TokenHash>& a, const s
 }  // namespace
 
 std::string other_tokens(const TrialRecord& trial, const TrialRecord& other) {
-  const auto terms = term_differences(key_values(trial.key_text), key_values(other.key_text));
+  const auto terms = term_differences(trial.key_text, other.key_text);
   if (has_kind(terms, TermKind::kMeasured)) return "";
   if (!has_kind(terms, TermKind::kSamples))
     if (const auto iteration = first_other(trial.trained_on, other.trained_on))
       return str("was trained on other samples by iteration ", *iteration);
-  for (const auto& own : trial.evaluated_on)
-    for (const auto& theirs : other.evaluated_on)
-      if (own.iteration == theirs.iteration && own.tokens != theirs.tokens)
-        return str("was evaluated on other tokens at iteration ", own.iteration);
+  auto theirs = other.evaluated_on.begin();  // both by rising iteration
+  for (const auto& own : trial.evaluated_on) {
+    while (theirs != other.evaluated_on.end() && theirs->iteration < own.iteration) ++theirs;
+    if (theirs == other.evaluated_on.end()) break;
+    if (own.iteration == theirs->iteration && own.tokens != theirs->tokens)
+      return str("was evaluated on other tokens at iteration ", own.iteration);
+  }
   return "";
 }
 

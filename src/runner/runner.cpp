@@ -32,11 +32,10 @@ TrialFolder folder_of(const ExperimentFolder& experiment, const Trial& trial) {
 
 // What is different from a trial of the same step and seed under another key; "" if there is none.
 std::string why_new(const ExperimentFolder& experiment, const Trial& trial) {
-  for (const auto& name : experiment.trial_folders()) {
-    const auto parsed = parse_trial_folder_name(name);
-    if (!parsed || parsed->step != trial.step || parsed->seed != trial.seed) continue;
+  for (const auto& name : experiment.trial_folders(trial.step, trial.seed)) {
     const auto differences = key_differences(read_key_text(experiment.trial(name)), trial.key_text);
-    if (!differences.empty()) return "changed since " + parsed->key + ": " + join(differences, ", ");
+    if (!differences.empty())
+      return "changed since " + parse_trial_folder_name(name)->key + ": " + join(differences, ", ");
   }
   return "";
 }

@@ -113,6 +113,19 @@ TEST(Key, TakesDataSeedZeroForTheTrialsSeed) {
   EXPECT_NE(key(config(), kContext, 5), key(config({"DATA_SEED=4"}), kContext, 5));
 }
 
+TEST(KeyTexts, OfAnArmDifferInWhatFollowsTheSeed) {
+  for (const auto* data_seed : {"DATA_SEED=0", "DATA_SEED=7"}) {
+    const KeyTexts texts(config({data_seed}), 3, 1, kContext);
+    const auto one = key_values(texts.text(1)), other = key_values(texts.text(12));
+    for (const auto& [name, value] : one) {
+      const bool follows = name == "seed" || (name == "DATA_SEED" && data_seed == std::string("DATA_SEED=0"));
+      EXPECT_EQ(other.at(name), follows ? "12" : value) << name;
+    }
+    EXPECT_EQ(other.size(), one.size());
+    EXPECT_EQ(texts.text(12), key_text(config({data_seed}), 3, 1, 12, kContext));
+  }
+}
+
 TEST(KeyDifferences, NameWhatChanged) {
   auto context = kContext;
   context.build.sources = std::string(64, 'f');

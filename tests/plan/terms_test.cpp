@@ -94,6 +94,15 @@ TEST(Terms, AreThoseOfMeasureSamplesAndSchedule) {
 }
 
 // A loss of masked tokens is none of next ones, nor one of another share of them.
+TEST(Terms, OfTwoKeysAreThoseOfTheirValues) {
+  const std::string own =
+                        "kablate trial 1\nGPT2_BATCH_SIZE = 8\nGPT2_MIN_LR = 1\nGPT2_N_LAYER = 2\ndata = a\n",
+                    other = "GPT2_BATCH_SIZE = 4\nGPT2_GRADIENT_ACCUMULATION = 2\nGPT2_N_LAYER = 3\ndata = b";
+  const auto terms = term_differences(own, other);
+  EXPECT_EQ(text_of(terms), text_of(term_differences(key_values(own), key_values(other))));
+  EXPECT_EQ(text_of(terms), "data b -> a, GPT2_BATCH_SIZE 4 -> 8, GPT2_GRADIENT_ACCUMULATION 2 -> not read");
+}
+
 TEST(Terms, OfObjectivesAreWhatIsMeasured) {
   const Assignments masked{"OBJECTIVE=masked_token", "ATTENTION_DIRECTION=bidirectional"};
   const auto with = [&](const char* more) {

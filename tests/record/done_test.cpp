@@ -110,11 +110,13 @@ TEST(CheckedFiles, AreRememberedUntilTheyChange) {
   std::string content(kRememberedBytes, 'w');
   const auto sum = write(content);
   testing_support::finish_again(f.folder, *finished(f.folder));
+  keep_checked();
   EXPECT_NE(read_text(f.experiment.checked()).find(sum), std::string::npos);
   EXPECT_THAT(damaged_files(f.folder), IsEmpty());
   content[1000] = 'v';
   const auto changed = write(content);
   EXPECT_THAT(damaged_files(f.folder), ElementsAre(HasSubstr("weights.safetensors")));
+  keep_checked();
   EXPECT_NE(read_text(f.experiment.checked()).find(changed), std::string::npos);
 }
 

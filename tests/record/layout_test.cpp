@@ -61,6 +61,23 @@ TEST(ExperimentFolder, ListsTrialFoldersOnly) {
             (std::vector<std::string>{"step0-a.seed1.0123456789ab", "step1-b.seed1.0123456789ab"}));
 }
 
+TEST(ExperimentFolder, KnowsTheFoldersOfATrialAsTheyComeAndGo) {
+  const TemporaryFolder root;
+  const ExperimentFolder folder(root.path());
+  const std::string first = "step1-a.seed2.0123456789ab", second = "step1-b.seed2.0123456789ac";
+  EXPECT_TRUE(folder.trial_folders(1, 2).empty());
+  root.write("trials/step1-a.seed1.0123456789ab/config", "");
+  for (const auto& name : {second, first}) {
+    root.write("trials/" + name + "/config", "");
+    std::filesystem::last_write_time(folder.trials(), std::filesystem::file_time_type::clock::now());
+    EXPECT_EQ(folder.trial_folders(1, 2).back(), second);
+  }
+  EXPECT_EQ(folder.trial_folders(1, 2), (std::vector{first, second}));
+  std::filesystem::remove_all(folder.trial(first).path());
+  EXPECT_EQ(folder.trial_folders(1, 2), std::vector{second});
+  EXPECT_TRUE(folder.trial_folders(2, 2).empty());
+}
+
 TEST(ExperimentFolder, RefusesNamesThatAreNoFolders) {
   for (const auto* name : {"", "a/b", ".", "..", ".hidden", "/tmp"})
     expect_error([&] { experiment_folder("results", name); },

@@ -74,6 +74,25 @@ TEST(Experiment, HasWhatTheMechanismsDid) {
   EXPECT_EQ(trial.mechanisms[0].values, (std::map<std::string, double>{{"gate_mean", 0.5}}));
 }
 
+TEST(Experiment, KeepsOfTheMechanismsTheFirstEvaluationAndTheLast) {
+  const TemporaryFolder root;
+  const ExperimentFolder folder(root.path());
+  const auto plan = ladder(1, {1});
+  write_experiment(folder, plan, small_config());
+  const auto files = folder_of(folder, plan, 0, 1);
+  const auto summary = finish(files, 0, 1, 2.5);
+  auto rows = rows_of(files);
+  for (const std::int64_t iteration : {20, 30, 40})
+    for (const std::int64_t block : {0, 1})
+      rows.push_back(MechanismRow{iteration, block, {{"gate_mean", 0.5}}});
+  write_log(files, rows);
+  finish_again(files, summary);
+  const auto trial = read_experiment(folder).trials.at(0);
+  ASSERT_EQ(trial.mechanisms.size(), 4u);
+  EXPECT_EQ(trial.mechanisms[1].iteration, 20);
+  EXPECT_EQ(trial.mechanisms[2].iteration, 40);
+}
+
 TEST(Experiment, TellsTheStatesOfTrialsApart) {
   const TemporaryFolder root;
   const ExperimentFolder folder(root.path());

@@ -103,6 +103,22 @@ TEST(Report, RefusesToPairTrialsOfDifferentThreads) {
               Contains(HasSubstr("Step 1, seed 2 is not compared with the baseline: 2 threads")));
 }
 
+TEST(Report, NamesManyTrialsOfOneKindTogether) {
+  std::vector<std::int64_t> seeds;
+  for (std::int64_t seed = 1; seed <= 20; ++seed) seeds.push_back(seed);
+  Experiment e(ladder(2, seeds));
+  for (const auto seed : seeds) {
+    e.done(0, seed, 3), e.done(1, seed, 2);
+    if (seed > 2) e.change(1, seed, [](TrialSummary& s) { s.threads = 2; });
+    e.change(0, seed, [&](TrialSummary& s) { s.cpu_share = 0.01 * static_cast<double>(30 + seed); });
+  }
+  const auto report = e.report();
+  EXPECT_THAT(report.notes,
+              Contains(HasSubstr("Step 1, seeds 3-20 are not compared with the baseline: 2 threads")));
+  EXPECT_EQ(report.rows[0].time_load,
+            "20 of 20 seeds, the worst of which: seed 1 had its core for 31 % of the time");
+}
+
 TEST(Report, RefusesToPairTrialsOfDifferentArithmetic) {
   Experiment e(ladder(2, {1, 2, 3}));
   for (const auto seed : {1, 2, 3}) {
