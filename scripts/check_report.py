@@ -34,13 +34,18 @@ FAULTS = """() => {
   }
   const data = document.getElementById("curve-data");
   if (data) {
-    const changes = document.querySelector("[name=kind]:not(:checked)")?.value === "mean";
-    const shown = (arm) => !changes || arm.change.x.length > 0;
-    const arms = JSON.parse(data.textContent).arms.filter(shown).length;
+    const all = JSON.parse(data.textContent).arms;
+    const kind = document.querySelector("[name=kind]:checked")?.value;
+    const boxes = [...document.querySelectorAll("#plot-arms [type=checkbox]")];
+    const chosen = new Set(boxes.filter((box) => box.checked).map((box) => Number(box.value)));
+    const drawn = all.filter((arm) => (boxes.length === 0 || chosen.has(arm.step)) &&
+      (kind !== "change" || arm.change.x.length > 0));
+    const whose = Number(document.querySelector(".tools select")?.value);
+    const arms = kind !== "trials" ? drawn.length : all.find((arm) => arm.step === whose).trials.seeds.length;
     const canvas = document.querySelector("#plot canvas");
     const rows = [...document.querySelectorAll("#plot .u-legend .u-series")];
     const lines = rows.filter((e) => !e.hidden).length - 1;
-    if (lines !== arms) found.push(`${lines} curves of ${arms} arms`);
+    if (lines !== arms && arms <= 32) found.push(`${lines} curves of ${arms} arms`);
     const pixels = canvas?.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data ?? [];
     const colours = new Set();
     for (let i = 0; i < pixels.length; i += 4)
@@ -85,9 +90,14 @@ class Checker:
 
     def use(self):
         page, _ = self.open(1000, "light")
-        for name in ("change to the reference", "second half", "all", "loss"):
+        for name in ("change to the reference", "second half", "all", "each seed of", "loss"):
             if page.get_by_label(name, exact=True).count():
                 page.get_by_label(name, exact=True).check()
+                self.faults += [f"after '{name}': {fault}" for fault in page.evaluate(FAULTS)]
+        if page.locator("#plot-arms").count():
+            page.locator("#plot-arms summary").click()
+            for name in ("7 lowest", "all", "7 highest"):
+                page.locator("#plot-arms button", has_text=name).click()
                 self.faults += [f"after '{name}': {fault}" for fault in page.evaluate(FAULTS)]
         for link in page.locator("a.save").all()[:3]:
             try:

@@ -44,6 +44,7 @@ TextTable effect_table(const Report& report);   // main effects and interactions
 TextTable mechanism_table(const Report& report);
 TextTable heads_table(const Report& report);  // a row a step and kind of sequences
 TextTable trial_table(const Report& report);
+TextTable trial_summary_table(const Report& report);  // a row a step: which seeds did not end well, extremes
 TextTable gate_table(const Report& report);  // a row a step, and the details of the gates that failed
 
 // "GATE x CROSS": the symbols of a set of factors.

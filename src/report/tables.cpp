@@ -1,6 +1,7 @@
 // The tables that are not a row a step.
 #include <algorithm>
 #include <bit>
+#include <map>
 #include <set>
 
 #include "base/text.h"
@@ -102,6 +103,57 @@ TextTable gate_table(const Report& report) {
     }
     if (!passed.empty() || !failed.empty())
       table.rows.push_back({std::to_string(row.step), arm_text(row), join(passed, ", "), join(failed, "; ")});
+  }
+  return table;
+}
+
+namespace {
+
+// What the trials of a step came to.
+struct StepTrials {
+  std::size_t trials = 0;
+  std::map<TrialState, std::vector<std::int64_t>> seeds;
+  const TrialRecord *least = nullptr, *most = nullptr;  // by loss, of the finished ones
+};
+
+std::map<std::int64_t, StepTrials> trials_by_step(const Report& report) {
+  std::map<std::int64_t, StepTrials> steps;
+  for (const auto& trial : report.trials) {
+    auto& step = steps[trial.planned.step];
+    ++step.trials;
+    step.seeds[trial.state].push_back(trial.planned.seed);
+    if (trial.state != TrialState::kDone || !trial.summary->val_loss) continue;
+    const auto loss = [](const TrialRecord* one) { return *one->summary->val_loss; };
+    if (step.least == nullptr || loss(&trial) < loss(step.least)) step.least = &trial;
+    if (step.most == nullptr || loss(&trial) > loss(step.most)) step.most = &trial;
+  }
+  return steps;
+}
+
+}  // namespace
+
+TextTable trial_summary_table(const Report& report) {
+  TextTable table{{"step", "arm", "trials", "done", "others, by seed", str("least ", report.judged),
+                   "of seed", str("most ", report.judged), "of seed", "wall time, mean"},
+                  {true, false, true, true, false, true, true, true, true, true},
+                  {}};
+  for (const auto& [number, step] : trials_by_step(report)) {
+    const auto* row = report.find_row(number);
+    std::vector<std::string> others;
+    std::size_t done = 0;
+    for (const auto& [state, seeds] : step.seeds)
+      if (state == TrialState::kDone)
+        done = seeds.size();
+      else
+        others.push_back(str(state_name(state), " ", list_text(seeds)));
+    std::vector<std::string> cells{std::to_string(number), row == nullptr ? "" : arm_text(*row),
+                                   std::to_string(step.trials), std::to_string(done), join(others, "; ")};
+    for (const auto* trial : {step.least, step.most}) {
+      cells.push_back(trial == nullptr ? "" : fixed(*trial->summary->val_loss, 6));
+      cells.push_back(trial == nullptr ? "" : std::to_string(trial->planned.seed));
+    }
+    cells.push_back(row == nullptr ? "" : shown(row->wall_seconds, human_duration));
+    table.rows.push_back(std::move(cells));
   }
   return table;
 }

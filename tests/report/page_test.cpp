@@ -285,5 +285,43 @@ TEST(Curves, AreThinned) {
   EXPECT_EQ(x.back(), 5000.0);
 }
 
+TEST(Curves, OfTrialsAreThereWhereTheyHaveRoom) {
+  const auto few = page::curve_data(Ladder({-0.1}, 4).report());
+  const auto& trials = few["arms"][1]["trials"];
+  EXPECT_EQ(trials["x"], Json({10.0, 20.0, 30.0}));
+  EXPECT_EQ(trials["seeds"], Json({1, 2, 3, 4}));
+  ASSERT_EQ(trials["y"].size(), 4u);
+  const auto &low = few["arms"][1]["low"][2], &high = few["arms"][1]["high"][2];
+  for (const auto& losses : trials["y"]) EXPECT_TRUE(low <= losses[2] && losses[2] <= high);
+  // 60,000 points are too few for so many trials.
+  Report many = Ladder({}, 1).report();
+  many.trials.resize(5001, many.trials[0]);
+  const auto without = page::curve_data(many);
+  EXPECT_EQ(without["trial_points"], 0);
+  EXPECT_FALSE(without["arms"][0].contains("trials"));
+  const Ladder e({}, 1);
+  EXPECT_THAT(render_page(e.folder, many), HasSubstr("The curves of single trials are not on this page"));
+}
+
+TEST(Page, SumsUpTrialsThatAreTooManyToList) {
+  const Ladder e({-0.1}, 1);
+  Report report = e.report();
+  EXPECT_THAT(render_page(e.folder, report), HasSubstr("<summary>2 trials</summary>"));
+  const auto one = report.trials[1];
+  for (std::int64_t seed = 2; seed <= 500; ++seed) {
+    report.trials.push_back(one);
+    report.trials.back().planned.seed = seed;
+    if (seed % 100 != 0) continue;
+    report.trials.back().state = TrialState::kFailed;
+    report.trials.back().summary.reset();
+  }
+  report.trials[7].summary->val_loss = 1.25;
+  const auto text = render_page(e.folder, report);
+  EXPECT_THAT(text,
+              AllOf(HasSubstr("501 trials"), HasSubstr("report.md</code> has a line for each"),
+                    HasSubstr("failed 100, 200, 300, 400, 500"), HasSubstr("<td class=n>1.250000</td>")));
+  EXPECT_LT(count(text, "<tr>"), 200u);
+}
+
 }  // namespace
 }  // namespace kablate

@@ -11,19 +11,38 @@
 namespace kablate::page {
 namespace {
 
-constexpr std::size_t kPoints = 12000, kLeastPoints = 60, kMostPoints = 600, kTableRows = 12;
+constexpr std::size_t kPoints = 12000, kLeastPoints = 20, kMostPoints = 600, kTableRows = 12;
+constexpr std::size_t kTrialPoints = 60000, kLeastTrialPoints = 12;
 
 struct Spread {
   double mean = 0, low = 0, high = 0;
 };
 using Spreads = std::vector<std::pair<double, Spread>>;
 
-std::vector<Curve> curves_of(const Report& report, std::int64_t step) {
-  std::vector<Curve> curves;
-  for (const auto& trial : report.trials)
-    if (trial.planned.step == step && trial.state == TrialState::kDone)
-      if (auto curve = curve_of(trial); !curve.empty()) curves.push_back(std::move(curve));
-  return curves;
+// A step that is drawn, with the curves of its finished trials and their seeds.
+struct DrawnArm {
+  const ReportRow* row = nullptr;
+  std::vector<Curve> curves = {};
+  std::vector<std::int64_t> seeds = {};
+};
+
+// All but reruns and twins, whose curves are another step's, and steps without any.
+std::vector<DrawnArm> drawn_arms(const Report& report) {
+  std::map<std::int64_t, DrawnArm> by_step;
+  for (const auto& trial : report.trials) {
+    if (trial.state != TrialState::kDone) continue;
+    if (auto curve = curve_of(trial); !curve.empty()) {
+      auto& arm = by_step[trial.planned.step];
+      arm.curves.push_back(std::move(curve)), arm.seeds.push_back(trial.planned.seed);
+    }
+  }
+  std::vector<DrawnArm> arms;
+  for (const auto& row : report.rows) {
+    if (row.rerun_of || row.control == "dead_twin" || !by_step.contains(row.step)) continue;
+    arms.push_back(std::move(by_step[row.step]));
+    arms.back().row = &row;
+  }
+  return arms;
 }
 
 // Where all curves have a point.
@@ -63,44 +82,65 @@ Json change_json(const std::vector<ChangePoint>& points) {
   return json;
 }
 
-std::vector<const ReportRow*> rows_with_curves(const Report& report) {
-  std::vector<const ReportRow*> rows;
-  for (const auto& row : report.rows)
-    if (!row.rerun_of && row.control != "dead_twin" && !curves_of(report, row.step).empty())
-      rows.push_back(&row);
-  return rows;
+// How many points a trial's own curve has room for; 0 where so few would show nothing.
+std::size_t points_of_a_trial(const std::vector<DrawnArm>& arms) {
+  std::size_t trials = 0;
+  for (const auto& arm : arms) trials += arm.curves.size();
+  const auto points = std::min(kTrialPoints / std::max<std::size_t>(trials, 1), kMostPoints);
+  return points < kLeastTrialPoints ? 0 : points;
+}
+
+// The losses of each trial at some of the iterations at which all of the arm's have one.
+Json trials_json(const DrawnArm& arm, const Spreads& spreads, std::size_t most) {
+  Json json{{"x", Json::array()}, {"seeds", arm.seeds}, {"y", Json::array()}};
+  std::set<double> iterations;
+  for (const auto& [iteration, spread] : thinned(spreads, most))
+    json["x"].push_back(iteration), iterations.insert(iteration);
+  for (const auto& curve : arm.curves) {
+    Json losses = Json::array();
+    for (const auto& point : curve)
+      if (iterations.contains(point.iteration)) losses.push_back(rounded(point.loss));
+    json["y"].push_back(std::move(losses));
+  }
+  return json;
 }
 
 }  // namespace
 
 Json curve_data(const Report& report) {
-  const auto rows = rows_with_curves(report);
-  const auto most = std::clamp(kPoints / std::max<std::size_t>(rows.size(), 1), kLeastPoints, kMostPoints);
+  const auto drawn = drawn_arms(report);
+  const auto most = std::clamp(kPoints / std::max<std::size_t>(drawn.size(), 1), kLeastPoints, kMostPoints);
+  const auto of_a_trial = points_of_a_trial(drawn);
+  std::size_t evaluations = 0;
   Json arms = Json::array();
-  for (const auto* row : rows) {
-    const auto curves = curves_of(report, row->step);
-    Json arm{{"step", row->step}, {"name", row->name}, {"role", row->role}, {"seeds", curves.size()}};
+  for (const auto& one : drawn) {
+    const auto* row = one.row;
+    const auto spreads = spreads_of(one.curves);
+    Json arm{{"step", row->step}, {"name", row->name}, {"role", row->role}, {"seeds", one.curves.size()}};
     for (const char* key : {"x", "mean", "low", "high"}) arm[key] = Json::array();
-    for (const auto& [iteration, spread] : thinned(spreads_of(curves), most)) {
+    for (const auto& [iteration, spread] : thinned(spreads, most)) {
       arm["x"].push_back(iteration);
       arm["mean"].push_back(rounded(spread.mean));
       arm["low"].push_back(rounded(spread.low));
       arm["high"].push_back(rounded(spread.high));
     }
     arm["change"] = change_json(thinned(row->change_curve, most));
+    if (of_a_trial > 0 && one.curves.size() > 1) arm["trials"] = trials_json(one, spreads, of_a_trial);
+    evaluations = std::max(evaluations, spreads.size());
     arms.push_back(std::move(arm));
   }
-  return {{"heading", report.judged}, {"unit", report.unit}, {"arms", arms}};
+  return {{"heading", report.judged},   {"unit", report.unit}, {"arms", arms},
+          {"evaluations", evaluations}, {"points", most},      {"trial_points", of_a_trial}};
 }
 
 TextTable curve_table(const Report& report) {
   TextTable table{{"iteration"}, {true}, {}};
   std::vector<std::map<double, double>> columns;
   std::set<double> iterations;
-  for (const auto* row : rows_with_curves(report)) {
-    table.headings.push_back(str(row->step, " ", row->name)), table.right.push_back(true);
+  for (const auto& arm : drawn_arms(report)) {
+    table.headings.push_back(str(arm.row->step, " ", arm.row->name)), table.right.push_back(true);
     columns.emplace_back();
-    for (const auto& [iteration, spread] : spreads_of(curves_of(report, row->step)))
+    for (const auto& [iteration, spread] : spreads_of(arm.curves))
       columns.back()[iteration] = spread.mean, iterations.insert(iteration);
   }
   for (const double iteration : thinned(std::vector(iterations.begin(), iterations.end()), kTableRows)) {

@@ -24,11 +24,11 @@ using Values = std::map<std::string, std::string>;
 std::pair<Values, Values> keyed_values(const Report& report, std::int64_t own, std::int64_t other) {
   const auto key_of = [&](std::int64_t step, std::int64_t seed) {
     for (const auto& trial : report.trials)
-      if (trial.planned.step == step && trial.planned.seed == seed) return trial.key_text;
-    return std::string();
+      if (trial.planned.step == step && trial.planned.seed == seed) return std::string_view(trial.key_text);
+    return std::string_view();
   };
   for (const auto seed : report.seeds)
-    if (auto a = key_of(own, seed), b = key_of(other, seed); !a.empty() && !b.empty())
+    if (const auto a = key_of(own, seed), b = key_of(other, seed); !a.empty() && !b.empty())
       return {key_values(a), key_values(b)};
   return {};
 }
@@ -77,23 +77,34 @@ std::string copyable(const std::string& label, const std::string& text) {
              "</div>\n");
 }
 
-// {commit, the SHA-256 of what the sources differed by or ""} of the trials; several where they do.
-std::set<std::pair<std::string, std::string>> commits_of(const ExperimentFolder& folder,
-                                                         const Report& report) {
-  std::set<std::pair<std::string, std::string>> commits;
+// Those of the finished trials, each that is another than those before it.
+std::vector<Json> environments_of(const ExperimentFolder& folder, const Report& report) {
+  std::vector<Json> environments;
+  std::set<std::string> known;
   for (const auto& trial : report.trials) try {
-      if (trial.state != TrialState::kDone) continue;
-      const auto git = read_environment(folder.trial(trial.planned.folder)).value("git", Json::object());
+      if (trial.state != TrialState::kDone || known.contains(trial.environment_sha256)) continue;
+      environments.push_back(read_environment(folder.trial(trial.planned.folder)));
+      known.insert(trial.environment_sha256);
+    } catch (const std::exception&) {  // the table says what is damaged
+    }
+  return environments;
+}
+
+// {commit, the SHA-256 of what the sources differed by or ""} of the trials; several where they do.
+std::set<std::pair<std::string, std::string>> commits_of(const std::vector<Json>& environments) {
+  std::set<std::pair<std::string, std::string>> commits;
+  for (const auto& environment : environments) try {
+      const auto git = environment.value("git", Json::object());
       const auto changes = git.value("changes", Json::object());
       if (const auto commit = git.value("commit", ""); !commit.empty())
         commits.emplace(commit, git.value("dirty", false) ? changes.value("sha256", "unknown") : "");
-    } catch (const std::exception&) {  // the table says what is damaged
+    } catch (const Json::exception&) {  // another version's
     }
   return commits;
 }
 
 std::string checkout_text(const ExperimentFolder& folder, const Report& report) {
-  const auto commits = commits_of(folder, report);
+  const auto commits = commits_of(environments_of(folder, report));
   if (commits.empty()) return "# the commit that the trials were made by is not known\n";
   if (commits.size() > 1)
     return str("# the trials were made by ", commits.size(),
@@ -130,11 +141,7 @@ std::string differences_markup(const Report& report) {
 
 std::string environment_markup(const ExperimentFolder& folder, const Report& report) {
   std::map<std::string, std::vector<std::string>> all;
-  for (const auto& trial : report.trials) try {
-      if (trial.state == TrialState::kDone)
-        flatten(read_environment(folder.trial(trial.planned.folder)), "", all);
-    } catch (const std::exception&) {  // the table says what is damaged
-    }
+  for (const auto& environment : environments_of(folder, report)) flatten(environment, "", all);
   TextTable table{{"what", "value"}, {false, false}, {}};
   for (const auto& [name, values] : all) {
     if (values.empty()) continue;

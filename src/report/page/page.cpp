@@ -36,12 +36,27 @@ std::string section_inner(const Section& section) {
              table_markup(section.table, section.title));
 }
 
+// What of the curves the page has no room for, and where it stands.
+std::string left_out_of_curves(const Json& data) {
+  const std::size_t evaluations = data["evaluations"], points = data["points"], own = data["trial_points"];
+  std::vector<std::string> parts;
+  if (evaluations > points)
+    parts.push_back(str("A curve of means is drawn by ", points, " of ", evaluations, " evaluations."));
+  if (own == 0)
+    parts.emplace_back("The curves of single trials are not on this page: there are too many.");
+  else if (evaluations > own)
+    parts.push_back(str("A trial's own curve is drawn by ", own, " of ", evaluations, " evaluations."));
+  parts.emplace_back("`kablate report RESULT_DIR --csv-long` prints every point of every trial.");
+  return join(parts, " ");
+}
+
 std::string curves_inner(const Report& report) {
   const auto data = curve_data(report);
   if (data["arms"].empty()) return "";
   return str(
       "<p>Means over seeds; the band is from the lowest seed to the highest, of a change its 95 % interval "
       "by pairs. Drag to zoom, double click for all of it; a click on a name hides its curve.</p>",
+      element("p", {}, prose(left_out_of_curves(data))),
       "<div id=plot role=group aria-label=\"Validation curves; the numbers stand in the table below\"></div>",
       "<noscript><p>The curves are drawn by a script; the table below has their numbers.</p></noscript>",
       data_element("curve-data", data),
@@ -55,6 +70,17 @@ std::string finding_inner(const Report& report) {
              escaped(str("change: the difference in ", report.judged, " to ", compared_with(report), ", in ",
                          report.unit, ".")),
              "</p>", notes.empty() ? "" : str("<ul>", notes, "</ul>"));
+}
+
+std::string trials_inner(const Report& report, const Section& trials) {
+  constexpr std::size_t kMostListed = 500;
+  const auto count = trials.table.rows.size();
+  if (count <= kMostListed) return folded(str(count, " trials"), section_inner(trials));
+  return str(element("p", {},
+                     prose(str(grouped(static_cast<std::int64_t>(count)),
+                               " trials, more than a page can list: what follows is a summary by step. "
+                               "`report.md` has a line for each, with its state, loss and folder."))),
+             table_markup(trial_summary_table(report), "Trials by step"));
 }
 
 std::vector<Chapter> chapters_of(const ExperimentFolder& folder, const Report& report) {
@@ -87,7 +113,7 @@ std::vector<Chapter> chapters_of(const ExperimentFolder& folder, const Report& r
   add_section("gates");
   add("differences", "How the arms differ", differences_markup(report));
   if (const auto* trials = find_section(sections, "trials"))
-    add("trials", "Trials", folded(str(trials->table.rows.size(), " trials"), section_inner(*trials)));
+    add("trials", "Trials", trials_inner(report, *trials));
   add("environment", "Environment", environment_markup(folder, report));
   add("again", "Make it again", commands_markup(folder, report));
   return chapters;
