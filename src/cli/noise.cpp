@@ -7,7 +7,6 @@
 #include "cli/commands.h"
 #include "cli/prepare.h"
 #include "cli/sensitivity.h"
-#include "measure/cores.h"
 #include "measure/machine.h"
 #include "plan/noise_plan.h"
 #include "record/noise.h"
@@ -54,7 +53,7 @@ RunResult train(Plan& plan, const Config& base, const ExperimentFolder& folder) 
   make_writable_folder(folder.trials());
   const std::int64_t threads = threads_of_trials(plan, base, folder, device);
   assign_keys(plan, base, *data, threads);
-  const std::int64_t parallel = parallel_trials(base, threads, available_cores(), device.is_cpu());
+  const std::int64_t parallel = parallel_trials(base, threads, device);
   const auto to_run = std::count_if(plan.trials.begin(), plan.trials.end(), [&](const Trial& trial) {
     return decide(folder, trial).action == TrialDecision::Action::kRun;
   });

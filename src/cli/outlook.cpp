@@ -26,7 +26,7 @@ bool decide_trials(Outlook& outlook, const Config& base, const ExperimentFolder&
     outlook.undecided = "every trial will run: `run` has not yet chosen the number of threads (THREADS = 0)";
     return true;
   }
-  outlook.parallel = parallel_trials(base, *threads, available_cores(), device.is_cpu());
+  outlook.parallel = parallel_trials(base, *threads, device);
   try {
     const auto data = open_dataset(base, data_folder());
     for (const auto& note : data->notes()) outlook.plan.notes.push_back(note);

@@ -11,7 +11,6 @@
 #include "cli/prepare.h"
 #include "cli/prepared_run.h"
 #include "cli/show_report.h"
-#include "measure/cores.h"
 #include "record/looks.h"
 #include "record/reader.h"
 #include "record/writer.h"
@@ -121,7 +120,7 @@ int run(const RunOptions& options) {
   read_looks(run.folder);  // where the table would throw, now is better than after the training
   const std::int64_t threads = threads_of_trials(run.plan, run.base, run.folder, device);
   assign_keys(run.plan, run.base, *run.data, threads);
-  const std::int64_t parallel = parallel_trials(run.base, threads, available_cores(), device.is_cpu());
+  const std::int64_t parallel = parallel_trials(run.base, threads, device);
   if (options.retry && trials_to_run(run, /*retry=*/true).empty()) return say_nothing_failed(run);
   const PlanRecord record = audit_and_write(run, std::ssize(trials_to_run(run, options.retry)), parallel);
   log_info(str("experiment ", run.folder.path().string(), ": ", run.plan.steps.size(), " steps x ",

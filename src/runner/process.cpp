@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/spawn.h"
 #include "base/text.h"
 #include "train/stop_signal.h"
 
@@ -27,7 +28,7 @@ constexpr int kHandedOn = SIGUSR1;
 
 struct Beginning {
   const char* program;
-  char* const* arguments;
+  char *const *arguments, *const *variables;
   int input, output;
   pid_t parent;
   const sigset_t* signals;  // blocked from there on, null: as they are
@@ -45,7 +46,7 @@ struct Beginning {
     ::setpgid(0, 0);
     ::pthread_sigmask(SIG_SETMASK, b.signals, nullptr);
   }
-  ::execv(b.program, b.arguments);
+  ::execve(b.program, b.arguments, b.variables);
   ::_exit(kExitFailed);
 }
 
@@ -56,6 +57,15 @@ std::string path_of_this_program() {
   const auto path = std::filesystem::read_symlink(kThisProgram, fault);
   if (!fault && std::filesystem::equivalent(path, kThisProgram, fault) && !fault) return path.string();
   return str("/proc/", ::getpid(), "/exe");
+}
+
+// This process's, and the GPU that a child is to see; "": as this process sees them.
+std::vector<std::string> variables_with(const std::string& gpu) {
+  auto variables = environment_variables();
+  if (!gpu.empty()) variables["CUDA_VISIBLE_DEVICES"] = gpu;
+  std::vector<std::string> lines;
+  for (const auto& [name, value] : variables) lines.push_back(str(name, "=", value));
+  return lines;
 }
 
 // A file in memory with this content, at its start; -1 if there can be none.
@@ -70,6 +80,11 @@ int file_with(const std::string& content) {
 
 }  // namespace
 
+GpuPool& gpus_of_children() {
+  static GpuPool pool(visible_gpus());
+  return pool;
+}
+
 void set_input(const std::string& text) {
   const int fd = file_with(text);
   if (fd < 0 || ::dup2(fd, STDIN_FILENO) < 0)
@@ -79,13 +94,13 @@ void set_input(const std::string& text) {
 
 ChildProcess::ChildProcess(const std::vector<std::string>& arguments, const std::string& input,
                            const std::vector<std::string>& launcher)
-    : stop_signal_(launcher.empty() ? SIGTERM : kHandedOn) {
+    : stop_signal_(launcher.empty() ? SIGTERM : kHandedOn),
+      gpu_(launcher.empty() ? gpus_of_children().take() : "") {
   std::vector<std::string> words = launcher;
   words.push_back(launcher.empty() ? "kablate" : path_of_this_program());
   words.insert(words.end(), arguments.begin(), arguments.end());
-  std::vector<char*> pointers;
-  for (auto& word : words) pointers.push_back(word.data());
-  pointers.push_back(nullptr);
+  const auto variables = variables_with(gpu_);
+  const auto pointers = spawn_pointers(words), variable_pointers = spawn_pointers(variables);
   output_ = ::memfd_create("kablate-trial", MFD_CLOEXEC);
   const int given = file_with(input);
   const sigset_t signals = stop_signals();
@@ -96,6 +111,7 @@ ChildProcess::ChildProcess(const std::vector<std::string>& arguments, const std:
   if (pid_ == 0)
     become({.program = launcher.empty() ? kThisProgram : words.front().c_str(),
             .arguments = pointers.data(),
+            .variables = variable_pointers.data(),
             .input = given,
             .output = output_,
             .parent = parent,
@@ -110,13 +126,15 @@ ChildProcess::ChildProcess(const std::vector<std::string>& arguments, const std:
 ChildProcess::ChildProcess(ChildProcess&& other) noexcept
     : pid_(std::exchange(other.pid_, -1)),
       stop_signal_(other.stop_signal_),
-      output_(std::exchange(other.output_, -1)) {}
+      output_(std::exchange(other.output_, -1)),
+      gpu_(std::exchange(other.gpu_, "")) {}
 
 ChildProcess::~ChildProcess() {
   if (pid_ > 0) {
     ::kill(pid_, SIGTERM);
     ::waitpid(pid_, nullptr, 0);
   }
+  gpus_of_children().give_back(gpu_);
   if (output_ >= 0) ::close(output_);
 }
 
@@ -128,6 +146,7 @@ void ChildProcess::ask_to_stop() const { signal(stop_signal_); }
 
 ExitStatus ChildProcess::collect(int status) {
   pid_ = -1;
+  gpus_of_children().give_back(std::exchange(gpu_, ""));
   ExitStatus result;
   if (WIFEXITED(status)) result.code = WEXITSTATUS(status);
   if (WIFSIGNALED(status)) result.signal = WTERMSIG(status);

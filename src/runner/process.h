@@ -8,12 +8,17 @@
 
 #include <sys/types.h>
 
+#include "measure/gpus.h"
+
 namespace kablate {
 
 struct ExitStatus {
   std::optional<int> code, signal;  // one of the two
   std::string output;               // what it printed
 };
+
+// What is shared out among this program's children.
+GpuPool& gpus_of_children();
 
 // From here on this process's standard input is a file with this text. Throws WorkError if the system can't.
 void set_input(const std::string& text);
@@ -24,8 +29,8 @@ class ChildProcess {
  public:
   // `input` is what it reads from standard input. It starts with the stop signals blocked: one that comes
   // before it can catch them waits until it does (train/stop_signal.h). `launcher`: a program and its options
-  // that starts it in its stead, several times perhaps; it gets no signal of the terminal's. Throws WorkError
-  // if the system can't start it.
+  // that starts it in its stead, several times perhaps; it gets no signal of the terminal's. Where this
+  // machine has several GPUs it sees one of them. Throws WorkError if the system can't start it.
   explicit ChildProcess(const std::vector<std::string>& arguments, const std::string& input = "",
                         const std::vector<std::string>& launcher = {});
   ~ChildProcess();  // ends it if it still runs
@@ -44,6 +49,7 @@ class ChildProcess {
   pid_t pid_ = -1;
   int stop_signal_ = SIGTERM;
   int output_ = -1;  // a file in memory that takes both of its streams
+  std::string gpu_;  // of gpus_of_children(); "" where there is no choice
 };
 
 }  // namespace kablate

@@ -15,6 +15,7 @@
 #include "config/enum_names.h"
 #include "config/settings.h"
 #include "measure/cores.h"
+#include "measure/gpus.h"
 #include "runner/process.h"
 #include "runner/retrain.h"
 #include "runner/trial_command.h"
@@ -146,10 +147,16 @@ ThreadChoice choose_threads(const Config& config, std::int64_t num_trials, std::
   return choice;
 }
 
-std::int64_t parallel_trials(const Config& config, std::int64_t threads, std::int64_t cores, bool on_cpu) {
+std::int64_t parallel_trials(const Config& config, std::int64_t threads, std::int64_t cores,
+                             std::int64_t gpus) {
   if (config.run.parallel_trials > 0) return config.run.parallel_trials;
-  threads *= config.run.ranks;
-  return on_cpu ? std::max<std::int64_t>(1, cores / threads) : 1;
+  if (gpus > 0) return gpus;
+  return std::max<std::int64_t>(1, cores / (threads * config.run.ranks));
+}
+
+std::int64_t parallel_trials(const Config& config, std::int64_t threads, c10::Device device) {
+  const auto gpus = device.is_cpu() ? 0 : std::max<std::int64_t>(1, std::ssize(visible_gpus()));
+  return parallel_trials(config, threads, available_cores(), gpus);
 }
 
 }  // namespace kablate

@@ -5,6 +5,8 @@
 #include <optional>
 #include <vector>
 
+#include <c10/core/Device.h>
+
 #include "base/json.h"
 #include "config/model_options.h"
 
@@ -36,7 +38,10 @@ struct ThreadChoice {
 // measurement (spec, section 6, THREADS).
 ThreadChoice choose_threads(const Config& config, std::int64_t num_trials, std::int64_t cores);
 
-// How many trials run at once: PARALLEL_TRIALS, or as many as the cores allow; one on a GPU.
-std::int64_t parallel_trials(const Config& config, std::int64_t threads, std::int64_t cores, bool on_cpu);
+// How many trials run at once: PARALLEL_TRIALS, or as many as the cores allow, or one a GPU where trials run
+// on GPUs; on this machine, and on one with so many cores and GPUs (0: trials run on the CPU).
+std::int64_t parallel_trials(const Config& config, std::int64_t threads, c10::Device device);
+std::int64_t parallel_trials(const Config& config, std::int64_t threads, std::int64_t cores,
+                             std::int64_t gpus);
 
 }  // namespace kablate

@@ -10,7 +10,6 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "data/sample_order.h"
-#include "measure/cores.h"
 #include "measure/machine.h"
 #include "model/kernel/choice.h"
 #include "plan/key.h"
@@ -147,9 +146,8 @@ Verification Verifier::run(const std::vector<TrialFolder>& trials) {
     retrainings.push_back(job.again);
   }
   const Config& first = jobs_.front().stored.config;
-  const bool on_cpu = resolve_device(first.run.device).is_cpu();
-  const std::int64_t parallel =
-      std::min<std::int64_t>(parallel_trials(first, threads, available_cores(), on_cpu), std::ssize(jobs_));
+  const auto parallel = std::min<std::int64_t>(
+      parallel_trials(first, threads, resolve_device(first.run.device)), std::ssize(jobs_));
   log_info(str("training ", jobs_.size(), jobs_.size() == 1 ? " trial" : " trials", " again, up to ",
                parallel, " at once, in ", scratch_.path().string()));
   result_.interrupted =

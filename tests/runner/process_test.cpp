@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <cstdlib>
 #include <iostream>
 #include <iterator>
 
@@ -30,6 +31,28 @@ TEST(StartedAgain, DISABLED_WaitsForASignal) {
   ::usleep(200'000);  // the libraries of the program take longer to load
   catch_stop_signals();
   EXPECT_TRUE(stop_requested());
+}
+
+TEST(StartedAgain, DISABLED_SaysItsGpu) {
+  const char* gpu = std::getenv("CUDA_VISIBLE_DEVICES");
+  std::cout << "<" << (gpu == nullptr ? "any" : gpu) << ">" << std::flush;
+}
+
+TEST(ChildProcess, HasAGpuOfItsOwnWhereThereAreSeveral) {
+  const auto before = gpus_of_children();
+  gpus_of_children() = GpuPool({"3", "GPU-8932"});
+  std::vector<ChildProcess> children;
+  for (int i = 0; i < 3; ++i) children.emplace_back(as("SaysItsGpu"));
+  EXPECT_THAT(children[0].wait().output, HasSubstr("<3>"));
+  EXPECT_THAT(children[1].wait().output, HasSubstr("<GPU-8932>"));
+  EXPECT_THAT(ChildProcess(as("SaysItsGpu")).wait().output, HasSubstr("<GPU-8932>"))
+      << "the third has the other";
+  EXPECT_THAT(children[2].wait().output, HasSubstr("<3>"));
+  gpus_of_children() = GpuPool({"0"});
+  ::setenv("CUDA_VISIBLE_DEVICES", "5", 1);
+  EXPECT_THAT(ChildProcess(as("SaysItsGpu")).wait().output, HasSubstr("<5>")) << "as this process sees it";
+  ::unsetenv("CUDA_VISIBLE_DEVICES");
+  gpus_of_children() = before;
 }
 
 TEST(ChildProcess, ReadsWhatItIsGiven) {

@@ -177,7 +177,7 @@ std::string batch(const Settings& settings) {
 }
 
 std::string at_once(const Settings& settings) {
-  return std::to_string(parallel_trials(bound(settings), 1, 2, true));
+  return std::to_string(parallel_trials(bound(settings), 1, 2, 0));
 }
 
 std::string folder(const Settings& settings) {

@@ -1,0 +1,34 @@
+#include "measure/gpus.h"
+
+#include <gtest/gtest.h>
+
+namespace kablate {
+namespace {
+
+using Names = std::vector<std::string>;
+
+TEST(GpuNames, AreThoseOfTheEnvironment) {
+  EXPECT_EQ(gpu_names({}, 3), (Names{"0", "1", "2"}));
+  EXPECT_EQ(gpu_names({{"CUDA_VISIBLE_DEVICES", "2, GPU-8932"}}, 2), (Names{"2", "GPU-8932"}));
+  EXPECT_EQ(gpu_names({{"CUDA_VISIBLE_DEVICES", "1,-1,0"}}, 1), (Names{"1"}));
+  EXPECT_EQ(gpu_names({{"CUDA_VISIBLE_DEVICES", ""}}, 0), Names{});
+}
+
+TEST(GpuPool, GivesTheOneThatTheFewestHave) {
+  GpuPool pool({"a", "b"});
+  EXPECT_EQ(pool.take(), "a");
+  EXPECT_EQ(pool.take(), "b");
+  EXPECT_EQ(pool.take(), "a");
+  pool.give_back("b");
+  EXPECT_EQ(pool.take(), "b");
+  pool.give_back("a"), pool.give_back("a");
+  EXPECT_EQ(pool.take(), "a");
+}
+
+TEST(GpuPool, LeavesAMachineOfOneOrNoneAlone) {
+  EXPECT_EQ(GpuPool({}).take(), "");
+  EXPECT_EQ(GpuPool({"0"}).take(), "");
+}
+
+}  // namespace
+}  // namespace kablate
