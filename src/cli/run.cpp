@@ -57,7 +57,7 @@ double budget_of(const std::string& text) {
 }
 
 struct RunOptions : PlanOptions {
-  bool retry = false;
+  bool retry = false, from_other_ranks = false;
   std::string budget;
 };
 
@@ -132,6 +132,7 @@ int run(const RunOptions& options) {
                  .data_folder = data_folder(),
                  .workload = workload_of(run.plan, *run.data, run.folder),
                  .retry = options.retry,
+                 .from_other_ranks = options.from_other_ranks,
                  .if_diverged = kIfDiverged,
                  .budget_seconds = budget};
   if (const auto to_run = trials_to_run(run, options.retry); !to_run.empty()) {
@@ -163,6 +164,9 @@ void add_run_command(CLI::App& app, Action& action) {
             "would not all")
         ->type_name("TIME")
         ->check(not_empty());
+    command->add_flag("--from-other-ranks", options->from_other_ranks,
+                      "Go on from checkpoints of trials with another number of RANKS; what comes of it is "
+                      "paired with nothing");
     command->callback([options, &action] { action = [options] { return run(*options); }; });
   };
   add("run", "Train every trial of the plan that is not finished, and print the table", false);

@@ -17,6 +17,7 @@
 #include "record/reader.h"
 #include "record/writer.h"
 #include "runner/lookout.h"
+#include "runner/other_ranks.h"
 #include "runner/progress.h"
 #include "runner/running_trial.h"
 #include "runner/trial_command.h"
@@ -168,6 +169,7 @@ void Run::start(const Trial& trial, const std::string& reason) {
                .peak_flops = peak == order_.peak_flops.end() ? 0 : peak->second,
                .data_folder = order_.data_folder,
                .source_folder = {},
+               .begun_in = order_.from_other_ranks ? begun_with_other_ranks(folder_, trial) : "",
                .build = {}});
   running_.emplace_back(trial, kind_of(trial), folder, arguments);
   seeds_.insert(trial.seed), ++result_.started;

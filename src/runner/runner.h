@@ -31,9 +31,10 @@ struct RunOrder {
   std::int64_t threads = 1, parallel = 1;
   std::map<std::string, double> peak_flops;  // by DTYPE, as measured before (record/peak.h)
   std::filesystem::path data_folder;
-  Workload workload;             // of the plan's trials
-  bool retry = false;            // run those alone whose last attempt failed or diverged
-  std::string if_diverged = {};  // what to say of one beside that deleting it has it tried again
+  Workload workload;              // of the plan's trials
+  bool retry = false;             // run those alone whose last attempt failed or diverged
+  bool from_other_ranks = false;  // go on from checkpoints of trials with another number of ranks
+  std::string if_diverged = {};   // what to say of one beside that deleting it has it tried again
   // No trial is started that would not end within so many seconds, as far as can be told (forecast.h), and of
   // a seed that has no trial yet none unless all of that seed's would.
   std::optional<double> budget_seconds = {};

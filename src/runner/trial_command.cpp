@@ -36,7 +36,8 @@ std::vector<std::string> trial_arguments(const TrialFolder& folder, const TrialO
           "--ranks",   number(order.ranks),
           "--beside",  number(order.beside),
           "--peak",    shortest(order.peak_flops),
-          "--data",    order.data_folder.string()};
+          "--data",    order.data_folder.string(),
+          "--begun",   order.begun_in.string()};
 }
 
 TrialOrder parse_trial_arguments(const std::vector<std::string>& arguments, std::string& folder) {
@@ -68,6 +69,7 @@ TrialOrder parse_trial_arguments(const std::vector<std::string>& arguments, std:
           .peak_flops = parse_real(text("--peak")).value_or(0),
           .data_folder = text("--data"),
           .source_folder = {},
+          .begun_in = text("--begun"),
           .build = {}};
 }
 

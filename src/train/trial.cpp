@@ -90,7 +90,7 @@ TrialLoop::TrialLoop(const TrialFolder& folder, const TrialOrder& order, TrialFi
       trainer_(trainer),
       ranks_(ranks),
       config_(trainer.session().config) {
-  earlier_ = files.resume(trainer);
+  earlier_ = files.resume(trainer, order.begun_in);
   peak_bytes_ = earlier_.peak_tensor_bytes;
 }
 

@@ -27,6 +27,8 @@ struct TrialOrder {
   double closing_share = 0.02;  // of the training's time, that evaluating the written weights may cost
   double peak_flops = 0;        // FLOP/s that utilisation is against; 0 where nobody measured it
   std::filesystem::path data_folder, source_folder;
+  // Of a trial with another number of ranks, from whose checkpoint this one goes on if it has none itself.
+  std::filesystem::path begun_in = {};
   Build build;
 };
 

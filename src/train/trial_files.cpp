@@ -4,6 +4,8 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "plan/key.h"
+#include "record/reader.h"
 #include "record/writer.h"
 
 namespace kablate {
@@ -24,23 +26,40 @@ std::string gone_on(const std::string& before, const std::string& here) {
 TrialFiles::TrialFiles(const TrialFolder& folder, const Claim& claim, std::string key, std::string arithmetic)
     : folder_(folder), claim_(claim), key_(std::move(key)), arithmetic_(std::move(arithmetic)) {}
 
-Effort TrialFiles::resume(Trainer& trainer) {
-  Effort effort;
-  std::string before = arithmetic_;
-  const auto take = [&](const Checkpoint& checkpoint) {
-    if (checkpoint.key != key_) throw WorkError("it has another trial's key");
-    check_log(folder_, checkpoint.log);
+bool TrialFiles::take_checkpoint(const TrialFolder& folder, const std::string& key, Trainer& trainer,
+                                 Effort& effort, std::string& before) {
+  return load_checkpoint(folder.checkpoint(), [&](const Checkpoint& checkpoint) {
+    if (checkpoint.key != key) throw WorkError("it has another trial's key");
+    check_log(folder, checkpoint.log);
     trainer.restore(checkpoint.trainer);
-    effort = checkpoint.effort;
+    effort = checkpoint.effort, effort.interruptions += 1;
     mark_ = checkpoint.log;
     before = checkpoint.arithmetic;
-  };
+  });
+}
+
+// Sums were made in another order before: it is a trial of both numbers, and of neither.
+bool TrialFiles::take_from_other_ranks(const TrialFolder& other, Trainer& trainer, Effort& effort) {
+  std::string before;
+  if (!take_checkpoint(other, key_of(read_key_text(other)), trainer, effort, before)) return false;
+  std::filesystem::copy_file(other.metrics(), folder_.metrics(),
+                             std::filesystem::copy_options::overwrite_existing);
+  log_warning(str("going on from iteration ", trainer.iteration(), " of ", other.path().string(),
+                  ", which had another number of ranks: this is another trial than one of either number, and "
+                  "its numbers are not paired with any other's"));
+  arithmetic_ = before + "+" + arithmetic_;
+  return true;
+}
+
+Effort TrialFiles::resume(Trainer& trainer, const std::filesystem::path& begun_in) {
+  Effort effort;
+  std::string before;
   std::error_code ignored;
   const bool begun = std::filesystem::exists(folder_.checkpoint(), ignored);
-  if (load_checkpoint(folder_.checkpoint(), take)) {
-    ++effort.interruptions;
+  if (take_checkpoint(folder_, key_, trainer, effort, before)) {
     log_info(str("going on from iteration ", trainer.iteration()));
     arithmetic_ = gone_on(before, arithmetic_);
+  } else if (!begun_in.empty() && take_from_other_ranks(TrialFolder(begun_in), trainer, effort)) {
   } else if (begun) {
     log_warning("no checkpoint can be gone on from: the trial begins again");
   }

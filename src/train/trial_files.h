@@ -2,6 +2,7 @@
 // leaves behind. Nothing is written once the claim was lost.
 #pragma once
 
+#include <filesystem>
 #include <memory>
 #include <string>
 
@@ -23,7 +24,9 @@ class TrialFiles {
   // Puts the trainer where the latest checkpoint that fits it, the key and the log has it, and opens the log
   // behind those rows; without such a checkpoint both begin at the start. What was not believed is named in
   // the trial's log. To be called first. Gives what the earlier attempts took.
-  Effort resume(Trainer& trainer);
+  // Without a checkpoint of its own it goes on from one in `begun_in`, if that is not empty: a folder of the
+  // same trial with another number of ranks. Its arithmetic is then "A+B", even where both are the same.
+  Effort resume(Trainer& trainer, const std::filesystem::path& begun_in = {});
 
   // Of all that this trial was trained with: "A+B" where it went on from a checkpoint of another one.
   const std::string& arithmetic() const { return arithmetic_; }
@@ -45,6 +48,10 @@ class TrialFiles {
 
  private:
   void throw_if_claim_lost() const;
+  // Of a trial's folder with this key: takes its latest whole checkpoint; false if there is none.
+  bool take_checkpoint(const TrialFolder& folder, const std::string& key, Trainer& trainer, Effort& effort,
+                       std::string& before);
+  bool take_from_other_ranks(const TrialFolder& other, Trainer& trainer, Effort& effort);
 
   const TrialFolder& folder_;
   const Claim& claim_;

@@ -103,6 +103,24 @@ class Numbers(RanksTest):
         again = self.done(*ALONE, GPT2_MAX_ITERS=4, RANKS=4)
         self.assertIn("ranks 2 -> 4", again.stderr)
 
+    def test_go_on_from_another_number_where_asked_to_and_say_so(self):
+        run = self.start(*ALONE, GPT2_MAX_ITERS=200)
+        self.wait_for_row(run, 15)
+        run.send_signal(signal.SIGINT)
+        self.end_of(run, 3)
+        begun = self.trials()[3, 1]
+        saved = max(int(name) for name in os.listdir(os.path.join(begun, "checkpoint")))
+        self.done(*ALONE, "--from-other-ranks", GPT2_MAX_ITERS=200, RANKS=4)
+        shutil.rmtree(begun)
+        trial = self.trials()[3, 1]
+        self.assertIn(f"going on from iteration {saved} of {begun}", read_text(trial, "log.txt"))
+        summary = read_json(trial, "summary.json")
+        self.assertEqual((summary["ranks"], summary["interruptions"]), (4, 1))
+        self.assertIn("+", summary["arithmetic"])
+        self.assertEqual([row["iteration"] for row in metrics(trial) if row["kind"] == "train"],
+                         list(range(200)))
+        self.assert_tidy(trial)
+
     def test_that_can_not_share_a_batch_are_refused(self):
         self.assert_refused(self.call("run", RANKS=3), "GPT2_GRADIENT_ACCUMULATION = 4", "RANKS = 3")
 

@@ -123,6 +123,7 @@ TEST(TrialCommand, IsReadBackAsItWasBuilt) {
                          .beside = 5,
                          .data_folder = "/data of mine",
                          .source_folder = {},
+                         .begun_in = "/another folder",
                          .build = {}};
   auto words = trial_arguments(TrialFolder("/a folder"), order);
   ASSERT_EQ(words.front(), "trial");
@@ -135,6 +136,7 @@ TEST(TrialCommand, IsReadBackAsItWasBuilt) {
             std::tie(order.step, order.seed, order.rerun_index, order.name, order.key, order.threads,
                      order.ranks, order.beside));
   EXPECT_EQ(back.data_folder, order.data_folder);
+  EXPECT_EQ(back.begun_in, order.begun_in);
   words[2] = "two";
   testing_support::expect_error([&] { parse_trial_arguments(words, folder); }, {"--step = \"two\""});
   testing_support::expect_error([&] { parse_trial_arguments({}, folder); }, {"kablate run"});
