@@ -120,5 +120,23 @@ TEST(CheckedFiles, AreRememberedUntilTheyChange) {
   EXPECT_NE(read_text(f.experiment.checked()).find(changed), std::string::npos);
 }
 
+// One after the other at once: they are not written each by itself.
+TEST(CheckedFiles, StandInTheFileAllTogetherWhenKept) {
+  const TemporaryFolder root;
+  const ExperimentFolder experiment(root.path());
+  std::vector<fs::path> files;
+  for (int i = 0; i < 8; ++i) {
+    root.write("trials/step" + std::to_string(i) + "-a.seed1.0123456789ab/weights.safetensors",
+               std::string(kRememberedBytes, static_cast<char>('a' + i)));
+    files.push_back(experiment.trial("step" + std::to_string(i) + "-a.seed1.0123456789ab").weights());
+    fs::last_write_time(files.back(), fs::file_time_type::clock::now() - std::chrono::hours(1));
+  }
+  std::vector<std::string> sums;
+  for (const auto& file : files) sums.push_back(remembered_sha256(file));
+  keep_checked();
+  const auto text = read_text(experiment.checked());
+  for (const auto& sum : sums) EXPECT_NE(text.find(sum), std::string::npos);
+}
+
 }  // namespace
 }  // namespace kablate
