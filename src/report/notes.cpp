@@ -1,6 +1,7 @@
 // What a reader must know to judge the table, a sentence or two a matter.
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <set>
 
 #include "base/text.h"
@@ -20,12 +21,45 @@ constexpr double kTwoSided95 = 1.96;  // normal deviates
 
 std::string arms_text(std::size_t family) { return str(family, family == 1 ? " arm" : " arms"); }
 
+constexpr std::size_t kMostSaid = 16;  // steps of which the same is said one by one
+
+std::vector<std::int64_t> steps_where(const Report& report,
+                                      const std::function<bool(const ReportRow&)>& holds) {
+  std::vector<std::int64_t> steps;
+  for (const auto& row : report.rows)
+    if (holds(row)) steps.push_back(row.step);
+  return steps;
+}
+
 // The most pairs that an arm of the family has; 0 without a difference.
 std::size_t most_pairs(const Report& report) {
   std::size_t pairs = 0;
   for (const auto& row : report.rows)
     if (row.role == "arm" && row.delta) pairs = std::max(pairs, row.delta->n);
   return pairs;
+}
+
+// What is to be said of some steps: of a few to each, of many to all at once.
+void add_row_notes(const Report& report, Notes& notes) {
+  const auto unhelped = steps_where(
+      report, [](const auto& r) { return r.delta && r.delta->correlation && *r.delta->correlation <= 0; });
+  const auto sampled = steps_where(report, [](const auto& r) { return r.sign_flip && !r.sign_flip->exact; });
+  const auto drawn = [](std::int64_t draws) {
+    return str(": the sign-flip p is from ", grouped(draws), " keyed draws; to ", kMostEnumerated,
+               " pairs every assignment is counted.");
+  };
+  for (const auto& row : report.rows) {
+    if (row.delta && row.delta->correlation && *row.delta->correlation <= 0 && unhelped.size() <= kMostSaid)
+      notes.push_back(str("Step ", row.step, ": the losses of its pairs have correlation ρ = ",
+                          fixed(*row.delta->correlation, 2), ": pairing by seed did not help."));
+    if (row.sign_flip && !row.sign_flip->exact && sampled.size() <= kMostSaid)
+      notes.push_back(str("Step ", row.step, drawn(row.sign_flip->assignments)));
+  }
+  if (unhelped.size() > kMostSaid)
+    notes.push_back(str("Steps ", list_text(unhelped),
+                        ": the losses of their pairs have no positive correlation ρ: pairing by seed did not "
+                        "help."));
+  if (sampled.size() > kMostSaid) notes.push_back(str("Steps ", list_text(sampled), drawn(kSignFlipDraws)));
 }
 
 void add_test_notes(const Report& report, std::size_t family, Notes& notes) {
@@ -42,15 +76,7 @@ void add_test_notes(const Report& report, std::size_t family, Notes& notes) {
     notes.push_back(str("The sign-flip test can't reach Holm's first level of ", p_text(level), " with ",
                         pairs, pairs == 1 ? " pair" : " pairs", ": its p is ", p_text(least),
                         " at the least, whatever the differences."));
-  for (const auto& row : report.rows) {
-    if (row.delta && row.delta->correlation && *row.delta->correlation <= 0)
-      notes.push_back(str("Step ", row.step, ": the losses of its pairs have correlation ρ = ",
-                          fixed(*row.delta->correlation, 2), ": pairing by seed did not help."));
-    if (row.sign_flip && !row.sign_flip->exact)
-      notes.push_back(str("Step ", row.step, ": the sign-flip p is from ",
-                          grouped(row.sign_flip->assignments), " keyed draws; to ", kMostEnumerated,
-                          " pairs every assignment is counted."));
-  }
+  add_row_notes(report, notes);
 }
 
 void add_curve_note(const Report& report, Notes& notes) {
@@ -141,19 +167,27 @@ void add_look_notes(const ExperimentFolder& folder, const ExperimentRecord& expe
 }
 
 void add_load_notes(const Report& report, Notes& notes) {
-  bool any = false;
+  const auto loaded = steps_where(report, [](const auto& r) { return !r.time_load.empty(); });
+  const auto spread = steps_where(report, [](const auto& r) { return !r.time_hosts.empty(); });
   for (const auto& row : report.rows) {
-    if (!row.time_hosts.empty())
+    if (!row.time_hosts.empty() && spread.size() <= kMostSaid)
       notes.push_back(str("* Step ", row.step, " (", row.name, ") was timed on several machines, ",
                           join(split(row.time_hosts, ' '), ", "),
                           ": its times are means over them. Differences at equal time are not given where a "
                           "pair ran on two."));
-    if (row.time_load.empty()) continue;
-    notes.push_back(
-        str("* Step ", row.step, " (", row.name, ") was timed under other load: ", row.time_load, "."));
-    any = true;
+    if (!row.time_load.empty() && loaded.size() <= kMostSaid)
+      notes.push_back(
+          str("* Step ", row.step, " (", row.name, ") was timed under other load: ", row.time_load, "."));
   }
-  if (any)
+  if (spread.size() > kMostSaid)
+    notes.push_back(str("* Steps ", list_text(spread),
+                        " were timed on several machines: their times are means over them. Differences at "
+                        "equal time are not given where a pair ran on two."));
+  if (loaded.size() > kMostSaid)
+    notes.push_back(str("* Steps ", list_text(loaded),
+                        " were timed under other load: `cpu_share` in report.csv "
+                        "has the least part of the time that a trial of each had its core."));
+  if (!loaded.empty())
     notes.push_back(str("A trial that had its core for less than ", fixed(100 * kFreeShare, 0),
                         " % of its updates took longer than its arm takes: differences at equal time are not "
                         "given where one of both sides has such a trial."));

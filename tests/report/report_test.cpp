@@ -119,6 +119,15 @@ TEST(Report, NamesManyTrialsOfOneKindTogether) {
             "20 of 20 seeds, the worst of which: seed 1 had its core for 31 % of the time");
 }
 
+TEST(Report, NamesManyStepsOfOneKindTogether) {
+  Experiment e(ladder(18, {1}));
+  for (std::int64_t step = 0; step < 18; ++step) {
+    e.done(step, 1, 3);
+    e.change(step, 1, [&](TrialSummary& s) { s.cpu_share = 0.5; });
+  }
+  EXPECT_THAT(e.report().notes, Contains(HasSubstr("* Steps 0-17 were timed under other load: `cpu_share`")));
+}
+
 TEST(Report, RefusesToPairTrialsOfDifferentArithmetic) {
   Experiment e(ladder(2, {1, 2, 3}));
   for (const auto seed : {1, 2, 3}) {
