@@ -3,6 +3,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/terminal.h"
@@ -99,6 +100,28 @@ void add_tasks(const ExperimentFolder& folder, Status& status) {
   }
 }
 
+// The last line of a log; "" where there is none.
+std::string last_line(const std::filesystem::path& path) {
+  std::error_code ignored;
+  if (!std::filesystem::is_regular_file(path, ignored)) return "";
+  const auto lines = split(std::string(trim(read_text(path))), '\n');
+  return std::string(trim(lines.back()));
+}
+
+// Of a task that Slurm has no more: what its trial's folder doesn't tell, since it may not have come so far.
+void add_last_words(const ExperimentFolder& folder, Status& status) {
+  const auto logs = logs_by_trial(folder);
+  const std::set<std::string> in_queue{"PENDING", "RUNNING", "COMPLETING", "CONFIGURING", "REQUEUED"};
+  for (auto& trial : status.trials) {
+    const auto log = logs.find(trial.planned.folder);
+    const bool ended = !trial.task || !in_queue.contains(trial.task->state);
+    if (!is_to_come(trial.state) || trial.state == TrialState::kRunning || !ended || log == logs.end())
+      continue;
+    if (const auto line = last_line(log->second); !line.empty())
+      trial.reason = str("its task ended with \"", line, "\" (", log->second.string(), ")");
+  }
+}
+
 Status look_at_trials(const ExperimentFolder& folder) {
   refuse_older_format(folder);
   const auto plan = read_plan(folder);
@@ -121,6 +144,7 @@ Status look_at_trials(const ExperimentFolder& folder) {
   }
   add_progress(folder, status);
   add_tasks(folder, status);
+  if (status.slurm_problem.empty()) add_last_words(folder, status);
   return status;
 }
 
@@ -146,7 +170,8 @@ std::string progress_text(const TrialStatus& trial) {
 
 // Whether there is something to say of it alone.
 bool tells(const TrialStatus& trial) {
-  return trial.task || (trial.state != TrialState::kDone && trial.state != TrialState::kMissing);
+  return trial.task || !trial.reason.empty() ||
+         (trial.state != TrialState::kDone && trial.state != TrialState::kMissing);
 }
 
 std::string planned_text(const Status& status) {

@@ -195,19 +195,36 @@ void write_files(const SubmissionFolder& folder, const PreparedRun& run, const S
   write_submission(folder, submission);  // the last, since a task reads it first
 }
 
-// The ids of the jobs, the report's last.
-std::vector<std::string> submit_jobs(const SubmissionFolder& folder, const SlurmOptions& options,
-                                     std::int64_t tasks) {
+// The ids of the arrays. Throws WorkError where only some were taken.
+std::vector<std::string> submit_arrays(const SubmissionFolder& folder, const SlurmOptions& options,
+                                       std::int64_t tasks) {
   const auto unset = overruling_variables(options);
   std::vector<std::string> ids;
-  for (const auto& part : array_parts(tasks, most_array_tasks().value_or(kUsualMost))) {
-    ids.push_back(
-        submit_job(array_call(options, part, folder.array_script(), ids.empty() ? "" : ids.back()), unset));
-    add_job(folder, {ids.back(), part.first, part.count});
-  }
-  ids.push_back(submit_job(report_call(folder.report_script(), ids), unset));
-  add_job(folder, {ids.back(), 0, 0});
+  for (const auto& part : array_parts(tasks, most_array_tasks().value_or(kUsualMost))) try {
+      ids.push_back(
+          submit_job(array_call(options, part, folder.array_script(), ids.empty() ? "" : ids.back()), unset));
+      add_job(folder, {ids.back(), part.first, part.count});
+    } catch (const UserError& fault) {
+      if (ids.empty()) throw;
+      throw WorkError(str(fault.what(), "; ", part.first, " of ", tasks,
+                          " trials were submitted before, as job ", join(ids, ", "), " (`scancel ",
+                          join(ids, " "), "` ends them); submit again for the others, and for the table"));
+    }
   return ids;
+}
+
+// The id of the report's job. The trials are worth as much without it.
+std::string submit_report(const SubmissionFolder& folder, const SlurmOptions& options,
+                          const std::vector<std::string>& arrays) {
+  try {
+    const auto id = submit_job(report_call(folder.report_script(), arrays), overruling_variables(options));
+    add_job(folder, {id, 0, 0});
+    return id;
+  } catch (const UserError& fault) {
+    log_warning(str("no job for the table: ", fault.what(), "; when the trials are done, `kablate report ",
+                    folder.experiment().path().string(), "` prints it"));
+    return "";
+  }
 }
 
 void say_left_out(const Chosen& chosen) {
@@ -239,12 +256,20 @@ int submit(const SubmitOptions& options) {
   audit_and_write(run, std::ssize(chosen.trials), std::ssize(chosen.trials));
   std::erase_if(chosen.trials, [&](std::size_t i) { return !run.plan.trials[i].blocked.empty(); });
   if (chosen.trials.empty()) throw WorkError("every step is blocked: nothing was submitted");
+  if (choose(run, options).trials != chosen.trials)  // the gates took their time
+    throw WorkError("another run or submission has begun trials of this plan meanwhile; submit again");
+  if (run.base.run.kernels == KernelKind::kAuto && place.device.is_cpu())
+    log_info(str("KERNELS = auto is ", resolved_kernels(KernelKind::kAuto, place.device),
+                 " on this machine, and for all tasks; where those have other processors say which: "
+                 "KERNELS = avx512, avx2 or portable"));
   const auto submission = submission_of(run, chosen, place, options.retry);
   const auto folder = new_submission(run.folder);
   write_files(folder, run, submission, place);
-  const auto ids = submit_jobs(folder, run.base.slurm, std::ssize(submission.trials));
+  auto ids = submit_arrays(folder, run.base.slurm, std::ssize(submission.trials));
+  const auto arrays = join(ids, ", "), report = submit_report(folder, run.base.slurm, ids);
+  if (!report.empty()) ids.push_back(report);
   log_info(str("submitted ", submission.trials.size(), submission.trials.size() == 1 ? " trial" : " trials",
-               " as job ", join({ids.begin(), ids.end() - 1}, ", "), ", the table as job ", ids.back(), " (",
+               " as job ", arrays, report.empty() ? "" : ", the table as job " + report, " (",
                folder.path().string(), "); `kablate status ", run.folder.path().string(),
                "` (`make status`) shows how far they are, `scancel ", join(ids, " "), "` ends them"));
   return kExitDone;

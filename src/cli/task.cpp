@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "cli/commands.h"
+#include "cli/heads.h"
 #include "cli/options.h"
 #include "cli/prepare.h"
 #include "cluster/slurm.h"
@@ -64,11 +65,15 @@ RunResult run_task(const SubmissionFolder& folder, std::int64_t place) {
                  .peak_flops = {},
                  .data_folder = submission.data,
                  .workload = workload_of(plan, *data, experiment),
-                 .retry = submission.retry,
+                 .retry = false,
                  .if_diverged = "submit it with --retry"};
-  if (decide(experiment, plan.trials.front()).runs(submission.retry))
-    order.peak_flops = peak_here(config, submission.threads, device);
-  return run_plan(experiment, plan, order);
+  const auto decision = decide(experiment, plan.trials.front());
+  // One that was interrupted since, as it was tried again, has not failed any more.
+  order.retry = submission.retry && decision.failed;
+  if (decision.runs(order.retry)) order.peak_flops = peak_here(config, submission.threads, device);
+  const RunResult result = run_plan(experiment, plan, order);
+  if (!result.interrupted) measure_heads(experiment, plan);
+  return result;
 }
 
 // What a batch script's --signal asks for, at whatever time it comes. After another signal Slurm has decided,

@@ -89,7 +89,7 @@ std::vector<SlurmTask> parse_sacct(const std::string& text) {
 
 std::vector<SlurmTask> ended_tasks(const std::vector<std::string>& jobs) {
   if (jobs.empty()) return {};
-  const Said said = ask({"sacct", "--noheader", "--parsable2", "--allocations", "--array",
+  const Said said = ask({"sacct", "--noheader", "--parsable2", "--allocations",
                          "--format=JobID,State,NodeList", "--jobs=" + join(jobs, ",")});
   return said.well() ? parse_sacct(said.text) : std::vector<SlurmTask>{};
 }
@@ -106,19 +106,31 @@ std::optional<std::int64_t> most_array_tasks() {
   return {};
 }
 
+std::string this_job() {
+  const auto value = [](const char* name) {
+    const char* text = std::getenv(name);
+    return std::string(text == nullptr ? "" : text);
+  };
+  const auto array = value("SLURM_ARRAY_JOB_ID"), task = value("SLURM_ARRAY_TASK_ID");
+  return array.empty() || task.empty() ? value("SLURM_JOB_ID") : array + "_" + task;
+}
+
 std::string state_of_this_job() {
-  const char* job = std::getenv("SLURM_JOB_ID");
-  if (job == nullptr) return "";
-  const Said said = ask({"squeue", "--noheader", str("--jobs=", job), kFormat});
+  const auto job = this_job();
+  if (job.empty()) return "";
+  const Said said = ask({"squeue", "--noheader", "--array", "--jobs=" + job, kFormat});
   const auto tasks = parse_squeue(said.text);
   return said.well() && tasks.size() == 1 ? tasks.front().state : "";
 }
 
 std::string requeue_this_job() {
-  const char* job = std::getenv("SLURM_JOB_ID");
-  if (job == nullptr) return "SLURM_JOB_ID is not set";
+  const auto job = this_job();
+  if (job.empty()) return "neither SLURM_ARRAY_JOB_ID nor SLURM_JOB_ID is set";
   const Said said = ask({"scontrol", "requeue", job});
-  return said.well() ? "" : said.line();
+  if (said.well()) return "";
+  // Slurm ends the job's processes, scontrol perhaps before it has its answer.
+  const auto state = state_of_this_job();
+  return !said.code && (state == "PENDING" || state == "COMPLETING") ? "" : said.line();
 }
 
 }  // namespace kablate

@@ -30,6 +30,10 @@ std::vector<SlurmTask> ended_tasks(const std::vector<std::string>& jobs);
 // How many tasks an array may have here; empty where scontrol can't be asked.
 std::optional<std::int64_t> most_array_tasks();
 
+// What Slurm calls this process's job: "42_3", a task of an array. Its SLURM_JOB_ID is a number of its own,
+// but that of one task is the array's, by which the whole array would be meant. "" outside Slurm.
+std::string this_job();
+
 // What Slurm calls the state of the job that this process runs in; "" where it doesn't say.
 std::string state_of_this_job();
 

@@ -22,6 +22,11 @@ constexpr std::array kTaken = std::to_array<Taken>({{"partition", "SLURM_PARTITI
                                                     {"cpus-per-task", "SLURM_CPUS"},
                                                     {"gres", "SLURM_GPUS"},
                                                     {"gpus", "SLURM_GPUS"},
+                                                    {"gpus-per-node", "SLURM_GPUS"},
+                                                    {"gpus-per-task", "SLURM_GPUS"},
+                                                    {"mem-per-cpu", "SLURM_MEMORY"},
+                                                    {"mem-per-gpu", "SLURM_MEMORY"},
+                                                    {"clusters", ""},
                                                     {"mem", "SLURM_MEMORY"},
                                                     {"constraint", "SLURM_CONSTRAINT"},
                                                     {"array", "SLURM_TASKS_AT_ONCE"},
@@ -79,8 +84,9 @@ void check_extra(const std::string& extra) {
                "--exclude=n3"));
     check_word("SLURM_EXTRA", word);
     const auto name = word.substr(2, word.find('=') == std::string::npos ? word.npos : word.find('=') - 2);
-    const auto* taken =
-        std::find_if(kTaken.begin(), kTaken.end(), [&](const Taken& other) { return other.option == name; });
+    const auto* taken = std::find_if(kTaken.begin(), kTaken.end(), [&](const Taken& other) {
+      return other.option.starts_with(name);  // sbatch takes beginnings, too
+    });
     if (taken != kTaken.end())
       fail(str("--", name,
                taken->symbol.empty() ? " is set by `kablate submit` itself; leave it out"
@@ -178,6 +184,8 @@ std::string array_script(const SlurmOptions& options, const SlurmJob& job) {
   text += directive("--requeue") + directive("signal", str("B:USR1@", options.notice));
   for (const auto& word : split(options.extra, ' '))
     if (!word.empty()) text += directive(word);
+  if (job.ranks > 1)
+    text += "export SRUN_CPUS_PER_TASK=$SLURM_CPUS_PER_TASK\n";  // which srun does not inherit
   return text + str("exec ", in_quotes(job.program.string()), " task ", in_quotes(job.folder.string()),
                     " $(($1 + SLURM_ARRAY_TASK_ID))\n");
 }
@@ -187,13 +195,19 @@ std::string report_script(const SlurmOptions& options, const SlurmJob& job) {
       "#!/bin/bash\n# Written by `kablate submit`: the table, when all its trials have ended.\n";
   text += common(options, job, "-report", "report.txt");
   for (const auto* option : {"--nodes=1", "--ntasks=1", "--cpus-per-task=1"}) text += directive(option);
+  if (!options.time.empty()) text += directive("time", "30");  // minutes
+  for (const auto& word : split(options.extra, ' '))
+    if (!word.empty()) text += directive(word);
   return text +
          str("exec ", in_quotes(job.program.string()), " report ", in_quotes(job.results.string()), "\n");
 }
 
 std::vector<std::string> overruling_variables(const SlurmOptions& options) {
-  std::vector<std::string> names{"SBATCH_ARRAY_INX", "SBATCH_SIGNAL",   "SBATCH_REQUEUE", "SBATCH_NO_REQUEUE",
-                                 "SBATCH_OPEN_MODE", "SBATCH_JOB_NAME", "SBATCH_OUTPUT",  "SBATCH_WAIT"};
+  std::vector<std::string> names;
+  for (const auto* name : {"ARRAY_INX", "SIGNAL", "REQUEUE", "NO_REQUEUE", "OPEN_MODE", "JOB_NAME", "OUTPUT",
+                           "ERROR", "WAIT", "CLUSTERS", "GRES", "GPUS", "GPUS_PER_NODE", "CPUS_PER_GPU",
+                           "GPUS_PER_TASK", "MEM_PER_GPU", "EXCLUSIVE"})
+    names.push_back(std::string("SBATCH_") + name);
   for (const auto& [name, value] : {std::pair("SBATCH_PARTITION", options.partition),
                                     {"SBATCH_ACCOUNT", options.account},
                                     {"SBATCH_QOS", options.qos},
@@ -201,6 +215,7 @@ std::vector<std::string> overruling_variables(const SlurmOptions& options) {
                                     {"SBATCH_MEM_PER_NODE", options.memory},
                                     {"SBATCH_CONSTRAINT", options.constraint}})
     if (!value.empty()) names.push_back(name);
+  if (!options.memory.empty()) names.push_back("SBATCH_MEM_PER_CPU");
   return names;
 }
 

@@ -4,6 +4,26 @@
 
 namespace kablate {
 
+namespace {
+
+std::string folder_name(const SubmittedTrial& trial) {
+  return trial_folder_name({.step = trial.step, .name = trial.name, .seed = trial.seed, .key = trial.key});
+}
+
+}  // namespace
+
+std::map<std::string, std::filesystem::path> logs_by_trial(const ExperimentFolder& folder) {
+  std::map<std::string, std::filesystem::path> logs;
+  for (const auto& submitted : submissions(folder)) {
+    const auto submission = read_submission(submitted);
+    for (const auto& job : read_jobs(submitted))
+      for (std::int64_t i = 0; i < job.count && job.first + i < std::ssize(submission.trials); ++i)
+        logs[folder_name(submission.trials[static_cast<std::size_t>(job.first + i)])] =
+            submitted.log() / (job.id + "_" + std::to_string(i) + ".txt");
+  }
+  return logs;
+}
+
 std::map<std::string, SlurmTask> tasks_by_trial(const ExperimentFolder& folder,
                                                 const std::vector<SlurmTask>& tasks) {
   std::map<std::string, std::vector<const SlurmTask*>> by_job;
@@ -21,8 +41,7 @@ std::map<std::string, SlurmTask> tasks_by_trial(const ExperimentFolder& folder,
         const auto place = job.first + *task->task;
         if (*task->task >= job.count || place >= std::ssize(submission.trials)) continue;
         const auto& trial = submission.trials[static_cast<std::size_t>(place)];
-        found[trial_folder_name(
-            {.step = trial.step, .name = trial.name, .seed = trial.seed, .key = trial.key})] = *task;
+        found[folder_name(trial)] = *task;
       }
   }
   return found;

@@ -87,7 +87,10 @@ std::vector<std::string> launcher_words(Launcher launcher, std::int64_t ranks) {
                         "` installs Open MPI (Debian's openmpi-bin), or set RANKS to 1"));
   const std::string count = std::to_string(ranks);
   if (launcher == Launcher::kSrun)
-    return {program, "--mpi=pmix", "--ntasks", count, "--input=0", "--kill-on-bad-exit=1", "--cpu-bind=none"};
+    // The step that this process runs in has the job's CPUs already. The first rank's exit code is the
+    // trial's: a lost rank is missed by the others, not by srun, which would end those that are about to end.
+    return {program,     "--mpi=pmix",           "--ntasks",        count,      "--overlap",
+            "--input=0", "--kill-on-bad-exit=0", "--cpu-bind=none", "--wait=60"};
   // Cores are the system's to share: trials side by side would all be bound to the first ones.
   std::vector<std::string> words{program, "-np", count, "--oversubscribe", "--bind-to", "none"};
   // By default mpirun misses a host that is gone after minutes, and then waits for its answer.

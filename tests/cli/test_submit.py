@@ -17,7 +17,7 @@ STAND_INS = {
     "sbatch": 'echo "sbatch $*" >> {0}/calls; env | grep -c "^SBATCH_" >> {0}/variables\n'
               'echo "sbatch: a warning" >&2; n=$(($(cat {0}/jobs) + 1)); echo $n > {0}/jobs; echo $n\n',
     "squeue": "cat {0}/squeue\n",
-    "sacct": "cat {0}/sacct\n",
+    "sacct": 'case "$*" in *--array*) exit 1;; esac; cat {0}/sacct\n',  # 22.05 has no such option
     "scontrol": 'if [ "$1" = show ]; then echo "MaxArraySize            = $(cat {0}/most)"; '
                 'else echo "scontrol $*" >> {0}/calls; fi\n',
 }
@@ -125,6 +125,23 @@ class Submit(WithStandIns):
         if shutil.which("sbatch") is None:
             self.assertIn("is Slurm installed here?", self.call("submit", **SUBMIT).stderr)
 
+    def test_a_second_array_that_is_refused_leaves_the_first_named(self):
+        self.write(os.path.join("slurm", "most"), "5")
+        self.replace("sbatch", f"n=$(($(cat '{self.path('slurm', 'jobs')}') + 1)); [ $n -lt 12 ] || "
+                     "{ echo 'sbatch: error: MaxSubmitJobs' >&2; exit 1; }; "
+                     f"echo $n | tee '{self.path('slurm', 'next')}'; mv '{self.path('slurm', 'next')}' "
+                     f"'{self.path('slurm', 'jobs')}'")
+        ended = self.call("submit", **SUBMIT)
+        self.assertEqual(ended.returncode, 1, ended.stderr)
+        self.assertIn("MaxSubmitJobs", ended.stderr)
+        self.assertIn("4 of 6 trials were submitted before, as job 11", ended.stderr)
+
+    def test_trials_go_without_the_job_of_the_table(self):
+        self.replace("sbatch", "case \"$*\" in *report.sh*) echo no >&2; exit 1;; esac; echo 11")
+        said = self.done("submit", **SUBMIT).stderr
+        self.assertIn("no job for the table", said)
+        self.assertIn("submitted 6 trials as job 11 (", said)
+
     def test_what_does_not_fit_together(self):
         self.assert_all_refused([
             (("submit", "--set", "SLURM_TIME=1h"), "SLURM_TIME", "1h"),
@@ -183,6 +200,11 @@ class Task(WithStandIns):
         self.assertTrue(os.path.isdir(os.path.join(trial, "checkpoint")))
         self.assertEqual(self.status()["counts"], {"interrupted": 1, "missing": 5})
 
+    def test_of_an_array_the_task_alone_goes_back(self):
+        """The SLURM_JOB_ID of one task is the array's, and would requeue all of it."""
+        self.interrupted(signal.SIGUSR1, SLURM_JOB_ID="11", SLURM_ARRAY_JOB_ID="11", SLURM_ARRAY_TASK_ID="0")
+        self.assertEqual(self.calls()[-1], "scontrol requeue 11_0")
+
     def test_an_end_by_slurm_does_not(self):
         self.write(os.path.join("slurm", "squeue"), "kablate|11|0|COMPLETING|None|n1\n")
         self.interrupted(signal.SIGTERM, SLURM_JOB_ID="17")
@@ -201,6 +223,23 @@ class Task(WithStandIns):
         self.assert_refused(self.call("task", self.submission(), "6"), "allowed: 0 to 5")
         flip(self.submission("0001", "submission.json"))
         self.assertEqual(self.call("task", self.submission(), "0").returncode, 2)
+
+
+class Retry(WithStandIns):
+    def test_what_was_tried_again_and_interrupted_is_gone_on_with(self):
+        self.done("submit", SEEDS="1", **SUBMIT)
+        self.done("task", self.submission(), "0")
+        trial, = self.trials().values()
+        for name in ("DONE", "summary.json"):
+            os.remove(os.path.join(trial, name))
+        failure = {"status": "diverged", "reason": "a loss", "exit_code": 10, "signal": None, "log_tail": ""}
+        with open(os.path.join(trial, "failure.json"), "w", encoding="utf-8") as file:
+            json.dump(failure, file)
+        self.assertIn("submitted 5 trials", self.done("submit", SEEDS="1", **SUBMIT).stderr)
+        self.assertIn("submitted 1 trial as job", self.done("submit", "--retry", SEEDS="1", **SUBMIT).stderr)
+        os.remove(os.path.join(trial, "failure.json"))  # as the first attempt leaves it that is asked to stop
+        self.done("task", self.submission("0003"), "0")
+        self.assertTrue(os.path.exists(os.path.join(trial, "DONE")))
 
 
 class Status(WithStandIns):
@@ -231,6 +270,9 @@ class Status(WithStandIns):
         for said in ("11_1 pending (Resources)", "11_2 running on n1", "11_0 node_fail on n2",
                      "1 waiting in Slurm's queue"):
             self.assertIn(said, text)
+        with open(os.path.join(self.submission("0001", "log"), "11_3.txt"), "w", encoding="utf-8") as file:
+            file.write("kablate: it would be another trial\n")
+        self.assertIn('its task ended with "kablate: it would be another trial"', self.done("status").stdout)
         os.remove(self.path("slurm", "bin", "squeue"))
         if shutil.which("squeue") is None:
             self.assertIn("squeue can't be run here", self.done("status").stdout)

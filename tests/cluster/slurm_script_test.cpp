@@ -46,6 +46,8 @@ TEST(SlurmOptionsAreChecked, BySymbolValueAndWhatIsAllowed) {
   expect_refused([](auto& o) { o.extra = "-N 2"; }, {"SLURM_EXTRA", "-N", "long options"});
   expect_refused([](auto& o) { o.extra = "--partition=x"; }, {"--partition", "SLURM_PARTITION instead"});
   expect_refused([](auto& o) { o.extra = "--exclude=n3 --output=x"; }, {"--output", "itself"});
+  expect_refused([](auto& o) { o.extra = "--arr=3"; }, {"--arr", "SLURM_TASKS_AT_ONCE instead"});
+  expect_refused([](auto& o) { o.extra = "--clusters=other"; }, {"--clusters", "itself"});
 }
 
 TEST(ArrayScript, SaysWhatIsAskedFor) {

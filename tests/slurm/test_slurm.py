@@ -59,11 +59,14 @@ class OnSlurm(ProgramTest):
     def status(self):
         return json.loads(self.done("status", "--json").stdout)
 
-    def running_task(self, but=()):
-        """(job_task, node, its job id) of a task whose trial has logged something."""
+    def running_task(self, but=(), last=False):
+        """(job_task, node, its job id) of a task whose trial has logged something; of the last, whose job has
+        the array's id."""
         begun = {f"{trial['slurm']['job']}_{trial['slurm']['task']}" for trial in self.status()["trials"]
                  if trial["slurm"] and (trial["iteration"] or 0) > 60}
         for state, task, node, job, _ in self.slurm.tasks():
+            if last and task.split("_")[0] != job:
+                continue
             if state == "RUNNING" and task in begun and task not in but:
                 return task, node, job
         return None
@@ -83,6 +86,17 @@ class OnSlurm(ProgramTest):
         text = "".join(f"--- {name}\n{read_text(name)}\n" for name in sorted(logs))
         lines = read_text(self.slurm.folder, "slurmctld.log").splitlines()
         return text + "\n".join(line for line in lines if "queue" in line or "preempt" in line.lower())
+
+    def displace(self, but):
+        """Has a job of higher priority take a node with a running trial; another one if that just ended."""
+        for _ in range(3):
+            _, node, _ = self.slurm.wait(lambda: self.running_task(but), "a third", 90)
+            self.slurm.call("sbatch", "--partition=high", f"--nodelist={node}", "--exclusive",
+                            "--output=/dev/null", "--wrap=sleep 2")
+            self.slurm.wait(lambda: "wrap" not in [one[4] for one in self.slurm.tasks()], "its end")
+            if "preempted JobId" in read_text(self.slurm.folder, "slurmctld.log"):
+                return
+        self.fail("no trial was displaced")
 
     def wait_until_empty(self):
         self.slurm.wait(lambda: not self.slurm.tasks(), "an empty queue", LONG)
@@ -110,12 +124,10 @@ class OnSlurm(ProgramTest):
         self.slurm.call("scancel", "--batch", "--signal=USR1", job)
         again = self.done("submit").stderr
         self.assertRegex(again, r"trials? (is|are) in Slurm's queue already")
-        displaced, node, _ = self.slurm.wait(lambda: self.running_task(but=(killed, asked)), "a third", 90)
-        self.slurm.call("sbatch", "--partition=high", f"--nodelist={node}", "--exclusive",
-                        "--output=/dev/null", "--wrap=sleep 2")
-        self.slurm.wait(lambda: ("PENDING", displaced) in [one[:2] for one in self.slurm.tasks()],
-                        "its displacement")
+        self.displace(but=(killed, asked))
         self.slurm.call("scontrol", "update", "NodeName=n2", "State=DRAIN", "Reason=test")
+        last, _, job = self.slurm.wait(lambda: self.running_task(last=True), "the last task", LONG)
+        self.slurm.call("scancel", "--batch", "--signal=USR1", last)
         self.wait_until_empty()
         failed = [trial for trial in self.status()["trials"] if trial["state"] == "failed"]
         self.assertLessEqual(len(failed), 1)  # if it was not submitted again above
@@ -127,9 +139,10 @@ class OnSlurm(ProgramTest):
         self.assertEqual(self.status()["counts"], {"done": 12}, self.logs())
         self.assertIn("nothing to submit", self.done("submit").stderr)
         interrupted = [read_json(trial, "summary.json")["interruptions"] for trial in self.trials().values()]
-        self.assertGreaterEqual(sum(interrupted), 2, interrupted)
+        self.assertGreaterEqual(sum(interrupted), 3, interrupted)
         logs = self.logs()
-        self.assertIn("saved, and back in the queue", logs)
+        requeued = [part.split("\n")[0] for part in logs.split("--- ") if "DUE TO JOB REQUEUE" in part]
+        self.assertEqual({os.path.basename(name) for name in requeued}, {f"{asked}.txt", f"{last}.txt"}, logs)
         self.assertIn("change: to step 0", logs)  # the table of the dependent job
         self.done("run", results="alone")
         self.done("report", self.path("results", "small"))
