@@ -232,8 +232,9 @@ class TwoHosts(RanksTest):
         self.addCleanup(lambda: [self.ip("netns", "del", space, check=False) for space in self.spaces])
         self.ip("netns", "add", self.spaces[1])
         cable = [f"kbl{os.getpid() % 100000}{end}" for end in "ab"]
-        self.ip("link", "add", cable[0], "netns", self.spaces[0], "type", "veth", "peer", "name", cable[1],
-                "netns", self.spaces[1])
+        if self.ip("link", "add", cable[0], "netns", self.spaces[0], "type", "veth", "peer", "name", cable[1],
+                   "netns", self.spaces[1], check=False).returncode:
+            self.skipTest("no two network namespaces can be joined here")
         self.cable = cable
         for place, (space, link) in enumerate(zip(self.spaces, cable, strict=True)):
             self.ip("-n", space, "address", "add", f"10.77.0.{place + 1}/24", "dev", link)
