@@ -91,4 +91,14 @@ double makespan(const std::vector<double>& running, const std::vector<double>& p
   return *std::max_element(ends.begin(), ends.end());
 }
 
+bool fits(const TimeLeft& left, bool seed_is_begun, std::optional<double> alone,
+          const std::vector<std::optional<double>>& row) {
+  if (seed_is_begun) return !alone || *alone <= left.seconds;
+  if (!left.running) return false;           // they will tell more
+  if (!alone) return left.running->empty();  // nothing is known of anything
+  std::vector<double> seconds;
+  for (const auto& one : row) seconds.push_back(one.value_or(*alone));
+  return makespan(*left.running, seconds, left.slots) <= left.seconds;
+}
+
 }  // namespace kablate

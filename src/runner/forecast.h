@@ -65,4 +65,18 @@ std::optional<std::vector<double>> all_known(const std::vector<std::optional<dou
 // once.
 double makespan(const std::vector<double>& running, const std::vector<double>& pending, std::size_t slots);
 
+// What is left of the time that a run may take.
+struct TimeLeft {
+  double seconds = 0;
+  std::optional<std::vector<double>> running;  // what each trial that runs still takes; empty: not known yet
+  std::size_t slots = 1;
+};
+
+// Whether a trial may be started that would take `alone` seconds; `row` are those of all trials of its seed
+// that wait, its own too, each empty where it is not known. A seed that is begun goes on trial by trial;
+// another begins only where all of its steps end in time, since a table is of seeds that every step has. Of
+// the first trial of a run nothing may be known: it will tell.
+bool fits(const TimeLeft& left, bool seed_is_begun, std::optional<double> alone,
+          const std::vector<std::optional<double>>& row);
+
 }  // namespace kablate

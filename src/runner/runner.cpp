@@ -263,20 +263,15 @@ std::optional<double> Run::seconds_left(const Forecast& forecast) const {
   return makespan(*running, *pending, static_cast<std::size_t>(order_.parallel) + elsewhere_.size());
 }
 
-// A seed that is begun goes on trial by trial; another begins only where all of its steps can be done, since
-// a table is of seeds that every step has.
 bool Run::fits(const Trial& trial, const Forecast& forecast) const {
   if (!order_.budget_seconds) return true;
-  const auto alone = seconds_of(trial, forecast);
-  const double left = *order_.budget_seconds - watch_.seconds();
-  if (seeds_.contains(trial.seed)) return !alone || *alone <= left;
-  const auto running = seconds_running(forecast);
-  if (!running) return false;           // they will tell more
-  if (!alone) return running_.empty();  // nothing is known of anything
-  std::vector<double> row;
+  std::vector<std::optional<double>> row;
   for (const auto* other : pending_)
-    if (other->seed == trial.seed) row.push_back(seconds_of(*other, forecast).value_or(*alone));
-  return makespan(*running, row, static_cast<std::size_t>(order_.parallel)) <= left;
+    if (other->seed == trial.seed) row.push_back(seconds_of(*other, forecast));
+  return kablate::fits({.seconds = *order_.budget_seconds - watch_.seconds(),
+                        .running = seconds_running(forecast),
+                        .slots = static_cast<std::size_t>(order_.parallel)},
+                       seeds_.contains(trial.seed), seconds_of(trial, forecast), row);
 }
 
 bool Run::some_fits() const {

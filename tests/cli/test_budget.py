@@ -14,21 +14,19 @@ from support import ProgramTest, TrainedOnce, flip, metrics, read_json, read_tex
 class BudgetTest(ProgramTest):
     symbols = {"GPT2_MAX_ITERS": 400, "GPT2_EVAL_INTERVAL": 200, "SEEDS": '"1-20"'}
 
-    def test_it_ends_with_whole_seeds_and_says_what_is_left(self):
+    def test_it_ends_in_time_and_says_what_is_left(self):
+        """Which seeds it begins is forecast_test.cpp's: where the machine slows down one stays open."""
         began = time.monotonic()
         self.done("run", "--steps", "0,1", "--seeds", "1")
         whole = time.monotonic() - began
         budget = 2 * whole
-        began = time.monotonic()
         ended = self.call("run", "--steps", "0,1", "--budget", f"{budget:.1f}s")
-        took = time.monotonic() - began
         self.assertEqual(ended.returncode, 3, ended.stderr)
-        self.assertLess(took, 2 * budget)  # another process may have slowed it down meanwhile
         done = set(self.trials())
-        seeds = {seed for _, seed in done}
-        self.assertEqual(done, {(step, seed) for step in (0, 1) for seed in seeds}, "both steps or none")
-        self.assertGreater(len(seeds), 1)
-        self.assertLess(len(seeds), 20)
+        last = max(seed for _, seed in done)
+        self.assertLess(last, 20)
+        before = {(step, seed) for step in (0, 1) for seed in range(1, last)}
+        self.assertLessEqual(before, done, "a seed after the other")
         left = re.search(r"the budget of [\d.]+s is used up \((\d+) trials are left, about .+?\) "
                          r"with (\d+) of 40", ended.stderr)
         self.assertEqual((int(left[1]), int(left[2])), (40 - len(done), len(done)))
@@ -44,7 +42,7 @@ class BudgetTest(ProgramTest):
         self.done("run", "--steps", "0", "--seeds", "1")
         seconds = read_json(self.trials()[0, 1], "summary.json")["wall_seconds"]
         flip(os.path.join(self.trials()[0, 1], "weights.safetensors"))
-        ended = self.call("run", "--steps", "0", "--seeds", "1", "--budget", f"{0.6 * seconds + 1:.1f}s",
+        ended = self.call("run", "--steps", "0", "--seeds", "1", "--budget", f"{1 + 0.2 * seconds:.1f}s",
                           GPT2_MAX_ITERS=self.symbols["GPT2_MAX_ITERS"])
         self.assertEqual((ended.returncode, ended.stdout), (2, ""), ended.stderr)
         self.assertIn("no trial was started", ended.stderr)

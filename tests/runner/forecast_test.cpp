@@ -67,5 +67,33 @@ TEST(Makespan, FillsTheSlotThatIsFreeFirst) {
   EXPECT_DOUBLE_EQ(makespan({}, {}, 2), 0);
 }
 
+TEST(Fits, ASeedThatIsNotBegunOnlyWhereAllItsStepsEndInTime) {
+  const TimeLeft idle{.seconds = 10, .running = std::vector<double>{}, .slots = 1};
+  EXPECT_TRUE(fits(idle, /*seed_is_begun=*/false, 5, {5, 5}));
+  EXPECT_FALSE(fits(idle, /*seed_is_begun=*/false, 5, {5, 6}));
+  EXPECT_FALSE(fits(idle, /*seed_is_begun=*/false, 6, {6, std::nullopt})) << "one unknown is as long as this";
+  TimeLeft two = idle;
+  two.slots = 2;
+  EXPECT_TRUE(fits(two, /*seed_is_begun=*/false, 9, {9, 9}));
+  two.running = {2.0};
+  EXPECT_FALSE(fits(two, /*seed_is_begun=*/false, 9, {9, 9})) << "one of them has to wait for its place";
+}
+
+TEST(Fits, ASeedThatIsBegunGoesOnTrialByTrial) {
+  const TimeLeft left{.seconds = 10, .running = std::nullopt, .slots = 1};
+  EXPECT_TRUE(fits(left, /*seed_is_begun=*/true, 10, {10, 10, 10}));
+  EXPECT_FALSE(fits(left, /*seed_is_begun=*/true, 11, {11}));
+  EXPECT_TRUE(fits(left, /*seed_is_begun=*/true, {}, {{}}));
+}
+
+TEST(Fits, TheFirstTrialOfWhichNothingIsKnown) {
+  TimeLeft left{.seconds = 1, .running = std::vector<double>{}, .slots = 2};
+  EXPECT_TRUE(fits(left, /*seed_is_begun=*/false, {}, {{}, {}}));
+  left.running = {5.0};
+  EXPECT_FALSE(fits(left, /*seed_is_begun=*/false, {}, {{}, {}}));
+  left.running.reset();
+  EXPECT_FALSE(fits(left, /*seed_is_begun=*/false, 0.1, {0.1}));
+}
+
 }  // namespace
 }  // namespace kablate
