@@ -24,7 +24,8 @@ Switches are `y` or `n`. Numbers that may have a fraction are texts for Kconfig 
 the same. What a value costs in a model of yours says `make plan`: parameters by part, operations, memory and
 time.
 """
-PLAN_WIDE = re.compile(r"kPlanWide\{(.*?)\}", re.DOTALL)  # in src/plan/step_forms.cpp
+HARNESS = re.compile(r'visit\("(\w+)", [^;]*kHarness\);')  # in src/config/binding.h
+LISTS = re.compile(r"\b(kData|kOfEachTrial)\{(.*?)\}", re.DOTALL)  # in src/plan/step_forms.cpp
 LABEL = re.compile(r" (?=(?:Allowed|Cost|Source): )")
 TYPES = {kconfiglib.BOOL: "switch", kconfiglib.INT: "whole number", kconfiglib.STRING: "text"}
 
@@ -35,13 +36,18 @@ def escaped(text):
 
 
 def plan_wide(root):
-    """The symbols that no step of a plan sets."""
+    """The symbols that no step of a plan sets, as is_plan_wide() there has them."""
     path = os.path.join(root, "src", "plan", "step_forms.cpp")
+    lists = {name: re.findall(r'"(\w+)"', text) for name, text in LISTS.findall(read(path))}
+    if len(lists) != 2:
+        raise strict.ConfigError(f"{path}: has no kData or no kOfEachTrial; mend scripts/config_docs.py")
+    found = HARNESS.findall(read(os.path.join(root, "src", "config", "binding.h"))) + lists["kData"]
+    return ", ".join(name for name in found if name not in lists["kOfEachTrial"])
+
+
+def read(path):
     with open(path, encoding="utf-8") as file:
-        found = PLAN_WIDE.search(file.read())
-    if not found:
-        raise strict.ConfigError(f"{path}: has no kPlanWide any more; mend scripts/config_docs.py")
-    return ", ".join(re.findall(r'"(\w+)"', found[1]))
+        return file.read()
 
 
 def help_lines(node):

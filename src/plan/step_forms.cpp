@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "config/config.h"
 #include "config/settings.h"
 
 namespace kablate {
@@ -13,21 +14,16 @@ namespace {
 
 constexpr std::size_t kMostSteps = 1000;  // of a grid, a factorial, `each` or `all_but`
 
-// Hold for every step of a plan: what runs, where and on which data. A step that changed one would be
-// ignored, or could not be compared with the others.
-constexpr std::array<std::string_view, 13> kPlanWide{"EXPERIMENT_NAME",
-                                                     "ABLATION_PLAN",
-                                                     "RA_MLA_ABLATION_MODE",
-                                                     "RA_MLA_ABLATION_STEPS",
-                                                     "SEEDS",
-                                                     "PARALLEL_TRIALS",
-                                                     "THREADS",
-                                                     "DEVICE",
-                                                     "KERNELS",
-                                                     "DATASET",
-                                                     "TOKENIZER",
-                                                     "DATA_PATH",
-                                                     "INIT_FROM"};
+// Whether a symbol holds for every step of a plan: what runs, where and on which data. A step that changed
+// one would be ignored, or could not be compared with the others.
+bool is_plan_wide(std::string_view symbol) {
+  constexpr std::array<std::string_view, 2> kData{"DATASET", "TOKENIZER"};  // their numbers are the trial's
+  constexpr std::array<std::string_view, 2> kOfEachTrial{"RA_MLA_ALLOW_NONCAUSAL", "MEASURE_HEADS"};
+  static const auto fields = field_values(Config{});
+  const auto in = [&](const auto& symbols) { return std::ranges::find(symbols, symbol) != symbols.end(); };
+  const auto field = std::ranges::find(fields, symbol, &FieldValue::symbol);
+  return in(kData) || (field != fields.end() && field->scope == Scope::kHarness && !in(kOfEachTrial));
+}
 
 bool is_switch(const std::string& symbol) {
   const auto* known = find_symbol(symbol);
@@ -53,9 +49,7 @@ void StepForms::refuse_unknown() const {
 // An unknown symbol is kept for refuse_unknown(), so that all are named.
 Delta StepForms::delta(const std::string& symbol, const std::string& value, const YAML::Node& node) {
   const Delta result{symbol, value, yaml_.where(node)};
-  const bool plan_wide = std::find(kPlanWide.begin(), kPlanWide.end(), symbol) != kPlanWide.end();
-  if (plan_wide || symbol.starts_with("SLURM_"))
-    yaml_.fail(node, symbol + " holds for a whole plan; no step can set it");
+  if (is_plan_wide(symbol)) yaml_.fail(node, symbol + " holds for a whole plan; no step can set it");
   const std::pair place{symbol, result.origin};
   if (find_symbol(symbol) != nullptr)
     with_deltas(Settings::defaults(), {result});

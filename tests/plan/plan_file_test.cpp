@@ -1,5 +1,4 @@
 #include "plan/plan_file.h"
-#include "config/config.h"
 
 #include <gtest/gtest.h>
 
@@ -7,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "config/config.h"
 #include "config/settings.h"
 #include "support/core/expect_error.h"
 #include "support/core/plan_text.h"
@@ -203,6 +203,19 @@ TEST(PlanFile, TakesQuotesWhereTheyStandForThemselves) {
 }
 
 TEST(PlanFile, RefusesEachMistakeWithItsLine) { expect_refused(kBadPlans); }
+
+// What only says what runs, where, how reported would be ignored of a step: but for what is read of each
+// trial.
+TEST(PlanFile, AStepSetsNothingThatHoldsForAWholePlan) {
+  for (const auto& field : field_values(Config{})) {
+    const bool of_each_trial = field.symbol == "RA_MLA_ALLOW_NONCAUSAL" || field.symbol == "MEASURE_HEADS";
+    if (field.scope != Scope::kHarness || of_each_trial) continue;
+    SCOPED_TRACE(field.symbol);
+    expect_error([&] { parse("name: a\nbaseline: 0\nsteps:\n  0: {set: {" + field.symbol + ": '1'}}\n"); },
+                 {"p.yaml:4", field.symbol, "whole plan"});
+  }
+  EXPECT_EQ(parse("name: a\nbaseline: 0\nsteps:\n  0: {set: {MEASURE_HEADS: y}}\n").steps.size(), 1u);
+}
 
 TEST(PlanFile, NamesAllUnknownSymbolsAtOnce) {
   expect_error(
