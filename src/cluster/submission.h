@@ -1,4 +1,4 @@
-// What was given to a cluster's scheduler, as it lies in slurm/N of the experiment (record/FORMAT.md): which
+// What was given to a cluster's scheduler, as it lies in slurm/N of the experiment (cluster/FORMAT.md): which
 // trials, by which program, as which jobs.
 #pragma once
 

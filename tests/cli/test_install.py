@@ -45,7 +45,8 @@ class Installed(ProgramTest):
     def test_configurations_and_docs_are_there(self):
         for name in ("share/kablate/defconfigs/quick", "share/kablate/defconfigs/plans/ra-mla.yaml",
                      "share/doc/kablate/README.md", "share/doc/kablate/docs/results.md",
-                     "share/doc/kablate/src/record/FORMAT.md", "share/doc/kablate/LICENSE"):
+                     "share/doc/kablate/src/record/FORMAT.md", "share/doc/kablate/src/report/FORMAT.md",
+                     "share/doc/kablate/src/cluster/FORMAT.md", "share/doc/kablate/LICENSE"):
             self.assertTrue(os.path.isfile(os.path.join(self.prefix, name)), name)
 
 
