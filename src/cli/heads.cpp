@@ -56,7 +56,8 @@ void check_options(const HeadsCommand& command) {
   if (command.run.empty() == command.weights.empty())
     throw UserError(
         "kablate heads: give either TRIAL_DIR, or --weights W.safetensors with its configuration");
-  const auto& [file, assignments] = command.configuration;
+  const auto& file = command.configuration.file;
+  const auto& assignments = command.configuration.assignments;
   if (!command.run.empty() && (!file.empty() || !assignments.empty()))
     throw UserError(str(file.empty() ? "--set " + assignments[0] : "--config " + file, " with ", command.run,
                         ": a run brings its own configuration; leave one of the two out"));

@@ -31,7 +31,12 @@ void ConfigOptions::add_to(CLI::App& command) {
 
 Settings ConfigOptions::settings() const {
   Settings settings = file.empty() ? Settings::baked() : Settings::from_file(file);
-  for (const auto& assignment : assignments) settings.set_assignment(assignment, "--set");
+  for (const auto& assignment : assignments) {
+    if (!to_slurm && assignment.starts_with("SLURM_"))
+      throw UserError(
+          str("--set ", assignment, ": only `kablate submit` (`make submit`) reads it; leave it out"));
+    settings.set_assignment(assignment, "--set");
+  }
   return settings;
 }
 
@@ -70,7 +75,8 @@ void check_source(const ConfigOptions& configuration, const std::string& run, co
   if (run.empty() == weights.empty())
     throw UserError(str("kablate ", command,
                         ": give either --run TRIAL_DIR, or --weights W.safetensors with its configuration"));
-  const auto& [file, assignments] = configuration;
+  const auto& file = configuration.file;
+  const auto& assignments = configuration.assignments;
   if (!run.empty() && (!file.empty() || !assignments.empty()))
     throw UserError(str(file.empty() ? "--set " + assignments[0] : "--config " + file, " with --run = ", run,
                         ": a run brings its own configuration; leave one of the two out"));

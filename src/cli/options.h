@@ -23,6 +23,8 @@ struct Plan;
 struct ConfigOptions {
   std::string file;
   std::vector<std::string> assignments;
+  // Otherwise a SLURM_ symbol that is set for this call alone would be ignored, and is refused.
+  bool to_slurm = false;
 
   void add_to(CLI::App& command);
   Settings settings() const;  // baked or the file's, then the assignments in order

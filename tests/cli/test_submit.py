@@ -21,7 +21,8 @@ STAND_INS = {
     "scontrol": 'if [ "$1" = show ]; then echo "MaxArraySize            = $(cat {0}/most)"; '
                 'else echo "scontrol $*" >> {0}/calls; fi\n',
 }
-SUBMIT = {"SLURM_CPUS": 1, "ABLATION_PLAN": "ra-mla", "RA_MLA_ABLATION_MODE": "y"}
+ON = {"ABLATION_PLAN": "ra-mla", "RA_MLA_ABLATION_MODE": "y"}
+SUBMIT = {"SLURM_CPUS": 1, **ON}
 
 
 class WithStandIns(ProgramTest):
@@ -151,6 +152,10 @@ class Submit(WithStandIns):
             (("submit", "--set", "SLURM_EXTRA=--array=3", "--set", "SLURM_CPUS=1"), "--array"),
         ])
 
+    def test_no_other_command_ignores_its_symbols(self):
+        for command in "run", "plan", "audit", "noise":
+            self.assert_refused(self.call(command, "--set", "SLURM_CPUS=1"), "SLURM_CPUS=1", "kablate submit")
+
     def test_a_trial_keeps_the_threads_that_others_had(self):
         self.done("submit", **SUBMIT)
         refused = self.call("submit", **{**SUBMIT, "SLURM_CPUS": 2})
@@ -164,14 +169,14 @@ class Task(WithStandIns):
         self.done("submit", **SUBMIT)
         for place in range(6):
             self.done("task", self.submission(), str(place))
-        self.done("run", **{**SUBMIT, "THREADS": 1}, results="alone")
+        self.done("run", **{**ON, "THREADS": 1}, results="alone")
         alone, here = self.trials("alone"), self.trials()
         self.assertEqual(set(here), set(alone))
         for place, trial in here.items():
             self.assertEqual(os.path.basename(trial), os.path.basename(alone[place]))
             self.assert_same_end(trial, alone[place])
             self.assertGreater(read_json(trial, "summary.json")["peak_flops"], 0)
-        again = self.done("run", **{**SUBMIT, "THREADS": 1}).stderr
+        again = self.done("run", **{**ON, "THREADS": 1}).stderr
         self.assertIn("6 of 6 trials are finished already", again)
         self.assertIn("finished already", self.done("task", self.submission(), "0").stderr)
 
@@ -191,6 +196,11 @@ class Task(WithStandIns):
         task.send_signal(number)
         self.assertEqual(task.wait(60), 3)
         return task.messages()
+
+    def test_heads_are_measured_where_that_is_configured(self):
+        self.done("submit", MEASURE_HEADS="y", **SUBMIT)
+        self.done("task", self.submission(), "0")
+        self.assertTrue(os.path.isfile(os.path.join(self.trials()[0, 1], "heads.json")))
 
     def test_a_notice_puts_it_back_into_the_queue(self):
         said = self.interrupted(signal.SIGUSR1, SLURM_JOB_ID="17")
@@ -244,7 +254,7 @@ class Retry(WithStandIns):
 
 class Status(WithStandIns):
     def test_without_slurm_it_tells_what_is_on_disk(self):
-        self.done("run", "--steps", "0-2", **{**SUBMIT, "THREADS": 1})
+        self.done("run", "--steps", "0-2", **{**ON, "THREADS": 1})
         self.assertIn("3 trials planned: 3 done", self.done("status").stdout)
         self.assertNotIn("mla ", self.done("status").stdout)
         self.assertIn("mla ", self.done("status", "--all").stdout)
