@@ -51,7 +51,8 @@ void visit_fields(ConfigType& c, Visitor&& visit) {
   visit("RA_MLA_ABLATION_STEPS", run.steps, kHarness);
   visit("SEEDS", run.seeds, kHarness);
   visit("PARALLEL_TRIALS", run.parallel_trials, kHarness);
-  visit("RANKS", run.ranks, kHarness);      // the number of ranks enters a trial's key by itself
+  visit("RANKS", run.ranks, kHarness);  // the number of ranks enters a trial's key by itself
+  visit("SHARD_MOMENTS", run.shard_moments, kHarness);
   visit("THREADS", run.threads, kHarness);  // the number that a trial gets enters its key by itself
   visit("DEVICE", run.device, kHarness);    // so does the class of device
   visit("KERNELS", run.kernels, kHarness);  // and what it comes to on this machine

@@ -115,6 +115,10 @@ void check_ranks(const Config& c) {
     throw UserError(str("GPT2_GRADIENT_ACCUMULATION = ", c.train.accumulation, " with RANKS = ", ranks,
                         ": each rank takes as many batches of an update as the others; allowed: a multiple "
                         "of RANKS"));
+  if (ranks == 1 && c.run.shard_moments)
+    throw UserError(
+        "SHARD_MOMENTS = y with RANKS = 1: one rank has nobody to share with; set RANKS above 1, or "
+        "SHARD_MOMENTS = n");
   if (ranks > 1 && c.run.device == DeviceKind::kCuda)
     throw UserError(str("RANKS = ", ranks,
                         " with DEVICE = cuda: several ranks train on CPUs alone; set RANKS to 1, or DEVICE "

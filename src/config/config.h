@@ -60,6 +60,7 @@ struct RunConfig {
   DType dtype = DType::kFloat32;
   std::int64_t threads = 0, parallel_trials = 0;  // 0 is chosen by the runner
   std::int64_t ranks = 1;                         // processes of a trial
+  bool shard_moments = false;                     // each of these keeps its share of the optimizer's moments
 };
 
 struct Config {

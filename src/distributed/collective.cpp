@@ -95,14 +95,19 @@ void Collectives::sum(void* data, Element element, std::size_t count) {
   }
 }
 
-void Collectives::broadcast(std::int64_t root, void* data, std::size_t bytes) {
+void Collectives::spread(const std::vector<Block>& blocks) {
   Messages messages;
-  if (transport_.rank() != root)
-    receive(messages, root, data, bytes);
-  else
-    for (std::int64_t to = 0; to < transport_.size(); ++to)
-      if (to != root) send(messages, to, data, bytes);
+  for (const auto& [data, bytes, owner] : blocks)
+    if (owner != transport_.rank())
+      receive(messages, owner, data, bytes);
+    else
+      for (std::int64_t to = 0; to < transport_.size(); ++to)
+        if (to != owner) send(messages, to, data, bytes);
   wait(messages);
+}
+
+void Collectives::broadcast(std::int64_t root, void* data, std::size_t bytes) {
+  spread({{data, bytes, root}});
 }
 
 }  // namespace kablate

@@ -24,6 +24,14 @@ class Collectives {
   // rank sends and receives 2 (n - 1) / n of it.
   void sum(void* data, Element element, std::size_t count);
 
+  // Bytes that one rank knows, and all shall have.
+  struct Block {
+    void* data = nullptr;
+    std::size_t bytes = 0;
+    std::int64_t owner = 0;
+  };
+  void spread(const std::vector<Block>& blocks);  // in one go; the same owners and sizes on every rank
+
   // Rank `root`'s bytes to all.
   void broadcast(std::int64_t root, void* data, std::size_t bytes);
 

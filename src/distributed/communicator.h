@@ -36,6 +36,14 @@ class Communicator {
   virtual std::string text_of(std::int64_t from, const std::string& mine) = 0;
   virtual void copy_from_first(const std::vector<at::Tensor>& tensors) = 0;  // rank 0's, into every rank's
 
+  // A run of elements that one rank knows: contiguous.
+  struct Part {
+    at::Tensor elements;
+    std::int64_t owner = 0;
+  };
+  // The owners' elements, into every rank's. The same owners and sizes on every rank.
+  virtual void spread(const std::vector<Part>& parts) = 0;
+
   virtual double waited_seconds() const { return 0; }  // that the calling thread has spent in here so far
 
   bool any(bool here);                                             // whether it is true on some rank
@@ -50,6 +58,7 @@ class OneRank final : public Communicator {
   void all_reduce_sum(const std::vector<at::Tensor>&) override {}
   std::string text_of(std::int64_t, const std::string& mine) override { return mine; }
   void copy_from_first(const std::vector<at::Tensor>&) override {}
+  void spread(const std::vector<Part>&) override {}
 };
 
 inline Communicator& one_rank() {

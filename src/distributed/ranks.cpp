@@ -85,6 +85,16 @@ void Ranks::copy_from_first(const std::vector<at::Tensor>& tensors) {
   }
 }
 
+void Ranks::spread(const std::vector<Part>& parts) {
+  std::vector<Collectives::Block> blocks;
+  for (const auto& [elements, owner] : parts) {
+    TORCH_CHECK(elements.is_cpu() && elements.is_contiguous(), "ranks share contiguous tensors on the CPU");
+    blocks.push_back({elements.mutable_data_ptr(), elements.nbytes(), owner});
+  }
+  auto pending = exchange_.ask([=](Collectives& collectives) { collectives.spread(blocks); });
+  wait(pending);
+}
+
 std::unique_ptr<Ranks> ranks_by_mpi(std::int64_t ranks, const std::string& host) {
   return std::make_unique<Ranks>(Exchange::Order{.connect = [ranks] { return connect_by_mpi(ranks); },
                                                  .begin = [] {},

@@ -21,6 +21,7 @@ class Ranks final : public Communicator {
   std::unique_ptr<Sum> start_all_reduce_sum(const at::Tensor& tensor) override;
   std::string text_of(std::int64_t from, const std::string& mine) override;
   void copy_from_first(const std::vector<at::Tensor>& tensors) override;
+  void spread(const std::vector<Part>& parts) override;
   double waited_seconds() const override { return waited_seconds_; }
 
   // Waits for all ranks to get here. Without it a rank that ends counts as lost.

@@ -23,22 +23,22 @@ constexpr const char *kUpdates = "updates", *kLastReset = "last_reset", *kNorms 
 
 }  // namespace
 
-AdamWSpam::AdamWSpam(const OptimConfig& config, NamedParameters parameters)
-    : config_(config), moments_(config, std::move(parameters)) {}
+AdamWSpam::AdamWSpam(const OptimConfig& config, NamedParameters parameters, Communicator& ranks)
+    : config_(config), moments_(config, std::move(parameters), ranks) {}
 
 UpdateReport AdamWSpam::step(double learning_rate) {
   const at::NoGradGuard no_grad;
   const auto gradients = moments_.gradients();
   UpdateReport report;
   // The raw norm first: clipping by element would turn an inf into a number.
-  report.grad_norm = global_norm(gradients);
+  report.grad_norm = moments_.share().global_norm(gradients);
   report.learning_rate = learning_rate;
   report.finite = std::isfinite(report.grad_norm);
   if (!report.finite) return report;
 
   ++updates_;
   report.clipped_elements = clip_by_history(gradients);
-  if (report.clipped_elements > 0) report.grad_norm = global_norm(gradients);
+  if (report.clipped_elements > 0) report.grad_norm = moments_.share().global_norm(gradients);
 
   report.spike = is_spike(report.grad_norm);
   norms_.push_back(report.grad_norm);
@@ -60,8 +60,8 @@ UpdateReport AdamWSpam::step(double learning_rate) {
 std::int64_t AdamWSpam::clip_by_history(const std::vector<at::Tensor>& gradients) const {
   const auto past = static_cast<double>(moments_.updates());
   if (!config_.spam_clip || past == 0) return 0;  // no history: v is 0 everywhere
-  return clip_elements(gradients, moments_.second(),
-                       config_.spam_theta / (1 - std::pow(config_.beta2, past)));
+  return moments_.share().sum(
+      clip_elements(gradients, moments_.second(), config_.spam_theta / (1 - std::pow(config_.beta2, past))));
 }
 
 bool AdamWSpam::is_spike(double norm) const {

@@ -22,8 +22,6 @@
 namespace kablate {
 namespace {
 
-constexpr std::int64_t kPiece = 16384;
-
 // A run of elements of one tensor.
 struct Piece {
   std::size_t tensor;
@@ -33,8 +31,8 @@ struct Piece {
 std::vector<Piece> pieces_of(const std::vector<at::Tensor>& tensors) {
   std::vector<Piece> pieces;
   for (std::size_t i = 0; i < tensors.size(); ++i)
-    for (std::int64_t start = 0; start < tensors[i].numel(); start += kPiece)
-      pieces.push_back({i, start, std::min(kPiece, tensors[i].numel() - start)});
+    for (std::int64_t start = 0; start < tensors[i].numel(); start += kNormPiece)
+      pieces.push_back({i, start, std::min(kNormPiece, tensors[i].numel() - start)});
   return pieces;
 }
 
@@ -85,15 +83,28 @@ bool all_on_cpu(const std::vector<at::Tensor>& tensors) {
 
 }  // namespace
 
-double global_norm(const std::vector<at::Tensor>& gradients) {
-  if (!all_on_cpu(gradients)) return global_norm_by_tensors(gradients);
-  const auto pieces = pieces_of(gradients);
-  const auto parts = map_pieces<double>(pieces, [&](const Piece& piece) {
+std::vector<double> piece_squares(const std::vector<at::Tensor>& gradients) {
+  return map_pieces<double>(pieces_of(gradients), [&](const Piece& piece) {
     return sum_of_squares(gradients[piece.tensor].const_data_ptr<float>() + piece.start, piece.size);
   });
-  std::vector<double> sums(gradients.size());
-  for (std::size_t i = 0; i < pieces.size(); ++i) sums[pieces[i].tensor] += parts[i];
-  return std::sqrt(std::accumulate(sums.begin(), sums.end(), 0.0));
+}
+
+double norm_of_squares(const std::vector<double>& squares, const std::vector<std::int64_t>& elements) {
+  double sum = 0;
+  auto next = squares.begin();
+  for (const auto count : elements) {
+    const auto last = next + (count + kNormPiece - 1) / kNormPiece;
+    sum += std::accumulate(next, last, 0.0);
+    next = last;
+  }
+  return std::sqrt(sum);
+}
+
+double global_norm(const std::vector<at::Tensor>& gradients) {
+  if (!all_on_cpu(gradients)) return global_norm_by_tensors(gradients);
+  std::vector<std::int64_t> elements;
+  for (const auto& gradient : gradients) elements.push_back(gradient.numel());
+  return norm_of_squares(piece_squares(gradients), elements);
 }
 
 double global_norm_by_tensors(const std::vector<at::Tensor>& gradients) {
@@ -107,7 +118,7 @@ double global_norm_by_tensors(const std::vector<at::Tensor>& gradients) {
 
 bool clip_by_norm(const std::vector<at::Tensor>& gradients, double norm, double max_norm) {
   if (!(max_norm > 0 && norm > max_norm)) return false;
-  at::_foreach_mul_(gradients, max_norm / norm);
+  if (!gradients.empty()) at::_foreach_mul_(gradients, max_norm / norm);  // else only others have some
   return true;
 }
 

@@ -13,6 +13,12 @@ namespace kablate {
 // finite if an element is not.
 double global_norm(const std::vector<at::Tensor>& gradients);
 
+// Its two halves on the CPU: the sum of g^2 of each piece of kNormPiece elements (a tensor's last one may be
+// smaller), in order; and n of these, for tensors of so many elements.
+constexpr std::int64_t kNormPiece = 16384;
+std::vector<double> piece_squares(const std::vector<at::Tensor>& gradients);
+double norm_of_squares(const std::vector<double>& squares, const std::vector<std::int64_t>& elements);
+
 // Where norm > max_norm > 0: g <- g * (max_norm / norm), no epsilon added (PyTorch's clip_grad_norm_ adds
 // 1e-6 to norm). Else leaves every bit alone. `norm` is what global_norm gave. True if it acted.
 bool clip_by_norm(const std::vector<at::Tensor>& gradients, double norm, double max_norm);

@@ -10,6 +10,7 @@
 #include <ATen/core/Tensor.h>
 
 #include "config/optim_options.h"
+#include "distributed/communicator.h"
 
 namespace kablate {
 
@@ -37,8 +38,12 @@ class Optimizer {
   // parameter if one has no gradient, or one of another type or shape.
   [[nodiscard]] virtual UpdateReport step(double learning_rate) = 0;
 
+  // Sets the moments of these entries of a parameter to 0: bool, of its shape.
+  virtual void forget(const std::string& parameter, const at::Tensor& entries) = 0;
+
   // All that the next steps depend on besides weights and gradients, as tensors to store: "m.<parameter>" and
-  // "v.<parameter>" float32, counters int64 [1], norms float64. Moments are the live ones, not copies.
+  // "v.<parameter>" float32, counters int64 [1], norms float64. Moments are the live ones, not copies; where
+  // ranks share them, copies of all of them, and once an update was made the call is for all ranks.
   virtual std::map<std::string, at::Tensor> state() const = 0;
 
   // Takes over what state() gave, bit for bit. Throws WorkError naming the tensor that is missing, unknown,
@@ -46,7 +51,9 @@ class Optimizer {
   virtual void load_state(const std::map<std::string, at::Tensor>& state) = 0;
 };
 
-// The one that OPTIMIZER names.
-std::unique_ptr<Optimizer> make_optimizer(const OptimConfig& config, NamedParameters parameters);
+// The one that OPTIMIZER names. Of several ranks each keeps the moments of its share of the parameters and
+// updates it (share.h); gradients, and the calls of step() and forget(), are the same on all of them.
+std::unique_ptr<Optimizer> make_optimizer(const OptimConfig& config, NamedParameters parameters,
+                                          Communicator& ranks = one_rank());
 
 }  // namespace kablate

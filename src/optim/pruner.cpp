@@ -69,22 +69,23 @@ void Pruner::mask_gradients() const {
     maps_.tensors[i].mutable_grad().masked_fill_(pruned_[i], 0);
 }
 
-void Pruner::after_update(std::int64_t update, const Optimizer& optimizer) {
+void Pruner::after_update(std::int64_t update, Optimizer& optimizer) {
   if (!prunes_after(config_, update)) return;
   const at::NoGradGuard no_grad;
   const double sparsity = sparsity_by(config_, update);
-  const auto state = optimizer.state();
-  const double correction =
-      1 - std::pow(config_.beta2, static_cast<double>(counter_value(state.at(kBiasUpdates))));
+  const bool by_moments = config_.prune.kind == PruneKind::kMoments;
+  const auto state = by_moments ? optimizer.state() : std::map<std::string, at::Tensor>();
+  const double updates = by_moments ? static_cast<double>(counter_value(state.at(kBiasUpdates))) : 0;
+  const double correction = 1 - std::pow(config_.beta2, updates);
   num_pruned_ = 0;
   for (std::size_t i = 0; i < pruned_.size(); ++i) {
-    at::Tensor map = maps_.tensors[i], m = state.at("m." + maps_.names[i]),
-               v = state.at("v." + maps_.names[i]);
+    const auto& map = maps_.tensors[i];
     const auto count = pruned_entries(sparsity, map.numel());
-    const bool by_moments = config_.prune.kind == PruneKind::kMoments;
-    pruned_[i] = least_entries(map, by_moments ? v : at::Tensor(), correction, pruned_[i], count);
+    const at::Tensor second = by_moments ? state.at("v." + maps_.names[i]) : at::Tensor();
+    pruned_[i] = least_entries(map, second, correction, pruned_[i], count);
     num_pruned_ += count;
-    for (auto& tensor : {map, m, v}) tensor.masked_fill_(pruned_[i], 0);
+    map.masked_fill_(pruned_[i], 0);
+    optimizer.forget(maps_.names[i], pruned_[i]);
   }
 }
 

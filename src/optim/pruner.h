@@ -26,7 +26,7 @@ class Pruner {
 
   // To be called after each update that `optimizer`, whose parameters the maps are among, has made, by its
   // number from 1. Where a pruning is due, each map loses entries until ⌊s·n⌋ of its n are 0.
-  void after_update(std::int64_t update, const Optimizer& optimizer);
+  void after_update(std::int64_t update, Optimizer& optimizer);
 
   double sparsity() const;  // pruned entries over all entries of the maps
 

@@ -89,6 +89,13 @@ PruningBytes pruning_bytes(const Config& config) {
   return bytes;
 }
 
+// What holds all gradients all along: where pieces are added up; and the buckets that ranks sum, which take
+// the place of each as soon as it is complete.
+int gradient_holders(const Config& config) {
+  const auto ranks = config.run.ranks;
+  return (config.train.accumulation / ranks > 1) + (ranks > 1);
+}
+
 }  // namespace
 
 std::int64_t peak_tensor_bytes(const Config& config) {
@@ -99,7 +106,9 @@ std::int64_t peak_tensor_bytes(const Config& config) {
                V = static_cast<double>(model.V);
   const double weights = kFloatBytes * static_cast<double>(parameter_count(model)),
                trained = kFloatBytes * static_cast<double>(trained_parameter_count(model));
-  const bool accumulates = config.train.accumulation > 1;
+  const int holders = gradient_holders(config);
+  const bool accumulates = holders > 0;
+  const double moments = 2 * trained / static_cast<double>(config.run.shard_moments ? config.run.ranks : 1);
 
   std::vector<LayerBytes> layers;  // from the top
   std::set<std::string> met;
@@ -119,7 +128,7 @@ std::int64_t peak_tensor_bytes(const Config& config) {
   }
   kept += decoder_kept;
   const auto [masks, selecting] = pruning_bytes(config);
-  const double stays = weights + 2 * trained + (accumulates ? trained : 0) + masks;
+  const double stays = weights + moments + holders * trained + masks;
   const double copied = value < kFloatBytes ? value * V * E : 0;
 
   const auto said = static_cast<std::int64_t>(tokens * config.most_said());
@@ -145,7 +154,7 @@ std::int64_t peak_tensor_bytes(const Config& config) {
   if (model.critic)
     peak = std::max(peak, stays + gradients + of_critic + copied + head_bytes(model, N, said));
   // The embedding's gradient, before it is added; and after the update what is pruned by.
-  const double at_end = weights + 3 * trained + masks + std::max(of_embedding, selecting);
+  const double at_end = weights + moments + trained + masks + std::max(of_embedding, selecting);
   return static_cast<std::int64_t>(std::max(peak, at_end));
 }
 

@@ -41,9 +41,26 @@ void throw_if_some_rank_stops(Communicator& ranks) {
   if (ranks.any(stop_requested())) throw Interrupted("stopped by a signal");
 }
 
+SharedSave::SharedSave(const Trainer& trainer, Communicator& ranks)
+    : trainer_(trainer),
+      ranks_(ranks),
+      shared_(ranks.size() > 1 && trainer.session().config.run.shard_moments) {}
+
+bool SharedSave::due(bool first_says) {
+  return shared_ ? ranks_.any(ranks_.rank() == 0 && first_says) : ranks_.rank() == 0 && first_says;
+}
+
+std::optional<TrainerState> SharedSave::state() {
+  if (!shared_ && ranks_.rank() > 0) return {};
+  if (shared_ && taken_at_ == trainer_.iteration()) return {};
+  taken_at_ = trainer_.iteration();
+  return trainer_.state();
+}
+
 void share_state(Trainer& trainer, Communicator& ranks) {
   if (ranks.size() == 1) return;
-  TrainerState state = trainer.state();
+  TrainerState state;
+  if (ranks.rank() == 0) state = trainer.state();
   const Json here{{"iteration", state.iteration},
                   {"clipped_elements", state.clipped_elements},
                   {"spikes", state.spikes},
@@ -79,14 +96,24 @@ void check_same_weights(const Trainer& trainer, Communicator& ranks) {
 }
 
 void follow(Trainer& trainer, Communicator& ranks) {
-  while (true) {
-    if (trainer.evaluation_due()) {
-      check_same_weights(trainer, ranks);
-      const auto losses = trainer.evaluate([&] { throw_if_some_rank_stops(ranks); });
-      if (!std::isfinite(*losses.train_loss) || !std::isfinite(*losses.val_loss) || trainer.done()) return;
+  SharedSave save(trainer, ranks);
+  try {
+    while (true) {
+      if (trainer.evaluation_due()) {
+        if (trainer.done()) save.state();
+        check_same_weights(trainer, ranks);
+        const auto losses = trainer.evaluate([&] { throw_if_some_rank_stops(ranks); });
+        if (!std::isfinite(*losses.train_loss) || !std::isfinite(*losses.val_loss) || trainer.done()) return;
+        save.state();
+      } else if (save.due(false)) {
+        save.state();
+      }
+      throw_if_some_rank_stops(ranks);
+      if (!trainer.update().finite) return;
     }
-    throw_if_some_rank_stops(ranks);
-    if (!trainer.update().finite) return;
+  } catch (const Interrupted&) {
+    save.state();
+    throw;
   }
 }
 

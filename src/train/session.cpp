@@ -42,7 +42,8 @@ Session::Session(const Config& c, std::int64_t seed, std::shared_ptr<const Datas
       parameters(ParameterSet::initialized(model_parameters(stage), static_cast<std::uint64_t>(seed))
                      .to(device, at::kFloat)),
       model(stage, parameters),
-      optimizer(make_optimizer(config.optim, trained(parameters))),
+      sharers(c.run.shard_moments ? ranks : one_rank()),
+      optimizer(make_optimizer(config.optim, trained(parameters), sharers)),
       pruner(config.optim, prunable(parameters)),
       train_step(config, model, parameters, *optimizer, pruner, *objective, *data, seed, ranks) {}
 
@@ -65,7 +66,7 @@ Session::Stage Session::next(const Config& config_of_stage) const {
   for (const auto& spec : table)
     for (const char* moment : spec.trained ? std::vector{"m.", "v."} : std::vector<const char*>{})
       state[moment + spec.name] = before.at(moment + origin(spec.name));
-  result.optimizer = make_optimizer(config.optim, trained(result.parameters));
+  result.optimizer = make_optimizer(config.optim, trained(result.parameters), sharers);
   result.optimizer->load_state(state);
   const std::map<std::string, at::Tensor> pruned_before = pruner.state();
   std::map<std::string, at::Tensor> pruned;

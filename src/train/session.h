@@ -33,7 +33,7 @@ struct Session {
     std::unique_ptr<Optimizer> optimizer;
     Pruner pruner;
   };
-  Stage next(const Config& stage) const;
+  Stage next(const Config& stage) const;  // collective where ranks share the moments
   void go_on_with(Stage stage);
 
   Config config;  // as given
@@ -43,6 +43,7 @@ struct Session {
   std::shared_ptr<const Objective> objective;
   ParameterSet parameters;
   Gpt model;
+  Communicator& sharers;  // of the optimizer's moments
   std::unique_ptr<Optimizer> optimizer;
   Pruner pruner;
   TrainStep train_step;

@@ -65,6 +65,7 @@ class TrialLoop {
   TrialFiles& files_;
   Trainer& trainer_;
   Communicator& ranks_;
+  SharedSave shared_save_;
   const Config& config_;
   double cpu_seconds_ = 0;  // of this thread, in updates
   Effort earlier_;          // attempts
@@ -89,6 +90,7 @@ TrialLoop::TrialLoop(const TrialFolder& folder, const TrialOrder& order, TrialFi
       files_(files),
       trainer_(trainer),
       ranks_(ranks),
+      shared_save_(trainer, ranks),
       config_(trainer.session().config) {
   earlier_ = files.resume(trainer, order.begun_in);
   peak_bytes_ = earlier_.peak_tensor_bytes;
@@ -125,7 +127,7 @@ void TrialLoop::train() {
       evaluate();
       if (trainer_.done()) return;
       save();
-    } else if (since_save_.seconds() > kSaveSeconds) {
+    } else if (shared_save_.due(since_save_.seconds() > kSaveSeconds)) {
       save();
     }
     throw_if_some_rank_stops(ranks_);
@@ -135,7 +137,7 @@ void TrialLoop::train() {
 }
 
 void TrialLoop::save() {
-  files_.save(trainer_, effort());
+  if (const auto state = shared_save_.state()) files_.save(*state, effort());
   since_save_.restart();
 }
 

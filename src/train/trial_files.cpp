@@ -77,12 +77,11 @@ void TrialFiles::throw_if_claim_lost() const {
         "another process took this trial over while this one stood still; nothing more is written here");
 }
 
-void TrialFiles::save(const Trainer& trainer, const Effort& effort) {
+void TrialFiles::save(const TrainerState& state, const Effort& effort) {
   throw_if_claim_lost();
   log_->flush();
-  save_checkpoint(
-      folder_.checkpoint(),
-      {.key = key_, .arithmetic = arithmetic_, .trainer = trainer.state(), .log = mark_, .effort = effort});
+  save_checkpoint(folder_.checkpoint(),
+                  {.key = key_, .arithmetic = arithmetic_, .trainer = state, .log = mark_, .effort = effort});
 }
 
 void TrialFiles::write_sample(const Tokenizer& tokenizer, const std::string& text) {

@@ -37,7 +37,7 @@ class TrialFiles {
   void mark_iteration();
 
   // Throws WorkError (disk full, claim lost).
-  void save(const Trainer& trainer, const Effort& effort);
+  void save(const TrainerState& state, const Effort& effort);
 
   void write_sample(const Tokenizer& tokenizer, const std::string& text);
   void write_weights(const Trainer& trainer);  // the final ones

@@ -154,6 +154,9 @@ class Eager final : public Optimizer {
       }
     return report;
   }
+  void forget(const std::string& parameter, const at::Tensor& entries) override {
+    own_->forget(parameter, entries);
+  }
   std::map<std::string, at::Tensor> state() const override { return own_->state(); }
   void load_state(const std::map<std::string, at::Tensor>& state) override { own_->load_state(state); }
 

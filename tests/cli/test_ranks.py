@@ -133,6 +133,24 @@ class Numbers(RanksTest):
         self.done("verify", self.path("results", "small"))
 
 
+class SharedMoments(RanksTest):
+    """SHARD_MOMENTS changes no bit: of a model that becomes another, stopped and gone on with either way."""
+    symbols = {**RanksTest.symbols, "GPT2_MAX_ITERS": 200, "MLP_SHARE_LAYERS": 2, "MLP_UNSHARE_AT": 12}
+
+    def test_stop_and_go_on_to_the_same_bits(self):
+        calm = self.calm()
+        for before, after in ("y", "y"), ("y", "n"), ("n", "y"):
+            run = self.start(*ALONE, SHARD_MOMENTS=before)
+            self.wait_for_row(run, 20)
+            run.send_signal(signal.SIGINT)
+            self.end_of(run, 3)
+            self.done(*ALONE, SHARD_MOMENTS=after)
+            trial = self.trials()[3, 1]
+            self.assertEqual(read_json(trial, "summary.json")["interruptions"], 1)
+            self.assert_same_end(trial, calm)
+            shutil.rmtree(trial)
+
+
 class Disturbed(RanksTest):
     symbols = {**RanksTest.symbols, "GPT2_MAX_ITERS": 400}
 

@@ -64,6 +64,7 @@ TEST(GradientBuckets, AreSummedWhileTheBackwardPassGoesOn) {
     }
     std::string text_of(std::int64_t, const std::string& mine) override { return mine; }
     void copy_from_first(const std::vector<at::Tensor>&) override {}
+    void spread(const std::vector<Part>&) override {}
     std::vector<std::int64_t> begun;
   } ranks;
   const auto a = at::ones({16}).set_requires_grad(true), b = at::ones({32}).set_requires_grad(true);

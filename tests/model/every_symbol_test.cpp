@@ -223,6 +223,7 @@ std::vector<Row> harness_rows() {
 const std::map<std::string, std::string> kOutside = {{"THREADS", "tests/cli/test_threads.py"},
                                                      {"MEASURE_HEADS", "tests/cli/test_heads.py"},
                                                      {"RANKS", "tests/cli/test_ranks.py"},
+                                                     {"SHARD_MOMENTS", "tests/cli/test_ranks.py"},
                                                      {"SLURM_CPUS", "tests/cli/test_submit.py"}};
 
 std::vector<Row> rows() {

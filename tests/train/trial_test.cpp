@@ -37,7 +37,8 @@ class StoppedTrial : public testing::Test {
       const Update update = trainer.update();
       if (update.due) files.append(update.row);
       files.mark_iteration();
-      if (std::find(saved.begin(), saved.end(), trainer.iteration()) != saved.end()) files.save(trainer, {});
+      if (std::find(saved.begin(), saved.end(), trainer.iteration()) != saved.end())
+        files.save(trainer.state(), {});
     }
   }
 
@@ -172,7 +173,7 @@ TEST_F(StoppedTrial, SaysWhichArithmeticMadeIt) {
     EXPECT_GT(trainer.iteration(), 0);
     static_cast<void>(trainer.update());
     files.mark_iteration();
-    files.save(trainer, {});
+    files.save(trainer.state(), {});
     return files.arithmetic();
   };
   train(stopped, 4, {2, 4});
@@ -191,7 +192,7 @@ TEST_F(StoppedTrial, WritesNothingOnceItsClaimIsLost) {
   TrialFiles files(stopped, *claim, trial.order().key, "A");
   files.resume(trainer);
   fs::remove(stopped.path() / "claim.1");
-  EXPECT_THROW(files.save(trainer, {}), WorkError);
+  EXPECT_THROW(files.save(trainer.state(), {}), WorkError);
   EXPECT_THROW(files.write_weights(trainer), WorkError);
   EXPECT_THROW(files.finish({}), WorkError);
   EXPECT_THROW(files.fail({}), WorkError);

@@ -30,15 +30,21 @@ class MessageBoard {
     const std::lock_guard lock(mutex_);
     ways_[way].push_back({std::string(first, bytes), std::uniform_int_distribution(0, most_looks_)(draw_)});
   }
-  bool take(const Way& way, void* data, std::size_t bytes) {
+  // The place of a receive among those of its way, which get messages in the order in which they were begun.
+  std::int64_t next_place(const Way& way) {
+    const std::lock_guard lock(mutex_);
+    return places_[way]++;
+  }
+  bool take(const Way& way, std::int64_t place, void* data, std::size_t bytes) {
     const std::lock_guard lock(mutex_);
     auto& messages = ways_[way];
-    if (messages.empty() || messages.front().looks-- > 0) return false;
+    if (place != taken_[way] || messages.empty() || messages.front().looks-- > 0) return false;
     if (messages.front().bytes.size() != bytes)
       throw WorkError(
           str("a message of ", messages.front().bytes.size(), " bytes where ", bytes, " are due"));
     std::memcpy(data, messages.front().bytes.data(), bytes);
     messages.erase(messages.begin());
+    ++taken_[way];
     return true;
   }
 
@@ -49,6 +55,7 @@ class MessageBoard {
   };
   std::mutex mutex_;
   std::map<Way, std::vector<Sent>> ways_;
+  std::map<Way, std::int64_t> places_, taken_;  // receives that were begun, and that have got their message
   std::mt19937 draw_;
   int most_looks_;
 };
@@ -64,7 +71,9 @@ class MemoryTransport final : public Transport {
     return std::make_unique<Asked>([] { return true; });
   }
   MessagePtr receive(std::int64_t from, Channel channel, void* data, std::size_t bytes) override {
-    return std::make_unique<Asked>([=, this] { return board_.take({from, rank_, channel}, data, bytes); });
+    const MessageBoard::Way way{from, rank_, channel};
+    return std::make_unique<Asked>(
+        [=, this, place = board_.next_place(way)] { return board_.take(way, place, data, bytes); });
   }
   void finish() override {}
 
