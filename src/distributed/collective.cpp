@@ -1,7 +1,6 @@
 #include "distributed/collective.h"
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
 namespace kablate {
@@ -41,14 +40,20 @@ void Collectives::receive(Messages& messages, std::int64_t from, void* data, std
 // data <- the sum of the ranks' elements: this one's in `data`, the others' received.
 template <typename T>
 void Collectives::add_received(T* data, std::size_t count) {
+  constexpr std::size_t kBlock = 1024;  // which stays in the cache while the ranks' are added to it
   const auto ranks = static_cast<std::size_t>(transport_.size());
   const auto here = static_cast<std::size_t>(transport_.rank());
   const auto* slots = reinterpret_cast<const T*>(scratch_.data());
-  std::memcpy(scratch_.data() + here * count * sizeof(T), data, count * sizeof(T));
-  std::memcpy(data, slots, count * sizeof(T));
-  for (std::size_t rank = 1; rank < ranks; ++rank) {
-    const T* addend = slots + rank * count;
-    for (std::size_t i = 0; i < count; ++i) data[i] += addend[i];
+  T sum[kBlock];
+  for (std::size_t first = 0; first < count; first += kBlock) {
+    const std::size_t size = std::min(kBlock, count - first);
+    const auto part = [&](std::size_t rank) { return (rank == here ? data : slots + rank * count) + first; };
+    std::copy_n(part(0), size, sum);
+    for (std::size_t rank = 1; rank < ranks; ++rank) {
+      const T* addend = part(rank);
+      for (std::size_t i = 0; i < size; ++i) sum[i] += addend[i];
+    }
+    std::copy_n(sum, size, data + first);
   }
 }
 
@@ -62,7 +67,8 @@ void Collectives::sum_of(T* data, std::size_t count) {
   const auto length = [&](std::int64_t rank) { return begin(rank + 1) - begin(rank); };
   const bool whole = count * sizeof(T) <= kWholeBytes;
   const std::size_t own = whole ? count : length(here);
-  scratch_.resize(static_cast<std::size_t>(size) * own * sizeof(T));
+  const auto bytes = static_cast<std::size_t>(size) * own * sizeof(T);
+  if (scratch_.size() < bytes) scratch_.resize(bytes);
   Messages messages;
   for (std::int64_t step = 1; step < size; ++step) {  // a different one for each rank, so that none is rushed
     const std::int64_t to = (here + step) % size, from = (here + size - step) % size;

@@ -80,7 +80,7 @@ void Exchange::pause(std::int64_t tries) const {
   if (waiting_ > 0 && tries < kEager)
     std::this_thread::yield();
   else
-    std::this_thread::sleep_for(std::chrono::microseconds(waiting_ > 0 ? 20 : 100));
+    std::this_thread::sleep_for(std::chrono::microseconds(waiting_ > 0 ? 20 : 300));
 }
 
 void Exchange::work(std::promise<void>& connected) {
