@@ -88,9 +88,10 @@ std::vector<std::string> launcher_words(Launcher launcher, std::int64_t ranks) {
   const std::string count = std::to_string(ranks);
   if (launcher == Launcher::kSrun)
     // The step that this process runs in has the job's CPUs already. The first rank's exit code is the
-    // trial's: a lost rank is missed by the others, not by srun, which would end those that are about to end.
+    // trial's: a lost rank is missed by the others (exchange.h), not by srun, which would end those that are
+    // about to end. But for one that is lost before they have met: then srun waits so many seconds for them.
     return {program,     "--mpi=pmix",           "--ntasks",        count,      "--overlap",
-            "--input=0", "--kill-on-bad-exit=0", "--cpu-bind=none", "--wait=60"};
+            "--input=0", "--kill-on-bad-exit=0", "--cpu-bind=none", "--wait=25"};
   // Cores are the system's to share: trials side by side would all be bound to the first ones.
   std::vector<std::string> words{program, "-np", count, "--oversubscribe", "--bind-to", "none"};
   // By default mpirun misses a host that is gone after minutes, and then waits for its answer.
@@ -116,13 +117,15 @@ bool was_stopped(const ExitStatus& status) {
 }
 
 std::string last_words(std::string_view output, std::int64_t ranks) {
-  constexpr std::string_view kPrefix = "kablate: ", kOnNode = " on node ";
+  constexpr std::string_view kPrefix = "kablate: ", kOnNode = " on node ", kSrun = "srun: error: ";
   std::string last, own, killed;
   for (const auto& line : split(trim(output), '\n')) {
     const bool ours = line.starts_with(kPrefix);
     last = ours ? line.substr(kPrefix.size()) : line;
     if (ours) own = last;
     if (line.find("noticed that process rank") != std::string::npos) killed = line;
+    if (line.starts_with(kSrun) && line.find(": task") != line.npos && killed.empty())
+      killed = line.substr(kSrun.size());  // the others are killed after it
     if (const auto at = line.find(kOnNode);
         line.find("Remote daemon") != std::string::npos && at != line.npos)
       killed = str("the connection to ", line.substr(at + kOnNode.size()), ", where ranks run, was lost");

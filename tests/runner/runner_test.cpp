@@ -103,6 +103,10 @@ TEST(LastWords, AreOfTheRankThatWasKilledOrOfTheProgramBeforeTheLaunchersOwn) {
       failed + "  HNP daemon   : [[1,0],0] on node a\n  Remote daemon: [[1,0],1] on node b.c\n--";
   EXPECT_EQ(last_words(cut, 2), "the connection to b.c, where ranks run, was lost");
   EXPECT_EQ(last_words("mpirun was unable to start\n", 2), "mpirun was unable to start");
+  const std::string by_srun =
+      "kablate: a warning\nsrun: error: n1: task 1: Killed\nsrun: First task exited 25s ago\n"
+      "srun: error: n1: task 0: Killed\n";
+  EXPECT_EQ(last_words(by_srun, 2), "n1: task 1: Killed");
 }
 
 TEST(WasStopped, AlsoWhereALauncherSaysSo) {

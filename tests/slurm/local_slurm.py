@@ -10,6 +10,8 @@ import subprocess
 import tempfile
 import time
 
+tempfile.tempdir = "/var/tmp"  # which both nodes see; each has a /tmp of its own, as nodes have
+OWN_TMP = ("unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /tmp && exec "$@"', "sh")
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scontrol", "scancel")
 CONFIGURATION = """\
 ClusterName=kablate
@@ -90,8 +92,8 @@ class LocalSlurm:
                     f"--log-file={inside('munged.log')}", f"--seed-file={inside('munge.seed')}")
         self.wait(lambda: os.path.exists(inside("munge.socket")), "munged")
         self.daemon("slurmctld", "-D")
-        for node in ("n1", "n2"):
-            self.daemon("slurmd", "-D", "-N", node)
+        self.daemon("slurmd", "-D", "-N", "n1")
+        self.daemon(*OWN_TMP, "slurmd", "-D", "-N", "n2")
         states = ("sinfo", "-h", "-N", "-p", "low", "-o", "%T")
         self.wait(lambda: self.said(*states).split() == ["idle", "idle"], "the nodes")
 

@@ -4,10 +4,9 @@ that of one machine, bit for bit."""
 import glob
 import json
 import os
-
+import shutil
 import signal
 import sys
-
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "cli"))
@@ -148,6 +147,49 @@ class OnSlurm(ProgramTest):
         self.done("report", self.path("results", "small"))
         self.assert_equal_tables()
 
+    def test_a_trial_of_two_ranks(self):
+        """On one node and over two; asked to make room, and with a rank that is killed."""
+        module = os.path.join(os.path.dirname(os.environ["KABLATE"]), "libkablate_mpi.so")
+        if shutil.which("mpirun") is None or not os.path.exists(module):
+            self.skipTest("no Open MPI, or a program that was built without it")
+        self.configure(SEEDS='"1"', RANKS=2, THREADS=1, GPT2_GRADIENT_ACCUMULATION=2, RA_MLA_ABLATION_MODE="n",
+                       GPT2_MAX_ITERS=3000)
+        self.done("run", results="alone")
+        for cpus, nodes in (1, "n1"), (2, "n[1-2]"):
+            with self.subTest(nodes):
+                self.done("submit", SLURM_CPUS=cpus)
+                _, where, job = self.slurm.wait(self.running_task, "a running trial", 90)
+                self.assertEqual(where, nodes)
+                self.slurm.call("scancel", "--batch", "--signal=USR1", job)
+                self.slurm.wait(lambda: "PENDING" in [one[0] for one in self.slurm.tasks()], "its stop", 90)
+                failure = os.path.join(self.trials()[0, 1], "failure.json")
+                self.assertFalse(os.path.exists(failure) and read_text(failure), "a stop is no failure")
+                before = self.status()["trials"][0]["iteration"]
+                self.slurm.wait(lambda: self.status()["trials"][0]["iteration"] > before + 60, "it to go on", 90)
+                os.kill(self.slurm.wait(lambda: self.process_of_rank(1), "its second rank"), signal.SIGKILL)
+                self.wait_until_empty()
+                failed = self.status()["trials"][0]
+                self.assertEqual(failed["state"], "failed", self.logs())
+                self.assertRegex(failed["reason"], "killed|lost|signal 9|Killed",
+                                 read_json(self.trials()[0, 1], "failure.json")["log_tail"])
+                self.done("submit", SLURM_CPUS=cpus)
+                self.wait_until_empty()
+                trial = self.trials()[0, 1]
+                self.assert_same_end(trial, self.trials("alone")[0, 1])
+                self.assertEqual(read_json(trial, "summary.json")["interruptions"], 2)
+                shutil.rmtree(trial)
+
+    def process_of_rank(self, rank):
+        """The process of this rank of the trial that srun has started."""
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            line = command_line(pid)
+            if len(line) > 2 and line[1] == "trial" and self.folder in line[2]:
+                try:
+                    if f"SLURM_PROCID={rank}" in read_text(f"/proc/{pid}/environ").split("\0"):
+                        return int(pid)
+                except (FileNotFoundError, ProcessLookupError):
+                    continue
+        return None
 
 
 if __name__ == "__main__":
