@@ -7,6 +7,7 @@
 #include "base/hash.h"
 #include "base/text.h"
 #include "data/bpe.h"
+#include "data/file_hashes.h"
 #include "data/sources.h"
 #include "data/token_files.h"
 #include "data/token_format.h"
@@ -17,8 +18,7 @@ namespace {
 using NarrowTokens = TokenStream::Narrow;
 
 constexpr std::int64_t kLookedThrough = std::int64_t{1} << 28;  // bytes of all files together, at most
-constexpr std::int64_t kHashedWhole = std::int64_t{1} << 30;    // likewise
-constexpr std::int64_t kBlock = std::int64_t{1} << 16, kBlocks = 4096;  // where they are more
+constexpr std::int64_t kHashedWhole = std::int64_t{1} << 30;    // likewise; of more the sums are remembered
 
 class BinDataset final : public StreamDataset {
  public:
@@ -43,42 +43,27 @@ class BinDataset final : public StreamDataset {
     for (const auto& file : files_.train) add(train_, file, look);
     for (const auto& file : files_.validation) add(validation_, file, look);
     check_splits(source);
-    if (files_.total_bytes() > kHashedWhole)
-      notes_.push_back(str(source.label, ": ", human_bytes(static_cast<double>(files_.total_bytes())), " in ",
-                           files_.train.size() + files_.validation.size(),
-                           " files: a trial's key knows their sizes and ",
-                           human_bytes(static_cast<double>(kBlock * kBlocks)), " of them, spread evenly"));
   }
 
   std::string hash() const override {
     Sha256 hash;
     const auto add = [&](std::string_view bytes) { hash.add(bytes.data(), bytes.size()); };
     if (meta_) add(str("meta/", meta_->vocabulary, "/"));
-    const std::int64_t total = files_.total_bytes();
-    const bool whole = total <= kHashedWhole;
+    const bool whole = files_.total_bytes() <= kHashedWhole;
+    std::vector<FileToHash> large;
     for (const auto* split : {&files_.train, &files_.validation})
-      for (const auto& file : *split) {
-        const auto bytes = file.file->bytes();
-        add(str(whole ? "bin/" : "blocks of bin/", bytes.size(), "/"));
-        if (whole)
-          add(bytes);
-        else
-          for_blocks(bytes, total, add);
-      }
+      for (const auto& file : *split) large.push_back({file.path, file.file->bytes()});
+    const auto sums = whole ? std::vector<std::string>() : remembered_sha256(large);
+    for (std::size_t i = 0; i < large.size(); ++i) {
+      add(str(whole ? "bin/" : "sha256 of bin/", large[i].bytes.size(), "/"));
+      add(whole ? large[i].bytes : sums[i]);
+    }
     // Where one split ends, which two files of nanoGPT's need not say.
     if (files_.train.size() + files_.validation.size() > 2) add(str("train/", files_.train.size()));
     return hex(hash.finish());
   }
 
  private:
-  // Some of a file, as much as is its share of `total`: its first bytes, its last, and between them evenly.
-  static void for_blocks(std::string_view bytes, std::int64_t total,
-                         const std::function<void(std::string_view)>& take) {
-    const auto stride = static_cast<std::size_t>((total + kBlocks - 1) / kBlocks);
-    for (std::size_t place = 0; place < bytes.size(); place += stride) take(bytes.substr(place, kBlock));
-    take(bytes.substr(bytes.size() - std::min<std::size_t>(bytes.size(), kBlock)));
-  }
-
   void check_meta(const DataSource& source) {
     if (!meta_) return;
     const auto has = str(meta_->path, ": vocab_size = ", meta_->vocabulary, ", ", size_text_);

@@ -50,8 +50,8 @@ class Dataset {
   // hides, ids that look unwritten.
   const std::vector<std::string>& notes() const { return notes_; }
 
-  // SHA-256 in hex over the kind and the content, wherever the files lie; of token files of more than 1 GiB
-  // over their sizes and 256 MiB of them. Reads all of that: ask once.
+  // SHA-256 in hex over the kind and the content, wherever the files lie. Reads all of it, token files of
+  // more than 1 GiB the first time alone (file_hashes.h): ask once.
   virtual std::string hash() const = 0;
 
  protected:

@@ -1,14 +1,18 @@
 // Token files: which ones a path means, what their headers and meta.json say, and that many are not read to
 // be opened.
+#include <chrono>
 #include <fstream>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/hash.h"
+#include "base/json.h"
 #include "base/text.h"
 #include "config/config.h"
+#include "data/file_hashes.h"
 #include "data/stream_dataset.h"
 #include "support/core/expect_error.h"
 #include "support/core/token_bytes.h"
@@ -193,20 +197,39 @@ TEST_F(BinFiles, TheHashOfFewIsThatOfAllTheirBytes) {
   EXPECT_NE(hash(), three) << "the same bytes, cut into other splits";
 }
 
-TEST_F(BinFiles, TheHashOfManyIsOfBlocksOfThem) {
-  constexpr std::uint32_t kTokens = 600'000'000;
+// Only what has changed since, by size or time, is read again.
+TEST_F(BinFiles, TheHashOfManyIsRememberedBesideThem) {
+  constexpr std::uint32_t kTokens = 540'000'000;
   folder_.write("val.bin", uint16_text({1, 2, 3}));
   const auto hash_with = [&](std::uint32_t count, std::uint32_t place, char token) {
     write_sparse("train.bin", count, place, token);
-    const auto data = open_dataset(config(""), "");
-    EXPECT_THAT(join(data->notes(), "\n"), HasSubstr("in 2 files: a trial's key knows their sizes and 256"));
-    return data->hash();
+    return open_dataset(config(""), "")->hash();
   };
-  const auto first = hash_with(kTokens, 0, 1);
-  EXPECT_EQ(hash_with(kTokens, 0, 1), first);
-  EXPECT_NE(hash_with(kTokens, 0, 2), first);
-  EXPECT_NE(hash_with(kTokens + 1, 0, 1), first);
-  EXPECT_NE(hash_with(kTokens, kTokens - 1, 1), hash_with(kTokens, kTokens - 1, 2)) << "the end is in";
+  const auto remembered = folder_.path() / kHashesFile;
+  const auto train = folder_.path() / "train.bin";
+  const auto first = hash_with(kTokens, kTokens / 2, 1);
+  const auto text = read_text(remembered);
+  const auto sum = sha256(text);
+  EXPECT_EQ(Json::parse(text).size(), 2u);
+  EXPECT_EQ(open_dataset(config(""), "")->hash(), first);
+  EXPECT_EQ(sha256(read_text(remembered)), sum);
+
+  const auto changed = fs::last_write_time(train);
+  const auto second = hash_with(kTokens, kTokens / 2, 2);
+  EXPECT_NE(second, first) << "one byte in the middle";
+  write_sparse("train.bin", kTokens, kTokens / 2, 1);
+  fs::last_write_time(train, changed + std::chrono::seconds(5));
+  EXPECT_EQ(open_dataset(config(""), "")->hash(), first) << "the content again, at another time";
+
+  // Believed, not read: a sum that no content has.
+  Json json = Json::parse(read_text(remembered));
+  json["train.bin"]["sha256"] = std::string(64, '0');
+  write_file(remembered, json.dump());
+  EXPECT_NE(open_dataset(config(""), "")->hash(), first);
+  for (const char* damaged : {"{", R"({"train.bin": {"sha256": 3}})"}) {
+    write_file(remembered, damaged);
+    EXPECT_EQ(open_dataset(config(""), "")->hash(), first) << damaged;
+  }
 }
 
 }  // namespace

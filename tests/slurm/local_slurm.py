@@ -2,6 +2,7 @@
 folder and on ports of its own. Partition `low` gives way to `high` (its jobs are requeued). Ends only what it
 started."""
 
+import glob
 import os
 import shutil
 import signal
@@ -12,6 +13,15 @@ import time
 
 tempfile.tempdir = "/var/tmp"  # which both nodes see; each has a /tmp of its own, as nodes have
 OWN_TMP = ("unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /tmp && exec "$@"', "sh")
+# What a task's processes are given on n2, whose clock is 10 minutes ahead: but not that of its files, which
+# are a server's, nor what measures durations.
+PROLOG = """\
+#!/bin/sh
+[ "$SLURMD_NODENAME" = n2 ] && [ -e {folder}/wrong-clock ] || exit 0
+for setting in LD_PRELOAD={library} FAKETIME=+600 NO_FAKE_STAT=1 FAKETIME_DONT_FAKE_MONOTONIC=1; do
+  echo "export $setting"
+done
+"""
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scontrol", "scancel")
 CONFIGURATION = """\
 ClusterName=kablate
@@ -35,6 +45,7 @@ SchedulerParameters=sched_interval=1,bf_interval=1,sched_min_interval=0
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
 ReturnToService=2
+TaskProlog={folder}/prolog
 MpiDefault=none
 MaxArraySize={most}
 NodeName=n1 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[1]} CPUs=2 RealMemory=1000 Feature=first
@@ -50,6 +61,11 @@ def missing():
     if absent:
         return f"{', '.join(absent)}: not installed (Debian: slurm-wlm munge)"
     return "" if os.geteuid() == 0 else "Slurm's daemons need root here"
+
+
+def faketime():
+    """The library that tells a process another time; None where Debian's faketime is not installed."""
+    return next(iter(glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1")), None)
 
 
 def free_ports(count):
@@ -78,6 +94,9 @@ class LocalSlurm:
         self.configuration = os.path.join(self.folder, "slurm.conf")
         with open(self.configuration, "w", encoding="utf-8") as file:
             file.write(CONFIGURATION.format(folder=self.folder, host=host, ports=free_ports(3), most=most))
+        with open(os.path.join(self.folder, "prolog"), "w", encoding="utf-8") as file:
+            os.fchmod(file.fileno(), 0o755)
+            file.write(PROLOG.format(folder=self.folder, library=faketime()))
         self.environment = {**os.environ, "SLURM_CONF": self.configuration}
         try:
             self.start()
@@ -96,6 +115,11 @@ class LocalSlurm:
         self.daemon(*OWN_TMP, "slurmd", "-D", "-N", "n2")
         states = ("sinfo", "-h", "-N", "-p", "low", "-o", "%T")
         self.wait(lambda: self.said(*states).split() == ["idle", "idle"], "the nodes")
+
+    def have_a_wrong_clock(self):
+        """On n2, for the tasks that begin from now on."""
+        with open(os.path.join(self.folder, "wrong-clock"), "wb"):
+            pass
 
     def daemon(self, *line):
         log = open(os.path.join(self.folder, f"{line[0]}.{len(self.daemons)}.out"), "wb")

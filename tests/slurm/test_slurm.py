@@ -1,16 +1,19 @@
 """`submit` and `status` on a real Slurm, which the test starts: whatever befalls trials there, the table is
 that of one machine, bit for bit."""
 
+import datetime
 import glob
 import json
 import os
+import random
 import shutil
 import signal
 import sys
+import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "cli"))
-from local_slurm import LocalSlurm, missing  # noqa: E402
+from local_slurm import LocalSlurm, faketime, missing  # noqa: E402
 from merge_support import TIMES  # noqa: E402
 from support import ProgramTest, read_json, read_text  # noqa: E402
 
@@ -35,7 +38,7 @@ def command_line(pid):
 class OnSlurm(ProgramTest):
     patience = LONG
     # Long enough for things to befall a trial; saved at every evaluation.
-    symbols = {"SEEDS": '"1-2"', "GPT2_MAX_ITERS": 1200, "GPT2_EVAL_INTERVAL": 50, "GPT2_LOG_INTERVAL": 10,
+    symbols = {"SEEDS": '"1-2"', "GPT2_MAX_ITERS": 2500, "GPT2_EVAL_INTERVAL": 50, "GPT2_LOG_INTERVAL": 10,
                "SLURM_CPUS": 1, "SLURM_PARTITION": '"low"', "ABLATION_PLAN": '"ra-mla"',
                "RA_MLA_ABLATION_MODE": "y"}
 
@@ -59,10 +62,10 @@ class OnSlurm(ProgramTest):
         return json.loads(self.done("status", "--json").stdout)
 
     def running_task(self, but=(), last=False):
-        """(job_task, node, its job id) of a task whose trial has logged something; of the last, whose job has
-        the array's id."""
+        """(job_task, node, its job id) of a task whose trial has logged something and is not near its end; of
+        the last, whose job has the array's id."""
         begun = {f"{trial['slurm']['job']}_{trial['slurm']['task']}" for trial in self.status()["trials"]
-                 if trial["slurm"] and (trial["iteration"] or 0) > 60}
+                 if trial["slurm"] and 60 < (trial["iteration"] or 0) < 1500}
         for state, task, node, job, _ in self.slurm.tasks():
             if last and task.split("_")[0] != job:
                 continue
@@ -152,8 +155,8 @@ class OnSlurm(ProgramTest):
         module = os.path.join(os.path.dirname(os.environ["KABLATE"]), "libkablate_mpi.so")
         if shutil.which("mpirun") is None or not os.path.exists(module):
             self.skipTest("no Open MPI, or a program that was built without it")
-        self.configure(SEEDS='"1"', RANKS=2, THREADS=1, GPT2_GRADIENT_ACCUMULATION=2, RA_MLA_ABLATION_MODE="n",
-                       GPT2_MAX_ITERS=3000)
+        self.configure(SEEDS='"1"', RANKS=2, THREADS=1, GPT2_GRADIENT_ACCUMULATION=2,
+                       RA_MLA_ABLATION_MODE="n", GPT2_MAX_ITERS=3000)
         self.done("run", results="alone")
         for cpus, nodes in (1, "n1"), (2, "n[1-2]"):
             with self.subTest(nodes):
@@ -165,7 +168,7 @@ class OnSlurm(ProgramTest):
                 failure = os.path.join(self.trials()[0, 1], "failure.json")
                 self.assertFalse(os.path.exists(failure) and read_text(failure), "a stop is no failure")
                 before = self.status()["trials"][0]["iteration"]
-                self.slurm.wait(lambda: self.status()["trials"][0]["iteration"] > before + 60, "it to go on", 90)
+                self.slurm.wait(lambda: self.status()["trials"][0]["iteration"] > before + 60, "it to go on")
                 os.kill(self.slurm.wait(lambda: self.process_of_rank(1), "its second rank"), signal.SIGKILL)
                 self.wait_until_empty()
                 failed = self.status()["trials"][0]
@@ -178,6 +181,37 @@ class OnSlurm(ProgramTest):
                 self.assert_same_end(trial, self.trials("alone")[0, 1])
                 self.assertEqual(read_json(trial, "summary.json")["interruptions"], 2)
                 shutil.rmtree(trial)
+
+    def test_a_wrong_clock_a_storm_of_signals_and_the_time_limit(self):
+        """A trial a node, one of them 10 minutes ahead; both are saved by the notice before their limit."""
+        if not faketime():
+            self.skipTest("Debian's faketime is not installed")
+        seed = int(os.environ.get("KABLATE_TEST_SEED", 0)) or random.SystemRandom().randrange(1, 10**6)
+        print(f"KABLATE_TEST_SEED={seed}", file=sys.stderr)
+        draw = random.Random(seed)
+        self.slurm.have_a_wrong_clock()
+        self.configure(THREADS=1, RA_MLA_ABLATION_MODE="n", GPT2_MAX_ITERS=15000)
+        self.done("submit", SLURM_CPUS=2, SLURM_TIME="1", SLURM_NOTICE=45)
+        self.slurm.wait(lambda: {self.state_of(trial) for trial in (0, 1)} == {"running"}, "both trials", 90)
+        for _ in range(60):
+            signal_name = draw.choice(["USR1", "USR2", "HUP"])
+            self.slurm.said("scancel", "--batch", "--user=root", f"--signal={signal_name}")
+        self.wait_until_empty()
+        logs = self.logs()
+        self.assertEqual(self.status()["counts"], {"done": 2}, logs)
+        self.assertNotIn("TIME LIMIT", logs, "it went back into the queue before")
+        self.done("run", results="alone")
+        ended = []
+        for place, trial in self.trials().items():
+            self.assert_same_end(trial, self.trials("alone")[place])
+            summary = read_json(trial, "summary.json")
+            self.assertGreaterEqual(summary["interruptions"], 2, "by the storm and by the notice")
+            ended.append(datetime.datetime.fromisoformat(summary["ended"]).timestamp() - time.time())
+        self.assertGreater(max(ended), 300, "one of them by the wrong clock")
+
+    def state_of(self, place):
+        trial = self.status()["trials"][place]
+        return trial["state"] if (trial["iteration"] or 0) > 60 else None
 
     def process_of_rank(self, rank):
         """The process of this rank of the trial that srun has started."""
