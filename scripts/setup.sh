@@ -20,7 +20,7 @@ venv=$OUT/.venv
 case $1 in
   bench) packages=libbenchmark-dev tools='' headers=benchmark/benchmark.h venv=$OUT/.venv-bench ;;
   page) packages=chromium tools=chromium headers='' ;;
-  slurm) packages='slurm-wlm munge faketime' tools='slurmctld slurmd sbatch munged' headers='' ;;
+  slurm) packages='slurm-wlm munge faketime' tools='slurmctld slurmd sbatch munged faketime' headers='' ;;
   mpi) packages='libopenmpi-dev openmpi-bin' tools='mpicxx mpirun' headers='' ;;
   peer) venv=$OUT/.venv-bench ;;
   trackers) venv=$OUT/.venv-trackers ;;

@@ -253,8 +253,8 @@ int submit(const SubmitOptions& options) {
   make_writable_folder(run.folder.path());
   if (run.base.run.threads == 0 && place.device.is_cpu())
     write_threads_once(run.folder, place.threads, {{"SLURM_CPUS", run.base.slurm.cpus}});
-  const std::int64_t trials = std::ssize(chosen.trials), most = run.base.slurm.at_once;
-  audit_and_write(run, trials, most > 0 ? std::min(most, trials) : trials);
+  // Whatever SLURM_TASKS_AT_ONCE is: what was interrupted waits with its checkpoints while others train.
+  audit_and_write(run, std::ssize(chosen.trials), std::ssize(chosen.trials));
   std::erase_if(chosen.trials, [&](std::size_t i) { return !run.plan.trials[i].blocked.empty(); });
   if (chosen.trials.empty()) throw WorkError("every step is blocked: nothing was submitted");
   if (choose(run, options).trials != chosen.trials)  // the gates took their time

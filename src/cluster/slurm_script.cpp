@@ -184,7 +184,7 @@ std::string array_script(const SlurmOptions& options, const SlurmJob& job) {
   text += directive("--requeue") + directive("signal", str("B:USR1@", options.notice));
   for (const auto& word : split(options.extra, ' '))
     if (!word.empty()) text += directive(word);
-  text += "trap '' USR1\n";  // bash would end by it; the program takes it as soon as it runs
+  text += "trap '' USR1\n";  // bash would end by it; what comes before the program runs is lost
   if (job.ranks > 1)
     text += "export SRUN_CPUS_PER_TASK=$SLURM_CPUS_PER_TASK\n";  // which srun does not inherit
   return text + str("exec ", in_quotes(job.program.string()), " task ", in_quotes(job.folder.string()),

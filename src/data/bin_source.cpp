@@ -50,13 +50,15 @@ class BinDataset final : public StreamDataset {
     const auto add = [&](std::string_view bytes) { hash.add(bytes.data(), bytes.size()); };
     if (meta_) add(str("meta/", meta_->vocabulary, "/"));
     const bool whole = files_.total_bytes() <= kHashedWhole;
-    std::vector<FileToHash> large;
-    for (const auto* split : {&files_.train, &files_.validation})
-      for (const auto& file : *split) large.push_back({file.path, file.file->bytes()});
-    const auto sums = whole ? std::vector<std::string>() : remembered_sha256(large);
-    for (std::size_t i = 0; i < large.size(); ++i) {
-      add(str(whole ? "bin/" : "sha256 of bin/", large[i].bytes.size(), "/"));
-      add(whole ? large[i].bytes : sums[i]);
+    std::vector<TokenFile> all = files_.train;
+    all.insert(all.end(), files_.validation.begin(), files_.validation.end());
+    std::vector<std::filesystem::path> paths;
+    for (const auto& file : all) paths.push_back(file.path);
+    const auto sums = whole ? std::vector<std::string>() : sha256_of_large(paths);
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      const auto bytes = all[i].file->bytes();
+      add(str(whole ? "bin/" : "sha256 of bin/", bytes.size(), "/"));
+      add(whole ? bytes : std::string_view(sums[i]));
     }
     // Where one split ends, which two files of nanoGPT's need not say.
     if (files_.train.size() + files_.validation.size() > 2) add(str("train/", files_.train.size()));

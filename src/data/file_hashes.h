@@ -3,22 +3,16 @@
 
 #include <filesystem>
 #include <string>
-#include <string_view>
 #include <vector>
 
 namespace kablate {
 
-constexpr const char* kHashesFile = ".kablate-sha256.json";  // beside the files
+constexpr const char* kHashesFile = ".kablate-sha256.json";  // beside the files; sealed
 
-struct FileToHash {
-  std::filesystem::path path;
-  std::string_view bytes;  // all of its content
-};
-
-// The SHA-256 of each, in hex. A file is read where its folder's kHashesFile does not have it with the size
-// and the time of change that it has now; what was read is then written there, and the log says so. Where the
-// folder can't be written to a warning says that they will be read again. A damaged kHashesFile counts as
-// none.
-std::vector<std::string> remembered_sha256(const std::vector<FileToHash>& files);
+// The SHA-256 of each, in hex. A file is read where its folder's kHashesFile does not have it with the stamp
+// that it has now (record/file_stamp.h: size and times of change); what was read is then written there, and
+// the log says so. Where the folder can't be written to a warning says that they will be read again.
+// A damaged kHashesFile counts as none; a file that changes meanwhile, or has just changed, is not remembered.
+std::vector<std::string> sha256_of_large(const std::vector<std::filesystem::path>& files);
 
 }  // namespace kablate

@@ -14,6 +14,7 @@ class AdamW final : public Optimizer {
   }
   std::map<std::string, at::Tensor> state() const override;
   void load_state(const std::map<std::string, at::Tensor>& state) override;
+  void all_have_loaded() override { moments_.all_have_loaded(); }
 
  private:
   double max_norm_;  // GRAD_CLIP; 0 is off

@@ -18,6 +18,7 @@ class AdamWSpam final : public Optimizer {
   }
   std::map<std::string, at::Tensor> state() const override;
   void load_state(const std::map<std::string, at::Tensor>& state) override;
+  void all_have_loaded() override { moments_.all_have_loaded(); }
 
  private:
   std::int64_t clip_by_history(const std::vector<at::Tensor>& gradients) const;

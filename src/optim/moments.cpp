@@ -81,7 +81,7 @@ std::vector<at::Tensor> Moments::gradients() const {
 
 void Moments::update(const std::vector<at::Tensor>& gradients, double learning_rate) {
   ++updates_;
-  updated_ = true, loaded_.clear();
+  all_have_loaded();
   for (const auto& [weight_decay, members] : groups_) {
     const auto parameters = pick(own_, members);
     const auto count =
@@ -128,7 +128,7 @@ void Moments::save(std::map<std::string, at::Tensor>& state) const {
     for (const auto& parameter : parameters_.tensors) whole.push_back(at::zeros_like(parameter).detach());
     for (std::size_t i = 0; i < own_.size(); ++i)
       share_.own(i, whole[share_.members()[i]]).copy_((*moments)[i]);
-    if (updated_) share_.spread(whole);
+    if (!alone_) share_.spread(whole);
     for (std::size_t i = 0; i < whole.size(); ++i) state[prefix + parameters_.names[i]] = whole[i];
   }
   for (const auto& [name, tensor] : loaded_) state[name] = tensor;
@@ -162,11 +162,13 @@ void Moments::load(const std::map<std::string, at::Tensor>& state) {
     second_[i].copy_(share_.own(i, state.at("v." + name)));
   }
   updates_ = counter_value(state.at(kBiasUpdates));
-  updated_ = false, loaded_.clear();
+  alone_ = true, loaded_.clear();
   if (share_.is_all()) return;
   for (const auto& name : parameters_.names)
     for (const char* moment : {"m.", "v."}) loaded_[moment + name] = state.at(moment + name);
 }
+
+void Moments::all_have_loaded() { alone_ = false, loaded_.clear(); }
 
 at::Tensor counter_tensor(std::int64_t value) { return at::full({1}, value, at::kLong); }
 

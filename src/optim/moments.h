@@ -50,6 +50,7 @@ class Moments {
   void check(const std::map<std::string, at::Tensor>& state, const std::vector<std::string>& counters,
              const std::vector<std::string>& others) const;
   void load(const std::map<std::string, at::Tensor>& state);  // REQUIRES: check() passed
+  void all_have_loaded();                                     // Optimizer::all_have_loaded
 
  private:
   // Parameters that share a weight decay: places in the lists.
@@ -64,9 +65,9 @@ class Moments {
   std::vector<at::Tensor> own_, first_, second_;  // of the share: parameters, m, v
   std::vector<Group> groups_;                     // places in these lists
   std::int64_t updates_ = 0;
-  // Of several ranks: what load() was given, until an update makes other moments of it.
+  // Of several ranks: what load() was given, while state() is this rank's alone.
   std::map<std::string, at::Tensor> loaded_;
-  bool updated_ = false;
+  bool alone_ = true;
 };
 
 // An int64 as a tensor of the state, and back.

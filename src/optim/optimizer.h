@@ -43,12 +43,16 @@ class Optimizer {
 
   // All that the next steps depend on besides weights and gradients, as tensors to store: "m.<parameter>" and
   // "v.<parameter>" float32, counters int64 [1], norms float64. Moments are the live ones, not copies; where
-  // ranks share them, copies of all of them, and once an update was made the call is for all ranks.
+  // ranks share them, copies of all of them, and after an update or all_have_loaded() the call is for all.
   virtual std::map<std::string, at::Tensor> state() const = 0;
 
   // Takes over what state() gave, bit for bit. Throws WorkError naming the tensor that is missing, unknown,
   // or of another type or shape; nothing was changed then.
   virtual void load_state(const std::map<std::string, at::Tensor>& state) = 0;
+
+  // Says that every rank has loaded the same state: what a rank kept of the others' moments goes, and state()
+  // is for all ranks from now on, as after an update.
+  virtual void all_have_loaded() = 0;
 };
 
 // The one that OPTIMIZER names. Of several ranks each keeps the moments of its share of the parameters and

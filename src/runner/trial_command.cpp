@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "distributed/life_signs.h"
 #include "distributed/mpi_transport.h"
 #include "train/stop_signal.h"
 
@@ -21,6 +22,9 @@ std::string on_path(const std::string& program) {
       return file;
   return "";
 }
+
+// In which ranks that have met tell one another that one is lost, and a little more.
+std::int64_t seconds_to_meet() { return static_cast<std::int64_t>(2 * LifeLimits().silence_seconds) + 4; }
 
 }  // namespace
 
@@ -90,8 +94,15 @@ std::vector<std::string> launcher_words(Launcher launcher, std::int64_t ranks) {
     // The step that this process runs in has the job's CPUs already. The first rank's exit code is the
     // trial's: a lost rank is missed by the others (exchange.h), not by srun, which would end those that are
     // about to end. But for one that is lost before they have met: then srun waits so many seconds for them.
-    return {program,     "--mpi=pmix",           "--ntasks",        count,      "--overlap",
-            "--input=0", "--kill-on-bad-exit=0", "--cpu-bind=none", "--wait=25"};
+    return {program,
+            "--mpi=pmix",
+            "--ntasks",
+            count,
+            "--overlap",
+            "--input=0",
+            "--kill-on-bad-exit=0",
+            "--cpu-bind=none",
+            str("--wait=", seconds_to_meet())};
   // Cores are the system's to share: trials side by side would all be bound to the first ones.
   std::vector<std::string> words{program, "-np", count, "--oversubscribe", "--bind-to", "none"};
   // By default mpirun misses a host that is gone after minutes, and then waits for its answer.
@@ -124,7 +135,8 @@ std::string last_words(std::string_view output, std::int64_t ranks) {
     last = ours ? line.substr(kPrefix.size()) : line;
     if (ours) own = last;
     if (line.find("noticed that process rank") != std::string::npos) killed = line;
-    if (line.starts_with(kSrun) && line.find(": task") != line.npos && killed.empty())
+    const bool said_why = line.find("Exited with exit code") != line.npos;  // the program did, before
+    if (line.starts_with(kSrun) && line.find(": task") != line.npos && !said_why && killed.empty())
       killed = line.substr(kSrun.size());  // the others are killed after it
     if (const auto at = line.find(kOnNode);
         line.find("Remote daemon") != std::string::npos && at != line.npos)

@@ -107,7 +107,6 @@ std::int64_t peak_tensor_bytes(const Config& config) {
   const double weights = kFloatBytes * static_cast<double>(parameter_count(model)),
                trained = kFloatBytes * static_cast<double>(trained_parameter_count(model));
   const int holders = gradient_holders(config);
-  const bool accumulates = holders > 0;
   const double moments = 2 * trained / static_cast<double>(config.run.shard_moments ? config.run.ranks : 1);
 
   std::vector<LayerBytes> layers;  // from the top
@@ -136,8 +135,8 @@ std::int64_t peak_tensor_bytes(const Config& config) {
   const double of_critic = model.critic ? kept + tokens * norm_kept_bytes(model.layers.front()) : 0;
   kept += of_critic;
   double peak = stays + kept + copied + head_bytes(model, N, said);
-  const double of_embedding = accumulates || model.frozen_base ? 0 : kFloatBytes * V * E;
-  double gradients = of_embedding + (accumulates ? 0 : of_decoder);
+  const double of_embedding = holders > 0 || model.frozen_base ? 0 : kFloatBytes * V * E;
+  double gradients = of_embedding + (holders > 0 ? 0 : of_decoder);
   kept -= decoder_kept;
   for (const auto& layer : layers) {
     const ActivationBytes& in = layer.activations;
@@ -145,7 +144,7 @@ std::int64_t peak_tensor_bytes(const Config& config) {
     const double at_mlp =
         stays + gradients + kept + tokens * in.mlp_passing + at_once * in.mlp_recomputed + layer.map_passing;
     kept -= tokens * in.mlp_kept;
-    gradients += accumulates ? 0 : layer.gradients;
+    gradients += holders > 0 ? 0 : layer.gradients;
     const double at_attention = stays + gradients + kept + tokens * in.attention_passing;
     kept -= tokens * in.attention_kept + layer.weights_kept;
     peak = std::max({peak, forward, at_mlp, at_attention});
@@ -155,7 +154,9 @@ std::int64_t peak_tensor_bytes(const Config& config) {
     peak = std::max(peak, stays + gradients + of_critic + copied + head_bytes(model, N, said));
   // The embedding's gradient, before it is added; and after the update what is pruned by.
   const double at_end = weights + moments + trained + masks + std::max(of_embedding, selecting);
-  return static_cast<std::int64_t>(std::max(peak, at_end));
+  // Ranks that share the moments have all of them while they save.
+  const double saving = config.run.shard_moments ? stays + 2 * trained : 0;
+  return static_cast<std::int64_t>(std::max({peak, at_end, saving}));
 }
 
 }  // namespace kablate

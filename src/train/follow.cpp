@@ -80,6 +80,7 @@ void share_state(Trainer& trainer, Communicator& ranks) {
   send_from_first(state.weights, ranks);
   send_from_first(state.optimizer, ranks);
   if (ranks.rank() > 0) trainer.restore(state);
+  trainer.all_have_restored();
 }
 
 void check_same_weights(const Trainer& trainer, Communicator& ranks) {

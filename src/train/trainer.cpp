@@ -57,6 +57,7 @@ Update Trainer::update() {
   if (begins_stage(session_.config, iteration_ + 1)) {
     for (const auto& tensor : session_.parameters.tensors()) tensor.mutable_grad().reset();
     session_.go_on_with(session_.next(stage_after(iteration_ + 1)));
+    all_have_restored();
   }
   const StepResult step = session_.train_step.run(iteration_);
   Update update;
@@ -140,6 +141,8 @@ void Trainer::check(const TrainerState& state) const {
   if (state.weights.size() != table.size())
     throw WorkError("it has tensors that the model does not have: another model's");
 }
+
+void Trainer::all_have_restored() { session_.optimizer->all_have_loaded(); }
 
 void Trainer::restore(const TrainerState& state) {
   check(state);

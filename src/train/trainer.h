@@ -63,6 +63,7 @@ class Trainer {
   // Goes on from a state. Throws WorkError saying what does not fit (a tensor's name or shape, a count out of
   // range); nothing was changed then.
   void restore(const TrainerState& state);
+  void all_have_restored();  // says that every rank has (Optimizer::all_have_loaded)
 
  private:
   void check(const TrainerState& state) const;

@@ -159,6 +159,7 @@ class Eager final : public Optimizer {
   }
   std::map<std::string, at::Tensor> state() const override { return own_->state(); }
   void load_state(const std::map<std::string, at::Tensor>& state) override { own_->load_state(state); }
+  void all_have_loaded() override { own_->all_have_loaded(); }
 
  private:
   NamedParameters parameters_;

@@ -14,7 +14,7 @@ from support import ProgramTest, TrainedOnce, flip, metrics, read_json, read_tex
 class BudgetTest(ProgramTest):
     symbols = {"GPT2_MAX_ITERS": 400, "GPT2_EVAL_INTERVAL": 200, "SEEDS": '"1-20"'}
 
-    def test_it_ends_in_time_and_says_what_is_left(self):
+    def test_it_ends_before_all_are_done_and_says_what_is_left(self):
         """Which seeds it begins is forecast_test.cpp's: where the machine slows down one stays open."""
         began = time.monotonic()
         self.done("run", "--steps", "0,1", "--seeds", "1")

@@ -3,6 +3,7 @@
 Skipped without Open MPI or a program built with it; what takes network namespaces also without root.
 """
 
+import json
 import os
 import random
 import shutil
@@ -149,6 +150,22 @@ class SharedMoments(RanksTest):
             self.assertEqual(read_json(trial, "summary.json")["interruptions"], 1)
             self.assert_same_end(trial, calm)
             shutil.rmtree(trial)
+
+
+    def test_take_less_memory(self):
+        """Of a model whose values take more than its moments: half of these, and what `plan` says."""
+        sizes = {"GPT2_BATCH_SIZE": 8, "GPT2_BLOCK_SIZE": 32, "GPT2_N_EMBD": 32, "GPT2_MAX_ITERS": 4,
+                 "MLP_SHARE_LAYERS": 1, "MLP_UNSHARE_AT": 0, "GPT2_GRADIENT_ACCUMULATION": 2}
+        peaks = {}
+        for shared in "y", "n":
+            plan = json.loads(self.done("plan", "--json", "--no-measure", "--steps", "3",
+                                        SHARD_MOMENTS=shared, **sizes).stdout)["steps"][0]
+            self.done(*ALONE, results=shared, SHARD_MOMENTS=shared, **sizes)
+            summary = read_json(self.trials(shared)[3, 1], "summary.json")
+            peaks[shared] = summary["peak_tensor_bytes"]
+            self.assertAlmostEqual(plan["peak_tensor_bytes"] / peaks[shared], 1, delta=0.1)
+        half = 4 * summary["parameters"]
+        self.assertAlmostEqual((peaks["n"] - peaks["y"]) / half, 1, delta=0.1)
 
 
 class Disturbed(RanksTest):

@@ -14,6 +14,7 @@
 #include "config/config.h"
 #include "data/file_hashes.h"
 #include "data/stream_dataset.h"
+#include "record/seal.h"
 #include "support/core/expect_error.h"
 #include "support/core/token_bytes.h"
 #include "support/temporary_folder.h"
@@ -197,39 +198,32 @@ TEST_F(BinFiles, TheHashOfFewIsThatOfAllTheirBytes) {
   EXPECT_NE(hash(), three) << "the same bytes, cut into other splits";
 }
 
-// Only what has changed since, by size or time, is read again.
+// Only what has changed since, by size or times, is read again.
 TEST_F(BinFiles, TheHashOfManyIsRememberedBesideThem) {
   constexpr std::uint32_t kTokens = 540'000'000;
   folder_.write("val.bin", uint16_text({1, 2, 3}));
-  const auto hash_with = [&](std::uint32_t count, std::uint32_t place, char token) {
-    write_sparse("train.bin", count, place, token);
-    return open_dataset(config(""), "")->hash();
+  const auto past = fs::file_time_type::clock::now() - std::chrono::hours(1);
+  const auto hash = [&] { return open_dataset(config(""), "")->hash(); };
+  const auto hash_with = [&](char token, bool settled = true) {
+    write_sparse("train.bin", kTokens, kTokens / 2, token);
+    for (const char* name : {"train.bin", "val.bin"})
+      if (settled) fs::last_write_time(folder_.path() / name, past);
+    return hash();
   };
   const auto remembered = folder_.path() / kHashesFile;
-  const auto train = folder_.path() / "train.bin";
-  const auto first = hash_with(kTokens, kTokens / 2, 1);
-  const auto text = read_text(remembered);
-  const auto sum = sha256(text);
-  EXPECT_EQ(Json::parse(text).size(), 2u);
-  EXPECT_EQ(open_dataset(config(""), "")->hash(), first);
-  EXPECT_EQ(sha256(read_text(remembered)), sum);
-
-  const auto changed = fs::last_write_time(train);
-  const auto second = hash_with(kTokens, kTokens / 2, 2);
-  EXPECT_NE(second, first) << "one byte in the middle";
-  write_sparse("train.bin", kTokens, kTokens / 2, 1);
-  fs::last_write_time(train, changed + std::chrono::seconds(5));
-  EXPECT_EQ(open_dataset(config(""), "")->hash(), first) << "the content again, at another time";
-
+  const auto first = hash_with(1, /*settled=*/false);
+  EXPECT_FALSE(fs::exists(remembered)) << "a change that followed at once might leave the same time";
+  EXPECT_EQ(hash_with(1), first);
+  ASSERT_TRUE(fs::exists(remembered));
+  EXPECT_EQ(unsealed(read_text(remembered), "it").at("files").size(), 2u);
   // Believed, not read: a sum that no content has.
-  Json json = Json::parse(read_text(remembered));
-  json["train.bin"]["sha256"] = std::string(64, '0');
-  write_file(remembered, json.dump());
-  EXPECT_NE(open_dataset(config(""), "")->hash(), first);
-  for (const char* damaged : {"{", R"({"train.bin": {"sha256": 3}})"}) {
-    write_file(remembered, damaged);
-    EXPECT_EQ(open_dataset(config(""), "")->hash(), first) << damaged;
-  }
+  Json json = unsealed(read_text(remembered), "it");
+  json["files"]["train.bin"]["sum"] = std::string(64, '0');
+  write_file(remembered, sealed_text(json));
+  EXPECT_NE(hash(), first);
+  EXPECT_NE(hash_with(2), first) << "one byte in the middle, with the time that it had before";
+  write_file(remembered, read_text(remembered) + " ");
+  EXPECT_EQ(hash_with(1), first) << "what is damaged is none";
 }
 
 }  // namespace

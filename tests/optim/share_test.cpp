@@ -101,6 +101,10 @@ Trained trained(const Drawn& drawn, const OptimConfig& config, Communicator& ran
   }
   for (const auto& tensor : parameters.tensors) result.weights.push_back(tensor.detach());
   result.state = optimizer->state();
+  optimizer->load_state(result.state);
+  optimizer->all_have_loaded();
+  for (const auto& [name, tensor] : optimizer->state())
+    EXPECT_TRUE(at::equal(tensor, result.state.at(name))) << name << ", gathered again";
   return result;
 }
 

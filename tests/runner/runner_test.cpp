@@ -107,6 +107,8 @@ TEST(LastWords, AreOfTheRankThatWasKilledOrOfTheProgramBeforeTheLaunchersOwn) {
       "kablate: a warning\nsrun: error: n1: task 1: Killed\nsrun: First task exited 25s ago\n"
       "srun: error: n1: task 0: Killed\n";
   EXPECT_EQ(last_words(by_srun, 2), "n1: task 1: Killed");
+  EXPECT_EQ(last_words("kablate: the disk is full\nsrun: error: n1: task 0: Exited with exit code 1\n", 2),
+            "the disk is full");
 }
 
 TEST(WasStopped, AlsoWhereALauncherSaysSo) {
