@@ -244,6 +244,21 @@ TEST(Figures, LeaveOutCostsThatAllHaveAlike) {
                           HasSubstr("The same for all steps: parameters (")));
 }
 
+// Of arms that cost and give the same nearly all numbers would lie on one another.
+TEST(Figures, LeaveOutNumbersOfDotsThatLieTogether) {
+  constexpr std::int64_t kArms = 60;
+  const Ladder e(std::vector<double>(kArms, -0.1), 1);
+  for (std::int64_t step = 0; step <= kArms; ++step)
+    e.change(step, 1, [&](auto& s) { s.ms_per_iter = step == 0 ? 20 : 30; });
+  const auto text = page::cost_figures(e.report());
+  const std::string figure = text.substr(0, text.find("</svg>"));
+  EXPECT_EQ(count(figure, "<circle"), static_cast<std::size_t>(kArms + 1));
+  std::size_t numbers = 0;
+  for (std::int64_t step = 0; step <= kArms; ++step) numbers += count(figure, str(">", step, "</text>")) > 0;
+  EXPECT_GE(numbers, 2u) << "the baseline's and another";
+  EXPECT_LE(numbers, 6u);
+}
+
 TEST(Figures, ShowWhatTrainedModelsLoseWithoutAMechanism) {
   const Ladder e({-0.1}, 3);
   EXPECT_EQ(page::knockout_figure(e.report()), "");

@@ -83,18 +83,30 @@ bool undominated(const Mark& mark, const std::vector<Mark>& marks, Better better
 constexpr double kCostWidth = 360, kCostHeight = 260, kCostLeft = 52, kCostRight = 24, kCostTop = 28,
                  kCostBottom = 42;
 
-// Numbers of steps beside their dots, moved down where one would lie on another.
-void draw_labels(Drawing& drawing, std::vector<std::pair<Point, std::string>> labels) {
-  std::ranges::sort(labels, {}, [](const auto& label) { return label.first.y; });
+// The number of a step beside its dot.
+struct Label {
+  bool first = false;  // of the baseline or an undominated step: before the others
+  Point place;
+  std::string text;
+};
+
+// Moved down a little where one would lie on another; left out where that doesn't help.
+void draw_labels(Drawing& drawing, std::vector<Label> labels) {
+  constexpr double kStep = 2, kMost = 24;
+  std::ranges::sort(labels, {}, [](const Label& label) { return std::pair(!label.first, label.place.y); });
   std::vector<Point> taken;
-  for (auto& [place, text] : labels) {
-    while (std::any_of(taken.begin(), taken.end(), [&](const Point& other) {
-      return std::abs(other.x - place.x) < 18 && std::abs(other.y - place.y) < 11;
-    }))
-      place.y += 2;
-    taken.push_back(place);
-    drawing.text(place, text, Ink::kText, Drawing::Anchor::kStart, 11);
-  }
+  const auto is_free = [&](const Point& place) {
+    return place.y < kCostHeight - kCostBottom + 4 && std::ranges::none_of(taken, [&](const Point& other) {
+             return std::abs(other.x - place.x) < 18 && std::abs(other.y - place.y) < 11;
+           });
+  };
+  for (const auto& label : labels)
+    for (double down = 0; down <= kMost; down += kStep)
+      if (const Point place{label.place.x, label.place.y + down}; is_free(place)) {
+        taken.push_back(place);
+        drawing.text(place, label.text, Ink::kText, Drawing::Anchor::kStart, 11);
+        break;
+      }
 }
 
 // Round in the unit that the values are told in, with as many digits as tell them apart.
@@ -137,7 +149,7 @@ Drawing draw(const Report& report, const std::vector<Mark>& marks, const Cost& c
   drawing.text({4, 12}, report.judged, Ink::kQuiet, Drawing::Anchor::kStart, 11);
   drawing.text({(kCostLeft + kCostWidth - kCostRight) / 2, kCostHeight - 8}, cost.name, Ink::kQuiet,
                Drawing::Anchor::kMiddle);
-  std::vector<std::pair<Point, std::string>> labels;
+  std::vector<Label> labels;
   for (std::size_t i = 0; i < marks.size(); ++i) {
     const auto& mark = marks[i];
     const Point place{x(mark.cost), y(mark.loss)};
@@ -146,8 +158,10 @@ Drawing draw(const Report& report, const std::vector<Mark>& marks, const Cost& c
                                                   : Ink::kControl;
     if (const auto sd = mark.row->mean(0)->sd)
       drawing.line({place.x, y(mark.loss - *sd)}, {place.x, y(mark.loss + *sd)}, ink);
-    drawing.dot(place, 4.5, ink, undominated(mark, marks, report.better), spoken[i]);
-    labels.emplace_back(Point{place.x + 8, place.y + 4}, std::to_string(mark.row->step));
+    const bool best = undominated(mark, marks, report.better);
+    drawing.dot(place, 4.5, ink, best, spoken[i]);
+    labels.push_back(
+        {best || mark.row->role == "baseline", {place.x + 8, place.y + 4}, std::to_string(mark.row->step)});
   }
   draw_labels(drawing, labels);
   return drawing;
@@ -189,7 +203,8 @@ std::string cost_figures(const Report& report) {
   if (shown.empty()) return "";
   return str(
       "<div class=panels>", figures, "</div><p>",
-      "Numbers are steps; bars are the standard deviation over seeds. ",
+      "Numbers are steps (where dots lie close, of some alone; each says its own when pointed at); ",
+      "bars are the standard deviation over seeds. ",
       "A filled dot: by the means, no other step is as cheap and better, or as good and cheaper.",
       has_doubtful_times(report) ? " Some times were taken under other load or on another machine." : "",
       same.empty() ? "" : " The same for all steps: " + escaped(join(same, ", ")) + ".", "</p>",
