@@ -245,7 +245,8 @@ int submit(const SubmitOptions& options) {
   say_left_out(chosen);
   if (chosen.trials.empty()) {
     if (options.retry && chosen.queued + chosen.held == 0) return say_nothing_failed(run);
-    log_info(str(run.folder.path().string(), ": there is nothing to submit; `kablate status ",
+    log_info(str(run.folder.path().string(), ": there is nothing to submit: of the plan's ",
+                 run.plan.trials.size(), " trials none is left for it; `kablate status ",
                  run.folder.path().string(), "` (`make status`) shows what there is"));
     return kExitDone;
   }

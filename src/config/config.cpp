@@ -114,7 +114,7 @@ void check_ranks(const Config& c) {
   if (c.train.accumulation % ranks != 0)
     throw UserError(str("GPT2_GRADIENT_ACCUMULATION = ", c.train.accumulation, " with RANKS = ", ranks,
                         ": each rank takes as many batches of an update as the others; allowed: a multiple "
-                        "of RANKS"));
+                        "of RANKS (and GPT2_BATCH_SIZE smaller by as much, for updates as large as before)"));
   if (ranks == 1 && c.run.shard_moments)
     throw UserError(
         "SHARD_MOMENTS = y with RANKS = 1: one rank has nobody to share with; set RANKS above 1, or "
