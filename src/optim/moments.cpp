@@ -123,6 +123,7 @@ void Moments::save(std::map<std::string, at::Tensor>& state) const {
     }
     return;
   }
+  if (!loaded_.empty()) return state.insert(loaded_.begin(), loaded_.end());
   for (const auto& [prefix, moments] : {std::pair("m.", &first_), std::pair("v.", &second_)}) {
     std::vector<at::Tensor> whole;
     for (const auto& parameter : parameters_.tensors) whole.push_back(at::zeros_like(parameter).detach());
@@ -131,7 +132,6 @@ void Moments::save(std::map<std::string, at::Tensor>& state) const {
     if (!alone_) share_.spread(whole);
     for (std::size_t i = 0; i < whole.size(); ++i) state[prefix + parameters_.names[i]] = whole[i];
   }
-  for (const auto& [name, tensor] : loaded_) state[name] = tensor;
 }
 
 void Moments::check(const std::map<std::string, at::Tensor>& state, const std::vector<std::string>& counters,

@@ -24,7 +24,9 @@ std::string on_path(const std::string& program) {
 }
 
 // In which ranks that have met tell one another that one is lost, and a little more.
-std::int64_t seconds_to_meet() { return static_cast<std::int64_t>(2 * LifeLimits().silence_seconds) + 4; }
+std::int64_t seconds_to_miss_a_rank() {
+  return static_cast<std::int64_t>(2 * LifeLimits().silence_seconds) + 4;
+}
 
 }  // namespace
 
@@ -102,7 +104,7 @@ std::vector<std::string> launcher_words(Launcher launcher, std::int64_t ranks) {
             "--input=0",
             "--kill-on-bad-exit=0",
             "--cpu-bind=none",
-            str("--wait=", seconds_to_meet())};
+            str("--wait=", seconds_to_miss_a_rank())};
   // Cores are the system's to share: trials side by side would all be bound to the first ones.
   std::vector<std::string> words{program, "-np", count, "--oversubscribe", "--bind-to", "none"};
   // By default mpirun misses a host that is gone after minutes, and then waits for its answer.

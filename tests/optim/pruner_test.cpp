@@ -15,6 +15,7 @@
 #include "base/rng.h"
 #include "base/text.h"
 #include "config/pruning.h"
+#include "every_branch.h"
 #include "support/core/expect_error.h"
 #include "support/engine/twin.h"
 
@@ -96,13 +97,8 @@ TEST(LeastEntries, KeepWhatIsNoNumberToTheLast) {
 constexpr std::int64_t kUpdates = 60;
 
 OptimConfig pruning_config(OptimizerKind kind, PruneKind score) {
-  OptimConfig config;
-  config.kind = kind;
-  config.weight_decay = 0.1, config.grad_clip = 1.5;
-  config.beta1 = 0.9, config.beta2 = 0.99, config.epsilon = 1e-8;
-  config.spam_clip = config.spam_reset = config.spam_warmup = true;
-  config.spam_theta = 50, config.spam_spike_threshold = 2;
-  config.spam_interval = 12, config.spam_warmup_steps = 4;
+  OptimConfig config = testing_support::every_branch(kind);
+  config.grad_clip = 1.5, config.spam_theta = 50;
   config.prune = {score, 0.7, 6, 48, 3};
   return config;
 }

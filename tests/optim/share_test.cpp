@@ -9,6 +9,7 @@
 
 #include "base/rng.h"
 #include "base/text.h"
+#include "every_branch.h"
 #include "optim/clip.h"
 #include "optim/optimizer.h"
 #include "optim/pruner.h"
@@ -58,15 +59,10 @@ struct Drawn {
   }
 };
 
-OptimConfig all_branches(OptimizerKind kind, PruneKind prune, const Drawn& drawn) {
-  OptimConfig config;
-  config.kind = kind;
-  config.weight_decay = 0.1,
+OptimConfig sharing_config(OptimizerKind kind, PruneKind prune, const Drawn& drawn) {
+  OptimConfig config = testing_support::every_branch(kind);
   config.grad_clip = 0.3 * std::sqrt(static_cast<double>(drawn.elements()));  // cuts about half of them
-  config.beta1 = 0.9, config.beta2 = 0.99, config.epsilon = 1e-8;
-  config.spam_clip = config.spam_reset = config.spam_warmup = true;
-  config.spam_theta = 5, config.spam_spike_threshold = 2;
-  config.spam_interval = 12, config.spam_warmup_steps = 4;
+  config.spam_theta = 5;
   config.prune = {prune, 0.7, 6, 36, 3};
   return config;
 }
@@ -128,7 +124,7 @@ class SharedMoments : public testing::TestWithParam<std::tuple<OptimizerKind, Pr
 
 void expect_bits_of_one_rank(const Drawn& drawn, OptimizerKind kind, PruneKind prune) {
   SCOPED_TRACE(str("seed ", drawn.seed));
-  const auto config = all_branches(kind, prune, drawn);
+  const auto config = sharing_config(kind, prune, drawn);
   const Trained alone = trained(drawn, config, one_rank());
   std::int64_t clipped = 0, spikes = 0, norm_clips = 0;
   for (const auto& report : alone.reports)
