@@ -3,6 +3,7 @@
 torch_build.py describe FOLDER prints its version, and whether it is a CPU or a CUDA build; FOLDER is that of
 the Python package torch or an unpacked LibTorch. torch_build.py needs FOLDER prints the packages with
 NVIDIA's libraries that a CUDA build of the Python package is loaded with, one a line; a CPU build has none.
+With CUDA's toolkit come the headers that NCCL's own includes, for ranks on GPUs.
 """
 
 import re
@@ -42,7 +43,8 @@ def libraries(folder):
         return []
     lines = places[0].read_text(encoding="utf-8").split("\n\n")[0].splitlines()
     wanted = [line.partition(":")[2].strip() for line in lines if line.startswith("Requires-Dist:")]
-    return [each for each in wanted if LIBRARIES.match(each) and "extra ==" not in each]
+    found = [each for each in wanted if LIBRARIES.match(each) and "extra ==" not in each]
+    return [re.sub(r"^cuda-toolkit\[", "cuda-toolkit[cccl,crt,", each) for each in found]
 
 
 def main():

@@ -17,6 +17,7 @@
 #include "config/enum_names.h"
 #include "config/settings.h"
 #include "distributed/mpi_transport.h"
+#include "distributed/nccl_messages.h"
 #include "model/kernel/choice.h"
 #include "record/claim.h"
 #include "record/writer.h"
@@ -41,9 +42,7 @@ struct Place {
 c10::Device device_of_tasks(const Config& base) {
   const auto device = base.run.device;
   if (base.run.ranks > 1) mpi_module(base.run.ranks);  // there, before anything is submitted
-  if (base.run.ranks > 1 && base.slurm.gpus > 0)
-    throw UserError(str("SLURM_GPUS = ", base.slurm.gpus, " with RANKS = ", base.run.ranks,
-                        ": several ranks train on CPUs alone; set SLURM_GPUS = 0, or RANKS = 1"));
+  if (base.run.ranks > 1 && base.slurm.gpus > 0) nccl_module(base.run.ranks);
   if (base.slurm.gpus > 0) {
     if (device == DeviceKind::kCpu)
       throw UserError(str("SLURM_GPUS = ", base.slurm.gpus,
@@ -170,20 +169,21 @@ int print_scripts(const PreparedRun& run, const Chosen& chosen, const Place& pla
 }
 
 // A program that is built again meanwhile would make other trials.
-void copy_program(const SubmissionFolder& folder, std::int64_t ranks) {
+void copy_program(const SubmissionFolder& folder, std::int64_t ranks, c10::Device device) {
   std::error_code fault;
   fs::copy_file("/proc/self/exe", folder.program(), fault);
-  if (!fault && ranks > 1) {
-    const auto module = mpi_module(ranks);
-    fs::copy_file(module, folder.path() / module.filename(), fault);
-  }
+  std::vector<fs::path> modules;
+  if (ranks > 1) modules.push_back(mpi_module(ranks));
+  if (ranks > 1 && !device.is_cpu()) modules.push_back(nccl_module(ranks));
+  for (const auto& module : modules)
+    if (!fault) fs::copy_file(module, folder.path() / module.filename(), fault);
   if (fault) throw WorkError(str(folder.program().string(), ": can't be written (", fault.message(), ")"));
 }
 
 void write_files(const SubmissionFolder& folder, const PreparedRun& run, const Submission& submission,
                  const Place& place) {
   const auto job = job_of(run, folder, place);
-  copy_program(folder, run.base.run.ranks);
+  copy_program(folder, run.base.run.ranks, place.device);
   for (const auto& trial : submission.trials) {
     const auto* step = run.plan.find_step(trial.step);
     std::error_code ignored;

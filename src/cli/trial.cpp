@@ -1,6 +1,8 @@
 #include "train/trial.h"
 
+#include <algorithm>
 #include <iostream>
+#include <memory>
 #include <sstream>
 
 #include "base/error.h"
@@ -8,7 +10,9 @@
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "config/config.h"
+#include "distributed/device_ranks.h"
 #include "distributed/ranks.h"
+#include "measure/gpus.h"
 #include "measure/machine.h"
 #include "measure/memory.h"
 #include "runner/process.h"
@@ -38,19 +42,43 @@ void share_input(Communicator& ranks) {
   set_input(ranks.text_of(0, text.str()));
 }
 
+// `ranks` with a GPU each, where `device` is or finds one; none where they train on CPUs. The ranks of a host have its
+// GPUs in turn.
+std::unique_ptr<DeviceRanks> ranks_on_gpus(Communicator& ranks, DeviceKind device) {
+  const auto hosts = ranks.texts_of_all(host_name());
+  if (device == DeviceKind::kCpu) return nullptr;
+  const auto rank = ranks.rank();
+  const auto& host = hosts[static_cast<std::size_t>(rank)];
+  see_gpu_of_rank(std::count(hosts.begin(), hosts.begin() + rank, host), host);
+  const auto own = resolve_device(device);
+  const auto classes = ranks.texts_of_all(device_class(own));
+  for (std::size_t other = 0; other < classes.size(); ++other)
+    if (classes[other] != classes[0])
+      throw UserError(str("RANKS = ", ranks.size(), ": rank 0 (on ", hosts[0], ") has the device ",
+                          classes[0], ", rank ", other, " (on ", hosts[other], ") ", classes[other],
+                          "; start them on machines of one kind, or set DEVICE to cpu"));
+  return own.is_cpu() ? nullptr : ranks_by_nccl(ranks, own);
+}
+
 // A rank that ends while others work would have them ended: so they wait for one another, unless something
 // went wrong, and the first alone says how the trial ended.
 int run_on_ranks(const std::string& folder, const TrialOrder& order) {
   const auto ranks = ranks_by_mpi(order.ranks, host_name());
   const bool first = ranks->rank() == 0;
   share_input(*ranks);
-  try {
-    const auto outcome =
-        run_trial(TrialFolder(folder), order, Settings::from_file(kFromInput).bind(), *ranks);
+  const Config config = Settings::from_file(kFromInput).bind();
+  const auto on_gpus = ranks_on_gpus(*ranks, config.run.device);
+  Communicator& all = on_gpus ? static_cast<Communicator&>(*on_gpus) : *ranks;
+  const auto finish = [&] {
+    if (on_gpus) on_gpus->finish();
     ranks->finish();
+  };
+  try {
+    const auto outcome = run_trial(TrialFolder(folder), order, config, all);
+    finish();
     return first ? exit_code_of(outcome) : kExitDone;
   } catch (const Interrupted&) {
-    ranks->finish();
+    finish();
     if (first) throw;
     return kExitDone;
   }

@@ -175,7 +175,9 @@ std::string array_script(const SlurmOptions& options, const SlurmJob& job) {
   text += job.ranks == 1 ? directive("--nodes=1") + directive("--ntasks=1")
                          : directive("ntasks", std::to_string(job.ranks));  // on as many machines as it takes
   text += directive("cpus-per-task", std::to_string(job.cpus));
-  if (options.gpus > 0) text += directive("gres", str("gpu:", options.gpus));
+  if (options.gpus > 0)
+    text += job.ranks == 1 ? directive("gres", str("gpu:", options.gpus))
+                           : directive("gpus-per-task", std::to_string(options.gpus));
   for (const auto& [name, value] :
        {std::pair("time", options.time), {"mem", options.memory}, {"constraint", options.constraint}})
     if (!value.empty()) text += directive(name, value);

@@ -108,7 +108,6 @@ void check_optimizer(const OptimConfig& optim) {
                         "GPT2_MIN_LR. Set both, or GPT2_DECAY_LR = n"));
 }
 
-// Ranks add up their gradients on the CPU.
 void check_ranks(const Config& c) {
   const auto ranks = c.run.ranks;
   if (c.train.accumulation % ranks != 0)
@@ -119,10 +118,6 @@ void check_ranks(const Config& c) {
     throw UserError(
         "SHARD_MOMENTS = y with RANKS = 1: one rank has nobody to share with; set RANKS above 1, or "
         "SHARD_MOMENTS = n");
-  if (ranks > 1 && c.run.device == DeviceKind::kCuda)
-    throw UserError(str("RANKS = ", ranks,
-                        " with DEVICE = cuda: several ranks train on CPUs alone; set RANKS to 1, or DEVICE "
-                        "to cpu"));
 }
 
 void add_when(bool condition, std::initializer_list<const char*> names, std::vector<std::string>& out) {

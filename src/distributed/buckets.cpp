@@ -53,8 +53,10 @@ GradientBuckets::~GradientBuckets() {
 void GradientBuckets::make_bucket(std::vector<std::size_t> members) {
   std::int64_t size = 0;
   for (const auto i : members) size += padded(members_[i].parameter.numel());
-  Bucket bucket{
-      .flat = at::zeros({size}, at::kFloat), .members = std::move(members), .missing = 0, .sum = nullptr};
+  Bucket bucket{.flat = at::zeros({size}, members_[members.front()].parameter.options().requires_grad(false)),
+                .members = std::move(members),
+                .missing = 0,
+                .sum = nullptr};
   std::int64_t first = 0;
   for (const auto i : bucket.members) {
     auto& member = members_[i];

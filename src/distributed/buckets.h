@@ -12,7 +12,7 @@
 
 namespace kablate {
 
-// Of float32 parameters, in the reverse of their order, which is about the order in which a backward pass
+// Of float32 parameters on one device, in the reverse of their order, which is about the order in which a backward pass
 // makes their gradients: each bucket is one flat tensor, and buckets are summed in this order on every rank,
 // whatever is ready first. What sums they give doesn't depend on how parameters are put into buckets.
 class GradientBuckets {

@@ -14,7 +14,6 @@ Share::Share(const std::vector<at::Tensor>& parameters, Communicator& ranks) : r
   for (const auto& parameter : parameters) {
     elements_.push_back(parameter.numel());
     total += parameter.numel();
-    TORCH_CHECK(is_all() || parameter.is_cpu(), "ranks share parameters on the CPU");
   }
   runs_.assign(static_cast<std::size_t>(ranks.size()), std::vector<Run>(parameters.size()));
   for (std::size_t i = 0; i < parameters.size(); ++i)

@@ -14,7 +14,7 @@ namespace kablate {
 // 1910.02054, section 5.1): a run of the parameters laid end to end, cut where pieces of kNormPiece elements
 // begin. So sums over gradients have the bits that one rank's would have (clip.h), and so has all made of
 // them.
-// Parameters are float32 and contiguous; of several ranks, on the CPU.
+// Parameters are float32 and contiguous.
 class Share {
  public:
   // `ranks` must outlive the object.

@@ -59,10 +59,10 @@ std::string path_of_this_program() {
   return str("/proc/", ::getpid(), "/exe");
 }
 
-// This process's, and the GPU that a child is to see; "": as this process sees them.
-std::vector<std::string> variables_with(const std::string& gpu) {
+// This process's, and the GPUs that a child is to see; "": as this process sees them.
+std::vector<std::string> variables_with(const std::string& gpus) {
   auto variables = environment_variables();
-  if (!gpu.empty()) variables["CUDA_VISIBLE_DEVICES"] = gpu;
+  if (!gpus.empty()) variables["CUDA_VISIBLE_DEVICES"] = gpus;
   std::vector<std::string> lines;
   for (const auto& [name, value] : variables) lines.push_back(str(name, "=", value));
   return lines;
@@ -93,13 +93,13 @@ void set_input(const std::string& text) {
 }
 
 ChildProcess::ChildProcess(const std::vector<std::string>& arguments, const std::string& input,
-                           const std::vector<std::string>& launcher)
-    : stop_signal_(launcher.empty() ? SIGTERM : kHandedOn),
-      gpu_(launcher.empty() ? gpus_of_children().take() : "") {
+                           const Launch& launch)
+    : stop_signal_(launch.words.empty() ? SIGTERM : kHandedOn), gpus_(gpus_of_children().take(launch.gpus)) {
+  const auto& launcher = launch.words;
   std::vector<std::string> words = launcher;
   words.push_back(launcher.empty() ? "kablate" : path_of_this_program());
   words.insert(words.end(), arguments.begin(), arguments.end());
-  const auto variables = variables_with(gpu_);
+  const auto variables = variables_with(gpus_);
   const auto pointers = spawn_pointers(words), variable_pointers = spawn_pointers(variables);
   output_ = ::memfd_create("kablate-trial", MFD_CLOEXEC);
   const int given = file_with(input);
@@ -127,14 +127,14 @@ ChildProcess::ChildProcess(ChildProcess&& other) noexcept
     : pid_(std::exchange(other.pid_, -1)),
       stop_signal_(other.stop_signal_),
       output_(std::exchange(other.output_, -1)),
-      gpu_(std::exchange(other.gpu_, "")) {}
+      gpus_(std::exchange(other.gpus_, "")) {}
 
 ChildProcess::~ChildProcess() {
   if (pid_ > 0) {
     ::kill(pid_, SIGTERM);
     ::waitpid(pid_, nullptr, 0);
   }
-  gpus_of_children().give_back(gpu_);
+  gpus_of_children().give_back(gpus_);
   if (output_ >= 0) ::close(output_);
 }
 
@@ -146,7 +146,7 @@ void ChildProcess::ask_to_stop() const { signal(stop_signal_); }
 
 ExitStatus ChildProcess::collect(int status) {
   pid_ = -1;
-  gpus_of_children().give_back(std::exchange(gpu_, ""));
+  gpus_of_children().give_back(std::exchange(gpus_, ""));
   ExitStatus result;
   if (WIFEXITED(status)) result.code = WEXITSTATUS(status);
   if (WIFSIGNALED(status)) result.signal = WTERMSIG(status);

@@ -27,12 +27,17 @@ void set_input(const std::string& text);
 // when this process dies, so that no trial outlives its run.
 class ChildProcess {
  public:
+  // What starts it: the system; or a program, with its options, that does so in its stead, several times perhaps, and
+  // gets no signal of the terminal's.
+  struct Launch {
+    std::vector<std::string> words;
+    std::int64_t gpus = 1;  // of this machine's that it sees, where there are more; 0: as this process does
+  };
   // `input` is what it reads from standard input. It starts with the stop signals blocked: one that comes
-  // before it can catch them waits until it does (train/stop_signal.h). `launcher`: a program and its options
-  // that starts it in its stead, several times perhaps; it gets no signal of the terminal's. Where this
-  // machine has several GPUs it sees one of them. Throws WorkError if the system can't start it.
+  // before it can catch them waits until it does (train/stop_signal.h). Throws WorkError if the system can't
+  // start it.
   explicit ChildProcess(const std::vector<std::string>& arguments, const std::string& input = "",
-                        const std::vector<std::string>& launcher = {});
+                        const Launch& launch = {.words = {}, .gpus = 1});
   ~ChildProcess();  // ends it if it still runs
   ChildProcess(ChildProcess&& other) noexcept;
   ChildProcess& operator=(ChildProcess&&) = delete;
@@ -48,8 +53,8 @@ class ChildProcess {
 
   pid_t pid_ = -1;
   int stop_signal_ = SIGTERM;
-  int output_ = -1;  // a file in memory that takes both of its streams
-  std::string gpu_;  // of gpus_of_children(); "" where there is no choice
+  int output_ = -1;   // a file in memory that takes both of its streams
+  std::string gpus_;  // of gpus_of_children(); "" where there is no choice
 };
 
 }  // namespace kablate

@@ -27,7 +27,7 @@ struct Running {
 ChildProcess start(Retraining trial, std::int64_t beside) {
   trial.order.beside = beside;
   return ChildProcess(trial_arguments(trial.folder, trial.order), full_dotconfig(trial.config),
-                      launcher_words(launcher_here(), trial.order.ranks));
+                      launch_of_ranks(launcher_here(), trial.order.ranks));
 }
 
 RetrainEnd end_of(const Retraining& trial, const ExitStatus& status) {

@@ -33,7 +33,7 @@ RunningTrial::RunningTrial(const Trial& trial, std::size_t kind, const TrialFold
       from_(checkpoint_iteration(folder.checkpoint())),
       log_(folder.metrics()),
       process_(arguments, full_dotconfig(trial.config),
-               launcher_words(launcher_here(), trial.config.run.ranks)) {
+               launch_of_ranks(launcher_here(), trial.config.run.ranks)) {
   pace_.kind = kind;
 }
 

@@ -150,7 +150,7 @@ ThreadChoice choose_threads(const Config& config, std::int64_t num_trials, std::
 std::int64_t parallel_trials(const Config& config, std::int64_t threads, std::int64_t cores,
                              std::int64_t gpus) {
   if (config.run.parallel_trials > 0) return config.run.parallel_trials;
-  if (gpus > 0) return gpus;
+  if (gpus > 0) return std::max<std::int64_t>(1, gpus / config.run.ranks);
   return std::max<std::int64_t>(1, cores / (threads * config.run.ranks));
 }
 

@@ -39,7 +39,7 @@ struct ThreadChoice {
 ThreadChoice choose_threads(const Config& config, std::int64_t num_trials, std::int64_t cores);
 
 // How many trials run at once: PARALLEL_TRIALS, or as many as the cores allow, or one a GPU where trials run
-// on GPUs; on this machine, and on one with so many cores and GPUs (0: trials run on the CPU).
+// on GPUs (a rank a GPU); on this machine, and on one with so many cores and GPUs (0: trials run on the CPU).
 std::int64_t parallel_trials(const Config& config, std::int64_t threads, c10::Device device);
 std::int64_t parallel_trials(const Config& config, std::int64_t threads, std::int64_t cores,
                              std::int64_t gpus);

@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 #include <map>
+#include <utility>
 
 #include <unistd.h>
 
@@ -9,6 +10,8 @@
 #include "base/text.h"
 #include "distributed/life_signs.h"
 #include "distributed/mpi_transport.h"
+#include "distributed/nccl_messages.h"
+#include "measure/gpus.h"
 #include "train/stop_signal.h"
 
 namespace kablate {
@@ -22,6 +25,8 @@ std::string on_path(const std::string& program) {
       return file;
   return "";
 }
+
+constexpr const char* kHostfile = "OMPI_MCA_orte_default_hostfile";
 
 // In which ranks that have met tell one another that one is lost, and a little more.
 std::int64_t seconds_to_miss_a_rank() {
@@ -84,8 +89,8 @@ Launcher launcher_here() {
   return allocated && !on_path("srun").empty() ? Launcher::kSrun : Launcher::kMpirun;
 }
 
-std::vector<std::string> launcher_words(Launcher launcher, std::int64_t ranks) {
-  if (ranks == 1) return {};
+ChildProcess::Launch launch_of_ranks(Launcher launcher, std::int64_t ranks) {
+  if (ranks == 1) return {.words = {}, .gpus = 1};
   const char* name = launcher == Launcher::kSrun ? "srun" : "mpirun";
   const std::string program = on_path(name);
   if (program.empty())
@@ -96,31 +101,31 @@ std::vector<std::string> launcher_words(Launcher launcher, std::int64_t ranks) {
     // The step that this process runs in has the job's CPUs already. The first rank's exit code is the
     // trial's: a lost rank is missed by the others (exchange.h), not by srun, which would end those that are
     // about to end. But for one that is lost before they have met: then srun waits so many seconds for them.
-    return {program,
-            "--mpi=pmix",
-            "--ntasks",
-            count,
-            "--overlap",
-            "--input=0",
-            "--kill-on-bad-exit=0",
-            "--cpu-bind=none",
-            str("--wait=", seconds_to_miss_a_rank())};
+    return {.words = {program, "--mpi=pmix", "--ntasks", count, "--overlap", "--input=0",
+                      "--kill-on-bad-exit=0", "--cpu-bind=none", str("--wait=", seconds_to_miss_a_rank())},
+            .gpus = 0};
   // Cores are the system's to share: trials side by side would all be bound to the first ones.
   std::vector<std::string> words{program, "-np", count, "--oversubscribe", "--bind-to", "none"};
   // By default mpirun misses a host that is gone after minutes, and then waits for its answer.
   for (const auto* setting : {"time 3", "intvl 2", "probes 3"})
     for (const auto& word : split(str("--mca oob_tcp_keepalive_", setting), ' ')) words.push_back(word);
   if (::geteuid() == 0) words.emplace_back("--allow-run-as-root");  // as the user chose to
-  return words;
+  return {.words = std::move(words), .gpus = ranks};
 }
 
 void check_launcher(std::int64_t ranks, c10::Device device) {
   if (ranks == 1) return;
-  if (!device.is_cpu())
-    throw UserError(str("RANKS = ", ranks,
-                        " with a GPU: several ranks train on CPUs alone; set DEVICE to cpu, or RANKS to 1"));
   mpi_module(ranks);
-  launcher_words(launcher_here(), ranks);
+  const auto launcher = launcher_here();
+  launch_of_ranks(launcher, ranks);
+  if (device.is_cpu()) return;
+  nccl_module(ranks);
+  const auto gpus = std::ssize(visible_gpus());
+  const bool on_this_host = launcher == Launcher::kMpirun && std::getenv(kHostfile) == nullptr;
+  if (on_this_host && gpus < ranks)
+    throw UserError(str("RANKS = ", ranks, " on GPUs: each rank needs one, and there are ", gpus,
+                        " here; allowed: RANKS of 1 to ", gpus, ", or any with DEVICE = cpu; ", kHostfile,
+                        " names more hosts to mpirun"));
 }
 
 bool was_stopped(const ExitStatus& status) {

@@ -31,7 +31,7 @@ NamedTensors room_for(const Json& list) {
 
 void send_from_first(const NamedTensors& tensors, Communicator& ranks) {
   std::vector<Tensor> list;
-  for (const auto& [name, tensor] : tensors) list.push_back(tensor.detach().contiguous());
+  for (const auto& [name, tensor] : tensors) list.push_back(tensor.detach().cpu().contiguous());
   ranks.copy_from_first(list);
 }
 

@@ -73,6 +73,12 @@ TEST(ArrayScript, AsksForARankATask) {
   const auto script = array_script(slurm_options(), job);
   EXPECT_NE(script.find("\n#SBATCH --ntasks=3\n"), std::string::npos) << script;
   EXPECT_EQ(script.find("--nodes"), std::string::npos) << script;
+  EXPECT_EQ(script.find("--gpus"), std::string::npos) << script;
+  auto options = slurm_options();
+  options.gpus = 1;
+  const auto on_gpus = array_script(options, job);
+  EXPECT_NE(on_gpus.find("\n#SBATCH --gpus-per-task=1\n"), std::string::npos) << on_gpus;
+  EXPECT_EQ(on_gpus.find("--gres"), std::string::npos) << "those of a node, however many ranks are on it";
   EXPECT_NE(report_script(slurm_options(), job).find("\n#SBATCH --ntasks=1\n"), std::string::npos);
 }
 

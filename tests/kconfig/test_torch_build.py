@@ -50,7 +50,7 @@ class Description(FolderTest):
         self.write("torch-2.13.0.dist-info/METADATA", "\n".join(lines))
         self.assertEqual(
             torch_build.libraries(self.path("torch")),
-            ['cuda-toolkit[cudart]==13; python_version > "3"', "nvidia-cudnn-cu13==9"],
+            ['cuda-toolkit[cccl,crt,cudart]==13; python_version > "3"', "nvidia-cudnn-cu13==9"],
         )
         self.assertEqual(torch_build.libraries(self.path("elsewhere/torch")), [])
 

@@ -25,6 +25,25 @@ TEST(GpuPool, GivesTheOneThatTheFewestHave) {
   EXPECT_EQ(pool.take(), "a");
 }
 
+TEST(GpuPool, GivesALauncherOneForEachRank) {
+  GpuPool pool({"a", "b", "c"});
+  EXPECT_EQ(pool.take(), "a");
+  EXPECT_EQ(pool.take(2), "b,c");
+  EXPECT_EQ(pool.take(2), "a,b");
+  pool.give_back("b,c"), pool.give_back("a,b");
+  EXPECT_EQ(pool.take(), "b");
+  EXPECT_EQ(pool.take(3), "") << "there is no choice";
+  EXPECT_EQ(pool.take(4), "") << "the others are on other hosts";
+  EXPECT_EQ(pool.take(0), "") << "another chooses";
+}
+
+TEST(GpuOfRank, IsItsOwnOfThoseThatTheEnvironmentNames) {
+  EXPECT_EQ(gpu_of_rank({}, 2), "2");
+  EXPECT_EQ(gpu_of_rank({{"CUDA_VISIBLE_DEVICES", "5, GPU-8932"}}, 1), "GPU-8932");
+  EXPECT_EQ(gpu_of_rank({{"CUDA_VISIBLE_DEVICES", "5,7"}}, 2), "");
+  EXPECT_EQ(gpu_of_rank({{"CUDA_VISIBLE_DEVICES", "3"}}, 1), "3") << "Slurm binds each rank to its own";
+}
+
 TEST(GpuPool, LeavesAMachineOfOneOrNoneAlone) {
   EXPECT_EQ(GpuPool({}).take(), "");
   EXPECT_EQ(GpuPool({"0"}).take(), "");

@@ -85,8 +85,8 @@ TEST(Lookout, LooksAtAnothersTrialNowAndThen) {
 }
 
 TEST(Launcher, IsNoneForOneRank) {
-  EXPECT_TRUE(launcher_words(Launcher::kMpirun, 1).empty());
-  EXPECT_TRUE(launcher_words(Launcher::kSrun, 1).empty());
+  EXPECT_TRUE(launch_of_ranks(Launcher::kMpirun, 1).words.empty());
+  EXPECT_TRUE(launch_of_ranks(Launcher::kSrun, 1).words.empty());
 }
 
 TEST(LastWords, AreOfTheRankThatWasKilledOrOfTheProgramBeforeTheLaunchersOwn) {

@@ -9,7 +9,7 @@
 
 #include "base/error.h"
 #include "support/core/expect_error.h"
-#include "support/engine/memory_ranks.h"
+#include "support/engine/memory_devices.h"
 #include "support/engine/small_trial.h"
 #include "train/follow.h"
 
@@ -17,6 +17,7 @@ namespace kablate {
 namespace {
 
 using testing_support::expect_error;
+using testing_support::on_device_ranks;
 using testing_support::on_ranks;
 using testing_support::SmallTrial;
 
@@ -146,6 +147,24 @@ TEST(Trainer, OfTwoRanksTrainsTheBitsThatOneTrains) {
     expect_same_state(trainer, alone);
     EXPECT_EQ(trainer.evaluate(), losses);
   });
+}
+
+// Buckets, moments that ranks share, and a state that goes to all.
+TEST(Trainer, OfTwoRanksWithDevicesTrainsTheBitsThatOneTrains) {
+  const Deltas each{{"GPT2_LOG_INTERVAL", "1"}};
+  const SmallTrial trial(each), shared(each + Deltas{{"RANKS", "2"}, {"SHARD_MOMENTS", "y"}});
+  Trainer alone(trial.config, 1, trial.data);
+  trained(alone, 4);
+  for (const auto* of_ranks : {&trial, &shared})
+    on_device_ranks(2, [&](DeviceRanks& ranks) {
+      Trainer trainer(of_ranks->config, 1, trial.data, ranks);
+      if (ranks.rank() == 1)
+        for (const auto& tensor : trainer.session().parameters.tensors()) tensor.detach().zero_();
+      share_state(trainer, ranks);
+      trained(trainer, 4);
+      EXPECT_NO_THROW(check_same_weights(trainer, ranks));
+      expect_same_state(trainer, alone);
+    });
 }
 
 TEST(Trainer, OfTwoRanksWithTwoPiecesEachTrainsWhatOneTrainsButForRounding) {
