@@ -1,5 +1,5 @@
 // Messages of bytes between ranks, which collectives (collective.h) are made of. Who carries them is another
-// matter: MPI (mpi_module.cpp), or the memory of one process in tests. It knows no LibTorch, as the module of
+// matter: MPI (mpi/module.cpp), or the memory of one process in tests. It knows no LibTorch, as the module of
 // MPI is built of it.
 #pragma once
 

@@ -189,6 +189,7 @@ std::vector<Column> finding_columns() {
   columns.push_back(percent_column());
   columns.push_back({"pairing", false, pairing_text});
   columns.push_back({"not as the baseline", false, [](Row r) { return r.terms; }});
+  columns.push_back({"p Holm", true, holm_text});
   columns.push_back(verdict_column());
   columns.push_back(gates_column());
   columns.push_back({"equals", false, [](Row r) { return r.identical_to; }});
@@ -233,8 +234,8 @@ std::vector<Column> test_columns() {
        [](Row r) { return r.delta ? shown(r.delta->sd, [](double v) { return fixed(v, 5); }) : ""; }, 3},
       {"d", true, of_delta(&Difference::effect, 2)},
       {"ρ", true, of_delta(&Difference::correlation, 3)},
-      {"p", true, p_of},
-      {"p Holm", true, holm_text, 2},
+      {"p", true, p_of, 2},
+      {"p Holm", true, holm_text},
       {"p sign flip", true, [](Row r) { return shown(r.sign_flip, [](auto& s) { return p_text(s.p); }); }},
       {"in noise sd", true, real(&ReportRow::delta_noise, 2), 4},
       {"to step", true, [](Row r) { return r.delta_previous ? std::to_string(*r.previous) : ""; }},

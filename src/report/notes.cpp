@@ -62,6 +62,20 @@ void add_row_notes(const Report& report, Notes& notes) {
   if (sampled.size() > kMostSaid) notes.push_back(str("Steps ", list_text(sampled), drawn(kSignFlipDraws)));
 }
 
+// Verdicts that little would turn over: half to twice the level.
+void add_threshold_note(const Report& report, Notes& notes) {
+  const auto steps = steps_where(report, [](const auto& row) {
+    if (row.role != "arm" || !row.verdict || !row.verdict->holm) return false;
+    const bool enough = row.verdict->kind != VerdictKind::kNotEnoughSeeds;
+    const double p = row.verdict->holm->adjusted_p;
+    return enough && p >= kAlpha / 2 && p <= 2 * kAlpha;
+  });
+  if (!steps.empty())
+    notes.push_back(str(steps.size() == 1 ? "Step " : "Steps ", list_text(steps),
+                        ": p Holm lies near alpha, on whichever side: other seeds, or a processor that rounds "
+                        "otherwise, may decide the other way. Take it as open until more seeds settle it."));
+}
+
 void add_test_notes(const Report& report, std::size_t family, Notes& notes) {
   const auto pairs = most_pairs(report);
   if (pairs == 0) return;
@@ -77,6 +91,7 @@ void add_test_notes(const Report& report, std::size_t family, Notes& notes) {
                         pairs, pairs == 1 ? " pair" : " pairs", ": its p is ", p_text(least),
                         " at the least, whatever the differences."));
   add_row_notes(report, notes);
+  add_threshold_note(report, notes);
 }
 
 void add_curve_note(const Report& report, Notes& notes) {

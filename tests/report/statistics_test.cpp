@@ -93,6 +93,19 @@ TEST(ReportVerdict, OfFewSeedsIsAScreening) {
   EXPECT_THAT(eight.report().notes, Not(Contains(HasSubstr("can't reach Holm's"))));
 }
 
+// Differences with a mean of 0.0024 and a standard error of 0.0006, shifted: p is .04, .09, .0001 and .2.
+TEST(ReportVerdict, NearTheLevelIsSaidToBeOpen) {
+  const auto notes = [](double shift, std::int64_t count) { return Shifted({shift}, count).report().notes; };
+  const auto near = Contains(HasSubstr("Step 1: p Holm lies near alpha"));
+  EXPECT_EQ(Shifted({-0.0008}, 8).report().rows[1].verdict->kind, VerdictKind::kWorse);
+  EXPECT_THAT(notes(-0.0008, 8), near);
+  EXPECT_EQ(Shifted({-0.00115}, 8).report().rows[1].verdict->kind, VerdictKind::kNoDifference);
+  EXPECT_THAT(notes(-0.00115, 8), near);
+  EXPECT_THAT(notes(-0.1, 8), Not(near));
+  EXPECT_THAT(notes(-0.0015, 8), Not(near));
+  EXPECT_THAT(notes(-0.001, 7), Not(near)) << "which has no verdict yet";
+}
+
 TEST(ReportStatistics, StandBesideEachDifference) {
   const Shifted e({-0.1}, 5);
   const auto row = e.report().rows[1];

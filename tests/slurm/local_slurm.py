@@ -4,6 +4,7 @@ started."""
 
 import glob
 import os
+import shlex
 import shutil
 import signal
 import socket
@@ -113,6 +114,7 @@ class LocalSlurm:
         self.daemon("slurmctld", "-D")
         self.daemon("slurmd", "-D", "-N", "n1")
         self.daemon(*OWN_TMP, "slurmd", "-D", "-N", "n2")
+        self.second = self.daemons[-1].pid
         states = ("sinfo", "-h", "-N", "-p", "low", "-o", "%T")
         self.wait(lambda: self.said(*states).split() == ["idle", "idle"], "the nodes")
 
@@ -120,6 +122,19 @@ class LocalSlurm:
         """On n2, for the tasks that begin from now on."""
         with open(os.path.join(self.folder, "wrong-clock"), "wb"):
             pass
+
+    def fill_disk_under(self, folder, kilobytes):
+        """Until free_disk_under(folder), what n2 writes there goes to a disk of that size and no other sees it."""
+        folder = shlex.quote(folder)
+        layers = f"lowerdir={folder},upperdir=/tmp/disk/new,workdir=/tmp/disk/work"
+        self.on_second(f"mkdir /tmp/disk && mount -t tmpfs -o size={kilobytes}k none /tmp/disk && "
+                       f"mkdir /tmp/disk/new /tmp/disk/work && mount -t overlay -o {layers} none {folder}")
+
+    def free_disk_under(self, folder):
+        self.on_second(f"umount {shlex.quote(folder)} && umount /tmp/disk && rmdir /tmp/disk")
+
+    def on_second(self, commands):
+        return self.call("nsenter", f"--target={self.second}", "--mount", "sh", "-ec", commands)
 
     def daemon(self, *line):
         log = open(os.path.join(self.folder, f"{line[0]}.{len(self.daemons)}.out"), "wb")

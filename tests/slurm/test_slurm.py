@@ -6,6 +6,7 @@ import glob
 import json
 import os
 import random
+import shlex
 import shutil
 import signal
 import sys
@@ -33,6 +34,13 @@ def command_line(pid):
         return []
 
 
+def environment_of(pid):
+    try:
+        return set(read_text(f"/proc/{pid}/environ").split("\0"))
+    except (FileNotFoundError, ProcessLookupError):
+        return set()
+
+
 @unittest.skipIf(missing(), missing())
 class OnSlurm(ProgramTest):
     patience = LONG
@@ -43,7 +51,7 @@ class OnSlurm(ProgramTest):
 
     @classmethod
     def setUpClass(cls):
-        cls.slurm = LocalSlurm()
+        cls.slurm = LocalSlurm(most=8)  # a ladder is two arrays
         cls.addClassCleanup(cls.slurm.stop)
 
     def call(self, *arguments, environment=None, **options):
@@ -74,10 +82,11 @@ class OnSlurm(ProgramTest):
 
     def trial_process(self, task):
         """The process that trains this task's trial."""
-        place = task.split("_")[1]
+        job, number = task.split("_")
+        names = {f"SLURM_ARRAY_JOB_ID={job}", f"SLURM_ARRAY_TASK_ID={number}"}
         for pid in filter(str.isdigit, os.listdir("/proc")):
             line = command_line(pid)
-            if len(line) > 3 and line[1] == "task" and line[3] == place and self.folder in line[2]:
+            if len(line) > 3 and line[1] == "task" and self.folder in line[2] and names <= environment_of(pid):
                 return next((child for child in children(pid) if "trial" in command_line(child)), None)
         return None
 
@@ -210,6 +219,28 @@ class OnSlurm(ProgramTest):
                 ahead.append(datetime.datetime.fromisoformat(line[:25]).timestamp() - os.path.getmtime(log))
         self.assertGreater(max(ahead), 300, "one of them by the wrong clock")
 
+    def test_a_node_whose_disk_is_full(self):
+        """Its trial ends and says why; the other node's does not notice; where there is room again it is trained."""
+        self.configure(THREADS=1, RA_MLA_ABLATION_MODE="n", GPT2_MAX_ITERS=1000)
+        self.done("plan", "--no-measure")
+        folder = self.path("results", "small")
+        os.makedirs(folder)
+        self.slurm.fill_disk_under(folder, 400)
+        try:
+            self.done("submit", SLURM_CPUS=2)
+            self.wait_until_empty()
+            seen = self.slurm.on_second(f"cat {shlex.quote(folder)}/*.seed*/failure.json {shlex.quote(folder)}/slurm/*/log/*_*.txt || true")
+        finally:
+            self.slurm.free_disk_under(folder)
+        self.assertIn("No space left on device", seen, self.logs())
+        self.assertEqual(self.status()["counts"].get("done"), 1, self.logs())
+        self.done("submit", SLURM_CPUS=2)
+        self.wait_until_empty()
+        self.assertEqual(self.status()["counts"], {"done": 2}, self.logs())
+        self.done("run", results="alone")
+        for place, trial in self.trials().items():
+            self.assert_same_end(trial, self.trials("alone")[place])
+
     def state_of(self, place):
         trial = self.status()["trials"][place]
         return trial["state"] if (trial["iteration"] or 0) > 60 else None
@@ -219,11 +250,8 @@ class OnSlurm(ProgramTest):
         for pid in filter(str.isdigit, os.listdir("/proc")):
             line = command_line(pid)
             if len(line) > 2 and line[1] == "trial" and self.folder in line[2]:
-                try:
-                    if f"SLURM_PROCID={rank}" in read_text(f"/proc/{pid}/environ").split("\0"):
-                        return int(pid)
-                except (FileNotFoundError, ProcessLookupError):
-                    continue
+                if f"SLURM_PROCID={rank}" in environment_of(pid):
+                    return int(pid)
         return None
 
 
