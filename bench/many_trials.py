@@ -8,7 +8,7 @@ anew, so that the program takes each as a finished trial of its plan. They are f
 find that no training gives their numbers. What lies there of an earlier call is kept as long as it is of the
 same program and configuration.
 
-Then `plan`, `status` (where the program has it), `list` and `report` are called, twice each: seconds and the
+Then `plan`, `status` (where the program has it), `list`, `report` and `run` are called, twice each: seconds and the
 most memory of the second call, files in the system's cache; and the sizes of what `report` writes.
 """
 import argparse
@@ -176,7 +176,8 @@ def main():
     calls = {"plan": [*command(options, "plan", f"1-{options.seeds}"), "--no-measure"],
              "status": [options.program, "status", folder],
              "list": [options.program, "list", "--results", results],
-             "report": [options.program, "report", folder]}
+             "report": [options.program, "report", folder],
+             "run": command(options, "run", f"1-{options.seeds}")}  # of what is finished: the table
     known = commands_of(options.program)
     print(f"{options.steps} steps x {options.seeds} seeds, {options.evaluations} evaluations\n")
     print("| command | seconds | MiB |\n|---|---:|---:|")

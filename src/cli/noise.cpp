@@ -54,9 +54,9 @@ RunResult train(Plan& plan, const Config& base, const ExperimentFolder& folder) 
   const std::int64_t threads = threads_of_trials(plan, base, folder, device);
   assign_keys(plan, base, *data, threads);
   const std::int64_t parallel = parallel_trials(base, threads, device);
-  const auto to_run = std::count_if(plan.trials.begin(), plan.trials.end(), [&](const Trial& trial) {
-    return decide(folder, trial).action == TrialDecision::Action::kRun;
-  });
+  const auto decisions = decide_all(folder, plan.trials);
+  const auto to_run = std::count_if(decisions.begin(), decisions.end(),
+                                    [](const TrialDecision& decision) { return decision.runs(); });
   check_disk_space(plan, to_run, parallel, folder, /*more=*/0);
   audit_first(plan);
   log_info(str("noise floor of ", folder.path().string(), ": ", plan.trials.size(), " trials, ", threads,

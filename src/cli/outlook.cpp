@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "base/error.h"
-#include "base/parallel.h"
 #include "cli/prepare.h"
 #include "measure/cores.h"
 #include "measure/machine.h"
@@ -36,9 +35,7 @@ bool decide_trials(Outlook& outlook, const Config& base, const ExperimentFolder&
     return false;
   }
   const auto& trials = outlook.plan.trials;
-  outlook.decisions.resize(trials.size());
-  for_each_on_all_cores(trials.size(),
-                        [&](std::size_t i) { outlook.decisions[i] = decide(folder, trials[i]); });
+  outlook.decisions = decide_all(folder, trials);
   for (std::size_t i = 0; i < outlook.plan.steps.size(); ++i) {
     const auto& step = outlook.plan.steps[i];
     const auto first = std::find_if(outlook.plan.trials.begin(), outlook.plan.trials.end(),

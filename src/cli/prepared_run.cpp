@@ -56,8 +56,9 @@ PreparedRun prepare_run(const PlanOptions& options) {
 
 std::vector<std::size_t> trials_to_run(const PreparedRun& run, bool retry) {
   std::vector<std::size_t> places;
-  for (std::size_t i = 0; i < run.plan.trials.size(); ++i)
-    if (decide(run.folder, run.plan.trials[i]).runs(retry)) places.push_back(i);
+  const auto decisions = decide_all(run.folder, run.plan.trials);
+  for (std::size_t i = 0; i < decisions.size(); ++i)
+    if (decisions[i].runs(retry)) places.push_back(i);
   return places;
 }
 

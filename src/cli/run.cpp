@@ -37,8 +37,9 @@ void time_unknown(RunOrder& order, const std::vector<std::size_t>& to_run) {
 // A table of an interrupted run would be a look at what nobody asked to see yet: one line, and none is
 // recorded.
 int say_interrupted(const ExperimentFolder& folder, const Plan& plan, const std::string& why) {
-  const auto done = std::count_if(plan.trials.begin(), plan.trials.end(), [&](const Trial& trial) {
-    return decide(folder, trial).action == TrialDecision::Action::kSkip;
+  const auto decisions = decide_all(folder, plan.trials);
+  const auto done = std::count_if(decisions.begin(), decisions.end(), [](const TrialDecision& decision) {
+    return decision.action == TrialDecision::Action::kSkip;
   });
   log_warning(str(why, " with ", done, " of ", plan.trials.size(),
                   " trials finished; the same command goes on from here, and `kablate report ",
@@ -83,8 +84,8 @@ int say_left(const ExperimentFolder& folder, const Plan& plan, const RunOptions&
 
 // After a retry: trials that it had no part in.
 std::int64_t still_to_come(const ExperimentFolder& folder, const Plan& plan) {
-  return std::count_if(plan.trials.begin(), plan.trials.end(), [&](const Trial& trial) {
-    const auto decision = decide(folder, trial);
+  const auto decisions = decide_all(folder, plan.trials);
+  return std::count_if(decisions.begin(), decisions.end(), [](const TrialDecision& decision) {
     return decision.runs() && !decision.failed;
   });
 }
@@ -121,8 +122,9 @@ int run(const RunOptions& options) {
   const std::int64_t threads = threads_of_trials(run.plan, run.base, run.folder, device);
   assign_keys(run.plan, run.base, *run.data, threads);
   const std::int64_t parallel = parallel_trials(run.base, threads, device);
-  if (options.retry && trials_to_run(run, /*retry=*/true).empty()) return say_nothing_failed(run);
-  const PlanRecord record = audit_and_write(run, std::ssize(trials_to_run(run, options.retry)), parallel);
+  const auto wanted = trials_to_run(run, options.retry);
+  if (options.retry && wanted.empty()) return say_nothing_failed(run);
+  const PlanRecord record = audit_and_write(run, std::ssize(wanted), parallel);
   log_info(str("experiment ", run.folder.path().string(), ": ", run.plan.steps.size(), " steps x ",
                run.plan.seeds.size(), " seeds, ", threads, threads == 1 ? " thread" : " threads",
                " a trial, up to ", parallel, " at once"));

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/parallel.h"
 #include "base/text.h"
 #include "record/claim.h"
 #include "record/done.h"
@@ -89,8 +90,10 @@ Run::Run(const ExperimentFolder& folder, const Plan& plan, const RunOrder& order
 
 void Run::sort_trials() {
   using enum TrialDecision::Action;
-  for (const auto& trial : plan_.trials) {
-    const auto decision = decide(folder_, trial);
+  const auto decisions = decide_all(folder_, plan_.trials);
+  for (std::size_t i = 0; i < decisions.size(); ++i) {
+    const auto& trial = plan_.trials[i];
+    const auto& decision = decisions[i];
     if (decision.runs(order_.retry)) {
       pending_.push_back(&trial);
       const auto saved = checkpoint_iteration(folder_of(folder_, trial).checkpoint());
@@ -362,6 +365,12 @@ TrialDecision decide(const ExperimentFolder& experiment, const Trial& trial) {
     default:
       return {kRun, why_new(experiment, trial)};
   }
+}
+
+std::vector<TrialDecision> decide_all(const ExperimentFolder& folder, const std::vector<Trial>& trials) {
+  std::vector<TrialDecision> decisions(trials.size());
+  for_each_on_all_cores(trials.size(), [&](std::size_t i) { decisions[i] = decide(folder, trials[i]); });
+  return decisions;
 }
 
 RunResult run_plan(const ExperimentFolder& folder, const Plan& plan, const RunOrder& order) {

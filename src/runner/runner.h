@@ -26,6 +26,8 @@ struct TrialDecision {
   bool runs(bool retry = false) const { return retry ? failed : action == Action::kRun; }
 };
 TrialDecision decide(const ExperimentFolder& folder, const Trial& trial);
+// Of each, in their order; their files are read on all cores.
+std::vector<TrialDecision> decide_all(const ExperimentFolder& folder, const std::vector<Trial>& trials);
 
 struct RunOrder {
   std::int64_t threads = 1, parallel = 1;
