@@ -8,8 +8,8 @@ anew, so that the program takes each as a finished trial of its plan. They are f
 find that no training gives their numbers. What lies there of an earlier call is kept as long as it is of the
 same program and configuration.
 
-Then `plan`, `status` (where the program has it), `list`, `report` and `run` are called, twice each: seconds and the
-most memory of the second call, files in the system's cache; and the sizes of what `report` writes.
+Then `plan`, `status` (where the program has it), `list`, `report` and `run` are called, twice each: seconds
+and the most memory of the second call, files in the system's cache; and the sizes of what `report` writes.
 """
 import argparse
 import hashlib

@@ -85,9 +85,8 @@ int say_left(const ExperimentFolder& folder, const Plan& plan, const RunOptions&
 // After a retry: trials that it had no part in.
 std::int64_t still_to_come(const ExperimentFolder& folder, const Plan& plan) {
   const auto decisions = decide_all(folder, plan.trials);
-  return std::count_if(decisions.begin(), decisions.end(), [](const TrialDecision& decision) {
-    return decision.runs() && !decision.failed;
-  });
+  return std::count_if(decisions.begin(), decisions.end(),
+                       [](const TrialDecision& decision) { return decision.runs() && !decision.failed; });
 }
 
 // No table: it would be a look at a part, as after an interruption.

@@ -42,8 +42,8 @@ void share_input(Communicator& ranks) {
   set_input(ranks.text_of(0, text.str()));
 }
 
-// `ranks` with a GPU each, where `device` is or finds one; none where they train on CPUs. The ranks of a host have its
-// GPUs in turn.
+// `ranks` with a GPU each, where `device` is or finds one; none where they train on CPUs. The ranks of a host
+// have its GPUs in turn.
 std::unique_ptr<DeviceRanks> ranks_on_gpus(Communicator& ranks, DeviceKind device) {
   const auto hosts = ranks.texts_of_all(host_name());
   if (device == DeviceKind::kCpu) return nullptr;

@@ -12,9 +12,10 @@
 
 namespace kablate {
 
-// Of float32 parameters on one device, in the reverse of their order, which is about the order in which a backward pass
-// makes their gradients: each bucket is one flat tensor, and buckets are summed in this order on every rank,
-// whatever is ready first. What sums they give doesn't depend on how parameters are put into buckets.
+// Of float32 parameters on one device, in the reverse of their order, which is about the order in which a
+// backward pass makes their gradients: each bucket is one flat tensor, and buckets are summed in this order
+// on every rank, whatever is ready first. What sums they give doesn't depend on how parameters are put into
+// buckets.
 class GradientBuckets {
  public:
   // Of about `bytes` each. Communicator and parameters' gradients are used until the object goes.

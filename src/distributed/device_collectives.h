@@ -1,6 +1,6 @@
-// Sums and copies over ranks whose tensors lie on devices. A sum is r0 + r1 + … in this order for every element, as
-// collective.h's are, whatever the ranks are joined by: NCCL's own sums choose an order by the number of nodes, of
-// links, and by measurement.
+// Sums and copies over ranks whose tensors lie on devices. A sum is r0 + r1 + … in this order for every
+// element, as collective.h's are, whatever the ranks are joined by: NCCL's own sums choose an order by the
+// number of nodes, of links, and by measurement.
 #pragma once
 
 #include <vector>

@@ -1,5 +1,5 @@
-// The ranks of a trial whose tensors lie on devices: those go from device to device; texts, and tensors on the CPU, by
-// the ranks' messages, which also hear whether the others are there.
+// The ranks of a trial whose tensors lie on devices: those go from device to device; texts, and tensors on
+// the CPU, by the ranks' messages, which also hear whether the others are there.
 #pragma once
 
 #include <functional>
@@ -17,8 +17,8 @@ namespace kablate {
 
 class DeviceRanks final : public Communicator {
  public:
-  // `others` must outlive the object. Where messages of devices will never end, `on_fault` is called once with the
-  // reason, on a thread of its own; it should end the process, since nothing else ends the wait.
+  // `others` must outlive the object. Where messages of devices will never end, `on_fault` is called once
+  // with the reason, on a thread of its own; it should end the process, since nothing else ends the wait.
   DeviceRanks(Communicator& others, std::unique_ptr<DeviceMessages> messages, c10::Device device,
               std::function<void(const std::string&)> on_fault);
 
@@ -46,8 +46,9 @@ class DeviceRanks final : public Communicator {
   std::jthread watch_;
 };
 
-// Over NCCL, each rank with a device of its own. Throws UserError where the program has no module of NCCL, WorkError
-// where NCCL finds no way (two ranks on one GPU, for one); collective. A fault ends the process with kExitFailed.
+// Over NCCL, each rank with a device of its own. Throws UserError where the program has no module of NCCL,
+// WorkError where NCCL finds no way (two ranks on one GPU, for one); collective. A fault ends the process
+// with kExitFailed.
 std::unique_ptr<DeviceRanks> ranks_by_nccl(Communicator& others, c10::Device device);
 
 }  // namespace kablate

@@ -1,5 +1,5 @@
-// Messages between GPUs, carried by NCCL, from the library that the build makes where a CUDA build of LibTorch has
-// NVIDIA's packages beside it (nccl/module.cpp).
+// Messages between GPUs, carried by NCCL, from the library that the build makes where a CUDA build of
+// LibTorch has NVIDIA's packages beside it (nccl/module.cpp).
 #pragma once
 
 #include <cstdint>
@@ -20,8 +20,8 @@ std::filesystem::path nccl_module(std::int64_t ranks);
 // Every rank of `others` calls it, with its own GPU; what they meet by goes through `others`.
 std::unique_ptr<DeviceMessages> connect_by_nccl(Communicator& others, c10::Device device);
 
-// What the library offers: a name that ranks meet by, bytes that one of them makes; and the messages of those that
-// have met by it.
+// What the library offers: a name that ranks meet by, bytes that one of them makes; and the messages of those
+// that have met by it.
 extern "C" {
 using NewMeeting = void (*)(std::string& meeting);
 using Meet = DeviceMessages* (*)(const std::string& meeting, std::int64_t rank, std::int64_t size, int gpu);

@@ -1,5 +1,5 @@
-// A stream of a device beside the one that computes: what is begun there goes on while the other computes. The CPU has
-// no streams: there all is done at once.
+// A stream of a device beside the one that computes: what is begun there goes on while the other computes.
+// The CPU has no streams: there all is done at once.
 #pragma once
 
 #include <functional>
@@ -19,7 +19,8 @@ class SideStream {
   // An end of work on this stream; empty on the CPU.
   using Mark = std::unique_ptr<c10::Event>;
 
-  // Calls `work`, whose operations go to this stream, behind all that the caller's current stream was given so far.
+  // Calls `work`, whose operations go to this stream, behind all that the caller's current stream was given
+  // so far.
   Mark begin(const std::function<void()>& work) const;
   // What the caller's current stream is given from now on waits for the mark; the caller does not.
   void wait(Mark mark);

@@ -71,9 +71,10 @@ void add_threshold_note(const Report& report, Notes& notes) {
     return enough && p >= kAlpha / 2 && p <= 2 * kAlpha;
   });
   if (!steps.empty())
-    notes.push_back(str(steps.size() == 1 ? "Step " : "Steps ", list_text(steps),
-                        ": p Holm lies near alpha, on whichever side: other seeds, or a processor that rounds "
-                        "otherwise, may decide the other way. Take it as open until more seeds settle it."));
+    notes.push_back(
+        str(steps.size() == 1 ? "Step " : "Steps ", list_text(steps),
+            ": p Holm lies near alpha, on whichever side: other seeds, or a processor that rounds "
+            "otherwise, may decide the other way. Take it as open until more seeds settle it."));
 }
 
 void add_test_notes(const Report& report, std::size_t family, Notes& notes) {

@@ -27,8 +27,8 @@ void set_input(const std::string& text);
 // when this process dies, so that no trial outlives its run.
 class ChildProcess {
  public:
-  // What starts it: the system; or a program, with its options, that does so in its stead, several times perhaps, and
-  // gets no signal of the terminal's.
+  // What starts it: the system; or a program, with its options, that does so in its stead, several times
+  // perhaps, and gets no signal of the terminal's.
   struct Launch {
     std::vector<std::string> words;
     std::int64_t gpus = 1;  // of this machine's that it sees, where there are more; 0: as this process does

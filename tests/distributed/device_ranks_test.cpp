@@ -1,5 +1,5 @@
-// Sums and copies over ranks that have devices: here the devices are this process's memory, and streams do all at
-// once. With a GPU, NCCL's messages of one rank, too.
+// Sums and copies over ranks that have devices: here the devices are this process's memory, and streams do
+// all at once. With a GPU, NCCL's messages of one rank, too.
 #include "distributed/device_ranks.h"
 
 #include <future>

@@ -124,11 +124,13 @@ class LocalSlurm:
             pass
 
     def fill_disk_under(self, folder, kilobytes):
-        """Until free_disk_under(folder), what n2 writes there goes to a disk of that size and no other sees it."""
+        """Until free_disk_under(), what n2 writes there goes to a disk of this size, unseen elsewhere."""
         folder = shlex.quote(folder)
         layers = f"lowerdir={folder},upperdir=/tmp/disk/new,workdir=/tmp/disk/work"
-        self.on_second(f"mkdir /tmp/disk && mount -t tmpfs -o size={kilobytes}k none /tmp/disk && "
-                       f"mkdir /tmp/disk/new /tmp/disk/work && mount -t overlay -o {layers} none {folder}")
+        self.on_second(
+            f"mkdir /tmp/disk && mount -t tmpfs -o size={kilobytes}k none /tmp/disk && "
+            f"mkdir /tmp/disk/new /tmp/disk/work && mount -t overlay -o {layers} none {folder}"
+        )
 
     def free_disk_under(self, folder):
         self.on_second(f"umount {shlex.quote(folder)} && umount /tmp/disk && rmdir /tmp/disk")

@@ -86,7 +86,8 @@ class OnSlurm(ProgramTest):
         names = {f"SLURM_ARRAY_JOB_ID={job}", f"SLURM_ARRAY_TASK_ID={number}"}
         for pid in filter(str.isdigit, os.listdir("/proc")):
             line = command_line(pid)
-            if len(line) > 3 and line[1] == "task" and self.folder in line[2] and names <= environment_of(pid):
+            of_task = len(line) > 3 and line[1] == "task" and self.folder in line[2]
+            if of_task and names <= environment_of(pid):
                 return next((child for child in children(pid) if "trial" in command_line(child)), None)
         return None
 
@@ -220,7 +221,7 @@ class OnSlurm(ProgramTest):
         self.assertGreater(max(ahead), 300, "one of them by the wrong clock")
 
     def test_a_node_whose_disk_is_full(self):
-        """Its trial ends and says why; the other node's does not notice; where there is room again it is trained."""
+        """Its trial ends and says why, the other node's is trained; with room again, it is trained too."""
         self.configure(THREADS=1, RA_MLA_ABLATION_MODE="n", GPT2_MAX_ITERS=1000)
         self.done("plan", "--no-measure")
         folder = self.path("results", "small")
@@ -229,7 +230,9 @@ class OnSlurm(ProgramTest):
         try:
             self.done("submit", SLURM_CPUS=2)
             self.wait_until_empty()
-            seen = self.slurm.on_second(f"cat {shlex.quote(folder)}/*.seed*/failure.json {shlex.quote(folder)}/slurm/*/log/*_*.txt || true")
+            inside = shlex.quote(folder)
+            said = f"{inside}/*.seed*/failure.json {inside}/slurm/*/log/*_*.txt"
+            seen = self.slurm.on_second(f"cat {said} || true")
         finally:
             self.slurm.free_disk_under(folder)
         self.assertIn("No space left on device", seen, self.logs())

@@ -1,6 +1,6 @@
-// libkablate_nccl.so: messages between GPUs carried by NCCL. A library of its own, which the program loads where ranks
-// train on GPUs, so that it is built without NVIDIA's headers elsewhere (nccl_messages.h). Made where a CUDA build of
-// LibTorch lies beside NVIDIA's packages.
+// libkablate_nccl.so: messages between GPUs carried by NCCL. A library of its own, which the program loads
+// where ranks train on GPUs, so that it is built without NVIDIA's headers elsewhere (nccl_messages.h). Made
+// where a CUDA build of LibTorch lies beside NVIDIA's packages.
 #include <nccl.h>
 
 #include <cstring>
