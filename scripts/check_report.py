@@ -1,9 +1,10 @@
 """Loads a report.html in headless Chromium and says what is wrong: check_report.py PAGE --shots FOLDER.
 
 At three widths, light and dark: no message on the console, no request but for the page itself, nothing wider
-than the window, every figure drawn, the curves with a line an arm. Then what a reader does: the other
-curves, the zoom, a figure saved as a file, the page printed. Screenshots are for looking at. Exits with 1 if
-anything is wrong.
+than the window, every figure drawn, the curves with a line an arm, and nothing that axe-core's rules find
+against reading it by a screen reader or the keyboard, or against its contrast. Then what a reader does: the
+other curves, the zoom, a figure saved as a file, the page printed. Screenshots, and the page as a screen
+reader is given it (report.aria.txt), are for looking at. Exits with 1 if anything is wrong.
 """
 
 import argparse
@@ -12,6 +13,7 @@ import sys
 import time
 import xml.etree.ElementTree
 
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Error, sync_playwright
 
 WIDTHS = (360, 800, 1600)
@@ -84,6 +86,9 @@ class Checker:
     def look(self, width, scheme):
         page, seconds = self.open(width, scheme)
         self.faults += [f"{width} {scheme}: {fault}" for fault in page.evaluate(FAULTS)]
+        for rule in Axe().run(page).response["violations"]:
+            where = " | ".join(node["html"][:80] for node in rule["nodes"][:3])
+            self.faults.append(f"{width} {scheme}: {rule['id']}: {rule['help']}: {where}")
         page.screenshot(path=os.path.join(self.shots, f"report-{width}-{scheme}.png"), full_page=True)
         page.context.close()
         print(f"{width} wide, {scheme}: open and drawn after {seconds:.2f} s")
@@ -110,6 +115,8 @@ class Checker:
                 self.faults.append(f"saving a figure: {fault}")
         for button in page.locator(".copy button").all()[:1]:
             button.click()
+        with open(os.path.join(self.shots, "report.aria.txt"), "w", encoding="utf-8") as file:
+            file.write(page.locator("body").aria_snapshot() + "\n")
         page.emulate_media(media="print")
         page.pdf(path=os.path.join(self.shots, "report.pdf"), format="A4")
         page.context.close()

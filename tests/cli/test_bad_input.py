@@ -116,7 +116,8 @@ class BadInput(ProgramTest):
         self.assert_all_refused([
             (["plan", "--bogus"], "--bogus", "--help"),
             (["plan", "extra"], "extra", "--help"),
-            (["plan", "--config", self.path("nothing")], "nothing", "no such file"),
+            (["plan", "--config", self.path("nothing")], "nothing", "no such file", "defconfigs lie in"),
+            (["plan", "--config", "quikc"], "quikc", "no such file", "did you mean", "defconfigs/quick?"),
             (["plan", "--config", self.folder], self.folder, "a folder"),
             (["plan", "--config", self.program], f"{self.program}:1: "),
             (["plan", "--config", ""], "--config", "not empty"),
