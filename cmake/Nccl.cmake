@@ -1,7 +1,8 @@
 # What ranks on GPUs are carried by, loaded where a trial asks for it. NCCL is the one that LibTorch is loaded with, from
 # NVIDIA's packages beside a CUDA build of the Python package; its header includes CUDA's, which are packages of
 # headers alone (scripts/torch_build.py names them). Where one is missing such trials are refused when they start.
-if(TARGET libtorch::torch_cuda)
+option(KABLATE_NCCL "Build the module of NCCL where all that it needs is there" ON)
+if(KABLATE_NCCL AND TARGET libtorch::torch_cuda)
   file(GLOB nvidia LIST_DIRECTORIES true "${packages}/nvidia/*")
   list(TRANSFORM nvidia APPEND /include OUTPUT_VARIABLE nvidia_headers)
   list(TRANSFORM nvidia APPEND /lib OUTPUT_VARIABLE nvidia_libraries)

@@ -19,13 +19,16 @@ fi
 mpi=n  # the module of several ranks is built where MPI is installed
 if command -v mpicxx > /dev/null; then mpi=y; fi
 
+nccl=n  # that of ranks on GPUs where the headers are that NCCL's own includes
+if compgen -G "${libtorch//[\[\]*?\\]/?}/../nvidia/*/include/crt/host_config.h" > /dev/null; then nccl=y; fi
+
 for uplot in "$OUT"/.venv/lib/python3*/site-packages/uplot/static; do :; done  # the curves of report.html
 
 configure() {  # only if what it was called with has changed; ninja sees changes in CMakeLists.txt itself
   local arguments=(-S "$SRC" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release "-DKABLATE_LIBTORCH=$libtorch"
     "-DKABLATE_GENERATED=$generated" "-DKABLATE_UPLOT=$uplot"
     "-DPython3_EXECUTABLE=$python" "-DKABLATE_TOGETHER=${KABLATE_TOGETHER:-y}"
-    "-DKABLATE_MPI=$mpi") given=() name called
+    "-DKABLATE_MPI=$mpi" "-DKABLATE_NCCL=$nccl") given=() name called
   for name in CXX CXXFLAGS LDFLAGS; do
     [ -z "${!name:-}" ] || given+=("$name=${!name}")
   done

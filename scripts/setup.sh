@@ -38,7 +38,8 @@ stamp_of() {  # stamp_of STAGE: what the stage's result depends on
   case $1 in
     python) cat "$SRC/requirements.txt" "$SRC/scripts/setup.sh" ;;
     bpe | corpus | page | trackers) cat "$SRC/requirements-$1.txt" "$SRC/scripts/setup.sh" ;;
-    torch | bench) cat "$SRC/requirements-torch.txt" "$SRC/scripts/setup.sh" ;;
+    torch) cat "$SRC/requirements-torch.txt" "$SRC/scripts/setup.sh" "$SRC/scripts/torch_build.py" ;;
+    bench) cat "$SRC/requirements-torch.txt" "$SRC/scripts/setup.sh" ;;
     peer) cat "$SRC/requirements-torch.txt" "$SRC/requirements-peer.txt" "$SRC/scripts/setup.sh" ;;
     mpi | slurm) cat "$SRC/scripts/setup.sh" ;;
   esac | sha256sum

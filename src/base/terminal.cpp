@@ -7,8 +7,12 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "base/text.h"
+
 namespace kablate {
 namespace {
+
+constexpr std::int64_t kLeastWidth = 40;
 
 bool set_and_not_empty(const char* name) {
   const char* value = std::getenv(name);
@@ -32,11 +36,10 @@ TerminalSize size_of(int descriptor) {
 }  // namespace
 
 std::size_t terminal_width() {
-  constexpr std::size_t kLeast = 40;
   winsize size{};
   if (::isatty(STDOUT_FILENO) == 0 || ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0)
     return 0;
-  return std::max<std::size_t>(kLeast, size.ws_col);
+  return std::max<std::size_t>(kLeastWidth, size.ws_col);
 }
 
 bool output_has_colour() { return is_terminal_with_codes(STDOUT_FILENO) && !set_and_not_empty("NO_COLOR"); }
@@ -57,8 +60,10 @@ bool output_is_rewritable() { return is_terminal_with_codes(STDOUT_FILENO); }
 std::size_t output_rows() { return size_of(STDOUT_FILENO).rows; }
 
 std::size_t output_width() {
-  const auto columns = terminal_width();
-  return columns == 0 ? kPlainWidth : columns;
+  if (const auto columns = terminal_width(); columns > 0) return columns;
+  const char* said = std::getenv("COLUMNS");  // a shell keeps it to itself: who exports it means it
+  const auto columns = parse_int(said == nullptr ? "" : said);
+  return columns && *columns >= kLeastWidth ? static_cast<std::size_t>(*columns) : kPlainWidth;
 }
 
 }  // namespace kablate

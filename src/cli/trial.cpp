@@ -1,6 +1,5 @@
 #include "train/trial.h"
 
-#include <algorithm>
 #include <iostream>
 #include <memory>
 #include <sstream>
@@ -11,6 +10,7 @@
 #include "cli/options.h"
 #include "config/config.h"
 #include "distributed/device_ranks.h"
+#include "distributed/nccl_messages.h"
 #include "distributed/ranks.h"
 #include "measure/gpus.h"
 #include "measure/machine.h"
@@ -42,35 +42,48 @@ void share_input(Communicator& ranks) {
   set_input(ranks.text_of(0, text.str()));
 }
 
-// `ranks` with a GPU each, where `device` is or finds one; none where they train on CPUs. The ranks of a host
-// have its GPUs in turn.
-std::unique_ptr<DeviceRanks> ranks_on_gpus(Communicator& ranks, DeviceKind device) {
-  const auto hosts = ranks.texts_of_all(host_name());
-  if (device == DeviceKind::kCpu) return nullptr;
-  const auto rank = ranks.rank();
-  const auto& host = hosts[static_cast<std::size_t>(rank)];
-  see_gpu_of_rank(std::count(hosts.begin(), hosts.begin() + rank, host), host);
-  const auto own = resolve_device(device);
-  const auto classes = ranks.texts_of_all(device_class(own));
-  for (std::size_t other = 0; other < classes.size(); ++other)
-    if (classes[other] != classes[0])
-      throw UserError(str("RANKS = ", ranks.size(), ": rank 0 (on ", hosts[0], ") has the device ",
-                          classes[0], ", rank ", other, " (on ", hosts[other], ") ", classes[other],
-                          "; start them on machines of one kind, or set DEVICE to cpu"));
-  return own.is_cpu() ? nullptr : ranks_by_nccl(ranks, own);
+// What went wrong on some rank goes wrong on all, in its words: others would only miss it.
+void throw_of_all(Communicator& ranks, const std::string& fault) {
+  const auto faults =
+      ranks.texts_of_all(fault.empty() ? "" : str("rank ", ranks.rank(), " on ", host_name(), ": ", fault));
+  for (const auto& one : faults)
+    if (!one.empty()) throw UserError(one);
+}
+
+// f(), and what it said of a user's fault; "" if nothing.
+template <typename F>
+std::string fault_of(const F& f) {
+  try {
+    f();
+  } catch (const UserError& fault) {
+    return fault.what();
+  }
+  return "";
 }
 
 // A rank that ends while others work would have them ended: so they wait for one another, unless something
 // went wrong, and the first alone says how the trial ended.
 int run_on_ranks(const std::string& folder, const TrialOrder& order) {
+  const bool on_gpus = order.device != device_class(c10::kCPU);
+  std::string fault;
+  if (on_gpus) fault = fault_of([] { see_own_gpu(); });
   const auto ranks = ranks_by_mpi(order.ranks, host_name());
   const bool first = ranks->rank() == 0;
   share_input(*ranks);
   const Config config = Settings::from_file(kFromInput).bind();
-  const auto on_gpus = ranks_on_gpus(*ranks, config.run.device);
-  Communicator& all = on_gpus ? static_cast<Communicator&>(*on_gpus) : *ranks;
+  if (fault.empty())
+    fault = fault_of([&] {
+      const auto own = device_class(resolve_device(config.run.device));
+      if (own != order.device)
+        throw UserError(str("its device is ", own, ", where the trial is to train on ", order.device,
+                            "; start ranks on machines of one kind, or set DEVICE to cpu"));
+      if (on_gpus) nccl_module(order.ranks);
+    });
+  throw_of_all(*ranks, fault);
+  const auto gpus = on_gpus ? ranks_by_nccl(*ranks, resolve_device(config.run.device)) : nullptr;
+  Communicator& all = gpus ? static_cast<Communicator&>(*gpus) : *ranks;
   const auto finish = [&] {
-    if (on_gpus) on_gpus->finish();
+    if (gpus) gpus->finish();
     ranks->finish();
   };
   try {

@@ -209,7 +209,7 @@ std::vector<std::string> overruling_variables(const SlurmOptions& options) {
   std::vector<std::string> names;
   for (const auto* name : {"ARRAY_INX", "SIGNAL", "REQUEUE", "NO_REQUEUE", "OPEN_MODE", "JOB_NAME", "OUTPUT",
                            "ERROR", "WAIT", "CLUSTERS", "GRES", "GPUS", "GPUS_PER_NODE", "CPUS_PER_GPU",
-                           "GPUS_PER_TASK", "MEM_PER_GPU", "EXCLUSIVE"})
+                           "GPUS_PER_TASK", "GPU_BIND", "TRES_PER_TASK", "MEM_PER_GPU", "EXCLUSIVE"})
     names.push_back(std::string("SBATCH_") + name);
   for (const auto& [name, value] : {std::pair("SBATCH_PARTITION", options.partition),
                                     {"SBATCH_ACCOUNT", options.account},

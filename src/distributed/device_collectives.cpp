@@ -9,6 +9,8 @@
 namespace kablate {
 namespace {
 
+constexpr std::int64_t kAligned = 16;  // elements: NCCL is slow where data lie across its words of 16 bytes
+
 DeviceMessages::Transfer transfer(std::int64_t rank, const at::Tensor& tensor) {
   return {.rank = rank, .data = tensor.mutable_data_ptr(), .bytes = tensor.nbytes()};
 }
@@ -21,25 +23,28 @@ void DeviceCollectives::sum(const at::Tensor& tensor) const {
   const at::NoGradGuard no_grad;
   const auto size = messages_.size(), here = messages_.rank();
   const at::Tensor flat = tensor.detach().view({-1});
+  const auto begin = [&](std::int64_t rank) {
+    return rank == size ? flat.numel() : flat.numel() * rank / size / kAligned * kAligned;
+  };
   const auto part = [&](std::int64_t rank) {
-    const auto begin = flat.numel() * rank / size;
-    return flat.narrow(0, begin, flat.numel() * (rank + 1) / size - begin);
+    return flat.narrow(0, begin(rank), begin(rank + 1) - begin(rank));
   };
   const at::Tensor own = part(here);
-  const at::Tensor received =
-      at::empty({size, own.numel()}, own.options());  // by rank; this one's row stays empty
+  const auto row = (own.numel() + kAligned - 1) / kAligned * kAligned;
+  const at::Tensor rows = at::empty({size, row}, own.options());  // by rank; this one's stays empty
+  const auto received = [&](std::int64_t rank) { return rows.select(0, rank).narrow(0, 0, own.numel()); };
   Transfers to_owners, from_all, to_all, from_owners;
   for (std::int64_t step = 1; step < size; ++step) {
     const std::int64_t to = (here + step) % size, from = (here + size - step) % size;
     if (const auto theirs = part(to); theirs.numel() > 0) to_owners.push_back(transfer(to, theirs));
     if (const auto theirs = part(from); theirs.numel() > 0) from_owners.push_back(transfer(from, theirs));
     if (own.numel() == 0) continue;
-    from_all.push_back(transfer(from, received.select(0, from)));
+    from_all.push_back(transfer(from, received(from)));
     to_all.push_back(transfer(to, own));
   }
   messages_.exchange(to_owners, from_all);
-  const auto addend = [&](std::int64_t rank) { return rank == here ? own : received.select(0, rank); };
-  const at::Tensor sum = here == 0 || size == 1 ? own : received.select(0, 0);
+  const auto addend = [&](std::int64_t rank) { return rank == here ? own : received(rank); };
+  const at::Tensor sum = here == 0 || size == 1 ? own : received(0);
   for (std::int64_t rank = 1; rank < size; ++rank) sum.add_(addend(rank));
   if (!sum.is_same(own)) own.copy_(sum);
   messages_.exchange(to_all, from_owners);

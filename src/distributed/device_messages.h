@@ -16,7 +16,7 @@ class DeviceMessages {
   virtual std::int64_t size() const = 0;
 
   struct Transfer {
-    std::int64_t rank = 0;  // whom it is sent to, or received from: another one
+    std::int64_t rank = 0;  // whom it is sent to, or received from
     void* data = nullptr;   // in the device's memory
     std::size_t bytes = 0;  // > 0
   };
@@ -25,8 +25,7 @@ class DeviceMessages {
   // sizes.
   virtual void exchange(const std::vector<Transfer>& sends, const std::vector<Transfer>& receives) = 0;
 
-  // On every rank, once all messages have come. Without it the object's end breaks off what is still under
-  // way.
+  // On every rank, once all messages have come. An object that goes without it leaves others waiting.
   virtual void finish() = 0;
 
   // Why messages that were begun will never end (a network that broke, say), "" as long as none is known of.

@@ -1,5 +1,6 @@
 #include "distributed/device_ranks.h"
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <cstdlib>
@@ -83,11 +84,21 @@ void DeviceRanks::spread(const std::vector<Part>& parts) {
 
 void DeviceRanks::finish() {
   stream_.synchronize();
+  watch_ = {};         // a rank that is done with its messages is no fault
   others_.any(false);  // each has what the others sent
-  messages_->finish();
+  try {
+    messages_->finish();
+  } catch (const WorkError& fault) {
+    log_warning(str("rank ", rank(), ": ", fault.what(), ", after all that it was asked for"));
+  }
 }
 
-double DeviceRanks::waited_seconds() const { return others_.waited_seconds() + stream_.waited_seconds(); }
+double DeviceRanks::waited_seconds() const {
+  const double here = others_.waited_seconds(), stream = stream_.waited_seconds();
+  waited_seconds_ += std::max(here - here_, stream - of_stream_);
+  here_ = here, of_stream_ = stream;
+  return waited_seconds_;
+}
 
 std::unique_ptr<DeviceRanks> ranks_by_nccl(Communicator& others, c10::Device device) {
   return std::make_unique<DeviceRanks>(

@@ -32,7 +32,9 @@ class DeviceRanks final : public Communicator {
   void copy_from_first(const std::vector<at::Tensor>& tensors) override;
   void spread(const std::vector<Part>& parts) override;
   void finish();  // waits for all ranks to get here; the last call that concerns devices
-  double waited_seconds() const override;  // of this process, and of the device as far as it has got
+  // Of what this process and the device's stream waited between two calls the longer one: they wait at the
+  // same time. The stream as far as it has got.
+  double waited_seconds() const override;
 
  private:
   class Started;
@@ -43,6 +45,7 @@ class DeviceRanks final : public Communicator {
   c10::Device device_;
   DeviceCollectives collectives_;
   mutable SideStream stream_;
+  mutable double here_ = 0, of_stream_ = 0, waited_seconds_ = 0;
   std::jthread watch_;
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <optional>
 
 #include <ATen/Context.h>
 
@@ -9,10 +10,15 @@
 #include "base/text.h"
 
 namespace kablate {
+namespace {
+
+constexpr const char* kVisible = "CUDA_VISIBLE_DEVICES";
+
+}  // namespace
 
 std::vector<std::string> gpu_names(const Variables& environment, std::int64_t found) {
   std::vector<std::string> names;
-  if (const auto set = environment.find("CUDA_VISIBLE_DEVICES"); set != environment.end())
+  if (const auto set = environment.find(kVisible); set != environment.end())
     for (const auto& name : split(set->second, ',')) names.emplace_back(trim(name));
   else
     for (std::int64_t i = 0; i < found; ++i) names.push_back(std::to_string(i));
@@ -20,25 +26,40 @@ std::vector<std::string> gpu_names(const Variables& environment, std::int64_t fo
   return names;
 }
 
-std::string gpu_of_rank(const Variables& environment, std::int64_t place) {
-  const auto set = environment.find("CUDA_VISIBLE_DEVICES");
-  if (set == environment.end()) return std::to_string(place);
-  const auto names = split(set->second, ',');
-  if (names.size() == 1) return std::string(trim(names.front()));
-  return place < std::ssize(names) ? std::string(trim(names[static_cast<std::size_t>(place)])) : "";
+std::string gpu_of_rank(const Variables& environment) {
+  const auto value = [&](const char* name) {
+    const auto found = environment.find(name);
+    return found == environment.end() ? std::nullopt : std::optional(found->second);
+  };
+  auto place = value("OMPI_COMM_WORLD_LOCAL_RANK");
+  if (!place) place = value("SLURM_LOCALID");
+  const auto number = parse_int(place.value_or(""));
+  if (!number || *number < 0)
+    throw UserError(
+        "neither OMPI_COMM_WORLD_LOCAL_RANK nor SLURM_LOCALID says which GPU is this rank's: "
+        "start ranks on GPUs by `kablate run`");
+  const auto given = value(kVisible);
+  if (!given) return std::to_string(*number);
+  const auto names = split(*given, ',');
+  const auto own = names.size() == 1 ? 0 : *number;
+  if (own >= std::ssize(names) || trim(names[static_cast<std::size_t>(own)]).empty())
+    throw UserError(str(kVisible, " = \"", *given, "\" names no GPU for rank ", *number,
+                        " of this host (from 0): each rank needs one; start fewer, or set DEVICE to cpu"));
+  return std::string(trim(names[static_cast<std::size_t>(own)]));
 }
 
-void see_gpu_of_rank(std::int64_t place, const std::string& host) {
-#ifdef KABLATE_CUDA_LIBTORCH
-  const auto name = gpu_of_rank(environment_variables(), place);
-  if (name.empty())
-    throw UserError(str("the ", place + 1, "th rank on ", host, " has no GPU: CUDA_VISIBLE_DEVICES = \"",
-                        std::getenv("CUDA_VISIBLE_DEVICES"),
-                        "\" names fewer; each rank needs one, or set DEVICE to cpu"));
-  ::setenv("CUDA_VISIBLE_DEVICES", name.c_str(), /*overwrite=*/1);
-#else
-  (void)place, (void)host;
-#endif
+void see_own_gpu() {
+  const auto name = gpu_of_rank(environment_variables());
+  ::setenv(kVisible, name.c_str(), /*overwrite=*/1);
+  const auto found = at::hasCUDA() ? at::detail::getCUDAHooks().deviceCount() : 0;
+  if (found == 0)
+    throw UserError(
+        str("GPU ", name, " is not there (", kVisible,
+            " names this rank's own): each rank of this host needs one; start fewer, or set DEVICE to "
+            "cpu"));
+  if (found > 1)
+    throw UserError(str("the driver shows ", found, " GPUs and not ", name,
+                        " alone: a library asked it before ", kVisible, " was set; set DEVICE to cpu"));
 }
 
 std::vector<std::string> visible_gpus() {

@@ -17,14 +17,16 @@ std::vector<std::string> visible_gpus();
 // The same of `environment`, where the driver finds `found` of them.
 std::vector<std::string> gpu_names(const Variables& environment, std::int64_t found);
 
-// The one that is the `place`-th rank of its host's, from 0, as CUDA_VISIBLE_DEVICES should name it: of
-// several names in `environment` its own; the only one, which the launcher has chosen; the number where there
-// are none. "" if there are too few.
-std::string gpu_of_rank(const Variables& environment, std::int64_t place);
+// The one that this rank should see alone, as CUDA_VISIBLE_DEVICES should name it. Of several names in
+// `environment` it is the one at its place among the ranks of its host, which mpirun and srun tell; the only
+// one, which its launcher has bound it to; and the number of its place where there are none. Throws UserError
+// if there are too few.
+std::string gpu_of_rank(const Variables& environment);
 
-// From here on this process sees that GPU alone. To be called before anything asks LibTorch for a device: the
-// driver looks once. Throws UserError if `host` has too few for its ranks. A CPU build of LibTorch sees none.
-void see_gpu_of_rank(std::int64_t place, const std::string& host);
+// From here on this process, a rank of several, sees that GPU alone. To be called before anything else asks
+// for a device, MPI included: the driver looks once. Throws UserError as above, and where there is no such
+// GPU or the driver was asked before.
+void see_own_gpu();
 
 class GpuPool {
  public:

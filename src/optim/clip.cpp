@@ -108,11 +108,20 @@ double global_norm(const std::vector<at::Tensor>& gradients) {
 }
 
 double global_norm_by_tensors(const std::vector<at::Tensor>& gradients) {
-  if (gradients.empty()) return 0;
-  // One transfer; added here, since the order of a device's own sum would depend on the number of tensors.
-  const auto norms = at::stack(at::_foreach_norm(gradients)).to(at::kCPU, at::kDouble);
+  return norm_of_norms(tensor_norms(gradients));
+}
+
+std::vector<double> tensor_norms(const std::vector<at::Tensor>& gradients) {
+  if (gradients.empty()) return {};
+  const auto norms = at::stack(at::_foreach_norm(gradients)).to(at::kCPU, at::kDouble);  // one transfer
+  const auto* first = norms.const_data_ptr<double>();
+  return {first, first + norms.numel()};
+}
+
+// Added here, since the order of a device's own sum would depend on the number of tensors.
+double norm_of_norms(const std::vector<double>& norms) {
   double sum = 0;
-  for (std::int64_t i = 0; i < norms.numel(); ++i) sum += std::pow(norms.const_data_ptr<double>()[i], 2);
+  for (const double norm : norms) sum += std::pow(norm, 2);
   return std::sqrt(sum);
 }
 

@@ -31,6 +31,9 @@ std::int64_t clip_elements(const std::vector<at::Tensor>& gradients,
 // The same two by tensor operations alone: what GPUs use, and what the CPU's loops are tested against. The
 // norm of a tensor is float32 here; it is not finite past 1e19 either.
 double global_norm_by_tensors(const std::vector<at::Tensor>& gradients);
+// Its two halves: the norm of each tensor, whatever others there are; and n of these.
+std::vector<double> tensor_norms(const std::vector<at::Tensor>& gradients);
+double norm_of_norms(const std::vector<double>& norms);
 std::int64_t clip_elements_by_tensors(const std::vector<at::Tensor>& gradients,
                                       const std::vector<at::Tensor>& second_moments, double scale);
 

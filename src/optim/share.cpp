@@ -9,16 +9,21 @@
 
 namespace kablate {
 
-Share::Share(const std::vector<at::Tensor>& parameters, Communicator& ranks) : ranks_(ranks) {
+Share::Share(const std::vector<at::Tensor>& parameters, Communicator& ranks)
+    : Share(parameters, ranks, !parameters.empty() && !parameters.front().is_cpu()) {}
+
+Share::Share(const std::vector<at::Tensor>& parameters, Communicator& ranks, bool whole_tensors)
+    : ranks_(ranks), whole_tensors_(whole_tensors) {
   std::int64_t total = 0, before = 0;
   for (const auto& parameter : parameters) {
     elements_.push_back(parameter.numel());
     total += parameter.numel();
   }
   runs_.assign(static_cast<std::size_t>(ranks.size()), std::vector<Run>(parameters.size()));
-  for (std::size_t i = 0; i < parameters.size(); ++i)
-    for (std::int64_t begin = 0; begin < elements_[i]; begin += kNormPiece) {
-      const auto size = std::min(kNormPiece, elements_[i] - begin);
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    const auto piece = whole_tensors_ ? elements_[i] : kNormPiece;
+    for (std::int64_t begin = 0; begin < elements_[i]; begin += piece) {
+      const auto size = std::min(piece, elements_[i] - begin);
       const auto owner = (before + size / 2) * ranks.size() / total;  // of what its middle lies in
       before += size;
       auto& run = runs_[static_cast<std::size_t>(owner)][i];
@@ -27,6 +32,7 @@ Share::Share(const std::vector<at::Tensor>& parameters, Communicator& ranks) : r
       ++pieces_;
       pieces_before_ += owner < ranks.rank();
     }
+  }
   for (std::size_t i = 0; i < parameters.size(); ++i)
     if (run(i).end > 0 || is_all()) members_.push_back(i);
 }
@@ -49,12 +55,13 @@ std::vector<at::Tensor> Share::own(const std::vector<at::Tensor>& tensors) const
 
 double Share::global_norm(const std::vector<at::Tensor>& own_gradients) const {
   if (is_all()) return kablate::global_norm(own_gradients);
-  const auto squares = piece_squares(own_gradients);
+  const auto own = whole_tensors_ ? tensor_norms(own_gradients) : piece_squares(own_gradients);
   const at::Tensor all = at::zeros({static_cast<std::int64_t>(pieces_)}, at::kDouble);
   auto* first = all.mutable_data_ptr<double>();
-  std::copy(squares.begin(), squares.end(), first + pieces_before_);
+  std::copy(own.begin(), own.end(), first + pieces_before_);
   ranks_.all_reduce_sum({all});  // of one number and zeros: exact
-  return norm_of_squares({first, first + pieces_}, elements_);
+  return whole_tensors_ ? norm_of_norms({first, first + pieces_})
+                        : norm_of_squares({first, first + pieces_}, elements_);
 }
 
 std::int64_t Share::sum(std::int64_t number) const {

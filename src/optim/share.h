@@ -11,14 +11,14 @@
 namespace kablate {
 
 // Of several ranks each has about as many elements (ZeRO's stage 1: Rajbhandari et al. 2020, arXiv
-// 1910.02054, section 5.1): a run of the parameters laid end to end, cut where pieces of kNormPiece elements
-// begin. So sums over gradients have the bits that one rank's would have (clip.h), and so has all made of
-// them.
-// Parameters are float32 and contiguous.
+// 1910.02054, section 5.1): a run of the parameters laid end to end, cut where something begins that the
+// gradients' norm is made of: a piece of kNormPiece elements, or a tensor on devices. So the norm has the
+// bits that one rank's would have (clip.h), and so has all made of it. Parameters are float32 and contiguous.
 class Share {
  public:
   // `ranks` must outlive the object.
   Share(const std::vector<at::Tensor>& parameters, Communicator& ranks);
+  Share(const std::vector<at::Tensor>& parameters, Communicator& ranks, bool whole_tensors);
 
   bool is_all() const { return ranks_.size() == 1; }
 
@@ -42,6 +42,7 @@ class Share {
   const Run& run(std::size_t parameter) const;
 
   Communicator& ranks_;
+  bool whole_tensors_;
   std::vector<std::int64_t> elements_;  // of each parameter
   std::vector<std::vector<Run>> runs_;
   std::vector<std::size_t> members_;

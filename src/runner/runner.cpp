@@ -169,6 +169,7 @@ void Run::start(const Trial& trial, const std::string& reason) {
                .threads = order_.threads,
                .ranks = trial.config.run.ranks,
                .beside = std::min<std::int64_t>(order_.parallel - 1, beside + std::ssize(pending_)),
+               .device = device_class(resolve_device(trial.config.run.device)),
                .peak_flops = peak == order_.peak_flops.end() ? 0 : peak->second,
                .data_folder = order_.data_folder,
                .source_folder = {},

@@ -119,6 +119,7 @@ TrialOrder order_again(const StoredTrial& trial, const std::string& key, const P
           .threads = trial.threads,
           .ranks = trial.config.run.ranks,
           .beside = 0,
+          .device = device_class(resolve_device(trial.config.run.device)),
           .data_folder = program.data_folder,
           .source_folder = program.source_folder,
           .build = program.build};

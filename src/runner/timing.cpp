@@ -155,7 +155,10 @@ std::int64_t parallel_trials(const Config& config, std::int64_t threads, std::in
 }
 
 std::int64_t parallel_trials(const Config& config, std::int64_t threads, c10::Device device) {
-  const auto gpus = device.is_cpu() ? 0 : std::max<std::int64_t>(1, std::ssize(visible_gpus()));
+  auto gpus = device.is_cpu() ? 0 : std::max<std::int64_t>(1, std::ssize(visible_gpus()));
+  // Ranks that srun or a list of hosts spreads over machines take the first GPUs of each: so would another
+  // trial's.
+  if (gpus > 0 && config.run.ranks > 1 && !ranks_stay_here()) gpus = 1;
   return parallel_trials(config, threads, available_cores(), gpus);
 }
 

@@ -45,6 +45,7 @@ std::vector<std::string> trial_arguments(const TrialFolder& folder, const TrialO
           "--key",     order.key,
           "--threads", number(order.threads),
           "--ranks",   number(order.ranks),
+          "--device",  order.device,
           "--beside",  number(order.beside),
           "--peak",    shortest(order.peak_flops),
           "--data",    order.data_folder.string(),
@@ -77,6 +78,7 @@ TrialOrder parse_trial_arguments(const std::vector<std::string>& arguments, std:
           .threads = number("--threads"),
           .ranks = number("--ranks"),
           .beside = number("--beside"),
+          .device = text("--device"),
           .peak_flops = parse_real(text("--peak")).value_or(0),
           .data_folder = text("--data"),
           .source_folder = {},
@@ -88,6 +90,8 @@ Launcher launcher_here() {
   const bool allocated = std::getenv("SLURM_JOB_ID") != nullptr;
   return allocated && !on_path("srun").empty() ? Launcher::kSrun : Launcher::kMpirun;
 }
+
+bool ranks_stay_here() { return launcher_here() == Launcher::kMpirun && std::getenv(kHostfile) == nullptr; }
 
 ChildProcess::Launch launch_of_ranks(Launcher launcher, std::int64_t ranks) {
   if (ranks == 1) return {.words = {}, .gpus = 1};
@@ -101,9 +105,10 @@ ChildProcess::Launch launch_of_ranks(Launcher launcher, std::int64_t ranks) {
     // The step that this process runs in has the job's CPUs already. The first rank's exit code is the
     // trial's: a lost rank is missed by the others (exchange.h), not by srun, which would end those that are
     // about to end. But for one that is lost before they have met: then srun waits so many seconds for them.
-    return {.words = {program, "--mpi=pmix", "--ntasks", count, "--overlap", "--input=0",
-                      "--kill-on-bad-exit=0", "--cpu-bind=none", str("--wait=", seconds_to_miss_a_rank())},
-            .gpus = 0};
+    return {
+        .words = {program, "--mpi=pmix", "--ntasks", count, "--overlap", "--input=0", "--kill-on-bad-exit=0",
+                  "--cpu-bind=none", "--gpu-bind=none", str("--wait=", seconds_to_miss_a_rank())},
+        .gpus = 0};
   // Cores are the system's to share: trials side by side would all be bound to the first ones.
   std::vector<std::string> words{program, "-np", count, "--oversubscribe", "--bind-to", "none"};
   // By default mpirun misses a host that is gone after minutes, and then waits for its answer.
@@ -116,13 +121,11 @@ ChildProcess::Launch launch_of_ranks(Launcher launcher, std::int64_t ranks) {
 void check_launcher(std::int64_t ranks, c10::Device device) {
   if (ranks == 1) return;
   mpi_module(ranks);
-  const auto launcher = launcher_here();
-  launch_of_ranks(launcher, ranks);
+  launch_of_ranks(launcher_here(), ranks);
   if (device.is_cpu()) return;
   nccl_module(ranks);
   const auto gpus = std::ssize(visible_gpus());
-  const bool on_this_host = launcher == Launcher::kMpirun && std::getenv(kHostfile) == nullptr;
-  if (on_this_host && gpus < ranks)
+  if (ranks_stay_here() && gpus < ranks)
     throw UserError(str("RANKS = ", ranks, " on GPUs: each rank needs one, and there are ", gpus,
                         " here; allowed: RANKS of 1 to ", gpus, ", or any with DEVICE = cpu; ", kHostfile,
                         " names more hosts to mpirun"));

@@ -33,9 +33,11 @@ TrialOrder parse_trial_arguments(const std::vector<std::string>& arguments, std:
 enum class Launcher { kMpirun, kSrun };
 Launcher launcher_here();
 
-// The words before a program's own command line that start it `ranks` times; none for one rank. On which
-// hosts, and by srun on which GPUs, is the launcher's to know (docs/ranks.md). Throws UserError where it is
-// not installed.
+// Whether ranks are started on this host alone, as far as is known: by mpirun without a list of hosts.
+bool ranks_stay_here();
+
+// What starts the program `ranks` times: nothing for one rank. On which hosts, and by srun on which GPUs, is
+// the launcher's to know (docs/ranks.md). Throws UserError where it is not installed.
 ChildProcess::Launch launch_of_ranks(Launcher launcher, std::int64_t ranks);
 
 // Throws UserError if trials of so many ranks can't be started here: for lack of MPI, or on this device.

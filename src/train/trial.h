@@ -24,6 +24,7 @@ struct TrialOrder {
   std::string name;  // the step's
   std::string key;   // as planned; refused if the trial's own differs
   std::int64_t threads = 1, ranks = 1, beside = 0;
+  std::string device = "cpu";   // device_class() of what it trains on: all of its ranks do
   double closing_share = 0.02;  // of the training's time, that evaluating the written weights may cost
   double peak_flops = 0;        // FLOP/s that utilisation is against; 0 where nobody measured it
   std::filesystem::path data_folder, source_folder;

@@ -43,7 +43,7 @@ TEST(Validate, RefusesMechanismsWithoutWhatTheyNeed) {
                    {"MLP_EXPANSION = 0"});
 }
 
-TEST(Validate, RefusesRanksThatCanNotShareABatchOrAGpu) {
+TEST(Validate, RefusesRanksThatCanNotShareABatch) {
   expect_refused({"RANKS=3", "GPT2_GRADIENT_ACCUMULATION=4"},
                  {"GPT2_GRADIENT_ACCUMULATION = 4", "RANKS = 3", "a multiple of RANKS"});
   EXPECT_NO_THROW(validate(config({"RANKS=2", "GPT2_GRADIENT_ACCUMULATION=4", "SHARD_MOMENTS=y"})));

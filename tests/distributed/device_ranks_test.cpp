@@ -2,10 +2,14 @@
 // all at once. With a GPU, NCCL's messages of one rank, too.
 #include "distributed/device_ranks.h"
 
+#include <atomic>
+#include <deque>
 #include <future>
-#include <random>
+#include <map>
+#include <mutex>
 
 #include <ATen/ATen.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -112,16 +116,91 @@ TEST(DeviceRanks, SayOnceThatAMessageWillNeverCome) {
   EXPECT_EQ(said.get_future().get(), "a cable was pulled");
 }
 
-TEST(NcclMessages, OfOneRankAreThereWhereAGpuIs) {
+// What a GPU gives that this process's memory doesn't: streams. Ranks are threads that share one GPU, and
+// copy.
+class CopiedOnAGpu final : public DeviceMessages {
+ public:
+  struct Board {
+    std::mutex mutex;
+    std::map<std::pair<std::int64_t, std::int64_t>, std::deque<at::Tensor>> ways;  // from, to
+  };
+  CopiedOnAGpu(Board& board, std::int64_t rank, std::int64_t size)
+      : board_(board), rank_(rank), size_(size) {}
+  std::int64_t rank() const override { return rank_; }
+  std::int64_t size() const override { return size_; }
+  void exchange(const std::vector<Transfer>& sends, const std::vector<Transfer>& receives) override {
+    for (const auto& send : sends) {
+      const at::Tensor copy = bytes_of(send).clone();
+      stream().synchronize();
+      const std::lock_guard lock(board_.mutex);
+      board_.ways[{rank_, send.rank}].push_back(copy);
+    }
+    for (const auto& receive : receives) {
+      at::Tensor sent;
+      while (!sent.defined()) {
+        const std::lock_guard lock(board_.mutex);
+        auto& way = board_.ways[{receive.rank, rank_}];
+        if (way.empty()) continue;
+        sent = way.front();
+        way.pop_front();
+      }
+      bytes_of(receive).copy_(sent);
+      stream().synchronize();  // another thread's stream made `sent`
+    }
+  }
+  void finish() override {}
+  std::string fault() override { return ""; }
+
+ private:
+  static c10::Stream stream() {
+    return c10::impl::VirtualGuardImpl(c10::kCUDA).getStream(c10::Device(c10::kCUDA, 0));
+  }
+  static at::Tensor bytes_of(const Transfer& one) {
+    return at::from_blob(one.data, {static_cast<std::int64_t>(one.bytes)},
+                         at::TensorOptions(at::kByte).device(c10::kCUDA, 0));
+  }
+  Board& board_;
+  std::int64_t rank_, size_;
+};
+
+TEST(DeviceRanks, OnAGpuSumWhatTheStreamMadeBeforeAndBeforeItGoesOn) {
   if (!at::hasCUDA()) GTEST_SKIP() << "LibTorch finds no GPU";
   const c10::Device gpu(c10::kCUDA, 0);
-  const auto alone = ranks_by_nccl(one_rank(), gpu);
-  const at::Tensor sum = at::arange(5, gpu), expected = sum.clone();
-  alone->all_reduce_sum({sum});
-  alone->copy_from_first({sum});
-  EXPECT_TRUE(at::equal(sum, expected));
-  EXPECT_GE(alone->waited_seconds(), 0);
-  alone->finish();
+  CopiedOnAGpu::Board board;
+  on_ranks(3, [&](Ranks& ranks) {
+    DeviceRanks all(ranks, std::make_unique<CopiedOnAGpu>(board, ranks.rank(), 3), gpu,
+                    [](const std::string&) {});
+    at::Tensor sum = at::full({3, 1'000'003}, static_cast<double>(ranks.rank() + 1), gpu);
+    for (int i = 0; i < 20; ++i) sum.add_(1);  // still under way when the sum is begun
+    const auto begun = all.start_all_reduce_sum(sum);
+    begun->wait();
+    const at::Tensor read = sum * 2;
+    EXPECT_TRUE(at::equal(read.cpu(), at::full({3, 1'000'003}, 2.0 * (6 + 60)))) << ranks.rank();
+    const at::Tensor mine = at::full({5}, ranks.rank(), at::TensorOptions(at::kLong).device(gpu));
+    all.copy_from_first({mine});
+    EXPECT_TRUE(at::equal(mine.cpu(), at::zeros({5}, at::kLong)));
+    EXPECT_GE(all.waited_seconds(), 0);
+    all.finish();
+  });
+}
+
+// What one rank sends to itself goes the way of what it sends to others.
+TEST(NcclMessages, OfOneRankReachIt) {
+  if (!at::hasCUDA()) GTEST_SKIP() << "LibTorch finds no GPU";
+  try {
+    nccl_module(1);
+  } catch (const UserError& fault) {
+    GTEST_SKIP() << fault.what();
+  }
+  const c10::Device gpu(c10::kCUDA, 0);
+  const auto messages = connect_by_nccl(one_rank(), gpu);
+  const at::Tensor from = at::arange(1000, at::TensorOptions(at::kFloat).device(gpu)),
+                   to = at::zeros_like(from);
+  messages->exchange({{.rank = 0, .data = from.mutable_data_ptr(), .bytes = from.nbytes()}},
+                     {{.rank = 0, .data = to.mutable_data_ptr(), .bytes = to.nbytes()}});
+  EXPECT_TRUE(at::equal(to.cpu(), from.cpu()));
+  EXPECT_EQ(messages->fault(), "");
+  messages->finish();
 }
 
 }  // namespace

@@ -2,9 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include "support/core/expect_error.h"
+
 namespace kablate {
 namespace {
 
+using testing_support::expect_error;
 using Names = std::vector<std::string>;
 
 TEST(GpuNames, AreThoseOfTheEnvironment) {
@@ -37,11 +40,20 @@ TEST(GpuPool, GivesALauncherOneForEachRank) {
   EXPECT_EQ(pool.take(0), "") << "another chooses";
 }
 
+std::string gpu_of(const std::string& place, const char* visible) {
+  Variables environment{{"OMPI_COMM_WORLD_LOCAL_RANK", place}};
+  if (visible != nullptr) environment["CUDA_VISIBLE_DEVICES"] = visible;
+  return gpu_of_rank(environment);
+}
+
 TEST(GpuOfRank, IsItsOwnOfThoseThatTheEnvironmentNames) {
-  EXPECT_EQ(gpu_of_rank({}, 2), "2");
-  EXPECT_EQ(gpu_of_rank({{"CUDA_VISIBLE_DEVICES", "5, GPU-8932"}}, 1), "GPU-8932");
-  EXPECT_EQ(gpu_of_rank({{"CUDA_VISIBLE_DEVICES", "5,7"}}, 2), "");
-  EXPECT_EQ(gpu_of_rank({{"CUDA_VISIBLE_DEVICES", "3"}}, 1), "3") << "Slurm binds each rank to its own";
+  EXPECT_EQ(gpu_of("2", nullptr), "2");
+  EXPECT_EQ(gpu_of("1", "5, GPU-8932"), "GPU-8932");
+  EXPECT_EQ(gpu_of("1", "3"), "3") << "Slurm binds each rank to its own";
+  EXPECT_EQ(gpu_of_rank({{"SLURM_LOCALID", "1"}}), "1");
+  expect_error([] { gpu_of("2", "5,7"); }, {"\"5,7\"", "rank 2"});
+  expect_error([] { gpu_of("0", ""); }, {"\"\"", "rank 0"});
+  expect_error([] { gpu_of_rank({}); }, {"SLURM_LOCALID"});
 }
 
 TEST(GpuPool, LeavesAMachineOfOneOrNoneAlone) {

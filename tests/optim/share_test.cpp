@@ -159,6 +159,25 @@ INSTANTIATE_TEST_SUITE_P(Both, SharedMoments,
                                           testing::Values(PruneKind::kNone, PruneKind::kMagnitude,
                                                           PruneKind::kMoments)));
 
+// As where tensors lie on devices: each is one rank's, and the norm has the bits that all of them give at
+// once.
+TEST(Share, OfWholeTensorsGivesTheNormOfAll) {
+  const Drawn drawn;
+  SCOPED_TRACE(str("seed ", drawn.seed));
+  const auto parameters = drawn.parameters().tensors;
+  std::vector<at::Tensor> gradients;
+  for (const auto& parameter : parameters) gradients.push_back(parameter.detach() * 3 - 0.5);
+  const double expected = global_norm_by_tensors(gradients);
+  for (const std::int64_t size : {2, 3, 7})
+    on_ranks(size, [&](Ranks& here) {
+      const Share share(parameters, here, /*whole_tensors=*/true);
+      const auto own = share.own(gradients);
+      for (std::size_t i = 0; i < own.size(); ++i)
+        EXPECT_EQ(own[i].numel(), parameters[share.members()[i]].numel());
+      EXPECT_EQ(share.global_norm(own), expected) << "rank " << here.rank() << " of " << size;
+    });
+}
+
 // Each element is one rank's, and no rank has much more than its part.
 TEST(Share, IsAboutAsLargeOnEveryRank) {
   const Drawn drawn;

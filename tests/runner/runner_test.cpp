@@ -127,6 +127,7 @@ TEST(TrialCommand, IsReadBackAsItWasBuilt) {
                          .threads = 4,
                          .ranks = 8,
                          .beside = 5,
+                         .device = "cuda",
                          .data_folder = "/data of mine",
                          .source_folder = {},
                          .begun_in = "/another folder",
@@ -141,6 +142,7 @@ TEST(TrialCommand, IsReadBackAsItWasBuilt) {
                      back.beside),
             std::tie(order.step, order.seed, order.rerun_index, order.name, order.key, order.threads,
                      order.ranks, order.beside));
+  EXPECT_EQ(back.device, order.device);
   EXPECT_EQ(back.data_folder, order.data_folder);
   EXPECT_EQ(back.begun_in, order.begun_in);
   words[2] = "two";

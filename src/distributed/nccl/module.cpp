@@ -28,6 +28,24 @@ void check(ncclResult_t result, const char* what, ncclComm_t communicator = null
   if (result != ncclSuccess) throw WorkError(describe(what, result, communicator));
 }
 
+// Calls between its begin and its end are one work; an exception between them ends it, too.
+class Group {
+ public:
+  Group() { check(ncclGroupStart(), "ncclGroupStart"); }
+  ~Group() {
+    if (open_) ncclGroupEnd();
+  }
+  Group(const Group&) = delete;
+  Group& operator=(const Group&) = delete;
+  void end(ncclComm_t communicator) {
+    open_ = false;
+    check(ncclGroupEnd(), "ncclGroupEnd", communicator);
+  }
+
+ private:
+  bool open_ = true;
+};
+
 class NcclMessages final : public DeviceMessages {
  public:
   NcclMessages(const std::string& meeting, std::int64_t rank, std::int64_t size, int gpu)
@@ -39,9 +57,9 @@ class NcclMessages final : public DeviceMessages {
     check(ncclCommInitRank(&communicator_, static_cast<int>(size), id, static_cast<int>(rank)),
           "ncclCommInitRank");
   }
-  ~NcclMessages() override {
-    if (communicator_ != nullptr) ncclCommAbort(communicator_);
-  }
+  // Without finish() something went wrong, and the process is about to end. The communicator is left to that:
+  // to abort it may wait for what never comes, while the others take this rank for alive.
+  ~NcclMessages() override = default;
   NcclMessages(const NcclMessages&) = delete;
   NcclMessages& operator=(const NcclMessages&) = delete;
 
@@ -52,14 +70,14 @@ class NcclMessages final : public DeviceMessages {
     if (sends.empty() && receives.empty()) return;
     const c10::cuda::CUDAGuard here(gpu_);
     const auto stream = c10::cuda::getCurrentCUDAStream(gpu_).stream();
-    check(ncclGroupStart(), "ncclGroupStart");
+    Group group;
     for (const auto& [to, data, bytes] : sends)
       check(ncclSend(data, bytes, ncclUint8, static_cast<int>(to), communicator_, stream), "ncclSend",
             communicator_);
     for (const auto& [from, data, bytes] : receives)
       check(ncclRecv(data, bytes, ncclUint8, static_cast<int>(from), communicator_, stream), "ncclRecv",
             communicator_);
-    check(ncclGroupEnd(), "ncclGroupEnd", communicator_);
+    group.end(communicator_);
   }
 
   void finish() override {
