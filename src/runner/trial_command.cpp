@@ -105,10 +105,9 @@ ChildProcess::Launch launch_of_ranks(Launcher launcher, std::int64_t ranks) {
     // The step that this process runs in has the job's CPUs already. The first rank's exit code is the
     // trial's: a lost rank is missed by the others (exchange.h), not by srun, which would end those that are
     // about to end. But for one that is lost before they have met: then srun waits so many seconds for them.
-    return {
-        .words = {program, "--mpi=pmix", "--ntasks", count, "--overlap", "--input=0", "--kill-on-bad-exit=0",
-                  "--cpu-bind=none", "--gpu-bind=none", str("--wait=", seconds_to_miss_a_rank())},
-        .gpus = 0};
+    return {.words = {program, "--mpi=pmix", "--ntasks", count, "--overlap", "--input=0",
+                      "--kill-on-bad-exit=0", "--cpu-bind=none", str("--wait=", seconds_to_miss_a_rank())},
+            .gpus = 0};
   // Cores are the system's to share: trials side by side would all be bound to the first ones.
   std::vector<std::string> words{program, "-np", count, "--oversubscribe", "--bind-to", "none"};
   // By default mpirun misses a host that is gone after minutes, and then waits for its answer.
