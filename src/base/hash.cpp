@@ -53,12 +53,15 @@ std::string hex(const Digest& digest) {
   return text;
 }
 
-std::string file_sha256(const std::string& path) {
+std::string file_sha256(const std::string& path, const std::function<void()>& between) {
   try {
     InputFile file(path);
     Sha256 hash;
     std::vector<char> buffer(file.piece(1 << 20));
-    while (const auto size = file.read_some(buffer.data(), buffer.size())) hash.add(buffer.data(), size);
+    while (const auto size = file.read_some(buffer.data(), buffer.size())) {
+      hash.add(buffer.data(), size);
+      if (between) between();
+    }
     return hex(hash.finish());
   } catch (const UserError& fault) {
     throw WorkError(fault.what());

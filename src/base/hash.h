@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -31,7 +32,8 @@ class Sha256 {
 Digest sha256(std::string_view data);
 std::string hex(const Digest& digest);
 
-// The hex digest of a file's content. Throws WorkError if it can't be read.
-std::string file_sha256(const std::string& path);
+// The hex digest of a file's content. Throws WorkError if it can't be read. `between` is called after each
+// piece of it; it may throw to give up.
+std::string file_sha256(const std::string& path, const std::function<void()>& between = {});
 
 }  // namespace kablate

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/stop_signal.h"
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/options.h"
@@ -15,7 +16,6 @@
 #include "report/render.h"
 #include "report/table.h"
 #include "shape/model_shape.h"
-#include "train/stop_signal.h"
 
 namespace kablate {
 namespace {

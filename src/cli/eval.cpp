@@ -3,6 +3,7 @@
 #include "analyse/evaluation.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "base/stop_signal.h"
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/options.h"
@@ -17,7 +18,6 @@
 #include "plan/key.h"
 #include "record/done.h"
 #include "runner/stored_trial.h"
-#include "train/stop_signal.h"
 
 namespace kablate {
 namespace {

@@ -11,6 +11,7 @@
 #include "analyse/heads.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/stop_signal.h"
 #include "base/terminal.h"
 #include "base/text.h"
 #include "cli/commands.h"
@@ -28,7 +29,6 @@
 #include "report/heads_map.h"
 #include "report/table.h"
 #include "runner/stored_trial.h"
-#include "train/stop_signal.h"
 
 namespace kablate {
 namespace {

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/stop_signal.h"
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/judge_table.h"
@@ -22,7 +23,6 @@
 #include "record/seal.h"
 #include "report/render.h"
 #include "runner/stored_trial.h"
-#include "train/stop_signal.h"
 
 namespace kablate {
 namespace {

@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/stop_signal.h"
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/options.h"
@@ -23,7 +24,6 @@
 #include "report/render.h"
 #include "runner/stored_trial.h"
 #include "stats/verdict.h"
-#include "train/stop_signal.h"
 
 namespace kablate {
 namespace {

@@ -6,11 +6,11 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/stop_signal.h"
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "report/merge.h"
-#include "train/stop_signal.h"
 
 namespace kablate {
 namespace {

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/stop_signal.h"
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/prepare.h"
@@ -15,7 +16,6 @@
 #include "runner/runner.h"
 #include "runner/timing.h"
 #include "stats/calibration.h"
-#include "train/stop_signal.h"
 
 namespace kablate {
 namespace {

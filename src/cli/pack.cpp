@@ -5,12 +5,12 @@
 #include "base/error.h"
 #include "base/input_file.h"
 #include "base/log.h"
+#include "base/stop_signal.h"
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "record/portable_tree.h"
 #include "record/reader.h"
-#include "train/stop_signal.h"
 
 namespace kablate {
 namespace {

@@ -1,12 +1,12 @@
 #include "runner/rerun.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/stop_signal.h"
 #include "base/terminal.h"
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "report/table.h"
-#include "train/stop_signal.h"
 
 namespace kablate {
 namespace {

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/stop_signal.h"
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/heads.h"
@@ -17,7 +18,6 @@
 #include "report/render.h"
 #include "runner/runner.h"
 #include "runner/timing.h"
-#include "train/stop_signal.h"
 
 namespace kablate {
 namespace {

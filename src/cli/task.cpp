@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/stop_signal.h"
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/heads.h"
@@ -14,7 +15,6 @@
 #include "record/peak.h"
 #include "runner/runner.h"
 #include "runner/timing.h"
-#include "train/stop_signal.h"
 
 namespace kablate {
 namespace {

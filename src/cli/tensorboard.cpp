@@ -3,12 +3,12 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/shell.h"
+#include "base/stop_signal.h"
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "record/reader.h"
 #include "report/tensorboard.h"
-#include "train/stop_signal.h"
 
 namespace kablate {
 namespace {

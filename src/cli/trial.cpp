@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "base/error.h"
+#include "base/stop_signal.h"
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/options.h"
@@ -17,7 +18,6 @@
 #include "measure/memory.h"
 #include "runner/process.h"
 #include "runner/trial_command.h"
-#include "train/stop_signal.h"
 
 namespace kablate {
 

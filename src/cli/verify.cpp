@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/stop_signal.h"
 #include "base/terminal.h"
 #include "base/text.h"
 #include "cli/commands.h"
@@ -10,7 +11,6 @@
 #include "record/reader.h"
 #include "report/table.h"
 #include "runner/verify.h"
-#include "train/stop_signal.h"
 
 namespace kablate {
 namespace {

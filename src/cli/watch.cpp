@@ -8,13 +8,13 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/stop_signal.h"
 #include "base/terminal.h"
 #include "base/text.h"
 #include "cli/show_report.h"
 #include "record/reader.h"
 #include "record/writer.h"
 #include "report/render.h"
-#include "train/stop_signal.h"
 
 namespace kablate {
 namespace {

@@ -7,6 +7,7 @@
 #include "base/hash.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/stop_signal.h"
 #include "base/text.h"
 #include "record/file_stamp.h"
 #include "record/seal.h"
@@ -35,7 +36,7 @@ class FolderHashes {
     }
     if (read_ == 0)
       log_info(str("reading the large files of ", path_.parent_path().string(), " once for a trial's key"));
-    const auto sum = file_sha256(file.string());
+    const auto sum = file_sha256(file.string(), throw_if_stop_requested);
     const auto after = stamp_of(file);
     if (after) read_ += static_cast<double>(after->bytes);
     if (before && before == after && after->settled()) known_[name] = entry(*after, sum), is_new_ = true;
@@ -70,9 +71,17 @@ class FolderHashes {
 std::vector<std::string> sha256_of_large(const std::vector<fs::path>& files) {
   std::map<fs::path, FolderHashes> folders;
   std::vector<std::string> sums;
-  for (const auto& file : files)
-    sums.push_back(folders.try_emplace(file.parent_path(), file.parent_path()).first->second.of(file));
-  for (const auto& [folder, hashes] : folders) hashes.keep();
+  const auto keep = [&] {
+    for (const auto& [folder, hashes] : folders) hashes.keep();
+  };
+  try {
+    for (const auto& file : files)
+      sums.push_back(folders.try_emplace(file.parent_path(), file.parent_path()).first->second.of(file));
+  } catch (const Interrupted&) {
+    keep();  // of the files that were read to their end
+    throw;
+  }
+  keep();
   return sums;
 }
 

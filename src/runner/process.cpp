@@ -14,8 +14,8 @@
 
 #include "base/error.h"
 #include "base/spawn.h"
+#include "base/stop_signal.h"
 #include "base/text.h"
-#include "train/stop_signal.h"
 
 namespace kablate {
 namespace {

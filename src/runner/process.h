@@ -34,7 +34,7 @@ class ChildProcess {
     std::int64_t gpus = 1;  // of this machine's that it sees, where there are more; 0: as this process does
   };
   // `input` is what it reads from standard input. It starts with the stop signals blocked: one that comes
-  // before it can catch them waits until it does (train/stop_signal.h). Throws WorkError if the system can't
+  // before it can catch them waits until it does (base/stop_signal.h). Throws WorkError if the system can't
   // start it.
   explicit ChildProcess(const std::vector<std::string>& arguments, const std::string& input = "",
                         const Launch& launch = {.words = {}, .gpus = 1});

@@ -9,12 +9,12 @@
 #include <csignal>
 
 #include "base/error.h"
+#include "base/stop_signal.h"
 #include "base/text.h"
 #include "config/settings.h"
 #include "record/reader.h"
 #include "runner/process.h"
 #include "runner/trial_command.h"
-#include "train/stop_signal.h"
 
 namespace kablate {
 namespace {

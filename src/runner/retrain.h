@@ -47,7 +47,7 @@ struct RetrainEnd {
 };
 
 // Trains them all, `parallel` at once. `ended` is called with the place of each as it ends. False if a signal
-// stopped it: the processes have ended then. REQUIRES: stop signals are caught (train/stop_signal.h).
+// stopped it: the processes have ended then. REQUIRES: stop signals are caught (base/stop_signal.h).
 bool retrain(const std::vector<Retraining>& trials, std::int64_t parallel,
              const std::function<void(std::size_t, const RetrainEnd&)>& ended);
 

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/parallel.h"
+#include "base/stop_signal.h"
 #include "base/text.h"
 #include "record/claim.h"
 #include "record/done.h"
@@ -23,7 +24,6 @@
 #include "runner/running_trial.h"
 #include "runner/trial_command.h"
 #include "train/checkpoint.h"
-#include "train/stop_signal.h"
 
 namespace kablate {
 namespace {
@@ -197,7 +197,7 @@ void Run::ended(RunningTrial& running, const ExitStatus& status) {
   const std::string time = human_duration(running.seconds());
   if (status.code == kTrialHeldByAnother) {
     pending_.push_back(&trial);
-  } else if (status.code == kExitInterrupted || was_stopped(status)) {
+  } else if (was_stopped(status, trial.config.run.ranks)) {
     result_.interrupted = true;  // saved, or stopped before it had anything to save
   } else if (const auto summary = finished(folder_of(folder_, trial)); status.code == kExitDone && summary) {
     ++result_.done;

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/stop_signal.h"
 #include "base/text.h"
 #include "config/enum_names.h"
 #include "config/settings.h"
@@ -19,7 +20,6 @@
 #include "runner/process.h"
 #include "runner/retrain.h"
 #include "runner/trial_command.h"
-#include "train/stop_signal.h"
 
 namespace kablate {
 namespace {

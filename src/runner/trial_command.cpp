@@ -7,12 +7,13 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/stop_signal.h"
 #include "base/text.h"
 #include "distributed/life_signs.h"
 #include "distributed/mpi_transport.h"
 #include "distributed/nccl_messages.h"
 #include "measure/gpus.h"
-#include "train/stop_signal.h"
+#include "train/follow.h"
 
 namespace kablate {
 namespace {
@@ -130,10 +131,11 @@ void check_launcher(std::int64_t ranks, c10::Device device) {
                         " names more hosts to mpirun"));
 }
 
-bool was_stopped(const ExitStatus& status) {
+bool was_stopped(const ExitStatus& status, std::int64_t ranks) {
   constexpr int kBySignal = 128;  // what a shell, mpirun and srun add to it
   const int number = status.signal.value_or(status.code.value_or(0) - kBySignal);
-  return is_stop_signal(number);
+  return status.code == kExitInterrupted || is_stop_signal(number) ||
+         (ranks > 1 && last_words(status.output, ranks).starts_with(kRanksStopped));
 }
 
 std::string last_words(std::string_view output, std::int64_t ranks) {

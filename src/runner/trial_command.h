@@ -43,8 +43,9 @@ ChildProcess::Launch launch_of_ranks(Launcher launcher, std::int64_t ranks);
 // Throws UserError if trials of so many ranks can't be started here: for lack of MPI, or on this device.
 void check_launcher(std::int64_t ranks, c10::Device device);
 
-// Whether it ended by a signal that asks to stop, itself or, as a launcher reports it, one of its ranks.
-bool was_stopped(const ExitStatus& status);
+// Whether it ended by a signal that asks to stop: as its exit status says, or of ranks, whose launcher has a
+// status of its own, the first rank's words.
+bool was_stopped(const ExitStatus& status, std::int64_t ranks);
 
 // The line of what a trial's process printed that says why it ended: the last. Of several ranks the launcher
 // goes on to speak: its line on a rank or a host that was lost, or the program's last.

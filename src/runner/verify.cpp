@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/stop_signal.h"
 #include "base/text.h"
 #include "data/sample_order.h"
 #include "measure/machine.h"
@@ -22,7 +23,6 @@
 #include "runner/running_trial.h"
 #include "runner/timing.h"
 #include "train/closing.h"
-#include "train/stop_signal.h"
 
 namespace kablate {
 namespace {

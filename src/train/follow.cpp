@@ -7,8 +7,8 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "base/stop_signal.h"
 #include "base/text.h"
-#include "train/stop_signal.h"
 
 namespace kablate {
 namespace {
@@ -38,7 +38,7 @@ void send_from_first(const NamedTensors& tensors, Communicator& ranks) {
 }  // namespace
 
 void throw_if_some_rank_stops(Communicator& ranks) {
-  if (ranks.any(stop_requested())) throw Interrupted("stopped by a signal");
+  if (ranks.any(stop_requested())) throw Interrupted(kRanksStopped);
 }
 
 SharedSave::SharedSave(const Trainer& trainer, Communicator& ranks)

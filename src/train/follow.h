@@ -10,6 +10,7 @@
 namespace kablate {
 
 // Throws Interrupted on every rank if a signal asked one of them to stop.
+constexpr const char* kRanksStopped = "stopped by a signal";  // Interrupted's words
 void throw_if_some_rank_stops(Communicator& ranks);
 
 // When a trainer's state can be saved: where ranks share the optimizer's moments (SHARD_MOMENTS), the first

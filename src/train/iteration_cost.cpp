@@ -4,12 +4,12 @@
 #include <ATen/Parallel.h>
 
 #include "base/clock.h"
+#include "base/stop_signal.h"
 #include "config/config.h"
 #include "measure/machine.h"
 #include "measure/memory.h"
 #include "measure/thread_waiting.h"
 #include "model/kernel/choice.h"
-#include "train/stop_signal.h"
 #include "train/trainer.h"
 #include "train/trial.h"
 

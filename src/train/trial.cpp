@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/stop_signal.h"
 #include "base/text.h"
 #include "generate/sample.h"
 #include "generate/unmask.h"
@@ -31,7 +32,6 @@
 #include "train/evaluator.h"
 #include "train/follow.h"
 #include "train/sparsity.h"
-#include "train/stop_signal.h"
 #include "train/trainer.h"
 #include "train/trial_files.h"
 

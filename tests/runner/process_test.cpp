@@ -12,7 +12,7 @@
 #include <iterator>
 
 #include "base/file.h"
-#include "train/stop_signal.h"
+#include "base/stop_signal.h"
 
 namespace kablate {
 namespace {

@@ -112,10 +112,20 @@ TEST(LastWords, AreOfTheRankThatWasKilledOrOfTheProgramBeforeTheLaunchersOwn) {
 }
 
 TEST(WasStopped, AlsoWhereALauncherSaysSo) {
-  EXPECT_TRUE(was_stopped({.code = {}, .signal = SIGTERM, .output = ""}));
-  EXPECT_TRUE(was_stopped({.code = 128 + SIGUSR1, .signal = {}, .output = ""}));
-  EXPECT_FALSE(was_stopped({.code = 128 + SIGKILL, .signal = {}, .output = ""}));
-  EXPECT_FALSE(was_stopped({.code = 1, .signal = {}, .output = ""}));
+  EXPECT_TRUE(was_stopped({.code = kExitInterrupted, .signal = {}, .output = ""}, 1));
+  EXPECT_TRUE(was_stopped({.code = {}, .signal = SIGTERM, .output = ""}, 1));
+  EXPECT_TRUE(was_stopped({.code = 128 + SIGUSR1, .signal = {}, .output = ""}, 2));
+  EXPECT_FALSE(was_stopped({.code = 128 + SIGKILL, .signal = {}, .output = ""}, 2));
+  EXPECT_FALSE(was_stopped({.code = 1, .signal = {}, .output = ""}, 2));
+}
+
+TEST(WasStopped, BelievesTheFirstRankAndNotItsLaunchersExitCode) {
+  const std::string words = "kablate: stopped by a signal; the same command goes on from here\n";
+  EXPECT_TRUE(was_stopped(
+      {.code = 1, .signal = {}, .output = words + "srun: error: n1: task 0: Exited with exit code 3\n"}, 2));
+  EXPECT_FALSE(was_stopped({.code = 1, .signal = {}, .output = words}, 1));
+  EXPECT_FALSE(
+      was_stopped({.code = 1, .signal = {}, .output = words + "srun: error: n1: task 1: Killed\n"}, 2));
 }
 
 TEST(TrialCommand, IsReadBackAsItWasBuilt) {

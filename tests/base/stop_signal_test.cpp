@@ -1,25 +1,15 @@
-#include "train/stop_signal.h"
+#include "base/stop_signal.h"
 
 #include <gtest/gtest.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include <functional>
-
 #include "base/error.h"
+#include "support/own_process.h"
 
 namespace kablate {
 namespace {
 
-// The flag stays set: each case in a process of its own. Gives its exit code, or 100 + the signal that ended
-// it.
-int in_own_process(const std::function<bool()>& body) {
-  const auto pid = ::fork();
-  if (pid == 0) ::_exit(body() ? 0 : 1);
-  int status = 0;
-  ::waitpid(pid, &status, 0);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 100 + WTERMSIG(status);
-}
+using testing_support::in_own_process;
 
 TEST(StopSignals, AreCaught) {
   for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGXCPU, SIGPWR}) {
