@@ -191,4 +191,4 @@ distclean: clean
 	$(Q)rm -rf -- "$$OUT"/.venv "$$OUT"/.venv-bench "$$OUT"/.venv-trackers "$$OUT/.config" "$$OUT/.config.old" "$$OUT/data"
 
 help:
-	@sed -n 's/^## \{0,1\}//p' Makefile scripts/trackers.mk scripts/trees.mk scripts/install.mk
+	@sed -n 's/^## \{0,1\}//p' Makefile $(wildcard scripts/*.mk)

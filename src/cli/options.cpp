@@ -217,6 +217,12 @@ std::filesystem::path data_folder() {
   const auto installed = installed_folder();
   return (installed.empty() ? program_folder().parent_path() : installed) / "data";
 }
+std::filesystem::path installed_libraries() {
+  const auto folder = program_folder().parent_path() / "lib" / "kablate";
+  std::error_code ignored;
+  return !installed_folder().empty() && std::filesystem::exists(folder / "libtorch.so", ignored) ? folder
+                                                                                                 : "";
+}
 Build this_build() {
   return {.sources = KABLATE_SOURCE_KEY, .compiler = KABLATE_COMPILER, .flags = KABLATE_FLAGS};
 }

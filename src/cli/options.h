@@ -95,6 +95,7 @@ bool is_experiment(const std::string& path);
 std::filesystem::path source_folder();
 std::filesystem::path plans_folder();
 std::filesystem::path data_folder();
+std::filesystem::path installed_libraries();  // where `make install` has put LibTorch; "" if it has not
 
 // This program, as a trial's key knows it.
 Build this_build();

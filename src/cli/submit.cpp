@@ -18,6 +18,7 @@
 #include "config/settings.h"
 #include "distributed/mpi_transport.h"
 #include "distributed/nccl_messages.h"
+#include "measure/machine.h"
 #include "model/kernel/choice.h"
 #include "record/claim.h"
 #include "record/writer.h"
@@ -48,6 +49,10 @@ c10::Device device_of_tasks(const Config& base) {
       throw UserError(str("SLURM_GPUS = ", base.slurm.gpus,
                           " with DEVICE = cpu: no trial would use a GPU; set "
                           "SLURM_GPUS = 0, or DEVICE to auto or cuda"));
+    if (!torch_is_cuda_build())
+      throw UserError(str("SLURM_GPUS = ", base.slurm.gpus,
+                          ": this program is linked with a CPU build of LibTorch, which uses no GPU; "
+                          "`KABLATE_TORCH_INDEX=https://pypi.org/simple make build` takes the CUDA build"));
     return {c10::kCUDA, 0};
   }
   if (device == DeviceKind::kCuda)
@@ -146,7 +151,8 @@ SlurmJob job_of(const PreparedRun& run, const SubmissionFolder& folder, const Pl
                .folder = fs::absolute(folder.path()),
                .results = fs::absolute(run.folder.path()),
                .cpus = place.cpus,
-               .ranks = run.base.run.ranks};
+               .ranks = run.base.run.ranks,
+               .libraries = installed_libraries()};
   if (job.folder.string().find_first_of("\"\n") != std::string::npos)
     throw UserError(str("results folder ", job.folder.string(),
                         ": sbatch takes no path with quotes or line ends; choose another with --results DIR "

@@ -66,6 +66,12 @@ std::string directive(const std::string& option, const std::string& value) {
   return directive("--" + option + "=" + (plain ? value : "\"" + value + "\""));
 }
 
+std::string library_path(const SlurmJob& job) {
+  if (job.libraries.empty()) return "";
+  return str("export LD_LIBRARY_PATH=", in_quotes(job.libraries.string()),
+             "${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}\n");
+}
+
 void check_word(const char* symbol, const std::string& value) {
   const auto odd = [](unsigned char c) { return c <= ' ' || c == '"' || c == '\'' || c == '\\' || c == 127; };
   if (std::any_of(value.begin(), value.end(), odd))
@@ -189,6 +195,7 @@ std::string array_script(const SlurmOptions& options, const SlurmJob& job) {
   text += "trap '' USR1\n";  // bash would end by it; what comes before the program runs is lost
   if (job.ranks > 1)
     text += "export SRUN_CPUS_PER_TASK=$SLURM_CPUS_PER_TASK\n";  // which srun does not inherit
+  text += library_path(job);
   return text + str("exec ", in_quotes(job.program.string()), " task ", in_quotes(job.folder.string()),
                     " $(($1 + SLURM_ARRAY_TASK_ID))\n");
 }
@@ -201,6 +208,7 @@ std::string report_script(const SlurmOptions& options, const SlurmJob& job) {
   if (!options.time.empty()) text += directive("time", "30");  // minutes
   for (const auto& word : split(options.extra, ' '))
     if (!word.empty()) text += directive(word);
+  text += library_path(job);
   return text +
          str("exec ", in_quotes(job.program.string()), " report ", in_quotes(job.results.string()), "\n");
 }

@@ -20,12 +20,13 @@ std::optional<double> slurm_seconds(std::string_view text);
 void check_slurm(const SlurmOptions& options);
 
 struct SlurmJob {
-  std::string experiment;         // for the name that squeue shows
-  std::filesystem::path program;  // the copy that is to run, absolute
-  std::filesystem::path folder;   // of the submission, absolute
-  std::filesystem::path results;  // the experiment's folder, absolute
-  std::int64_t cpus = 1;          // of a rank
-  std::int64_t ranks = 1;         // of a trial
+  std::string experiment;                // for the name that squeue shows
+  std::filesystem::path program;         // the copy that is to run, absolute
+  std::filesystem::path folder;          // of the submission, absolute
+  std::filesystem::path results;         // the experiment's folder, absolute
+  std::int64_t cpus = 1;                 // of a rank
+  std::int64_t ranks = 1;                // of a trial
+  std::filesystem::path libraries = {};  // where the copy finds those that it would look for beside itself
 };
 
 // Task n of the array, called with its first place in the submission as an argument, trains the trial at

@@ -53,6 +53,14 @@ c10::Device resolve_device(DeviceKind kind) {
   return kind == DeviceKind::kCpu || !cuda ? c10::Device(c10::kCPU) : c10::Device(c10::kCUDA, 0);
 }
 
+bool torch_is_cuda_build() {
+#ifdef KABLATE_CUDA_LIBTORCH
+  return true;
+#else
+  return false;
+#endif
+}
+
 c10::Device device_here(DeviceKind kind) {
   return resolve_device(kind == DeviceKind::kCuda ? DeviceKind::kAuto : kind);
 }

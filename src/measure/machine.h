@@ -17,6 +17,9 @@ namespace kablate {
 // The device that DEVICE names; `auto` is cuda where there is one. Throws UserError for cuda without one.
 c10::Device resolve_device(DeviceKind kind);
 
+// Whether LibTorch can use a GPU where there is one.
+bool torch_is_cuda_build();
+
 // The same, and the CPU for cuda without one: for what needs no GPU to be true.
 c10::Device device_here(DeviceKind kind);
 

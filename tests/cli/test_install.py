@@ -42,6 +42,19 @@ class Installed(ProgramTest):
                 os.path.realpath(own)), found[name])
         self.assertNotIn("not found", listing)
 
+    def test_a_submission_finds_libtorch_there(self):
+        """The program that is copied into one lies beside nothing."""
+        if not self.from_python:
+            self.skipTest("LibTorch is a CUDA build or the user's: it stays where it is")
+        libraries = os.path.join(self.prefix, "lib", "kablate")
+        scripts = self.done("submit", "--dry-run", "--set", "SLURM_CPUS=1").stdout
+        line = f"export LD_LIBRARY_PATH='{libraries}'${{LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}}"
+        self.assertEqual(scripts.count(line), 2, scripts)
+        copy = shutil.copy(self.program, self.path("kablate"))
+        call = f"{line}\nexec '{copy}' --version"
+        self.assertIn("LibTorch", subprocess.run(["bash", "-c", call], capture_output=True, text=True,
+                                                 check=True).stdout)
+
     def test_configurations_and_docs_are_there(self):
         for name in ("share/kablate/defconfigs/quick", "share/kablate/defconfigs/plans/ra-mla.yaml",
                      "share/doc/kablate/README.md", "share/doc/kablate/docs/results.md",
