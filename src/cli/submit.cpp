@@ -43,7 +43,6 @@ struct Place {
 c10::Device device_of_tasks(const Config& base) {
   const auto device = base.run.device;
   if (base.run.ranks > 1) mpi_module(base.run.ranks);  // there, before anything is submitted
-  if (base.run.ranks > 1 && base.slurm.gpus > 0) nccl_module(base.run.ranks);
   if (base.slurm.gpus > 0) {
     if (device == DeviceKind::kCpu)
       throw UserError(str("SLURM_GPUS = ", base.slurm.gpus,
@@ -53,6 +52,7 @@ c10::Device device_of_tasks(const Config& base) {
       throw UserError(str("SLURM_GPUS = ", base.slurm.gpus,
                           ": this program is linked with a CPU build of LibTorch, which uses no GPU; "
                           "`KABLATE_TORCH_INDEX=https://pypi.org/simple make build` takes the CUDA build"));
+    if (base.run.ranks > 1) nccl_module(base.run.ranks);
     return {c10::kCUDA, 0};
   }
   if (device == DeviceKind::kCuda)
