@@ -68,7 +68,9 @@ ifneq ($(IGNORED),)
 $(shell echo "In the environment and not used: $(IGNORED). Variables and symbols count on make's command \
 line, such as: make SEEDS=1-3" >&2)
 endif
-$(foreach v,$(IGNORED),$(eval unexport $v)$(eval override $v :=))
+$(foreach v,$(IGNORED),$(eval unexport $v))
+# Those that are set below from make's own stay free for that: an override would keep it out.
+$(foreach v,$(filter-out KABLATE_%,$(IGNORED)),$(eval override $v :=))
 # Python's and the shell's own, which would change where our scripts look or what they do.
 $(foreach v,$(filter PYTHON% BASH_ENV ENV CDPATH,$(ENVIRONMENT)),$(eval unexport $v))
 

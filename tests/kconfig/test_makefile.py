@@ -145,6 +145,16 @@ class Variables(MakeTest):
         self.assertNotIn("O", passed)
         self.assertEqual(passed["CXX"], "g++")
 
+    def test_the_command_line_counts_whatever_the_environment_has_of_ours(self):
+        self.arguments_of()
+        self.write("out/build/kablate", "#!/bin/sh\nenv\n")
+        given = {"KABLATE_STEPS": "9", "KABLATE_SEEDS": "9"}
+        answer = self.make("-o", "build", "-o", "data", "run", "STEPS=0", **given)
+        passed = dict(line.partition("=")[::2] for line in answer.stdout.splitlines())
+        self.assertIn("not used: KABLATE_SEEDS KABLATE_STEPS. ", answer.stderr)
+        self.assertEqual(passed["KABLATE_STEPS"], "0")
+        self.assertEqual(passed["KABLATE_SEEDS"], "")
+
     def test_scripts_need_no_x_bit(self):
         copy = self.path("copy")
         shutil.copytree(
